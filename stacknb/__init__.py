@@ -1,0 +1,39 @@
+"""stacknb: DevStack's hook lifecycle and background tasks in a notebook.
+
+Everything is loaded when it is first needed, so that importing costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BadInput": "exceptions",
+    "HookFailed": "exceptions",
+    "Interrupted": "exceptions",
+    "Stack": "dispatcher",
+    "StacknbError": "exceptions",
+    "TaskFailed": "exceptions",
+    "WaitTimeout": "exceptions",
+    "current": "dispatcher",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"stacknb.{_HOME[name]}"), name)
+    if name == "timing":
+        return importlib.import_module("stacknb.timing")
+    raise AttributeError(f"module 'stacknb' has no attribute {name!r}")
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Add the magics and their completion: ``%load_ext stacknb``."""
+    from stacknb import completion, magics
+
+    ipython.register_magics(magics.StackMagics(ipython))
+    completion.register(ipython)

@@ -1,0 +1,116 @@
+# The functions of the driver. Sourced again after a restore, so that what a snapshot holds of them
+# does not stand in their place.
+
+# CPU time of this process and the children it has reaped, in hundredths of a second: user, system.
+# `times` would need a file or a fork to be read; /proc needs neither.
+if [[ -r /proc/self/stat ]]; then
+    _stacknb_times() {
+        local IFS=' ' _nb_fields
+        read -r -a _nb_fields </proc/self/stat || :
+        _stacknb_cpu=($((_nb_fields[13] + _nb_fields[15])) $((_nb_fields[14] + _nb_fields[16])))
+    }
+else
+    _stacknb_times() { _stacknb_cpu=(0 0); }
+fi
+
+_stacknb_reply() { printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
+
+_stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
+    local _nb_user _nb_sys
+    _stacknb_times
+    _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
+    printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
+        "${EPOCHREALTIME/[!0-9]/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
+        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1"
+}
+
+# Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
+exit() {
+    { _stacknb_status=$?; } 2>/dev/null
+    _stacknb_where=(exit "${BASH_SOURCE[1]-}" "${BASH_LINENO[0]-}" "exit${1+ $1}")
+    ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
+    builtin exit "${@:-$_stacknb_status}"
+}
+
+# The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no
+# arguments must see none, and what a hook declares local is local to this function.
+_stacknb_frame() { source "$_stacknb_path" "${_stacknb_args[@]}"; }
+
+# Which of the flags that were on at the end of a turn the next one starts with.
+_stacknb_settle() {
+    local _nb_keep='' _nb_letter
+    for _nb_letter in e u f x v C E; do
+        [[ $_stacknb_flags != *"$_nb_letter"* ]] || _nb_keep+=$_nb_letter
+    done
+    [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || _nb_keep=${_nb_keep//E/}
+    if [[ $_stacknb_kind == cell ]]; then
+        _nb_keep=${_nb_keep//e/}
+        [[ $_stacknb_had != *e* ]] || _nb_keep+=e
+    fi
+    _stacknb_flags=$_nb_keep
+}
+
+# The plugins enabled by now, NAME=DIR a line, for the phases to come.
+_stacknb_list_plugins() {
+    local - IFS=$'\x1f' _nb_name
+    set -f
+    _stacknb_plugins='' _stacknb_required="${!_stacknb_requires[*]}"
+    IFS=,
+    for _nb_name in ${DEVSTACK_PLUGINS-}; do
+        [[ -z $_nb_name ]] || _stacknb_plugins+="$_nb_name=${GITDIR[$_nb_name]-}"$'\n'
+    done
+}
+
+# Which of the visible names are locals of a frame that is still there: a global set in this scratch
+# shell does not show through a local. Their values go to a file of their own, for looking at.
+_stacknb_find_locals() {
+    for _stacknb_text in "${_stacknb_names[@]}"; do
+        case $_stacknb_text in
+            _ | _stacknb_* | BASH* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | *RANDOM | SECONDS | EPOCH* | HISTCMD) continue ;;
+        esac
+        [[ ! -R $_stacknb_text && ${!_stacknb_text-} != 7316429 ]] || continue
+        declare -g "$_stacknb_text=7316429" && [[ ${!_stacknb_text-} != 7316429 ]] && printf '%s\n' "$_stacknb_text"
+    done
+    return 0
+}
+
+# Uncovers the globals below the locals: unset from an inner frame takes away one local at a time.
+_stacknb_drop_locals() {
+    local _stacknb_n _stacknb_i
+    for _stacknb_n in "${_stacknb_names[@]}"; do
+        for _stacknb_i in 1 2 3 4 5 6 7 8 9; do
+            (declare -g "$_stacknb_n=7316429" && [[ ${!_stacknb_n-} != 7316429 ]]) || break
+            unset -v "$_stacknb_n" || { printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; break; }
+        done
+    done
+}
+
+# Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
+_stacknb_on_exit() {
+    { _stacknb_status=$1 _stacknb_flags=$-; set +eufxvCE; set +o posix; } 2>/dev/null
+    _stacknb_leaving=1
+    [[ -z $_stacknb_foreground ]] || kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
+    [[ $_stacknb_busy ]] || return 0
+    _stacknb_settle
+    if ((${#_stacknb_where[@]} == 0)); then
+        if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
+            _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
+        else
+            _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "$2")
+        fi
+    fi
+    compgen -v >|"$_stacknb_control/scratch"
+    mapfile -t _stacknb_names <"$_stacknb_control/scratch"
+    (_stacknb_find_locals) >|"$_stacknb_control/scratch" 2>/dev/null
+    mapfile -t _stacknb_names <"$_stacknb_control/scratch"
+    : >|"$_stacknb_state.locals"
+    if ((${#_stacknb_names[@]})); then
+        declare -p "${_stacknb_names[@]}" >|"$_stacknb_state.locals" 2>/dev/null
+        (_stacknb_drop_locals; eval "$_stacknb_save") 2>/dev/null
+    else
+        eval "$_stacknb_save"
+    fi
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+    _stacknb_list_plugins
+    _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
+}

@@ -1,0 +1,94 @@
+# The loop of the one persistent bash in which every hook of a run is sourced.
+#
+# Started as: bash driver.bash CONTROL_DIR RUN_DIR RUN_ID
+# Requests come through the FIFO CONTROL_DIR/in, one piece of bash each, ended by NUL. Answers go to
+# CONTROL_DIR/out: the number of fields, then the fields, each ended by NUL. Both are opened by name
+# for each message, so no descriptor of ours is open while a hook runs: none of its children can
+# hold one, and nothing that a hook prints, closes or redirects can reach them.
+#
+# Names beginning _stacknb_ are ours, and _nb_ for locals: a hook may have made any other name readonly,
+# so that `local` of it would fail. Options that a hook leaves set (errexit, nounset, xtrace,
+# noclobber, IFS …) leak to the next hook by design, so every line here has to work under all of them.
+
+_stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3
+_stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _stacknb_hook=''
+_stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
+_stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
+_stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
+_stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving=''
+set --
+
+# What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
+declare -A _stacknb_pids=() _stacknb_logs=() _stacknb_cmds=() _stacknb_counts=() _stacknb_requires=()
+declare -A _stacknb_ended=() _stacknb_codes=() # exit status of a task once known; once collected
+_stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
+
+# What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
+# is about to end; where a hook has an EXIT trap of its own, the file is all that will be known.
+_stacknb_on_err='_stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASH_SUBSHELL != 0 ]] || printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"'
+_stacknb_on_int='[[ $_stacknb_leaving ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); builtin exit 130; }'
+
+# The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
+_stacknb_save='{
+printf "#stacknb variables\n"; declare -p
+printf "#stacknb shopt\n"; shopt -p
+printf "#stacknb functions\n"; declare -f
+printf "#stacknb attributes\n"; declare -Fx; declare -Fr
+printf "#stacknb aliases\n"; alias -p
+printf "#stacknb options\n"; set +o
+printf "#stacknb flags\n%s\n" "$_stacknb_flags"
+printf "#stacknb umask\n"; umask -p
+printf "#stacknb cwd\n%s\n" "$PWD"
+printf "#stacknb traps\n"; trap -p
+printf "#stacknb end\n"
+} >|"$_stacknb_state" 2>/dev/null'
+
+_stacknb_load() {
+    source "${_stacknb_driver%/*}/core.bash"
+    source "${_stacknb_driver%/*}/async.bash"
+    source "${_stacknb_driver%/*}/collect.bash"
+    source "${_stacknb_driver%/*}/services.bash"
+}
+_stacknb_load
+
+trap '_stacknb_on_exit "$?" "$BASH_COMMAND"' EXIT
+trap "$_stacknb_on_int" INT
+
+# A request is evaluated; if it names a kind, a hook or a cell has its turn. The turn stands here and
+# is no function and no eval: a hook that fails under errexit ends bash right through all of it.
+#
+# errexit and its like are off between turns and kept in _stacknb_flags. errtrace is ours during a
+# turn, so that ERR tells the exact line, unless the hook deals with ERR itself (_stacknb_off, seen
+# in its text; _stacknb_foreign, a trap that one has left).
+while IFS= read -r -d '' _stacknb_text <"$_stacknb_control/in"; do
+    _stacknb_kind=''
+    eval "$_stacknb_text"
+    [[ $_stacknb_kind ]] || continue
+    _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
+    _stacknb_times
+    _stacknb_cpu0=("${_stacknb_cpu[@]}")
+    exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
+    [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { trap "$_stacknb_on_err" ERR; set -E; }
+    if [[ $_stacknb_kind == cell ]]; then
+        [[ -z ${_stacknb_flags//[eE]/} ]] || set "-${_stacknb_flags//[eE]/}"
+        source "$_stacknb_path"
+    else
+        [[ -z $_stacknb_flags ]] || set "-$_stacknb_flags"
+        _stacknb_frame
+    fi
+    { _stacknb_status=$? _stacknb_flags=$-; set +eufxvCE; } 2>/dev/null
+    exec >/dev/null 2>&1
+    _stacknb_settle
+    trap -p ERR >|"$_stacknb_control/scratch"
+    IFS= read -r -d '' _stacknb_text <"$_stacknb_control/scratch"
+    if [[ $_stacknb_text == *_stacknb_failed=* ]]; then
+        trap - ERR
+    elif [[ $_stacknb_text ]]; then
+        _stacknb_foreign=1
+    fi
+    eval "$_stacknb_save"
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+    _stacknb_busy=''
+    _stacknb_list_plugins
+    _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
+done

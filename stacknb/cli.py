@@ -1,0 +1,127 @@
+"""The command line: ``stacknb plan | stack | unstack | clean | status | log``.
+
+Little is imported here: signals are to be caught before the rest is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stacknb.journal import Event
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+class _Signals:
+    """The first signal interrupts; a second one must not stop the cleaning up.
+
+    While a run is being set up, a signal is only noted: it interrupts at the first phase, when
+    there is something that can be closed. A second one does not wait.
+    """
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._heeded = True
+        self._held = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        again, self.number = bool(self.number), self.number or number
+        if self._heeded and again == self._held:
+            raise KeyboardInterrupt
+
+    def on_event(self, event: Event) -> None:
+        """Interrupt here if a signal was held back, or the shell did not notice it."""
+        if event.kind in ("phase-start", "hook-start"):
+            self._held = False
+            if self.number:
+                raise KeyboardInterrupt
+        elif event.kind == "run-end":  # another run may follow
+            self._held = True
+
+    def on_tick(self) -> None:
+        """Nothing depends on the time."""
+
+    def hold(self) -> None:
+        """Expect a run to be set up."""
+        self._held = True
+
+    def stop(self) -> None:
+        """From now on, no signal interrupts."""
+        self._heeded = False
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Catch the signals that ask a program to end."""
+        kept: list[tuple[signal.Signals, Any]] = []
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # What nohup ignores stays ignored.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                kept.append((number, signal.signal(number, self)))
+        try:
+            yield
+        finally:
+            # After a first signal the process is about to end; a second one is not to disturb that.
+            for number, handler in kept:
+                signal.signal(number, signal.SIG_IGN if self.number else handler)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments ask for.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 all well, 1 a hook failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM, 129 by
+        SIGHUP.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        if reconfigure := getattr(getattr(sys, name), "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    signals = _Signals()
+    try:
+        with signals.installed():
+            code = _guarded(sys.argv[1:] if argv is None else list(argv), signals)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    return 128 + signals.number if code == _INTERRUPTED and signals.number else code
+
+
+def _guarded(argv: list[str], signals: _Signals) -> int:
+    from stacknb import exceptions, invocation
+    from stacknb.progress import plain
+
+    try:
+        code = invocation.run(argv, signals)
+        sys.stdout.flush()
+        return code
+    except exceptions.StacknbError as error:
+        return invocation.complain(str(error), error.status)
+    except BrokenPipeError:  # `stacknb log … | head` has seen enough
+        plain.silence(sys.stdout)
+        return 0
+    except OSError as error:
+        plain.silence(sys.stdout)
+        where = f"{error.filename!r}: " if error.filename else ""
+        return invocation.complain(f"{where}{error.strerror or error}", 1)
+    except SystemExit as done:  # --help and --version
+        return int(done.code or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

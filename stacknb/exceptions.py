@@ -1,0 +1,166 @@
+"""Every error stacknb raises, in one leaf module.
+
+A message names the offender in quotes, says what is wrong and what to do next. IPython shows the
+message alone (``_render_traceback_``): the traceback of a failed hook is a shell's, not Python's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+__all__ = [
+    "BadInput",
+    "Failure",
+    "HookFailed",
+    "Interrupted",
+    "LogError",
+    "ShellDied",
+    "StacknbError",
+    "TaskFailed",
+    "WaitTimeout",
+]
+
+
+class StacknbError(Exception):
+    """Base of every error of stacknb.
+
+    ``status`` is the exit status the command line ends with.
+    """
+
+    status = 1
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BadInput(StacknbError, ValueError):
+    """An argument, a name, a file or a folder that cannot be used as given."""
+
+    status = 2
+
+
+class LogError(BadInput):
+    """A log or run directory that cannot be read as one."""
+
+
+class ShellDied(StacknbError):
+    """The persistent bash is gone and could not be started again."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where and why a piece of bash ended the shell it ran in.
+
+    Attributes
+    ----------
+    what : str
+        The hook, task or cell, as the user knows it.
+    file, line, command : str, int or None, str
+        The failing command. ``line`` is None where bash does not tell.
+    status : int
+        Exit status; 128 + N for signal N.
+    reason : str
+        One clause in words, such as ``"called exit 3"``.
+    log : str
+        Path of the log that holds the output.
+    last_lines : tuple of str
+        The end of that output, cleaned for a screen.
+    """
+
+    what: str
+    status: int
+    reason: str
+    file: str = ""
+    line: int | None = None
+    command: str = ""
+    log: str = ""
+    last_lines: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """``FILE:LINE``, or the file alone where the line is not known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    def __str__(self) -> str:
+        text = f"{self.what!r} {self.reason}"
+        if self.file:
+            text += f"\n  at      {self.place}"
+        if self.command:
+            text += f"\n  command {_one_line(self.command)}"
+        text += f"\n  status  {self.status}"
+        if self.last_lines:
+            text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in self.last_lines)
+        if self.log:
+            text += f"\n  log     {self.log}"
+        return text
+
+
+class HookFailed(StacknbError):
+    """A hook or a cell ended the shell; the session goes on from the snapshot.
+
+    Attributes
+    ----------
+    failure : Failure
+        Where it was and why.
+    advice : str
+        What can be done next.
+    """
+
+    def __init__(self, failure: Failure, advice: str = "") -> None:
+        self.failure = failure
+        self.advice = advice
+        super().__init__(f"{failure}\n  next    {advice}" if advice else str(failure))
+
+
+class Interrupted(StacknbError):
+    """The user stopped a hook or a wait; tasks run on and the session is usable."""
+
+    status = 130
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        self.failure = failure
+        super().__init__(message)
+
+
+class Explained(Protocol):
+    """A result that can say what went wrong."""
+
+    @property
+    def ok(self) -> bool: ...
+
+    def explanation(self) -> str: ...
+
+
+class TaskFailed(StacknbError):
+    """At least one task that was waited for did not end well.
+
+    Attributes
+    ----------
+    results : sequence of TaskResult
+        Every result of the wait, the good ones too, in the order of the names.
+    """
+
+    def __init__(self, results: Sequence[Explained]) -> None:
+        self.results = list(results)
+        super().__init__("\n".join(r.explanation() for r in results if not r.ok))
+
+
+class WaitTimeout(StacknbError, TimeoutError):
+    """A wait took longer than its ``timeout``; the tasks run on.
+
+    Attributes
+    ----------
+    results : sequence of TaskResult
+        Results of the tasks that did end.
+    """
+
+    def __init__(self, message: str, results: Sequence[Any] = ()) -> None:
+        self.results = list(results)
+        super().__init__(message)
+
+
+def _one_line(command: str, limit: int = 200) -> str:
+    text = " ".join(command.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

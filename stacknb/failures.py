@@ -1,0 +1,95 @@
+"""Why a turn of the shell ended it, in terms of the hook's own text."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+from stacknb import screen
+from stacknb.exceptions import Failure
+from stacknb.shell import Turn
+
+__all__ = ["explain"]
+
+_OURS = ("core.bash", "driver.bash", "async.bash", "collect.bash", "services.bash", "helpers.bash")
+
+
+def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:
+    """Return the failure that a turn which ended its shell amounts to.
+
+    Parameters
+    ----------
+    turn : Turn
+        With outcome ``died`` or ``lost``.
+    what : str
+        The hook's name.
+    path : Path
+        The hook's script.
+    log : Path
+        Its log; bash's own message in it tells the line of a syntax error.
+    interrupted : bool
+        The user stopped it.
+    """
+    last = tuple(screen.tail(log, 10, 300))
+    file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
+    reason = _reason(turn, interrupted)
+    if Path(file).name in _OURS or not file:
+        # `source` itself failed: the hook came to its end, or returned, with a status that is not 0.
+        file, line, command = str(path), *_last_command(path)
+        if turn.how == "errexit":
+            reason = f"ended with status {turn.status}, that of its last command (or of a return)"
+    elif turn.how == "other":
+        line, message = _message_in(last, file)
+        if message:
+            reason, command = f"failed: {message}", _line_of(Path(file), line) or command
+    elif command.startswith("return"):
+        command = _line_of(Path(file), line) or command
+    return Failure(what, turn.status, reason, file, line, command, str(log), last)
+
+
+def _reason(turn: Turn, interrupted: bool) -> str:
+    if interrupted or turn.how == "interrupt":
+        return "was interrupted"
+    if turn.how == "exit":
+        return f"called exit with status {turn.status}"
+    if turn.how == "errexit":
+        return f"failed with status {turn.status} under errexit"
+    if turn.outcome == "lost" and 128 < turn.status <= 192:
+        try:
+            name = signal.Signals(turn.status - 128).name
+        except ValueError:
+            name = f"signal {turn.status - 128}"
+        return f"ended: its shell was killed by {name}"
+    if turn.outcome == "lost":
+        return f"ended its shell with status {turn.status} (by exec, or through an EXIT trap)"
+    return f"ended its shell with status {turn.status}"
+
+
+def _message_in(last: tuple[str, ...], file: str) -> tuple[int | None, str]:
+    # `FILE: line 3: nope: unbound variable`; the word for "line" depends on the language.
+    pattern = re.compile(re.escape(file) + r": \S+ (\d+): (.+)")
+    for line in last:
+        if match := pattern.fullmatch(line):
+            return int(match[1]), match[2]
+    return None, ""
+
+
+def _line_of(path: Path, line: int | None) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return lines[line - 1].strip() if line and line <= len(lines) else ""
+
+
+def _last_command(path: Path) -> tuple[int | None, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None, ""
+    for number in range(len(lines), 0, -1):
+        text = lines[number - 1].strip()
+        if text and not text.startswith("#"):
+            return number, text
+    return None, ""

@@ -1,0 +1,128 @@
+"""One invocation of the command line, from its arguments to its exit status."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from typing import Protocol
+
+import stacknb
+from stacknb import arguments, commands, printing, services
+from stacknb.dispatcher import Listener, Stack
+from stacknb.exceptions import HookFailed, Interrupted, StacknbError
+from stacknb.progress import shown
+from stacknb.progress.plain import silence
+from stacknb.screen import listed
+from stacknb.tasks import wait_for_end
+
+__all__ = ["INTERRUPTED", "complain", "run"]
+
+INTERRUPTED = 130
+_ABOUT = "DevStack's hook lifecycle and background tasks."
+
+
+class Signals(Listener, Protocol):
+    """Who turns signals into KeyboardInterrupt, until told to stop."""
+
+    def hold(self) -> None:
+        """Expect a run to be set up."""
+
+    def stop(self) -> None:
+        """Let no signal interrupt from now on."""
+
+
+def run(argv: list[str], signals: Signals) -> int:
+    """Do what the arguments ask for; return the exit status.
+
+    Raises
+    ------
+    StacknbError, OSError, KeyboardInterrupt, SystemExit
+        What is not the end of a run: `main` has words for it.
+    """
+    table = commands.of_face(arguments.CLI).values()
+    o = arguments.read_argv(table, argv, _ABOUT, stacknb.__version__)
+    if not o.command.opens_tree:
+        printing.show(o.command.run(None, o), o)
+        return 0
+    try:
+        if o.command.name == "stack":
+            commands.check_first(o)
+        signals.hold()
+        stack = commands.open_tree(o)
+    except StacknbError as error:
+        if o.json:
+            printing.document({"error": str(error)})
+        raise
+    return _on_stack(stack, o, signals)
+
+
+def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
+    value, code, said = None, 0, ""
+    if getattr(o, "resume", False):
+        complain(f"going on with the run in {stack.run_dir}", 0)
+    stack.listeners.append(signals)
+    try:
+        with shown(stack, sys.stderr):
+            value = o.command.run(stack, o)
+        said = _stay(stack, o)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        code, said = INTERRUPTED, _stopped_at(stop)
+    except StacknbError as error:
+        code, said = error.status, str(error)
+        if isinstance(error, HookFailed):
+            said += f"\n  resume  {_resume_line(o)}"
+    finally:
+        signals.stop()
+        result, run_dir = stack.result, stack.run_dir
+        tasks = [task.name for task in stack.tasks.values() if task.running]
+        stack.close()
+    if code == INTERRUPTED and run_dir is not None:
+        names = services.stop_run(services.directory(stack.top_dir), run_dir)
+        said += f"\n  services ended: {listed(names)}" if names else ""
+    if code and tasks:
+        said += f"\n  tasks ended: {listed(tasks)}"
+    if said:
+        complain(said, code)
+    try:
+        if value is not None or o.json:
+            printing.show(result if value is None else value, o, run_dir, said if code else None)
+    except BrokenPipeError:
+        silence(sys.stdout)
+    return code
+
+
+def _stay(stack: Stack, o: Namespace) -> str:
+    """Let tasks end before a run is left that is to be resumed; say how to resume it."""
+    result = stack.result
+    if o.command.name != "stack" or result is None or result.complete or not stack.next_phase:
+        return ""
+    if running := [task for task in stack.tasks.values() if task.running]:
+        names = listed([task.name for task in running])
+        complain(f"waiting for tasks, so that --resume finds their results: {names}", 0)
+        wait_for_end(running)
+    return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o)}"
+
+
+def _resume_line(o: Namespace) -> str:
+    words = ["stacknb", "stack", o.top_dir, "--resume"]
+    return shlex.join(words + (["--run-dir", o.run_dir] if o.run_dir else []))
+
+
+def _stopped_at(stop: BaseException) -> str:
+    if not isinstance(stop, Interrupted):
+        return "interrupted"
+    if stop.failure is None:
+        return str(stop).partition(";")[0].partition("\n")[0]
+    what = stop.failure
+    return f"{what.what!r} was interrupted at {what.place}\n  log     {what.log}"
+
+
+def complain(text: str, code: int) -> int:
+    """Say what went wrong on stderr; return `code`."""
+    try:
+        sys.stderr.write(f"stacknb: {text}\n")
+        sys.stderr.flush()
+    except OSError:  # nobody is there to read it
+        silence(sys.stderr)
+    return code

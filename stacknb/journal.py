@@ -1,0 +1,245 @@
+"""The run directory and its events.
+
+The journal (``RUN/journal.jsonl``) is for live display; everything in it can be rebuilt from the
+logs. Python and the shell both append to it, a line in one write each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput
+
+__all__ = ["Event", "RunDir", "find"]
+
+_FOLDERS = ("hooks", "async", "cells", "services", "state")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run.
+
+    Attributes
+    ----------
+    kind : str
+        ``run-start``, ``phase-start``, ``hook-start``, ``hook-end``, ``phase-end``, ``run-end``,
+        ``task`` (started), ``wait-start``, ``wait-end``, ``warning``.
+    time : float
+        Epoch seconds.
+    name : str
+        Of the run, phase, hook or task.
+    data : dict
+        What else there is to say; depends on `kind`.
+    """
+
+    kind: str
+    time: float
+    name: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+class RunDir:
+    """One run directory.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    run : str
+        Identifier of the run; stands in every log of it.
+    """
+
+    def __init__(self, path: Path, run: str) -> None:
+        self.path = path
+        self.run = run
+        self._journal = _Lines(path / "journal.jsonl")
+        self._waits = _Lines(path / "waits.jsonl")
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str] | None,
+        mode: str,
+        facts: Mapping[str, Any],
+        clock: Callable[[], float] = time.time,
+    ) -> RunDir:
+        """Make a new run directory, by default ``./.stacknb/runs/<UTC time>-<mode>``.
+
+        Raises
+        ------
+        BadInput
+            If it cannot be written, or holds another run.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
+        run = f"{stamp}-{mode}-{secrets.token_hex(3)}"
+        chosen = path is not None
+        where = Path(path) if path is not None else Path(".stacknb") / "runs" / f"{stamp}-{mode}"
+        where = Path(os.path.abspath(where))
+        if "\n" in str(where):
+            raise BadInput(
+                f"run directory {str(where)!r} has a line break in its name; choose another"
+            )
+        try:
+            if chosen and (where / "run.json").exists():
+                raise BadInput(
+                    f"run directory {str(where)!r} holds a run already; choose another, or resume it"
+                )
+            count = 1
+            base = where
+            while not chosen and where.exists():
+                count += 1
+                where = base.with_name(f"{base.name}.{count}")
+            where.mkdir(parents=True, exist_ok=True)
+            for folder in _FOLDERS:
+                (where / folder).mkdir(exist_ok=True)
+            (where / "state").chmod(0o700)
+            new = cls(where, run)
+            document = {"run": run, "mode": mode, "start": clock(), **facts}
+            (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise BadInput(
+                f"run directory {str(where)!r} cannot be written: {error.strerror}; "
+                "choose another with --run-dir"
+            ) from error
+        if not chosen:
+            new._point_latest()
+        return new
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> RunDir:
+        """Open an existing run directory.
+
+        Raises
+        ------
+        BadInput
+            If it holds no run, or its run.json is damaged.
+        """
+        where = find(path)
+        try:
+            facts = json.loads((where / "run.json").read_text(encoding="utf-8"))
+            return cls(where, str(facts["run"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput(f"{str(where / 'run.json')!r} is damaged: it names no run") from error
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``run.json`` says."""
+        facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        return facts
+
+    def phases_done(self) -> list[str]:
+        """Return the phases whose last try ended well, in order."""
+        done: dict[str, bool] = {}
+        for record in _Lines(self.path / "journal.jsonl").new():
+            if record.get("event") == "phase-end":
+                done[record["name"]] = bool(record.get("ok"))
+        return [label for label, ok in done.items() if ok]
+
+    def new_log(self, kind: str, name: str, command: Sequence[str], phase: str, pid: int) -> Path:
+        """Make the log of a hook or a cell and write its header.
+
+        Raises
+        ------
+        BadInput
+            If it cannot be written; the disk may be full.
+        """
+        folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"
+        path = tasklog.numbered(self.path / folder / f"{name}.log")
+        header = {
+            "kind": kind, "name": name, "command": list(command), "phase": phase,
+            "hook": name if kind == "hook" else "", "start": time.time(), "pid": pid,
+            "host": socket.gethostname(), "run": self.run,
+        }  # fmt: skip
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                file.write(tasklog.begin_line(header))
+        except OSError as error:
+            raise BadInput(
+                f"log {str(path)!r} cannot be written: {error.strerror}; "
+                "free some room or choose another --run-dir"
+            ) from error
+        return path
+
+    def write(self, event: Event) -> None:
+        """Append an event; a journal that cannot be written is no reason to end a run."""
+        line = {"event": event.kind, "time": event.time, "name": event.name, **event.data}
+        try:
+            with (self.path / "journal.jsonl").open("ab") as file:
+                file.write(json.dumps(line).encode() + b"\n")
+        except OSError:
+            pass
+
+    def new_events(self) -> list[Event]:
+        """Return the events since the last call."""
+        events = []
+        for record in self._journal.new():
+            try:
+                kind, when, name = record.pop("event"), record.pop("time"), record.pop("name")
+            except KeyError:
+                continue
+            events.append(Event(kind, when, name, record))
+        return events
+
+    def new_waits(self) -> list[dict[str, Any]]:
+        """Return the waits that ended since the last call, as ``waits.jsonl`` has them."""
+        return self._waits.new()
+
+    def _point_latest(self) -> None:
+        link = self.path.parent / "latest"
+        temporary = link.with_name(f".latest-{self.run}")
+        try:
+            temporary.symlink_to(self.path.name)
+            temporary.replace(link)
+        except OSError:  # a file system without links: the name is a convenience
+            temporary.unlink(missing_ok=True)
+
+
+class _Lines:
+    """A file of JSON lines that grows; a line that is not whole yet is left for the next time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        records = []
+        for line in whole.splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                records.append(record)
+        return records
+
+
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the run directory that `path` means: itself, or ``latest`` within it.
+
+    Raises
+    ------
+    BadInput
+        If there is no run.
+    """
+    where = Path(path)
+    for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
+        if (candidate / "run.json").is_file():
+            return Path(os.path.realpath(candidate))
+    raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

@@ -1,0 +1,206 @@
+"""Modes, phases and their order; which hooks run, in what order, with what arguments.
+
+Starts nothing: it only looks at files. What `plan` says is what `Stack` does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacknb.exceptions import BadInput
+from stacknb.plugins import Plugin
+
+__all__ = ["MODES", "Hook", "Phase", "find_phase", "hooks_of", "phases_of", "plan"]
+
+MODES = ("stack", "unstack", "clean")
+_SUB_PHASES = ("pre-install", "install", "post-config", "extra", "test-config")
+_NUMBER = re.compile(r"(\d\d)(?!\d)")
+# A hook that deals with ERR traps or errtrace is left alone with them, see driver.bash.
+_ERR_WORDS = re.compile(rb"\bERR\b|\berrtrace\b|\bextdebug\b|\bset\s+[-+][a-zA-Z]*E")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A point of the lifecycle where hooks run.
+
+    Attributes
+    ----------
+    mode : str
+        First argument of its hooks.
+    sub : str
+        Second argument; only ``stack`` has one.
+    """
+
+    mode: str
+    sub: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name: ``source``, ``stack install``."""
+        return f"{self.mode} {self.sub}" if self.sub else self.mode
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """What its hooks are called with."""
+        return (self.mode, self.sub) if self.sub else (self.mode,)
+
+    def __str__(self) -> str:
+        return self.label
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One script sourced in a phase.
+
+    Attributes
+    ----------
+    phase : Phase
+    name : str
+        ``50-api.sh``, or ``PLUGIN-settings`` and the like.
+    path : Path
+    args : tuple of str
+        Its positional parameters.
+    warning : str
+        What a user should know; empty if nothing.
+    skipped : bool
+        It is not sourced; `warning` says why.
+    fault : str
+        Why it cannot be run at all; empty if it can.
+    deals_with_err : bool
+        It mentions ERR traps or errtrace.
+    """
+
+    phase: Phase
+    name: str
+    path: Path
+    args: tuple[str, ...]
+    warning: str = ""
+    skipped: bool = False
+    fault: str = ""
+    deals_with_err: bool = False
+
+
+_FIRST = (Phase("override_defaults"), Phase("source"))
+_PHASES = {
+    "stack": (*_FIRST, *(Phase("stack", sub) for sub in _SUB_PHASES)),
+    "unstack": (*_FIRST, Phase("unstack")),
+    "clean": (*_FIRST, Phase("clean")),
+}
+
+
+def phases_of(mode: str) -> tuple[Phase, ...]:
+    """Return the phases of a mode, in order.
+
+    Raises
+    ------
+    BadInput
+        If there is no such mode.
+
+    Examples
+    --------
+    >>> [phase.label for phase in phases_of("unstack")]
+    ['override_defaults', 'source', 'unstack']
+    """
+    try:
+        return _PHASES[mode]
+    except KeyError:
+        raise BadInput(f"unknown mode {mode!r}; there are {', '.join(MODES)}") from None
+
+
+def find_phase(text: str, mode: str = "stack") -> Phase:
+    """Return the phase of `mode` that a user means by ``install``, ``stack install`` or ``stack-install``.
+
+    Raises
+    ------
+    BadInput
+        If there is no such phase; names the nearest.
+    """
+    phases = phases_of(mode)
+    wanted = " ".join(text.replace("stack-", "stack ").split())
+    for phase in phases:
+        if wanted in (phase.label, phase.sub or phase.label):
+            return phase
+    known = [phase.sub or phase.label for phase in phases]
+    near = difflib.get_close_matches(wanted.removeprefix("stack "), known, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
+
+
+def hooks_of(phase: Phase, top_dir: Path, plugins: Sequence[Plugin]) -> list[Hook]:
+    """Return the hooks of one phase in the order they are sourced.
+
+    ``extras.d`` comes first, ordered by the bytes of the names, then the plugins as enabled.
+
+    Parameters
+    ----------
+    phase : Phase
+    top_dir : Path
+        The tree; ``extras.d`` need not be there.
+    plugins : sequence of Plugin
+        Enabled by the time the phase begins.
+    """
+    extras = sorted((top_dir / "extras.d").glob("*.sh"), key=lambda path: os.fsencode(path.name))
+    hooks = [_hook(phase, path.name, path, phase.args, _numbered(path.name)) for path in extras]
+    file, args = {
+        "override_defaults": ("override-defaults", ()),
+        "source": ("settings", ()),
+    }.get(phase.mode, ("plugin.sh", phase.args))
+    for plugin in plugins:
+        path = plugin.folder / "devstack" / file
+        if path.is_file():
+            hooks.append(_hook(phase, f"{plugin.name}-{file}", path, args, ""))
+    return hooks
+
+
+def plan(mode: str, top_dir: Path, plugins: Sequence[Plugin]) -> Iterator[tuple[str, Hook]]:
+    """Yield what a run would source: the run's mode and the hook, in order.
+
+    ``clean`` performs a run of ``unstack`` first.
+    """
+    runs = ("unstack", "clean") if mode == "clean" else (mode,)
+    for run in runs:
+        for phase in phases_of(run):
+            for hook in hooks_of(phase, top_dir, plugins):
+                yield run, hook
+
+
+def _numbered(name: str) -> str:
+    number = _NUMBER.match(name)
+    if number is None:
+        return "its name should begin with two digits, which order the hooks (10 to 89 are yours)"
+    if not 10 <= int(number[1]) <= 89:
+        return f"the number {number[1]} is reserved for DevStack itself; use 10 to 89"
+    return ""
+
+
+def _hook(phase: Phase, name: str, path: Path, args: tuple[str, ...], warning: str) -> Hook:
+    if path.exists() and not path.is_file():  # a FIFO would block whoever opens it
+        return Hook(phase, name, path, args, "skipped: it is no file", skipped=True)
+    try:
+        with path.open("rb") as file:
+            text = file.read(1 << 20)
+    except OSError as error:
+        why = f"skipped: it cannot be read ({error.strerror})"
+        return Hook(phase, name, path, args, why, skipped=True)
+    fault = _fault(text, path)
+    err = bool(_ERR_WORDS.search(text))
+    return Hook(phase, name, path, args, fault or warning, fault=fault, deals_with_err=err)
+
+
+def _fault(text: bytes, path: Path) -> str:
+    first = text.partition(b"\n")[0]
+    if b"\0" in text[:4096]:
+        return "it is no bash script: it holds NUL bytes"
+    if first.startswith(b"#!") and not re.search(rb"\b(ba|da|z|k)?sh\b", first):
+        return f"it is no bash script: it begins with {first.decode('utf-8', 'replace')!r}"
+    if b"\r\n" in text:
+        return (
+            "it has CRLF line ends, which bash cannot run; "
+            f"convert it, for example with: sed -i 's/\\r$//' {path}"
+        )
+    return ""

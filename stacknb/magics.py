@@ -1,0 +1,171 @@
+"""The notebook's face: ``%stack``, ``%unstack``, ``%clean``, ``%async_task``, ``%wait``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+
+from stacknb import commands, line_words, screen
+from stacknb.arguments import Command, given, help_text
+from stacknb.dispatcher import Stack, current
+from stacknb.exceptions import BadInput, Interrupted, StacknbError
+from stacknb.plugins import parse_plugins
+from stacknb.progress import shown
+from stacknb.results import Result, RunResult
+from stacknb.tasks import Task, TaskResult
+
+__all__ = ["StackMagics"]
+
+_WITH_PROGRESS = ("stack", "all", "step", "unstack", "clean")
+_CELL_LINES = 200
+
+
+@magics_class
+class StackMagics(Magics):
+    """The magics of one notebook. Its stack is ``stacknb.current()``.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    """
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._made: Stack | None = None
+        self._settings: dict[str, Any] = {}
+        for name in ("stack", "unstack", "clean", "async_task", "wait"):
+            method = vars(type(self))[name]
+            summary = (method.__doc__ or "").partition("\n")[0]
+            table = commands.of_face(f"%{name}").values()
+            method.__doc__ = help_text(f"%{name}", list(table), summary)
+
+    @line_cell_magic
+    def stack(self, line: str, cell: str | None = None) -> Any:
+        """Stack a tree of hooks: %stack [TOP_DIR] [WORD] [options]; %%stack runs the cell."""
+        command, o = line_words.read_stack(line)
+        if cell is None:
+            value = self._run(command, o)
+            if command.name == "resume":
+                print(f"next is {value.next_phase!r}")
+            return value
+        word = getattr(o, "phase", None) or command.name
+        if word != "stack":
+            raise BadInput(f"%%stack takes no word {word!r}: it runs the cell")
+        return self._evaluate(o, cell)
+
+    @line_magic
+    def unstack(self, line: str) -> RunResult:
+        """Stop what %stack started, in a run of its own: %unstack [TOP_DIR] [options]."""
+        return self._run(*line_words.read("unstack", line))  # type: ignore[no-any-return]
+
+    @line_magic
+    def clean(self, line: str) -> RunResult:
+        """Unstack, then remove what %stack made: %clean [TOP_DIR] [options]."""
+        return self._run(*line_words.read("clean", line))  # type: ignore[no-any-return]
+
+    @line_cell_magic
+    def async_task(self, line: str, cell: str | None = None) -> Task:
+        """Start a background task: a command, or with %%async_task the cell's bash."""
+        command, o = line_words.read("async_task", line)
+        if cell is not None:
+            if o.command:
+                raise BadInput(f"{o.command[0]!r} is too much: task {o.name!r} runs the cell")
+            o.command = ["source", str(_write_cell(current(), o.name, cell))]
+        return self._run(command, o)  # type: ignore[no-any-return]
+
+    @line_magic
+    def wait(self, line: str) -> list[TaskResult]:
+        """Wait for tasks, all if none is named, and show their logs."""
+        command, o = line_words.read("wait", line)
+        results: list[TaskResult] = []
+        try:
+            results = self._run(command, o)
+        except StacknbError as error:
+            results = getattr(error, "results", [])
+            raise
+        finally:
+            _show_logs(results, o.tail)
+        return results
+
+    def _run(self, command: Command, o: Namespace) -> Any:
+        stack = self._stack(command, o)
+        try:
+            if stack is None or command.name not in _WITH_PROGRESS:
+                return command.run(stack, o)
+            with shown(stack):
+                return command.run(stack, o)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the session is usable") from None
+
+    def _evaluate(self, o: Namespace, cell: str) -> Result:
+        result = self._opened(o).evaluate(cell)
+        for text, stream in ((result.stdout, sys.stdout), (result.stderr, sys.stderr)):
+            lines = screen.clean(text.encode("utf-8", "replace"), 500)
+            if len(lines) > _CELL_LINES:
+                more = f"… {len(lines) - _CELL_LINES:,} lines before these, all in {result.log}"
+                lines = [more, *lines[-_CELL_LINES:]]
+            stream.write("".join(f"{line}\n" for line in lines))
+        return result
+
+    def _stack(self, command: Command, o: Namespace) -> Stack | None:
+        if command.opens_tree or getattr(o, "top_dir", None):
+            return self._opened(o)
+        if any(argument.flag == "RUN" for argument in command.arguments):
+            with contextlib.suppress(BadInput):
+                return current()
+            return None
+        return current()
+
+    def _opened(self, o: Namespace) -> Stack:
+        """Return the stack at hand, or a new one for another tree or other settings."""
+        wanted = {a.dest: getattr(o, a.dest) for a in given(commands.SETTINGS, o)}
+        if "plugin" in wanted:
+            wanted["plugin"] = parse_plugins(wanted["plugin"])
+        try:
+            at_hand = current()
+        except BadInput:
+            if not o.top_dir:
+                raise
+            at_hand = None
+        if at_hand is not None:
+            known = self._settings if at_hand is self._made else {"plugin": at_hand.plugins}
+            other = [key for key, value in wanted.items() if known.get(key) != value]
+            if not o.top_dir and other:
+                flag = f"--{other[0].replace('_', '-')}"
+                raise BadInput(f"{flag!r} is a setting of a new stack: give it with TOP_DIR")
+            if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
+                return at_hand
+        stack = commands.open_tree(o)
+        if at_hand is not None:
+            at_hand.close()
+        self._made, self._settings = stack, wanted
+        return stack
+
+
+def _absolute(folder: str) -> Path:
+    return Path(os.path.abspath(Path(folder).expanduser()))
+
+
+def _write_cell(stack: Stack, name: str, code: str) -> Path:
+    folder, count = stack.begin() / "cells", 1
+    while (path := folder / f"{name}.{count}.bash").exists():
+        count += 1
+    path.write_text(code if code.endswith("\n") else f"{code}\n", "utf-8", "surrogateescape")
+    return path
+
+
+def _show_logs(results: Iterable[TaskResult], lines: int) -> None:
+    for result in results:
+        mark = screen.SYMBOLS.get(result.status, "·")
+        heading = (
+            f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
+        )
+        text = "".join(f"    {line}\n" for line in screen.excerpt(result.log, lines))
+        sys.stdout.write(f"{heading}\n{text}")

@@ -1,0 +1,175 @@
+"""Plugins, local.conf and what kind of tree ``top_dir`` is; only looks at files.
+
+A plugin is a folder with ``devstack/`` that holds any of ``override-defaults``, ``settings`` and
+``plugin.sh``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacknb.exceptions import BadInput
+
+__all__ = [
+    "Plugin",
+    "check_tree",
+    "is_devstack",
+    "localrc_of",
+    "misordered",
+    "parse_plugins",
+    "read_settings",
+]
+
+_FILES = ("override-defaults", "settings", "plugin.sh")
+_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*$")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin by name and folder."""
+
+    name: str
+    folder: Path
+
+
+def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugin]:
+    """Read ``NAME=DIR`` words, or a mapping of names to folders.
+
+    Raises
+    ------
+    BadInput
+        If a word has no ``=``, a name is given twice, or a folder is no plugin.
+    """
+    if isinstance(given, Mapping):
+        pairs = [(name, str(folder)) for name, folder in given.items()]
+    else:
+        pairs = []
+        for word in given:
+            name, equals, folder = str(word).partition("=")
+            if not equals or not folder:
+                raise BadInput(f"plugin {str(word)!r} should be NAME=DIR")
+            pairs.append((name, folder))
+    plugins: list[Plugin] = []
+    for name, folder in pairs:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
+        if any(plugin.name == name for plugin in plugins):
+            raise BadInput(f"plugin {name!r} is given twice; give it once")
+        plugins.append(Plugin(name, check_folder(name, Path(folder).expanduser().absolute())))
+    return plugins
+
+
+def check_folder(name: str, folder: Path) -> Path:
+    """Return `folder` if it holds a plugin.
+
+    Raises
+    ------
+    BadInput
+        If it does not.
+    """
+    if not folder.is_dir():
+        raise BadInput(f"plugin {name!r}: there is no folder {str(folder)!r}; clone it there first")
+    if not any((folder / "devstack" / file).is_file() for file in _FILES):
+        raise BadInput(
+            f"plugin {name!r}: {str(folder)!r} holds none of devstack/{', devstack/'.join(_FILES)}"
+        )
+    return folder
+
+
+def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:
+    """Return a sentence for each ``plugin_requires`` that the order of the plugins contradicts.
+
+    Parameters
+    ----------
+    plugins : sequence of Plugin
+        In the order they are enabled.
+    requires : iterable of str
+        ``PLUGIN REQUIRED`` pairs.
+    """
+    order = {plugin.name: place for place, plugin in enumerate(plugins)}
+    sentences = []
+    for pair in requires:
+        name, _, required = pair.partition(" ")
+        if required not in order:
+            sentences.append(
+                f"plugin {name!r} requires {required!r}, which is not enabled; enable it before"
+            )
+        elif name in order and order[required] > order[name]:
+            sentences.append(
+                f"plugin {name!r} requires {required!r}, which comes after it; "
+                f"move {required!r} before {name!r}"
+            )
+    return sentences
+
+
+def localrc_of(local_conf: str) -> tuple[str, list[str]]:
+    """Return the ``[[local|localrc]]`` part of a local.conf, and the headings of its other parts.
+
+    A file without any heading is a localrc as a whole.
+    """
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for line in local_conf.splitlines():
+        if heading := _META.match(line):
+            parts.append((f"{heading[1].strip()}|{heading[2].strip()}", []))
+        else:
+            parts[-1][1].append(line)
+    if len(parts) == 1:
+        return local_conf, []
+    own = [line for name, lines in parts if name == "local|localrc" for line in lines]
+    return "\n".join(own) + "\n", [name for name, _ in parts[1:] if name != "local|localrc"]
+
+
+def read_settings(
+    localrc: str | os.PathLike[str] | None, local_conf: str | os.PathLike[str] | None
+) -> str:
+    """Return the bash of a localrc, of a local.conf, or of both.
+
+    Raises
+    ------
+    BadInput
+        If a file cannot be read, or local.conf has no ``[[local|localrc]]`` part.
+    """
+    text = ""
+    if local_conf is not None:
+        text, _ = localrc_of(_read(local_conf))
+        if not text.strip():
+            raise BadInput(f"{os.fspath(local_conf)!r} has no [[local|localrc]] part; add one")
+    return text + (_read(localrc) if localrc is not None else "")
+
+
+def _read(path: str | os.PathLike[str]) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise BadInput(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from error
+
+
+def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Path:
+    """Return the absolute path of a tree of hooks.
+
+    Raises
+    ------
+    BadInput
+        If there is no such folder, or neither hooks in it nor a plugin.
+    """
+    path = Path(os.path.abspath(Path(top_dir).expanduser()))
+    if not path.is_dir():
+        what = "it is a file" if path.exists() else "there is no such folder"
+        raise BadInput(
+            f"top_dir {os.fspath(top_dir)!r}: {what}; give the folder that holds extras.d"
+        )
+    if not plugins and not (path / "extras.d").is_dir():
+        raise BadInput(
+            f"top_dir {os.fspath(top_dir)!r} holds no hooks: it has no extras.d, and no plugin is "
+            "given (--plugin NAME=DIR)"
+        )
+    return path
+
+
+def is_devstack(top_dir: Path) -> bool:
+    """Tell whether `top_dir` is a DevStack tree, which brings functions of its own."""
+    return all((top_dir / name).is_file() for name in ("stack.sh", "functions", "functions-common"))

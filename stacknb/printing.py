@@ -1,0 +1,115 @@
+"""What a command found, on stdout: as text, or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stacknb import status, tasklog
+from stacknb.exceptions import LogError
+from stacknb.follow import Follower
+from stacknb.results import RunResult
+from stacknb.status import RunStatus
+from stacknb.timing.status import still_runs
+
+__all__ = ["document", "show"]
+
+_POLL_S = 0.1
+
+
+def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | None = None) -> None:
+    """Print what a command returned.
+
+    Parameters
+    ----------
+    value : RunResult, RunStatus, list of Path, DataFrame or None
+    o : Namespace
+        The command's arguments.
+    run_dir : Path, optional
+        Of the run that was made.
+    error : str, optional
+        How it ended, if not well.
+    """
+    if isinstance(value, list):
+        _print_logs(value, o.follow)
+    elif isinstance(value, RunStatus):
+        document(value.to_dict()) if o.json else print(value)
+    elif isinstance(value, RunResult) and o.json:
+        of_run = status.read(run_dir).to_dict() if run_dir is not None else {}
+        document({**of_run, "timing": value.timing, "error": error})
+    elif isinstance(value, RunResult):
+        if value.timing:
+            print(f"\n{value.timing}")
+    elif value is None:
+        document({"error": error})
+    elif o.json:
+        document(value.to_dict("records"))
+    else:
+        _print_plan(value)
+
+
+def document(data: Any) -> None:
+    """Print one JSON document."""
+    json.dump(data, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
+def _print_plan(frame: Any) -> None:
+    rows = [
+        ("phase", "hook", "arguments", "path"),
+        *((row.phase, row.hook, shlex.join(row.args), row.path) for row in frame.itertuples()),
+    ]
+    runs = ["", *frame["run"]]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    before: tuple[str, str] = ("", "")
+    for run, row in zip(runs, rows, strict=True):
+        if len(set(runs)) > 2 and run != before[0]:
+            print(f"── a run of {run}")
+        phase = "" if (run, row[0]) == before else row[0]
+        before = (run, row[0])
+        cells = [cell.ljust(width) for cell, width in zip((phase, *row[1:3]), widths, strict=True)]
+        print("  ".join([*cells, row[3]]))
+    for hook, warning in dict.fromkeys(zip(frame["hook"], frame["warning"], strict=True)):
+        if warning:
+            print(f"warning: {hook}: {warning}")
+
+
+def _print_logs(paths: list[Path], follow: bool) -> None:
+    out = sys.stdout.buffer
+    gap = b""
+    for path in paths:
+        heading = b"%s==> %s <==\n" % (gap, os.fsencode(path)) if len(paths) > 1 else b""
+        for piece in _pieces(path, follow and path == paths[-1]):
+            out.write(heading + piece)
+            out.flush()
+            heading, gap = b"", b"" if piece.endswith(b"\n") else b"\n"
+
+
+def _pieces(path: Path, follow: bool) -> Iterator[bytes]:
+    log = Follower(path)
+    while follow:
+        if data := log.read():
+            yield data
+        elif _has_ended(log):
+            break
+        else:
+            time.sleep(_POLL_S)
+    log.finish()
+    while data := log.read():
+        yield data
+
+
+def _has_ended(log: Follower) -> bool:
+    try:
+        if log.held and tasklog.read(log.path).footer:
+            return True
+        return not still_runs(tasklog.read_header(log.path))
+    except (OSError, LogError):
+        return True

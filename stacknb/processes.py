@@ -1,0 +1,95 @@
+"""Processes by session, group and number, through ``/proc`` (``ps`` where there is none).
+
+Standard library only: the supervisor and the service starter load it without site-packages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+
+__all__ = ["alive", "end_all", "end_group", "members", "send", "stat_fields"]
+
+_GROUP, _SESSION, START_TIME = 2, 3, 19
+
+
+def stat_fields(pid: int) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` from the state on, empty if there is no such process.
+
+    Field 0 is the state, 2 the process group, 3 the session, 19 the start time in clock ticks.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].decode().split()
+    except OSError:
+        return []
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and waits for its parent does not."""
+    fields = stat_fields(pid)
+    if fields or os.path.isdir("/proc/self"):
+        return bool(fields) and fields[0] not in "ZX"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def members(*, session: int | None = None, group: int | None = None) -> list[int]:
+    """Return the pids of a session, or of a process group, without those that have ended."""
+    index, wanted = (_SESSION, session) if session is not None else (_GROUP, group)
+    if not os.path.isdir("/proc/self"):
+        column = "sess" if session is not None else "pgid"
+        listing = subprocess.run(
+            ["ps", "-axo", f"pid=,{column}="], capture_output=True, text=True, check=False
+        )
+        rows = [line.split() for line in listing.stdout.splitlines()]
+        return [int(row[0]) for row in rows if row[1:] == [str(wanted)]]
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            fields = stat_fields(int(entry))
+            if fields and fields[index] == str(wanted) and fields[0] not in "ZX":
+                found.append(int(entry))
+    return found
+
+
+def send(pids: Iterable[int], number: int) -> None:
+    """Send a signal to each process that is still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def end_all(
+    find: Callable[[], list[int]], grace_s: float, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """End what `find` returns until it returns nothing: SIGTERM, after `grace_s` SIGKILL.
+
+    Stopped processes are continued, so that they can act on the signal. `meanwhile` is called
+    in between.
+    """
+    deadline = time.monotonic() + grace_s
+    told: set[int] = set()
+    while pids := find():
+        if time.monotonic() > deadline:
+            send(pids, signal.SIGKILL)
+        else:
+            send(set(pids) - told, signal.SIGTERM)
+            send(set(pids) - told, signal.SIGCONT)
+            told.update(pids)
+        meanwhile()
+        time.sleep(0.005)
+
+
+def end_group(group: int, grace_s: float = 2.0) -> None:
+    """End a whole process group and return when it is verified empty."""
+    end_all(lambda: members(group=group), grace_s)

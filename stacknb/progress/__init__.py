@@ -1,0 +1,86 @@
+"""Progress of a run, for whoever looks: a notebook, a terminal, or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Protocol, TextIO
+
+from stacknb.dispatcher import Listener, Stack
+from stacknb.journal import Event
+
+__all__ = ["View", "shown", "view_of"]
+
+
+class View(Listener, Protocol):
+    """A listener that has an end."""
+
+    def close(self) -> None:
+        """Show the end; nothing comes after it."""
+
+
+@contextlib.contextmanager
+def shown(stack: Stack, stream: TextIO | None = None) -> Iterator[View]:
+    """Show what `stack` does meanwhile.
+
+    Parameters
+    ----------
+    stack : Stack
+    stream : text stream, optional
+        Where to; by default the notebook if there is one, otherwise stderr.
+    """
+    view = _Guarded(view_of(stack, stream))
+    stack.listeners.append(view)
+    try:
+        yield view
+    finally:
+        stack.listeners.remove(view)
+        view.close()
+
+
+class _Guarded:
+    # A run must not end because it cannot be shown.
+    def __init__(self, view: View) -> None:
+        self._view: View | None = view
+
+    def on_event(self, event: Event) -> None:
+        self._tell(lambda view: view.on_event(event))
+
+    def on_tick(self) -> None:
+        self._tell(lambda view: view.on_tick())
+
+    def close(self) -> None:
+        self._tell(lambda view: view.close())
+
+    def _tell(self, what: Callable[[View], None]) -> None:
+        try:
+            if self._view is not None:
+                what(self._view)
+        except Exception as error:
+            self._view = None
+            warnings.warn(f"progress is shown no longer: {error!r}", RuntimeWarning, stacklevel=2)
+
+
+def view_of(stack: Stack, stream: TextIO | None = None) -> View:
+    """Return the display that fits: see `shown`."""
+    if stream is None and in_notebook():
+        from stacknb.progress.notebook import Notebook
+
+        return Notebook(stack)
+    stream = stream or sys.stderr
+    if stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", ""):
+        from stacknb.progress.terminal import Terminal
+
+        return Terminal(stack, stream)
+    from stacknb.progress.plain import Plain, writer
+
+    return Plain(stack, writer(stream))
+
+
+def in_notebook() -> bool:
+    """Tell whether this is a kernel, whose displays can be updated."""
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return getattr(shell, "kernel", None) is not None

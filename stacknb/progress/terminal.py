@@ -1,0 +1,174 @@
+"""Progress on a terminal: what hooks print scrolls by, below it stands how far the run is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from rich.color import ColorSystem
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.constrain import Constrain
+from rich.live import Live
+from rich.segment import Segment
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from stacknb.dispatcher import Stack
+from stacknb.follow import last_line
+from stacknb.journal import Event
+from stacknb.progress.board import PhaseState
+from stacknb.progress.plain import Plain, writer
+from stacknb.screen import SYMBOLS, clean_line, seconds
+from stacknb.tasks import Task
+
+__all__ = ["Terminal"]
+
+_PAUSE_S = 0.1
+_TASKS = 8
+_STYLES = {
+    "ok": "green",
+    "running": "bold cyan",
+    "to come": "dim",
+    "waiting": "dim",
+    "warning": "yellow",
+    "heading": "bold",
+}
+_BAD = "bold red"
+
+
+class Terminal:
+    """A live display on a terminal.
+
+    Parameters
+    ----------
+    stack : Stack
+    stream : text stream
+        The terminal.
+    clock : callable
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self, stack: Stack, stream: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._plain = Plain(stack, lambda text: self._above.append(text), self._paint)
+        self._board = self._plain.board
+        self._above: list[str] = []
+        self._clock = clock
+        self._drawn = float("-inf")
+        self._fallback = writer(stream)
+        self._live: Live | None = Live(
+            console=self._console, auto_refresh=False, transient=True,
+            redirect_stdout=False, redirect_stderr=False,
+        )  # fmt: skip
+
+    def on_event(self, event: Event) -> None:
+        """Take an event in; drawn with the next picture."""
+        self._plain.on_event(event)
+        self._draw()
+
+    def on_tick(self) -> None:
+        """Draw a picture, if the last one is old enough."""
+        self._plain.on_tick()
+        self._draw()
+
+    def close(self) -> None:
+        """Take the live part away; what was printed stays."""
+        self._plain.close()
+        live, self._live = self._live, None
+        if live is not None:
+            try:
+                live.stop()
+            except OSError:  # the terminal is gone
+                return
+        self._fallback("".join(self._above))
+        self._above.clear()
+
+    def _draw(self) -> None:
+        if self._live is None or self._clock() - self._drawn < _PAUSE_S:
+            return
+        self._drawn = self._clock()
+        try:
+            self._live.start()
+            with self._console:  # one write for both
+                self._console.print(_Lines("".join(self._above)), crop=False, end="")
+                self._above.clear()
+                # Narrower by the ^C that a terminal echoes at the end of the last line.
+                width = max(1, self._console.width - 3)
+                self._live.update(Constrain(Group(*self._picture(width)), width), refresh=True)
+        except OSError:
+            self._live = None
+
+    def _picture(self, width: int) -> Iterator[Text | Table]:
+        now, room = time.time(), max(1, self._console.height - 6)
+        yield Text("─" * width, "dim")
+        yield from self._steps(now, width)
+        hook = self._board.hook
+        if hook is not None:
+            text = Text(f"{SYMBOLS['running']} {hook.name}", "bold cyan")
+            text.append(f"  {seconds(hook.spent(now))}  ", "not bold")
+            yield _cut(text.append(self._plain.partial, "dim"))
+        tasks, more = self._board.running_tasks(min(_TASKS, room))
+        if tasks:
+            yield _tasks(tasks, now)
+        if more:
+            yield Text(f"  +{more} more tasks", "dim")
+
+    def _steps(self, now: float, width: int) -> Iterator[Text]:
+        line = Text()
+        for phase in self._board.phases:
+            step = _phase(phase, now)
+            if line and len(line) + len(step) > width:
+                yield line
+                line = Text()
+            line.append_text(step).append("  ")
+        yield line
+
+    def _paint(self, status: str, text: str) -> str:
+        if self._console.no_color or self._console.color_system is None:
+            return text
+        style = Style.parse(_STYLES.get(status, _BAD))
+        return style.render(text, color_system=ColorSystem.STANDARD)
+
+
+class _Lines:
+    # One segment, however many lines: rich must not look at each.
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Segment(self._text)
+
+
+def _phase(phase: PhaseState, now: float) -> Text:
+    style = _STYLES.get(phase.status, _BAD)
+    name = phase.label.removeprefix("stack ")
+    text = Text(f"{SYMBOLS.get(phase.status, '·')} {name}", style)
+    spent = phase.spent(now)
+    if spent is not None:
+        text.append(f" {seconds(spent)}", "dim")
+    return text
+
+
+def _tasks(tasks: list[Task], now: float) -> Table:
+    table = Table.grid(padding=(0, 2), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for task in tasks:
+        last = clean_line(last_line(task.log).decode("utf-8", "replace"), 300)
+        state = task.state
+        table.add_row(
+            Text(f"  {SYMBOLS.get(state, '▶')} {task.name}", _STYLES.get(state, "")),
+            Text(seconds(now - task.started)),
+            Text(last, "dim"),
+        )
+    return table
+
+
+def _cut(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

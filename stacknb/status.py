@@ -1,0 +1,297 @@
+"""What a run directory says of itself: read from run.json, the journal and the logs.
+
+The logs are what counts; the journal adds what they cannot say: which hook was interrupted, whether
+the run came to its end. Needs neither bash nor pandas.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from stacknb import lifecycle, tasklog
+from stacknb.exceptions import BadInput, LogError
+from stacknb.journal import Event, RunDir, find
+from stacknb.screen import SYMBOLS, excerpt, listed, seconds
+from stacknb.tasks import nearest
+from stacknb.timing.status import ended_as
+
+__all__ = ["LogStatus", "Logs", "PhaseStatus", "RunStatus", "logs_of", "read"]
+
+_SHOWN_LINES = 100  # of each log, in a notebook
+_BAD = ("failed", "killed", "timeout", "lost", "interrupted")
+
+
+@dataclass(frozen=True)
+class LogStatus:
+    """A hook, a task or a service, as its log has it.
+
+    Attributes
+    ----------
+    name, phase, hook : str
+        `hook` is the one that started a task.
+    status : str
+        ``running``, ``ok``, ``failed``, ``killed``, ``cancelled``, ``timeout``, ``lost``; of a hook
+        also ``interrupted``, of a task also ``waiting`` (held back).
+    exit_code : int or None
+    duration_s : float or None
+        Seconds, so far if it runs.
+    log : str
+        Path within the run directory.
+    """
+
+    name: str
+    phase: str
+    hook: str
+    status: str
+    exit_code: int | None
+    duration_s: float | None
+    log: str
+
+
+@dataclass(frozen=True)
+class PhaseStatus:
+    """A phase: ``ok``, ``failed``, ``interrupted``, ``running`` or ``to come``."""
+
+    name: str
+    status: str
+    duration_s: float | None
+    hooks: list[LogStatus] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run.
+
+    Attributes
+    ----------
+    state : str
+        ``complete``, ``running``, ``failed``, ``interrupted``, or ``unfinished``: begun, and
+        nothing of it runs.
+    start : float
+        Epoch seconds.
+    """
+
+    run: str
+    mode: str
+    state: str
+    top_dir: str
+    run_dir: str
+    start: float
+    phases: list[PhaseStatus]
+    tasks: list[LogStatus]
+    services: list[LogStatus]
+    notes: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no phase and no task went wrong."""
+        states = [*(phase.status for phase in self.phases), *(task.status for task in self.tasks)]
+        return not any(state in _BAD for state in states)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""
+        return {**asdict(self), "ok": self.ok, "start": _iso(self.start)}
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def __repr__(self) -> str:
+        return f"<{self.mode} run {self.run!r}: {self.state}, {self.run_dir}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+
+def read(path: str | os.PathLike[str]) -> RunStatus:
+    """Read the state of a run.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory, or a folder with ``.stacknb/runs/latest``.
+
+    Raises
+    ------
+    BadInput
+        If there is no run, or its ``run.json`` cannot be read.
+    """
+    folder = RunDir.open(path)
+    facts, where = folder.facts(), folder.path
+    codes = {Path(wait["log"]).name: wait["exit_code"] for wait in folder.new_waits()}
+    events = folder.new_events()
+    interrupted = {
+        event.data.get("log")
+        for event in events
+        if event.kind == "hook-end" and event.data.get("status") == "interrupted"
+    }
+    hooks = [
+        replace(hook, status="interrupted") if f"{where}/{hook.log}" in interrupted else hook
+        for hook in _logs(where, "hooks/*/*.log", {})
+    ]
+    tasks = _logs(where, "async/*.log", codes)
+    held = {Path(task.log).name for task in tasks}
+    tasks += [
+        LogStatus(
+            event.name, event.data["phase"], event.data["hook"], "waiting", None, None,
+            event.data["log"],
+        )
+        for event in events
+        if event.kind == "task" and Path(event.data["log"]).name not in held
+    ]  # fmt: skip
+    phases = _phases(facts["mode"], hooks, events)
+    return RunStatus(
+        run=facts["run"],
+        mode=facts["mode"],
+        state=_state(phases, events),
+        top_dir=facts.get("top_dir", ""),
+        run_dir=str(where),
+        start=facts["start"],
+        phases=phases,
+        tasks=tasks,
+        services=[
+            replace(log, status="ended") if log.status == "lost" else log
+            for log in _logs(where, "services/*.log", {})
+        ],
+        notes=[event.name for event in events if event.kind == "warning"],
+    )
+
+
+class Logs(list[Path]):
+    """Logs of one name, in the order they were begun."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
+        printed = [(path, lines) for path, lines in texts if lines]
+        for path, lines in printed:
+            printer.text(f"==> {path} <==\n" + "\n".join(lines))
+            printer.text("\n" if (path, lines) != printed[-1] else "")
+        if not printed:
+            printer.text(f"nothing printed in {', '.join(map(str, self))}")
+
+
+def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
+    """Return the logs of a hook, task, service or cell, in the order they were begun.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory, or a folder with ``.stacknb/runs/latest``.
+    name : str
+        ``db``, ``50-api.sh`` (one log for each phase) or ``stack-install/50-api.sh``.
+
+    Raises
+    ------
+    BadInput
+        If there is none; names the nearest.
+    """
+    run_dir = find(path)
+    found: dict[str, list[Path]] = {}
+    for log in run_dir.glob("*/**/*.log"):
+        inner = str(log.relative_to(run_dir)).removesuffix(".log")
+        stem, _, count = inner.rpartition(".")
+        plain = stem if count.isdigit() and (run_dir / f"{stem}.log").exists() else inner
+        parts = plain.split("/")
+        for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
+            found.setdefault(key, []).append(log)
+    if name not in found:
+        short = [key for key in found if "/" not in key]
+        hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
+        raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
+    return Logs(sorted(found[name], key=_begun))
+
+
+def _begun(path: Path) -> float:
+    try:
+        return float(tasklog.read_header(path)["start"])
+    except (OSError, LogError, KeyError, TypeError, ValueError):
+        return 0.0
+
+
+def _logs(run_dir: Path, pattern: str, codes: dict[str, int | None]) -> list[LogStatus]:
+    found = []
+    for path in run_dir.glob(pattern):
+        try:
+            record = tasklog.read(path)
+        except (OSError, LogError):
+            continue
+        header, footer = record.header, record.footer or {}
+        start = header.get("start", 0.0)
+        status, code = ended_as(header, record.footer, codes.get(path.name))
+        end = time.time() if status == "running" else footer.get("end")
+        log = LogStatus(
+            str(header.get("name")), str(header.get("phase", "")), str(header.get("hook", "")),
+            status, code, None if end is None else round(max(0.0, end - start), 6),
+            str(path.relative_to(run_dir)),
+        )  # fmt: skip
+        found.append((start, str(path), log))
+    return [log for *_, log in sorted(found, key=lambda item: item[:2])]
+
+
+def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[PhaseStatus]:
+    ends = {event.name: event.data for event in events if event.kind == "phase-end"}
+    phases = []
+    for phase in lifecycle.phases_of(mode):
+        own = [hook for hook in hooks if hook.phase == phase.label]
+        # A phase that was run again has two logs of a hook; the last one counts.
+        last = list({hook.name: hook for hook in own}.values())
+        end = ends.get(phase.label)
+        if any(hook.status == "running" for hook in last):
+            status = "running"
+        elif end is not None:
+            bad = "interrupted" if any(h.status == "interrupted" for h in last) else "failed"
+            status = "ok" if end.get("ok") else bad
+        else:
+            bad = next((hook.status for hook in last if hook.status in _BAD), "")
+            status = bad or ("ok" if last else "to come")
+        spent = [hook.duration_s for hook in own if hook.duration_s is not None]
+        duration = end["duration_s"] if end else sum(spent) if own else None
+        phases.append(PhaseStatus(phase.label, status, duration, last))
+    return phases
+
+
+def _state(phases: list[PhaseStatus], events: list[Event]) -> str:
+    states = [phase.status for phase in phases if phase.status != "to come"]
+    if "running" in states:
+        return "running"
+    if states and states[-1] in _BAD:
+        return "interrupted" if states[-1] == "interrupted" else "failed"
+    ended = any(event.kind == "run-end" and event.data.get("complete") for event in events)
+    return "complete" if ended else "unfinished"
+
+
+def _lines(run: RunStatus) -> Iterable[str]:
+    done = sum(phase.status == "ok" for phase in run.phases)
+    yield f"{run.mode} run {run.run}: {run.state}, {done} of {len(run.phases)} phases"
+    yield f"  tree   {run.top_dir}"
+    yield f"  logs   {run.run_dir}"
+    yield f"  begun  {_iso(run.start)}"
+    yield "phases"
+    for phase in run.phases:
+        count = f"{len(phase.hooks)} hook{'s' * (len(phase.hooks) != 1)}" if phase.hooks else ""
+        yield _row(phase.status, phase.name, phase.duration_s, count)
+        for hook in phase.hooks:
+            if hook.status != "ok":
+                code = f"status {hook.exit_code}, " if hook.exit_code is not None else ""
+                yield "  " + _row(hook.status, hook.name, hook.duration_s, f"{code}{hook.log}")
+    for title, logs in (("tasks", run.tasks), ("services", run.services)):
+        if logs:
+            yield title
+        for log in logs:
+            yield _row(log.status, log.name, log.duration_s, log.log)
+    if run.notes:
+        yield "notes"
+        yield from (f"  {note}" for note in run.notes)
+
+
+def _row(status: str, name: str, duration_s: float | None, more: str) -> str:
+    took = seconds(duration_s) if duration_s is not None else ""
+    return f"  {SYMBOLS.get(status, '·')} {name:<24} {status:<11} {took:>12}  {more}".rstrip()
+
+
+def _iso(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))

@@ -1,0 +1,311 @@
+"""The process between Python and bash: it starts shells, holds tasks back, and leaves nothing behind.
+
+Run with the standard library alone, in a session of its own, once for each `Stack`.
+
+* It starts each bash of the stack and tells when it has ended, so nobody has to read an end-of-file.
+* It adopts what a shell leaves behind (``PR_SET_CHILD_SUBREAPER``) and keeps the exit status of task
+  processes whose shell is gone in ``CONTROL/exit.PID``.
+* It holds back tasks that have to wait: for a free place (``--jobs``), for other tasks (``--after``);
+  and it ends tasks that take too long (``--timeout``).
+* When its parent is gone, however that came, it ends every process of the session. Services are in
+  sessions of their own and stay.
+
+The parent talks to it over a socket, a JSON object a line; shells through the FIFO
+``CONTROL/supervisor``, see `Tasks.register`. macOS has no pidfd and no subreaper: there it polls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from stacknb import processes
+
+_GRACE_S = 2.0
+_POLL_S = 0.05
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_HAVE_PIDFD = hasattr(os, "pidfd_open")
+
+
+@dataclass
+class Task:
+    """A task that a shell has handed over before its command starts."""
+
+    gate: str
+    pid: int
+    limit_s: float | None
+    after: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, log
+    gate_fd: int = -1
+    deadline: float = float("inf")
+    killed: bool = False
+
+
+class Tasks:
+    """Who may start, who runs, who has to end."""
+
+    def __init__(self, control: str, jobs: int | None) -> None:
+        self.control = control
+        self.jobs = jobs
+        self.waiting: list[Task] = []
+        self.running: dict[int, Task] = {}
+
+    def register(self, message: str) -> None:
+        """Take one line of a shell: ``task GATE PID LIMIT [NAME PID LOG]…``, parted by US (0x1f)."""
+        kind, *fields = message.split("\x1f")
+        if kind != "task" or len(fields) < 3 or len(fields) % 3:
+            return
+        gate, pid, limit, *after = fields
+        os.mkfifo(gate, 0o600)
+        deps = [(after[i], int(after[i + 1]), after[i + 2]) for i in range(0, len(after), 3)]
+        self.waiting.append(Task(gate, int(pid), float(limit) if limit else None, deps))
+
+    def tick(self, now: float) -> None:
+        """Free the places of ended tasks, end late ones, let others start."""
+        for task in [task for task in self.running.values() if not processes.alive(task.pid)]:
+            del self.running[task.pid]
+            os.close(task.gate_fd)
+        for task in self.running.values():
+            if now > task.deadline:
+                self._end(task, now)
+        for task in list(self.waiting):
+            if not processes.alive(task.pid):
+                self._forget(task)
+            elif (verdict := self._verdict(task)) is not None:
+                self._forget(task, verdict)
+                if verdict == "go":
+                    task.deadline = now + task.limit_s if task.limit_s else float("inf")
+
+    def next_deadline(self) -> float:
+        """Return the clock time of the next timeout, infinite if there is none."""
+        return min((task.deadline for task in self.running.values()), default=float("inf"))
+
+    def watched(self) -> set[int]:
+        """Return the pids whose end changes something."""
+        pids = set(self.running)
+        for task in self.waiting:
+            pids.update(pid for _, pid, _ in task.after)
+        return pids
+
+    def _verdict(self, task: Task) -> str | None:
+        for name, pid, log in task.after:
+            if processes.alive(pid):
+                return None
+            code = _exit_code(log)
+            if code != 0:
+                ending = "was killed" if code is None else f"ended with status {code}"
+                return f"{name!r}, which it was to start after, {ending}"
+        if self.jobs is not None and len(self.running) >= self.jobs:
+            return None
+        return "go"
+
+    def _forget(self, task: Task, verdict: str = "") -> None:
+        self.waiting.remove(task)
+        if verdict:
+            # Opened for both, so that it does not block; held until the task has ended, because
+            # what is in a FIFO is lost when nobody has it open.
+            task.gate_fd = os.open(task.gate, os.O_RDWR | os.O_NONBLOCK)
+            os.write(task.gate_fd, verdict.encode() + b"\n")
+            self.running[task.pid] = task
+
+    def _end(self, task: Task, now: float) -> None:
+        if not task.killed:
+            with open(f"{self.control}/why.{task.pid}", "w", encoding="utf-8") as file:
+                file.write("timeout\n")
+        _signal_group(task.pid, signal.SIGKILL if task.killed else signal.SIGTERM)
+        task.killed, task.deadline = True, now + _GRACE_S
+
+
+class Supervisor:
+    """The loop."""
+
+    def __init__(self, link: socket.socket, control: str, jobs: int | None) -> None:
+        self.link = link
+        self.control = control
+        self.parent = os.getppid()
+        self.tasks = Tasks(control, jobs)
+        self.shells: dict[int, subprocess.Popen[bytes]] = {}
+        self.pidfds: dict[int, int] = {}
+        self.poll = select.poll()
+        self.fifo = os.open(f"{control}/supervisor", os.O_RDWR | os.O_NONBLOCK)
+        self.rest = b""
+        self.commands = b""
+
+    def run(self) -> None:
+        """Serve until the parent says ``close`` or is gone."""
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for descriptor in (self.link.fileno(), self.fifo, wake_read):
+            self.poll.register(descriptor, select.POLLIN)
+        parent_fd = _pidfd(self.parent)
+        if parent_fd is not None:
+            self.poll.register(parent_fd, select.POLLIN)
+        while os.getppid() == self.parent:
+            self._watch()
+            ready = {descriptor for descriptor, _ in self.poll.poll(self._patience_ms())}
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 65536)
+            if self.fifo in ready:
+                self._read_fifo()
+            self._reap()
+            if self.link.fileno() in ready and not self._read_link():
+                return
+            self.tasks.tick(time.monotonic())
+
+    def end_session(self) -> None:
+        """End every other process of this session; return when none is left."""
+        session, me = os.getsid(0), os.getpid()
+        processes.end_all(
+            lambda: [pid for pid in processes.members(session=session) if pid != me],
+            _GRACE_S,
+            self._reap,
+        )
+
+    def _patience_ms(self) -> float | None:
+        wait = self.tasks.next_deadline() - time.monotonic()
+        if not _HAVE_PIDFD:
+            wait = min(wait, _POLL_S)
+        return None if wait == float("inf") else max(0.0, wait * 1000 + 1)
+
+    def _watch(self) -> None:
+        if not _HAVE_PIDFD:
+            return
+        wanted = self.tasks.watched()
+        for pid in wanted - self.pidfds.keys():
+            descriptor = _pidfd(pid)
+            if descriptor is not None:
+                self.pidfds[pid] = descriptor
+                self.poll.register(descriptor, select.POLLIN)
+        for pid in self.pidfds.keys() - wanted:
+            descriptor = self.pidfds.pop(pid)
+            self.poll.unregister(descriptor)
+            os.close(descriptor)
+
+    def _read_fifo(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self.fifo, 65536):
+                *lines, self.rest = (self.rest + data).split(b"\n")
+                for line in lines:
+                    self.tasks.register(os.fsdecode(line))
+
+    def _read_link(self) -> bool:
+        data = self.link.recv(65536)
+        if not data:
+            return False
+        *lines, self.commands = (self.commands + data).split(b"\n")
+        for line in lines:
+            command = json.loads(line)
+            if command["do"] == "close":
+                return False
+            self._spawn(command)
+        return True
+
+    def _spawn(self, command: dict[str, Any]) -> None:
+        try:
+            process = subprocess.Popen(
+                [os.fsencode(word) for word in command["argv"]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+                preexec_fn=_die_with_parent,
+                env={os.fsencode(k): os.fsencode(v) for k, v in command["env"].items()},
+                cwd=command["cwd"],
+            )
+        except OSError as error:
+            self._tell({"event": "error", "message": str(error)})
+            return
+        self.shells[process.pid] = process
+        self._tell({"event": "started", "pid": process.pid})
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            pid, status = ended.si_pid, ended.si_status
+            code = status if ended.si_code == os.CLD_EXITED else 128 + status
+            shell = self.shells.pop(pid, None)
+            # A task leads a process group; what else is left behind is nobody's to ask for.
+            if shell is None and processes.stat_fields(pid)[2:3] == [str(pid)]:
+                with open(f"{self.control}/exit.{pid}", "w", encoding="utf-8") as file:
+                    file.write(f"{code}\n")
+            os.waitpid(pid, 0)
+            if shell is not None:
+                shell.returncode = code
+                self._tell({"event": "ended", "pid": pid, "status": code})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            self.link.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _pidfd(pid: int) -> int | None:
+    if not _HAVE_PIDFD:
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _exit_code(log: str) -> int | None:
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 8192))
+            footer = file.read().rpartition(b"\n#stacknb-end ")[2]
+            code = json.loads(footer)["exit_code"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, int) else None
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+        os.killpg(pid, signal.SIGCONT)
+
+
+_LIBC: ctypes.CDLL | None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Serve one stack: ``supervisor.py SOCKET_FD CONTROL_DIR [JOBS]``."""
+    global _LIBC
+    descriptor, control, *jobs = arguments
+    if sys.platform == "linux":
+        _LIBC = ctypes.CDLL(None)
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+        # A handler, not SIG_IGN: what is ignored stays ignored in bash, which then cannot trap it.
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    supervisor = Supervisor(
+        socket.socket(fileno=int(descriptor)), control, int(jobs[0]) if jobs else None
+    )
+    try:
+        supervisor.run()
+    finally:
+        supervisor.end_session()
+    return 0

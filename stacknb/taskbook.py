@@ -1,0 +1,137 @@
+"""The tasks of one run: who there is, taking a result, ending one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from stacknb import processes, tasklog
+from stacknb.exceptions import BadInput, LogError
+from stacknb.journal import RunDir
+from stacknb.shell import Shell
+from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of
+
+__all__ = ["TaskBook"]
+
+
+class TaskBook:
+    """The tasks of one run, whoever started them: a hook, or a person.
+
+    Parameters
+    ----------
+    folder : RunDir
+        Its journal tells of every task, its ``waits.jsonl`` of every wait.
+    shell : Shell
+        Starts the tasks and is their parent.
+    """
+
+    def __init__(self, folder: RunDir, shell: Shell) -> None:
+        self._folder = folder
+        self._shell = shell
+        self._tasks: dict[str, Task] = {}
+
+    def all(self) -> dict[str, Task]:
+        """Return every task by its name; of several with one name the newest."""
+        for event in self._folder.new_events():
+            if event.kind == "task":
+                self._tasks[event.name] = Task(
+                    self, event.name, event.data["pid"], self._folder.path / event.data["log"],
+                    event.data["phase"], event.data["hook"], event.time,
+                )  # fmt: skip
+        for wait in self._folder.new_waits():
+            task = self._tasks.get(wait["name"])
+            if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
+                task.result = _result(task, wait)
+        return self._tasks
+
+    def uncollected(self) -> list[Task]:
+        """Return the tasks that nobody has waited for, in the order they were started."""
+        return [task for task in self.all().values() if task.result is None]
+
+    def find(self, name: str) -> Task:
+        """Return the newest task of that name.
+
+        Raises
+        ------
+        BadInput
+            If there is none; names the nearest.
+        """
+        tasks = self.all()
+        if name not in tasks:
+            known = f"; there are {', '.join(tasks)}" if tasks and len(tasks) < 20 else ""
+            raise BadInput(f"no task {name!r} was started{nearest(name, tasks) or known}")
+        return tasks[name]
+
+    def start(self, name: str, argv: list[str], options: list[str]) -> Task:
+        """Start a task in the shell.
+
+        Raises
+        ------
+        BadInput
+            If the name cannot be one or is in use, or what it comes after is unknown or failed.
+        """
+        check_name(name)
+        status, said = self._shell.call("async_run", *options, name, *argv)
+        if (
+            status
+            and name in self.all()
+            and self._tasks[name].result is None
+            and not said.startswith("async_run:")
+        ):
+            return self._tasks[name]  # it ran in the foreground and failed: a result, no bad input
+        if status:
+            raise BadInput(said.strip().removeprefix("async_run: "))
+        return self.find(name)
+
+    def collect(self, task: Task, wait_start: float) -> TaskResult:
+        """Take the result of a task that has ended."""
+        self._shell.call("_stacknb_collect_named", task.name, f"{wait_start:.6f}")
+        self.all()
+        if task.result is None:  # its shell was lost before it could write the task down
+            record = {"wait_start": wait_start, "wait_end": time.time(), "exit_code": None}
+            task.result = _result(task, record)
+        return task.result
+
+    def cancel(self, task: Task) -> TaskResult:
+        """End a task's whole process group, see that it is empty, and take the result."""
+        begun = time.time()
+        if task.running:
+            self._shell.mark(task.pid, "cancelled")
+            processes.end_group(task.pid)
+            _close_log(task.log)
+        return self.collect(task, begun)
+
+
+def _close_log(log: Path) -> None:
+    try:
+        record = tasklog.read(log)
+    except (OSError, LogError):
+        return
+    if record.footer is None:  # it had to be killed
+        fields = {"end": time.time(), "exit_code": 137, "status": "cancelled"}
+        with log.open("ab") as file:
+            file.write(tasklog.end_line(record.header, **fields))
+
+
+def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
+    try:
+        record = tasklog.read(task.log)
+        header, footer = record.header, record.footer or {}
+    except (OSError, LogError):
+        header, footer = {}, {}
+    exit_code = wait["exit_code"]
+    status = status_of(task.log, exit_code)
+    if exit_code is None:
+        exit_code = footer.get("exit_code", 255)
+    start = header.get("start", task.started)
+    return TaskResult(
+        name=task.name,
+        command=[str(word) for word in header.get("command", [])],
+        status=status,
+        exit_code=exit_code,
+        duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
+        wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
+        log=task.log,
+        failed_at=tuple(footer.get("failed_at", ())),
+    )

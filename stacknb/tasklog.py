@@ -1,0 +1,199 @@
+"""The format of one log: a header line, the output byte for byte, a footer line.
+
+::
+
+    #stacknb-begin {"kind": "task", "name": "db", "command": ["sync", "a b"], "start": 1.5, …}
+    whatever was printed
+    #stacknb-end {"end": 2.5, "exit_code": 0, "run": "…"}
+
+The newline just before ``#stacknb-end `` belongs to the footer, so that output which does not end
+with a newline is kept exactly. A footer counts only with the header's ``run`` (and ``name``, where
+it has one); of several the last counts. What stands behind it was written by a child that outlived
+its hook: it stays in the file and is no part of the output.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stacknb.exceptions import LogError
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "LogRecord",
+    "begin_line",
+    "end_line",
+    "numbered",
+    "read",
+    "read_header",
+    "tail_bytes",
+]
+
+BEGIN = b"#stacknb-begin "
+END = b"\n#stacknb-end "
+_HEADER_LIMIT = 4 << 20  # a command line of the kernel's ARG_MAX fits
+_FOOTER_LIMIT = 64 << 10
+_TAIL = 8192
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One log as it stands on disk.
+
+    Attributes
+    ----------
+    path : Path
+    header : dict
+        ``kind name command phase hook start pid host run`` and what newer writers add.
+    footer : dict or None
+        ``end exit_code user_s sys_s run``; None while it runs, or when it was killed.
+    output_start, output_end : int
+        Byte range of the output within the file.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    footer: dict[str, Any] | None
+    output_start: int
+    output_end: int
+
+    def output(self, limit: int | None = None) -> bytes:
+        """Return the output, or its last `limit` bytes."""
+        start = self.output_start
+        if limit is not None:
+            start = max(start, self.output_end - limit)
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read(self.output_end - start)
+
+
+def read(path: str | os.PathLike[str]) -> LogRecord:
+    """Read header and footer of a log; the output is left on disk.
+
+    Parameters
+    ----------
+    path : path-like
+        A log of a hook, a task, a cell or a service.
+
+    Raises
+    ------
+    LogError
+        If the file has no header line.
+    OSError
+        If it cannot be opened.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        header, start = _header_of(file.readline(_HEADER_LIMIT), path)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(start - 1, size - _TAIL))
+        offset = file.tell()
+        footer, end = _footer_in(file.read(), offset, header)
+        if footer is None and offset > start:
+            footer, end = _search_back(file.fileno(), start - 1, header)
+    return LogRecord(path, header, footer, start, max(start, size if end is None else end))
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the header alone.
+
+    Raises
+    ------
+    LogError
+        If the file has no header line.
+    """
+    with open(path, "rb") as file:
+        return _header_of(file.readline(_HEADER_LIMIT), Path(path))[0]
+
+
+def begin_line(header: Mapping[str, Any]) -> bytes:
+    """Return the header line, newline included."""
+    return BEGIN + json.dumps(header).encode() + b"\n"
+
+
+def end_line(header: Mapping[str, Any], **fields: Any) -> bytes:
+    """Return a footer for the log with `header`, newlines included.
+
+    Written by whoever ends a task that could not end its own log.
+    """
+    seal = {key: header[key] for key in ("run", "name", "pid") if key in header}
+    return END + json.dumps({**fields, **seal}).encode() + b"\n"
+
+
+def numbered(path: Path) -> Path:
+    """Return `path`, or ``NAME.2.log``, ``NAME.3.log`` … if it exists already."""
+    candidate, count = path, 1
+    while candidate.exists():
+        count += 1
+        candidate = path.with_name(f"{path.name.removesuffix('.log')}.{count}.log")
+    return candidate
+
+
+def tail_bytes(path: Path, limit: int = 65536) -> bytes:
+    """Return up to the last `limit` bytes of the log's output; empty if there is no log."""
+    try:
+        return read(path).output(limit)
+    except (OSError, LogError):
+        return b""
+
+
+def _header_of(line: bytes, path: Path) -> tuple[dict[str, Any], int]:
+    header = _record(line[len(BEGIN) :]) if line.startswith(BEGIN) else None
+    if header is None or not line.endswith(b"\n"):
+        raise LogError(
+            f"{str(path)!r} is no log of stacknb: it does not begin with '#stacknb-begin'"
+        )
+    return header, len(line)
+
+
+def _record(text: bytes) -> dict[str, Any] | None:
+    # Arguments may be any bytes; the header keeps them, so the reader must too.
+    try:
+        record = json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _footer_in(
+    data: bytes, offset: int, header: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, int | None]:
+    at = len(data)
+    while (at := data.rfind(END, 0, at)) >= 0:
+        footer = _footer_at(data[at + len(END) : at + _FOOTER_LIMIT], header)
+        if footer is not None:
+            return footer, offset + at
+    return None, None
+
+
+def _search_back(
+    descriptor: int, lowest: int, header: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, int | None]:
+    # Only where a child kept printing after the footer, or the log is unfinished and long.
+    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
+        at = len(data)
+        while (at := data.rfind(END, lowest, at)) >= 0:
+            footer = _footer_at(data[at + len(END) : at + _FOOTER_LIMIT], header)
+            if footer is not None:
+                return footer, at
+    return None, None
+
+
+def _footer_at(text: bytes, header: Mapping[str, Any]) -> dict[str, Any] | None:
+    line, newline, _ = text.partition(b"\n")
+    footer = _record(line) if newline else None
+    if footer is None or not isinstance(footer.get("exit_code"), int):
+        return None
+    if footer.get("run") is None or footer["run"] != header.get("run"):
+        return None
+    # A task that prints another task's log prints a footer of the same run.
+    if any(key in footer and footer[key] != header.get(key) for key in ("name", "pid")):
+        return None
+    return footer

@@ -1,0 +1,288 @@
+"""A task and what came of it; the state of each, read from its process and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+import os
+import select
+import signal
+import time
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from stacknb import processes, screen, tasklog
+from stacknb.exceptions import BadInput, LogError
+
+__all__ = ["Collector", "Task", "TaskResult", "nearest", "status_of", "wait_for_end"]
+
+_POLL_S = 0.05
+
+
+class Collector(Protocol):
+    """Who takes the result of a task: the dispatcher."""
+
+    def collect(self, task: Task, wait_start: float) -> TaskResult: ...
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task that has ended and was waited for.
+
+    Attributes
+    ----------
+    name : str
+    command : list of str
+    status : str
+        ``ok``, ``failed``, ``killed``, ``cancelled``, ``timeout`` or ``lost``.
+    exit_code : int
+        128 + N where signal N ended it.
+    duration_s : float
+        From start to end, seconds.
+    wait_s : float
+        How long the wait blocked, seconds.
+    log : Path
+    failed_at : tuple of str
+        ``(file, line, command)`` of the failing command, where bash told.
+    """
+
+    name: str
+    command: list[str]
+    status: str
+    exit_code: int
+    duration_s: float
+    wait_s: float
+    log: Path
+    failed_at: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == "ok"
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last lines of its output, fit for a screen."""
+        return "\n".join(screen.tail(self.log, lines))
+
+    def ending(self) -> str:
+        """Say in words how it ended."""
+        if self.status == "timeout":
+            return "was ended at its timeout"
+        if self.status == "cancelled":
+            return "was cancelled"
+        if self.status == "killed":
+            return f"was killed by {_signal_name(self.exit_code)}"
+        if self.status == "lost":
+            return "is lost: its process is gone and left no status"
+        return "ended well" if self.ok else f"failed with status {self.exit_code}"
+
+    def explanation(self) -> str:
+        """Say what went wrong, with the last lines and the log."""
+        text = f"task {self.name!r} {self.ending()}"
+        if self.failed_at:
+            file, line, command = self.failed_at
+            text += f"\n  at      {file}:{line}\n  command {command}"
+        else:
+            text += f"\n  command {' '.join(self.command)}"
+        if lines := screen.tail(self.log, 10, 300):
+            text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
+        return f"{text}\n  log     {self.log}"
+
+    def __repr__(self) -> str:
+        return f"<task {self.name!r} {self.ending()} after {screen.seconds(self.duration_s)}>"
+
+
+class Task:
+    """A named background job, to be waited for.
+
+    Attributes
+    ----------
+    name : str
+    pid : int
+        Its process, which leads a process group.
+    log : Path
+    phase, hook : str
+        Where it was started; `hook` is empty if a person did.
+    started : float
+        When it was asked for, epoch seconds.
+    result : TaskResult or None
+        Set once it was waited for.
+    """
+
+    def __init__(
+        self, collector: Collector, name: str, pid: int, log: Path, phase: str, hook: str,
+        started: float,
+    ) -> None:  # fmt: skip
+        self._collector = collector
+        self.name = name
+        self.pid = pid
+        self.log = log
+        self.phase = phase
+        self.hook = hook
+        self.started = started
+        self.result: TaskResult | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet (it may still be held back)."""
+        return self.result is None and processes.alive(self.pid)
+
+    @property
+    def state(self) -> str:
+        """``waiting`` (held back), ``running``, or how it ended."""
+        if self.result is not None:
+            return self.result.status
+        if self.running:
+            return "running" if _has_header(self.log) else "waiting"
+        return status_of(self.log, None)
+
+    def wait(self, timeout: float | None = None) -> TaskResult:
+        """Wait for this task; as `Stack.async_wait`, but a failed task is a result, not an error.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not ended after `timeout` seconds; it runs on.
+        """
+        if self.result is None:
+            begun = time.time()
+            if wait_for_end([self], timeout):
+                raise TimeoutError(
+                    f"task {self.name!r} has not ended after {timeout} s; it runs on"
+                )
+            self.result = self._collector.collect(self, begun)
+        return self.result
+
+    def __await__(self) -> Generator[Any, None, TaskResult]:
+        return self._wait_async().__await__()
+
+    async def _wait_async(self) -> TaskResult:
+        begun = time.time()
+        if self.result is None:
+            with _reader(self.pid) as ended:
+                while self.running and not ended.is_set():
+                    # A kernel's interrupt reaches a coroutine only when the loop turns.
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(ended.wait(), 0.1)
+            if self.result is None:
+                self.result = self._collector.collect(self, begun)
+        return self.result
+
+    def __repr__(self) -> str:
+        if self.result is not None:
+            return repr(self.result)
+        state = {"running": f"running with PID {self.pid}", "waiting": "waiting to be started"}
+        words = state.get(self.state, f"{self.state}, not waited for yet")
+        return f"<task {self.name!r} {words}, log {self.log}>"
+
+
+def wait_for_end(tasks: Sequence[Task], timeout: float | None = None) -> list[Task]:
+    """Block until every task has ended, or for `timeout` seconds; return those that have not.
+
+    An interrupt raises KeyboardInterrupt at once; nothing happens to the tasks.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    left = [task for task in tasks if task.running]
+    while left:
+        patience = _POLL_S if not hasattr(os, "pidfd_open") else 3600.0
+        if deadline is not None:
+            patience = min(patience, deadline - time.monotonic())
+            if patience <= 0:
+                return left
+        _poll(left[0].pid, patience)
+        left = [task for task in left if task.running]
+    return left
+
+
+def status_of(log: Path, exit_code: int | None) -> str:
+    """Return the status of a task that has ended.
+
+    Parameters
+    ----------
+    log : Path
+    exit_code : int or None
+        What its shell knows; believed over a footer, which a task could forge.
+    """
+    try:
+        footer = tasklog.read(log).footer
+    except (OSError, LogError):
+        footer = None
+    said = (footer or {}).get("status")
+    if said in ("cancelled", "timeout", "killed"):
+        return str(said)
+    if footer is not None and exit_code is None:
+        exit_code = footer["exit_code"]
+    if exit_code is None:
+        return "lost"
+    if exit_code == 0:
+        return "ok"
+    return "killed" if exit_code > 128 and footer is None else "failed"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a task.
+
+    Raises
+    ------
+    BadInput
+    """
+    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    if not good or name.startswith("--"):
+        raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
+
+
+def _poll(pid: int, patience_s: float) -> None:
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(patience_s)
+        return
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        # Capped, because a process may end and leave a child in its place as leader of the group.
+        select.select([descriptor], [], [], min(patience_s, 60.0))
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _reader(pid: int) -> Generator[asyncio.Event, None, None]:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = -1
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            loop.add_reader(descriptor, ended.set)
+    try:
+        yield ended
+    finally:
+        if descriptor >= 0:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+
+def _has_header(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _signal_name(code: int) -> str:
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return f"signal {code - 128}"

@@ -1,0 +1,210 @@
+"""What to change, ranked by what it would gain; every gain is a replay of the recorded run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from stacknb.timing.collection import Collection
+from stacknb.timing.contention import Contention
+from stacknb.timing.frames import frame
+from stacknb.timing.logs import names_not_started
+from stacknb.timing.program import END, Program
+from stacknb.timing.records import Records, WaitRecord
+from stacknb.timing.replay import replay
+from stacknb.timing.whatif import changed
+
+__all__ = ["Advice", "advice", "advice_frame"]
+
+_Kind = Literal["wait_after", "as_task"]
+_TRIED = 6  # the longest waits and hooks; what else there is gains less
+_CLEAN_UP = "async_cleanup"  # the hook that collects what is left at the end of a run
+_ENDED = {
+    "failed": "failed",
+    "killed": "was killed",
+    "cancelled": "was cancelled",
+    "timeout": "took too long",
+    "lost": "is lost",
+}
+_NEARLY = 0.9  # of the most that a change could gain
+_WORTH = 0.01  # of the elapsed time
+
+
+@dataclass(slots=True)
+class Advice:
+    """One piece of advice; ``gain`` in µs is what the run would be shorter by."""
+
+    kind: str
+    name: str
+    phase: str
+    hook: str
+    gain: int
+    text: str
+    urgent: bool = False
+
+
+def advice(
+    records: Records, program: Program, times: list[Collection], known: Contention | None
+) -> list[Advice]:
+    """Return the advice, the most useful first; see `Run.advice`."""
+    found = [
+        *_never_waited_for(records, times),
+        *_never_started(records),
+        *_blocking_waits(records, program, times),
+        *_foreground_hooks(records, program),
+        *_contention(records, known),
+    ]
+    return sorted(found, key=lambda one: (not one.urgent, -one.gain))
+
+
+def advice_frame(found: list[Advice]) -> pd.DataFrame:
+    """Return the advice as a frame."""
+    return frame(
+        {
+            "kind": (one.kind for one in found),
+            "name": (one.name for one in found),
+            "phase": (one.phase for one in found),
+            "hook": (one.hook for one in found),
+            "gain_s": (one.gain for one in found),
+            "advice": (one.text for one in found),
+        },
+        seconds="gain_s",
+    )
+
+
+def _never_waited_for(records: Records, times: list[Collection]) -> Iterator[Advice]:
+    if not records.waits_known or not records.finished:
+        return
+    cleaned_up = {w.task for w in records.waits if w.hook == _CLEAN_UP}
+    for index, (task, time) in enumerate(zip(records.tasks, times, strict=True)):
+        if task.foreground or (time.wait_start is not None and index not in cleaned_up):
+            continue
+        is_bad = task.status in _ENDED
+        code = f" (status {task.exit_code})" if task.exit_code else ""
+        ended = f"it {_ENDED[task.status]}{code} and" if is_bad else "if it fails,"
+        text = (
+            f"No hook waits for task {task.name!r}: {ended} the run goes on. "
+            "Wait for it where its result is needed."
+        )
+        yield Advice("never waited for", task.name, task.phase, task.hook, 0, text, is_bad)
+
+
+def _never_started(records: Records) -> Iterator[Advice]:
+    names = {task.name for task in records.tasks}
+    waits = list(records.not_started)
+    for hook in records.hooks if records.kind == "run" else []:
+        for name in names_not_started(hook.log):
+            if name not in names:
+                waits.append(WaitRecord(name, hook.start or 0, None, hook.phase, hook.name))
+    for wait in waits:
+        near = difflib.get_close_matches(wait.name, sorted(names), 1)
+        hint = f"; did it mean {near[0]!r}?" if near else ""
+        place = _where(wait.phase, wait.hook)
+        text = f"{place} waits for {wait.name!r}, which was never started{hint}"
+        yield Advice("never started", wait.name, wait.phase, wait.hook, 0, text, bool(near))
+
+
+def _blocking_waits(
+    records: Records, program: Program, times: list[Collection]
+) -> Iterator[Advice]:
+    elapsed = replay(program).elapsed
+    waited_for = sorted({op.task for op in program.ops if op.kind == "wait" and op.task >= 0})
+    held_up = [(times[i].blocked or 0, i) for i in waited_for]
+    held_up = [(held, i) for held, i in held_up if held >= _WORTH * elapsed]
+    for held, index in sorted(held_up, reverse=True)[:_TRIED]:
+        task = records.tasks[index]
+        wait = next(w for w in reversed(records.waits) if w.task == index)
+        own_name = records.task_names[index][1]
+        at_best = _gain(records, program, "wait_after", own_name, END)
+        if at_best < _WORTH * elapsed:
+            continue
+        place, gain = _soonest(
+            records, program, "wait_after", own_name, wait.end or wait.start, at_best
+        )
+        text = (
+            f"{_where(wait.phase, wait.hook)} was held up {_seconds(held)} by the wait for "
+            f"{task.name!r}. If its result is first needed later, wait for it later: at "
+            f"{_end_of(place)} the run would be {_seconds(gain)} shorter."
+        )
+        yield Advice("wait later", task.name, wait.phase, wait.hook, gain, text)
+
+
+def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
+    elapsed = replay(program).elapsed
+    work: dict[int, int] = {}
+    for op in program.ops:
+        if op.kind == "work" and op.hook >= 0:
+            work[op.hook] = work.get(op.hook, 0) + op.length
+    marks = {op.hook: op.mark for op in program.ops if op.kind == "mark" and op.hook >= 0}
+    long = sorted(((length, hook) for hook, length in work.items()), reverse=True)[:_TRIED]
+    for length, hook in long:
+        record = records.hooks[hook]
+        mark = marks.get(hook)
+        if length < _WORTH * elapsed or record.is_cell or not mark or record.end is None:
+            continue
+        if sum(other == mark for other in marks.values()) > 1:
+            continue  # ran twice: after a failure, so its times tell little
+        at_best = _gain(records, program, "as_task", mark, END)
+        place, gain = _soonest(records, program, "as_task", mark, record.end, at_best)
+        if gain < _WORTH * elapsed:
+            continue
+        text = (
+            f"{_where(record.phase, record.name)} worked {_seconds(length)} in the foreground. "
+            "What of it changes no variables that later hooks read can be a task (async_runfunc): "
+            f"collected at {_end_of(place)}, the run would be up to {_seconds(gain)} shorter."
+        )
+        yield Advice("make it a task", record.name, record.phase, record.name, gain, text)
+
+
+def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
+    elapsed = (records.end or 0) - (records.start or 0)
+    if known is None or not elapsed or known.lost < 5 * _WORTH * elapsed:
+        return
+    text = (
+        f"The {records.cores} cores were busy for {_seconds(known.saturated.length)} of "
+        f"{_seconds(elapsed)}; sharing them stretched tasks and hooks by up to "
+        f"{_seconds(known.lost)} in all. More tasks at once will gain little there: start long "
+        "ones earlier, or limit how many run at once (--jobs)."
+    )
+    yield Advice("contention", "", "", "", 0, text)
+
+
+def _gain(records: Records, program: Program, change: _Kind, name: str, place: str) -> int:
+    wait_after = {name: place} if change == "wait_after" else {}
+    as_task: dict[str, str | None] = {name: place} if change == "as_task" else {}
+    new = changed(records, program, {}, {}, wait_after, as_task)
+    return program.end - program.start - replay(new).elapsed
+
+
+def _soonest(
+    records: Records, program: Program, change: _Kind, name: str, after: int, best: int
+) -> tuple[str, int]:
+    """Return the first phase whose end comes `after` and gains nearly the `best`, and its gain."""
+    phases = [one.name for one in records.phases if one.end is not None and one.end >= after]
+    first, last, found = 0, len(phases), (END, best)
+    while first < last:  # a later place never gains less
+        middle = (first + last) // 2
+        gained = _gain(records, program, change, name, phases[middle])
+        if gained >= _NEARLY * best:
+            last, found = middle, (phases[middle], gained)
+        else:
+            first = middle + 1
+    return found
+
+
+def _where(phase: str, hook: str) -> str:
+    if hook:
+        return f"Hook {hook!r} in phase {phase!r}"
+    return f"The main script after phase {phase!r} began" if phase else "The main script"
+
+
+def _end_of(place: str) -> str:
+    return "the end of the run" if place == END else f"the end of phase {place!r}"
+
+
+def _seconds(micros: int) -> str:
+    return f"{micros / 1e6:.3g} s" if micros < 100e6 else f"{micros / 1e6:.0f} s"

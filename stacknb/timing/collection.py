@@ -1,0 +1,95 @@
+"""When each task was waited for, and what that cost: the arithmetic between tasks and waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacknb.timing.records import Records, TaskRecord, WaitRecord
+from stacknb.timing.spans import Cover
+
+__all__ = ["Collection", "blocked", "collections"]
+
+
+@dataclass(slots=True)
+class Collection:
+    """The times of one task beside its start and end, in µs; None where they cannot be known.
+
+    Attributes
+    ----------
+    duration
+        From start to end.
+    wait_start, wait_end
+        Of the wait that collected it: the last one, where an earlier one timed out.
+    waited
+        Length of all waits for it.
+    blocked
+        The part of these waits during which it still ran.
+    hidden
+        The part of its duration that no wait for it saw: duration minus blocked.
+    slack
+        How long the finished task lay uncollected: from its end to `wait_start`; 0 if the wait came
+        first.
+    """
+
+    duration: int | None = None
+    wait_start: int | None = None
+    wait_end: int | None = None
+    waited: int | None = None
+    blocked: int | None = None
+    hidden: int | None = None
+    slack: int | None = None
+
+
+def collections(records: Records) -> list[Collection]:
+    """Return the `Collection` of each task, in the order of ``records.tasks``."""
+    waits_of: list[list[WaitRecord]] = [[] for _ in records.tasks]
+    for wait in records.waits:
+        if wait.task is not None:
+            waits_of[wait.task].append(wait)
+    return [
+        _collection(task, waits, records.waits_known)
+        for task, waits in zip(records.tasks, waits_of, strict=True)
+    ]
+
+
+def blocked(records: Records, wait: WaitRecord) -> int | None:
+    """Return how long the main shell was held up by a wait, without the time to show the log.
+
+    A wait that goes on blocks until the last moment known. None where the end of a finished wait's
+    task is not known and the wait's neither.
+    """
+    task = None if wait.task is None else records.tasks[wait.task]
+    stop = wait.end
+    if task is not None and task.end is not None:
+        stop = task.end if stop is None else min(stop, task.end)
+    if stop is None:
+        stop = records.end
+    return None if stop is None else max(0, stop - wait.start)
+
+
+def _collection(task: TaskRecord, waits: list[WaitRecord], waits_known: bool) -> Collection:
+    times = Collection()
+    if task.start is not None and task.end is not None:
+        times.duration = task.end - task.start
+    if task.foreground:
+        times.hidden = 0 if times.duration is not None else None
+    if not waits:
+        if waits_known and not task.foreground:
+            times.hidden = times.duration  # nothing was held up by it
+        return times
+    last = waits[-1]
+    times.wait_start, times.wait_end = last.start, last.end
+    if all(wait.end is not None for wait in waits):
+        times.waited = sum((wait.end or 0) - wait.start for wait in waits)
+    if task.end is None:
+        times.blocked = times.waited
+        return times
+    times.slack = max(0, last.start - task.end)
+    stops = [task.end if wait.end is None else min(wait.end, task.end) for wait in waits]
+    times.blocked = sum(max(0, stop - wait.start) for wait, stop in zip(waits, stops, strict=True))
+    if task.start is not None and times.duration is not None and not task.foreground:
+        seen = Cover(
+            (max(wait.start, task.start), stop) for wait, stop in zip(waits, stops, strict=True)
+        )
+        times.hidden = times.duration - seen.length
+    return times

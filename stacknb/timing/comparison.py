@@ -1,0 +1,175 @@
+"""Did it get slower? Runs before against runs after, with a band for the noise between repeats."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from stacknb.exceptions import BadInput
+from stacknb.timing.frames import frame
+from stacknb.timing.run import Run, load
+
+__all__ = ["compare"]
+
+Side = Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]]
+Key = tuple[str, str, str]  # kind, phase, name
+Samples = dict[Key, list[float]]
+
+_ASSUMED = 0.10  # of the longer time, where no run was repeated
+_FLOOR_S = 0.1  # and not less than this
+_RESOLUTION_S = 0.002  # the stamps of stack.sh count milliseconds
+_STUDENT = (  # two-sided 95 % quantiles of Student's t for 1, 2, 3 … degrees of freedom
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+    2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+
+
+def compare(before: Side, after: Side) -> pd.DataFrame:
+    """Compare runs before a change with runs after it.
+
+    Parameters
+    ----------
+    before, after : Run, path, or a list of these
+        Several runs on a side are repeats: their spread is the noise.
+
+    Returns
+    -------
+    DataFrame
+        One row for the whole run, then one a phase, hook and task: ``kind phase name before_s
+        after_s delta_s ratio noise_s verdict runs_before runs_after``. Times are means of
+        durations. ``noise_s`` is the 95 % band of the difference (Student's t, pooled deviation);
+        without any repeats it is assumed to be 10 % of the longer time, at least 0.1 s.
+        ``verdict`` is slower or faster where the difference leaves the band, otherwise ``too
+        little to tell``; ``only before`` and ``only after`` for what one side lacks. What leaves
+        the band comes first, largest difference first. A name that occurs several times in a run
+        is numbered. The conclusion in one sentence is ``frame.attrs["conclusion"]``.
+
+    Raises
+    ------
+    BadInput
+        If a side is empty, or a log cannot be read.
+    """
+    sides = [_runs(before, "before"), _runs(after, "after")]
+    samples = [_samples(runs) for runs in sides]
+    rows = [
+        _Row(key, samples[0].get(key, []), samples[1].get(key, []))
+        for key in dict.fromkeys([*samples[0], *samples[1]])
+    ]
+    rows.sort(key=lambda row: row.rank)
+    made = frame(
+        {
+            "kind": (row.key[0] for row in rows),
+            "phase": (row.key[1] for row in rows),
+            "name": (row.key[2] for row in rows),
+            "before_s": (row.before for row in rows),
+            "after_s": (row.after for row in rows),
+            "delta_s": (row.delta for row in rows),
+            "ratio": (row.ratio for row in rows),
+            "noise_s": (row.noise for row in rows),
+            "verdict": (row.verdict for row in rows),
+            "runs_before": (row.counts[0] for row in rows),
+            "runs_after": (row.counts[1] for row in rows),
+        },
+        floats="before_s after_s delta_s ratio noise_s",
+        integers="runs_before runs_after",
+    )
+    made.attrs["conclusion"] = _conclusion(rows, sides)
+    return made
+
+
+class _Row:
+    def __init__(self, key: Key, before: list[float], after: list[float]) -> None:
+        self.key = key
+        self.counts = (len(before), len(after))
+        self.before = statistics.fmean(before) if before else math.nan
+        self.after = statistics.fmean(after) if after else math.nan
+        self.delta = self.after - self.before
+        self.ratio = self.after / self.before if self.before else math.nan
+        self.noise = _noise(before, after)
+        if not before or not after:
+            self.verdict = "only before" if before else "only after"
+        elif abs(self.delta) <= self.noise:
+            self.verdict = "too little to tell"
+        else:
+            self.verdict = "slower" if self.delta > 0 else "faster"
+
+    @property
+    def tells(self) -> bool:
+        return self.verdict in {"slower", "faster"}
+
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        level = 0 if self.tells else 1 if self.verdict.startswith("only") else 2
+        known = [x for x in (self.delta, self.before, self.after) if not math.isnan(x)]
+        return self.key[0] != "run", level, -abs(known[0]) if known else 0.0
+
+
+def _noise(before: list[float], after: list[float]) -> float:
+    if not before or not after:
+        return math.nan
+    freedom = len(before) + len(after) - 2
+    if freedom == 0:
+        return max(_ASSUMED * max(*before, *after), _FLOOR_S)
+    squares = sum((x - statistics.fmean(side)) ** 2 for side in (before, after) for x in side)
+    student = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else 1.96
+    spread = math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
+    return max(student * spread, _RESOLUTION_S)
+
+
+def _samples(runs: Iterable[Run]) -> Samples:
+    found: Samples = {}
+    for run in runs:
+        seen: dict[Key, int] = {}
+        for kind, phase, name, duration in _durations(run):
+            key = (kind, phase, name)
+            seen[key] = count = seen.get(key, 0) + 1
+            if count > 1:
+                key = (kind, phase, f"{name} #{count}")
+            if not math.isnan(duration):
+                found.setdefault(key, []).append(duration)
+    return found
+
+
+def _durations(run: Run) -> Iterable[tuple[str, str, str, float]]:
+    yield "run", "", "elapsed", math.nan if run.going_on else run.elapsed_s
+    phases, hooks, tasks = run.phases, run.hooks, run.tasks
+    for name, end, length in zip(phases["phase"], phases["end"], phases["duration_s"], strict=True):
+        yield "phase", name, name, math.nan if pd.isna(end) else length
+    for row in zip(hooks["phase"], hooks["hook"], hooks["duration_s"], strict=True):
+        yield "hook", *row
+    for row in zip(tasks["phase"], tasks["name"], tasks["duration_s"], strict=True):
+        yield "task", *row
+
+
+def _runs(side: Side, name: str) -> list[Run]:
+    many = [side] if isinstance(side, Run | str | os.PathLike) else list(side)
+    if not many:
+        raise BadInput(f"compare({name}=[]): give at least one run, or its path")
+    return [one if isinstance(one, Run) else load(one) for one in many]
+
+
+def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
+    whole = rows[0]
+    told = [row for row in rows[1:] if row.tells]
+    counts = f"{len(sides[0])} run(s) before, {len(sides[1])} after"
+    if whole.key[0] != "run":
+        said = "No run on one of the sides is over"
+    elif whole.tells:
+        share = f"{abs(whole.ratio - 1):.0%}" if whole.before else "all"
+        said = f"The run got {whole.verdict} by {abs(whole.delta):.3g} s ({share})"
+    elif whole.verdict.startswith("only"):
+        said = "One side has no run that is over"
+    else:
+        said = (
+            f"The runs differ too little to tell: {whole.delta:+.3g} s, "
+            f"within a noise of ±{whole.noise:.3g} s"
+        )
+    parts = f"; {len(told)} part(s) differ by more than their noise" if told else ""
+    assumed = len(sides[0]) + len(sides[1]) == 2
+    hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
+    return f"{said} ({counts}{hint}){parts}."

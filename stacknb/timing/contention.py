@@ -1,0 +1,111 @@
+"""CPU seconds: how many were used, and how much longer tasks took because they shared the cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stacknb.timing.records import Records
+from stacknb.timing.spans import Cover
+
+__all__ = ["Activity", "Contention", "activities", "contention"]
+
+_SATURATED = 0.9  # of the cores; averages over a task's life hide its peaks
+
+
+@dataclass(slots=True)
+class Activity:
+    """Something that used CPU: the stretches it ran in, and µs of CPU over all of them."""
+
+    spans: list[tuple[int, int]]
+    cpu: int
+    task: int | None = None
+    hook: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Time it ran, in µs."""
+        return sum(end - start for start, end in self.spans)
+
+    @property
+    def share(self) -> float:
+        """Cores used on average."""
+        return self.cpu / self.length if self.length else 0.0
+
+
+@dataclass
+class Contention:
+    """What sharing the cores cost.
+
+    Attributes
+    ----------
+    cpu : int
+        µs of CPU used by tasks and hooks.
+    saturated : Cover
+        When the demand, as the sum of average shares, was at least 0.9 of the cores.
+    lost : int
+        µs by which activities were stretched, at the most: while the cores were saturated, a single
+        thread that used a share s of a core is taken to have waited for a core the rest, 1 - s.
+    lost_by_task, lost_by_hook : dict of int to int
+        The same for each task and hook.
+    """
+
+    cpu: int
+    saturated: Cover
+    lost: int
+    lost_by_task: dict[int, int]
+    lost_by_hook: dict[int, int]
+
+
+def contention(records: Records) -> Contention | None:
+    """Return the contention of a run; None where the CPU times or the cores are not known."""
+    known = activities(records)
+    if not known or records.cores is None:
+        return None
+    shares = [one.share for one in known]
+    steps = sorted(
+        (time, change)
+        for one, share in zip(known, shares, strict=True)
+        for start, end in one.spans
+        for time, change in ((start, share), (end, -share))
+    )
+    full: list[tuple[int, int]] = []
+    demand, since = 0.0, 0
+    for time, change in steps:
+        if demand >= _SATURATED * records.cores:
+            full.append((since, time))
+        demand, since = demand + change, time
+    saturated = Cover(full)
+    lost_by_task: dict[int, int] = {}
+    lost_by_hook: dict[int, int] = {}
+    lost = 0
+    for one, share in zip(known, shares, strict=True):
+        shared = sum(saturated.within(start, end) for start, end in one.spans)
+        stretch = round(shared * max(0.0, 1.0 - share))
+        lost += stretch
+        if one.task is not None:
+            lost_by_task[one.task] = stretch
+        elif one.hook is not None:
+            lost_by_hook[one.hook] = stretch
+    cpu = sum(one.cpu for one in known)
+    return Contention(cpu, saturated, lost, lost_by_task, lost_by_hook)
+
+
+def activities(records: Records) -> list[Activity]:
+    """Return every finished task and hook whose CPU time is known.
+
+    A hook's own CPU time is that of its shell without that of the tasks the shell reaped meanwhile.
+    """
+    found = [
+        Activity([(task.start, task.end)], task.cpu, task=index)
+        for index, task in enumerate(records.tasks)
+        if task.start is not None and task.end is not None and task.cpu is not None
+    ]
+    own = records.hook_cpu()
+    waiting = Cover((wait.start, wait.end) for wait in records.waits if wait.end is not None)
+    for index, hook in enumerate(records.hooks):
+        cpu = own[index]
+        if cpu is not None and hook.start is not None and hook.end is not None:
+            spans = Cover([(hook.start, hook.end)]).without(waiting).spans
+            if spans:
+                found.append(Activity(spans, cpu, hook=index))
+    return found

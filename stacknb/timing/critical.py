@@ -1,0 +1,183 @@
+"""The critical path: what, one after the other, set the elapsed time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+import pandas as pd
+
+from stacknb.timing.frames import frame
+from stacknb.timing.program import SequentialWait, sequential_waits, task_ends
+from stacknb.timing.records import Records
+
+__all__ = ["Segment", "critical_path", "path_frame"]
+
+
+class Segment(NamedTuple):
+    """A stretch of the critical path; ``task`` and ``hook`` are indexes, -1 for none."""
+
+    kind: str
+    start: int
+    end: int
+    task: int = -1
+    hook: int = -1
+
+
+def critical_path(records: Records) -> list[Segment]:
+    """Return the segments in the order of time, without gap or overlap, from start to end.
+
+    Walked back from the end: where the main shell was released from a wait by the end of a task,
+    that task set the time; before the task's start it was the main shell that started it, or the
+    task it had to come after. All that ran meanwhile had no influence.
+    """
+    if records.start is None or records.end is None:
+        return []
+    return _Walk(records).segments()
+
+
+def path_frame(records: Records, segments: list[Segment]) -> pd.DataFrame:
+    """Return the segments as a frame; see `Run.critical_path`."""
+    tasks, hooks = records.tasks, records.hooks
+    starts = [phase.start for phase in records.phases]
+    whole = (records.end or 0) - (records.start or 0)
+
+    def phase_at(time: int) -> str:
+        index = bisect_right(starts, time) - 1
+        return records.phases[index].name if index >= 0 else ""
+
+    def name(part: Segment) -> str:
+        if part.task >= 0:
+            return tasks[part.task].name
+        return hooks[part.hook].name if part.hook >= 0 else ""
+
+    def phase(part: Segment) -> str:
+        if part.task >= 0:
+            return tasks[part.task].phase
+        return hooks[part.hook].phase if part.hook >= 0 else phase_at(part.start)
+
+    def log(part: Segment) -> str:
+        if part.task >= 0:
+            return tasks[part.task].log
+        return hooks[part.hook].log if part.hook >= 0 else ""
+
+    return frame(
+        {
+            "kind": (part.kind for part in segments),
+            "name": map(name, segments),
+            "phase": map(phase, segments),
+            "start": (part.start for part in segments),
+            "end": (part.end for part in segments),
+            "duration_s": (part.end - part.start for part in segments),
+            "share": ((part.end - part.start) / whole if whole else 0.0 for part in segments),
+            "log": map(log, segments),
+        },
+        times="start end",
+        seconds="duration_s",
+        floats="share",
+    )
+
+
+class _Walk:
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.ends = task_ends(records)
+        self.held = [w for w in sequential_waits(records) if w.released > w.start]
+        self.released = [wait.released for wait in self.held]
+        self.hooks = sorted(
+            (*span, index) for index, span in enumerate(records.hook_spans()) if span
+        )
+        self.hook_starts = [start for start, _, _ in self.hooks]
+        self.begin = records.start or 0
+        self.named: dict[str, list[int]] = {}
+        for index, task in enumerate(records.tasks):
+            self.named.setdefault(task.name, []).append(index)
+        self.found: list[Segment] = []
+
+    def segments(self) -> list[Segment]:
+        at = self.records.end or 0
+        main_end = self.records.main_end
+        if main_end is None or main_end < at:
+            last = [
+                index
+                for index, end in enumerate(self.ends)
+                if end == at and self.records.tasks[index].start is not None
+            ]
+            at = self._task(last[0], at) if last else at
+        while at > self.begin:
+            at = self._main(at)
+        return self.found[::-1]
+
+    def _add(self, kind: str, start: int, end: int, task: int = -1, hook: int = -1) -> int:
+        if start < end:
+            self.found.append(Segment(kind, start, end, task, hook))
+        return start
+
+    def _main(self, at: int) -> int:
+        """Follow the main shell back from `at`, and what held it up before; return the time."""
+        index = bisect_right(self.released, at) - 1
+        following = self.held[index + 1] if index + 1 < len(self.held) else None
+        if following and following.start < at:
+            return self._held(following, at)  # something began while the main shell waited
+        if index < 0:
+            return self._work(self.begin, at)
+        wait = self.held[index]
+        return self._held(wait, self._work(wait.released, at))
+
+    def _held(self, wait: SequentialWait, at: int) -> int:
+        task = wait.record.task
+        begun = None if task is None else self.records.tasks[task].start
+        is_cause = wait.record.end is None or (
+            task is not None and (self.ends[task] or 0) <= wait.end
+        )
+        if task is None or begun is None or begun >= at or not is_cause:
+            return self._add("wait", wait.start, at, -1 if task is None else task)
+        return self._task(task, at)
+
+    def _task(self, index: int, at: int) -> int:
+        """Follow a task back from `at` to what let it start; return the time."""
+        while True:
+            task = self.records.tasks[index]
+            at = self._add("task", at if task.start is None else task.start, at, index)
+            if task.queued is None or task.queued >= at:
+                return at
+            before = [
+                (end, i)
+                for name in task.after
+                for i in self.named.get(name, [])
+                if (end := self.ends[i]) is not None
+                and task.queued < end <= at
+                and (begun := self.records.tasks[i].start) is not None
+                and begun < end
+            ]
+            if not before:
+                return self._add("queued", task.queued, at, index)
+            end, cause = max(before)
+            at = self._add("queued", end, at, index)
+            index = cause
+
+    def _work(self, start: int, at: int) -> int:
+        """Add what the main shell did between two moments, hook by hook, backwards."""
+        outside = "idle" if self.hooks else "unknown"
+        if self.records.kind == "stack.sh":
+            outside = "main"
+        last = bisect_right(self.hook_starts, at - 1) - 1
+        while last >= 0 and at > start:
+            hook_start, hook_end, index = self.hooks[last]
+            end = min(hook_end, at)
+            if end <= start:
+                break
+            if end > hook_start:
+                self._outside(outside, max(end, start), at)
+                kind = "cell" if self.records.hooks[index].is_cell else "hook"
+                at = self._add(kind, max(hook_start, start), end, hook=index)
+            last -= 1
+        self._outside(outside, start, at)
+        return start
+
+    def _outside(self, kind: str, start: int, at: int) -> None:
+        # Cut where phases begin, so that each segment belongs to one.
+        for phase in reversed(self.records.phases):
+            if start < phase.start < at:
+                at = self._add(kind, phase.start, at)
+        self._add(kind, start, at)

@@ -1,0 +1,221 @@
+"""Records as pandas frames, with the same columns and dtypes for every kind of log.
+
+Instants are ``datetime64[us, UTC]``, durations float seconds, names and texts ``string``, exit
+codes ``Int64``. What a log does not tell is NaT, NaN or NA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stacknb.timing.collection import Collection
+from stacknb.timing.records import Records, WaitRecord
+from stacknb.timing.spans import Cover
+
+__all__ = ["frame", "hooks", "instants", "phases", "problems", "seconds", "tasks", "waits"]
+
+_TEXT = pd.StringDtype("python")  # the same in pandas 2 and 3, whether or not pyarrow is there
+_LISTED = 5
+
+
+def frame(columns: Mapping[str, Iterable[Any]], **kinds: str) -> pd.DataFrame:
+    """Make a frame with explicit dtypes.
+
+    Parameters
+    ----------
+    columns : mapping of str to iterable
+        Times and durations in µs or None.
+    **kinds : str
+        For each kind the names of its columns, separated by blanks: ``times``, ``seconds``
+        (durations in µs), ``integers``, ``floats``. All others are text.
+    """
+    made: dict[str, Any] = {}
+    kind_of = {name: kind for kind, names in kinds.items() for name in names.split()}
+    for name, values in columns.items():
+        match kind_of.get(name):
+            case "times":
+                made[name] = instants(values)
+            case "seconds":
+                made[name] = seconds(values)
+            case "integers":
+                made[name] = pd.array(list(values), dtype="Int64")
+            case "floats":
+                made[name] = np.array(list(values), dtype=np.float64)
+            case _:
+                made[name] = pd.array(list(values), dtype=_TEXT)
+    return pd.DataFrame(made)
+
+
+def instants(values: Iterable[int | None]) -> pd.DatetimeIndex:
+    """Return µs since the epoch as UTC instants; None as NaT."""
+    nat = np.iinfo(np.int64).min
+    numbers = np.array([nat if v is None else v for v in values], dtype=np.int64)
+    return pd.DatetimeIndex(numbers.view("datetime64[us]")).tz_localize("UTC")
+
+
+def seconds(values: Iterable[int | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return durations in µs as float seconds; None as NaN."""
+    return np.array([np.nan if v is None else v / 1e6 for v in values], dtype=np.float64)
+
+
+def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
+    """Return one row a task, in the order of their starts; see `Run.tasks`."""
+    every = records.tasks
+    order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
+    rows = [(every[i], collections[i]) for i in order]
+    return frame(
+        {
+            "name": (task.name for task, _ in rows),
+            "command": (task.command for task, _ in rows),
+            "phase": (task.phase for task, _ in rows),
+            "hook": (task.hook for task, _ in rows),
+            "status": (task.status for task, _ in rows),
+            "exit_code": (task.exit_code for task, _ in rows),
+            "start": (task.start for task, _ in rows),
+            "end": (task.end for task, _ in rows),
+            "duration_s": (times.duration for _, times in rows),
+            "wait_start": (times.wait_start for _, times in rows),
+            "wait_end": (times.wait_end for _, times in rows),
+            "wait_s": (times.waited for _, times in rows),
+            "hidden_s": (times.hidden for _, times in rows),
+            "slack_s": (times.slack for _, times in rows),
+            "cpu_s": (task.cpu for task, _ in rows),
+            "host": (task.host for task, _ in rows),
+            "log": (task.log for task, _ in rows),
+        },
+        integers="exit_code",
+        times="start end wait_start wait_end",
+        seconds="duration_s wait_s hidden_s slack_s cpu_s",
+    )
+
+
+def hooks(records: Records, waiting: Cover, *, cells: bool = False) -> pd.DataFrame:
+    """Return one row a hook (or a cell); see `Run.hooks`."""
+    rows = [hook for hook in records.hooks if hook.is_cell == cells]
+    spans = [(hook.start, hook.end) for hook in rows]
+    durations = [None if a is None or b is None else b - a for a, b in spans]
+    waited = [None if a is None or b is None else waiting.within(a, b) for a, b in spans]
+    cpu = records.hook_cpu()
+    stop = records.end or 0
+    length = {one.name: (one.end or stop) - one.start for one in records.phases}
+    return frame(
+        {
+            "phase": (hook.phase for hook in rows),
+            "hook": (hook.name for hook in rows),
+            "path": (hook.path for hook in rows),
+            "status": (hook.status for hook in rows),
+            "exit_code": (hook.exit_code for hook in rows),
+            "start": (hook.start for hook in rows),
+            "end": (hook.end for hook in rows),
+            "duration_s": durations,
+            "work_s": (
+                None if d is None or w is None else d - w
+                for d, w in zip(durations, waited, strict=True)
+            ),
+            "wait_s": waited,
+            "share": (
+                d / length[hook.phase] if d is not None and length.get(hook.phase) else np.nan
+                for d, hook in zip(durations, rows, strict=True)
+            ),
+            "cpu_s": (
+                own for own, hook in zip(cpu, records.hooks, strict=True) if hook.is_cell == cells
+            ),
+            "host": (hook.host for hook in rows),
+            "log": (hook.log for hook in rows),
+        },
+        integers="exit_code",
+        times="start end",
+        seconds="duration_s work_s wait_s cpu_s",
+        floats="share",
+    )
+
+
+def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
+    """Return one row a wait, in the order they began; see `Run.waits`."""
+    rows = records.waits
+    return frame(
+        {
+            "name": (wait.name for wait in rows),
+            "phase": (wait.phase for wait in rows),
+            "hook": (wait.hook for wait in rows),
+            "wait_start": (wait.start for wait in rows),
+            "wait_end": (wait.end for wait in rows),
+            "wait_s": (None if wait.end is None else wait.end - wait.start for wait in rows),
+            "blocked_s": blocked,
+            "exit_code": (wait.exit_code for wait in rows),
+        },
+        integers="exit_code",
+        times="wait_start wait_end",
+        seconds="wait_s blocked_s",
+    )
+
+
+def phases(records: Records, waiting: Cover) -> pd.DataFrame:
+    """Return one row a phase; see `Run.phases`."""
+    rows, stop = records.phases, records.end or 0
+    spans = [(phase.start, stop if phase.end is None else phase.end) for phase in rows]
+    working = Cover(filter(None, records.hook_spans()))
+    length = [end - start for start, end in spans]
+    waited = [waiting.within(*span) for span in spans]
+    worked = [
+        working.within(*span) - sum(waiting.within(*part) for part in working.cut(*span))
+        for span in spans
+    ]
+    main_end = stop if records.main_end is None else records.main_end
+    next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
+    return frame(
+        {
+            "phase": (phase.name for phase in rows),
+            "start": (phase.start for phase in rows),
+            "end": (phase.end for phase in rows),
+            "duration_s": length,
+            "work_s": worked,
+            "wait_s": waited,
+            "unaccounted_s": (
+                whole - work - wait
+                for whole, work, wait in zip(length, worked, waited, strict=True)
+            ),
+            "waited_for": (_waited_for(records.waits, span, stop) for span in spans),
+            "hooks": (
+                sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
+                for phase in rows
+            ),
+            "tasks": (sum(task.phase == phase.name for task in records.tasks) for phase in rows),
+            "after_s": (
+                max(0, following - end)
+                for (_, end), following in zip(spans, next_start, strict=True)
+            ),
+        },
+        integers="hooks tasks",
+        times="start end",
+        seconds="duration_s work_s wait_s unaccounted_s after_s",
+    )
+
+
+def problems(records: Records) -> pd.DataFrame:
+    """Return one row a kind of problem: what, how often, one example."""
+    found = records.problems
+    return frame(
+        {
+            "problem": found.counts,
+            "count": found.counts.values(),
+            "example": (found.found[problem][0] for problem in found.counts),
+        },
+        integers="count",
+    )
+
+
+def _waited_for(waits: list[WaitRecord], span: tuple[int, int], stop: int) -> str:
+    times: dict[str, int] = {}
+    for wait in waits:
+        end = stop if wait.end is None else wait.end
+        common = min(end, span[1]) - max(wait.start, span[0])
+        if common > 0:
+            times[wait.name] = times.get(wait.name, 0) + common
+    ranked = sorted(times.items(), key=lambda item: -item[1])
+    text = ", ".join(f"{name} {time / 1e6:.3g} s" for name, time in ranked[:_LISTED])
+    return text + (f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else "")

@@ -1,0 +1,86 @@
+"""A run as a JUnit report: a suite for each phase, a case for each hook and task."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.timing.records import HookRecord, Records, TaskRecord
+
+__all__ = ["junit_report"]
+
+_ELEMENT = {"failed": "failure", "timeout": "failure", "running": "skipped"}  # all others: error
+_TAIL = 4096
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_report(records: Records) -> bytes:
+    """Return the report as XML.
+
+    Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
+    is ``skipped``. With each of them stand the last lines of its log. Times are seconds.
+    """
+    suites = ET.Element("testsuites", name=_clean(records.path))
+    by_phase: dict[str, list[HookRecord | TaskRecord]] = {}
+    every: list[HookRecord | TaskRecord] = [*records.hooks, *records.tasks]
+    for record in sorted(every, key=lambda one: (one.start is None, one.start or 0)):
+        by_phase.setdefault(record.phase, []).append(record)
+    for phase, members in by_phase.items():
+        suites.append(_suite(phase or "no phase", members, records))
+    for key in ("tests", "failures", "errors", "skipped"):
+        suites.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
+    elapsed = (records.end or 0) - (records.start or 0)
+    suites.set("time", f"{elapsed / 1e6:.6f}")
+    ET.indent(suites)
+    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
+
+
+def _suite(phase: str, members: list[HookRecord | TaskRecord], records: Records) -> ET.Element:
+    suite = ET.Element("testsuite", name=_clean(phase))
+    for record in members:
+        suite.append(_case(phase, record, records.kind == "run"))
+    starts = [record.start for record in members if record.start is not None]
+    if starts:
+        began = datetime.datetime.fromtimestamp(min(starts) / 1e6, datetime.UTC)
+        suite.set("timestamp", began.strftime("%Y-%m-%dT%H:%M:%S"))
+    counts = {"failure": 0, "error": 0, "skipped": 0}
+    for outcome in (part for case in suite for part in case):
+        if outcome.tag in counts:
+            counts[outcome.tag] += 1
+    suite.set("tests", str(len(members)))
+    suite.set("failures", str(counts["failure"]))
+    suite.set("errors", str(counts["error"]))
+    suite.set("skipped", str(counts["skipped"]))
+    suite.set("time", f"{sum(_length(record) for record in members) / 1e6:.6f}")
+    return suite
+
+
+def _case(phase: str, record: HookRecord | TaskRecord, has_own_log: bool) -> ET.Element:
+    kind = "task" if isinstance(record, TaskRecord) else "cell" if record.is_cell else "hook"
+    case = ET.Element(
+        "testcase",
+        classname=_clean(f"{phase}.{kind}"),
+        name=_clean(record.name),
+        time=f"{_length(record) / 1e6:.6f}",
+    )
+    if record.status == "ok":
+        return case
+    code = "" if record.exit_code is None else f" with status {record.exit_code}"
+    tag = _ELEMENT.get(record.status, "error")
+    outcome = ET.SubElement(case, tag, message=_clean(f"{record.status}{code}"))
+    if tag != "skipped":
+        outcome.set("type", record.status)
+        tail = tasklog.tail_bytes(Path(record.log), _TAIL) if has_own_log and record.log else b""
+        outcome.text = _clean(tail.decode("utf-8", "backslashreplace"))
+    return case
+
+
+def _length(record: HookRecord | TaskRecord) -> int:
+    return record.end - record.start if record.end is not None and record.start is not None else 0
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

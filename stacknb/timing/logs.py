@@ -1,0 +1,169 @@
+"""Finds the logs and the waits of one run in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import LogError
+from stacknb.timing.records import Problems
+
+__all__ = [
+    "KINDS",
+    "WAITS",
+    "cores_of_run",
+    "micros",
+    "names_not_started",
+    "of_one_run",
+    "printable",
+    "wait_rows",
+]
+
+WAITS = "waits.jsonl"
+_NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
+_NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
+_LONGEST_NAME = 512  # such a line fits
+KINDS = ("task", "hook", "cell", "service")
+_LATEST = 4.2e9  # seconds; beyond the year 2100 it is no time but a mistake
+
+
+def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklog.LogRecord]:
+    """Return the logs below `folder` that belong to one run.
+
+    Parameters
+    ----------
+    folder : Path
+    run : str or None
+        Which run to take, if there are logs of several.
+    problems : Problems
+        Gets what is no log.
+
+    Raises
+    ------
+    LogError
+        If there is no log, or there are logs of several runs and `run` does not choose.
+    """
+    logs = _distinct(_logs_below(folder, problems), problems)
+    if not logs:
+        seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
+        raise LogError(
+            f"{str(folder)!r} holds no log of stacknb (files *.log that begin with "
+            f"'#stacknb-begin'){f': {seen}' if seen else ''}; "
+            "give a run directory, one log, or a stack.sh log"
+        )
+    counts: dict[str, int] = {}
+    for log in logs:
+        name = str(log.header.get("run"))
+        counts[name] = counts.get(name, 0) + 1
+    listed = ", ".join(f"{name!r} ({count} logs)" for name, count in sorted(counts.items())[:8])
+    if run is None and len(counts) > 1:
+        raise LogError(
+            f"{str(folder)!r} holds logs of {len(counts)} runs: {listed}; "
+            "give the folder of one run, or choose one with run='…'"
+        )
+    if run is not None and run not in counts:
+        raise LogError(f"{str(folder)!r} holds no log of run {run!r}; there are {listed}")
+    return [log for log in logs if run is None or str(log.header.get("run")) == run]
+
+
+def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list[dict[str, Any]]:
+    """Return the rows of files of waits that belong to `runs`, by the time they began."""
+    rows = []
+    for file in files:
+        *whole, begun = file.read_bytes().split(b"\n")  # the last may be being written
+        for line in [*whole, *([begun] if _object(begun) else [])]:
+            row = _object(line)
+            if row is None or not isinstance(row.get("name"), str):
+                problems.add(f"malformed line in {WAITS}", printable(repr(line[:120])))
+            elif micros(row.get("wait_start")) is None:
+                problems.add(f"wait without a start time in {WAITS}", printable(row["name"]))
+            elif row.get("run") is None or str(row["run"]) in runs:
+                rows.append(row)
+    return sorted(rows, key=lambda row: float(row["wait_start"]))
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line.decode("utf-8", "surrogateescape"), strict=False)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def micros(seconds: object) -> int | None:
+    """Return epoch seconds, or a duration in seconds, in µs; None for what is no such number."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    return round(seconds * 1e6) if 0 <= seconds < _LATEST else None
+
+
+def printable(text: object) -> str:
+    r"""Return `text` with bytes that are no UTF-8 as ``\xNN``, so that it can be shown anywhere."""
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def cores_of_run(folder: Path) -> int | None:
+    """Return the number of cores that the run directory's facts tell, if they do."""
+    try:
+        facts = _object((folder / "run.json").read_bytes())
+    except OSError:
+        return None
+    cores = facts.get("cpus") if facts else None
+    return cores if isinstance(cores, int) and cores > 0 else None
+
+
+def names_not_started(log: str) -> list[str]:
+    """Return the names that a hook waited for though it says itself that none was started."""
+    found: dict[str, None] = {}
+    try:
+        with open(log, "rb") as file:
+            rest = b""
+            while data := file.read(1 << 20):
+                data = rest + data
+                at = data.find(_NOT_STARTED_BEGIN)
+                while at >= 0:
+                    if match := _NOT_STARTED.match(data, at):
+                        name = match[1].decode("utf-8", "surrogateescape")
+                        found[printable(name)] = None
+                    at = data.find(_NOT_STARTED_BEGIN, at + 1)
+                rest = data[-_LONGEST_NAME:]
+    except OSError:
+        return []
+    return list(found)
+
+
+def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "state")
+        for name in sorted(files):
+            if not name.endswith(".log"):
+                continue
+            path = os.path.join(parent, name)
+            try:
+                log = tasklog.read(path)
+            except LogError:
+                problems.add("file without a header", path)
+            except OSError as error:
+                problems.add("file that cannot be opened", str(error))
+            else:
+                if log.header.get("kind") in KINDS:
+                    yield log
+                else:
+                    problems.add("log of an unknown kind", path)
+
+
+def _distinct(logs: Iterable[tasklog.LogRecord], problems: Problems) -> list[tasklog.LogRecord]:
+    found: dict[tuple[str, ...], tasklog.LogRecord] = {}
+    for log in logs:
+        key = tuple(str(log.header.get(k)) for k in ("run", "kind", "name", "pid", "start"))
+        if key in found:
+            problems.add("second copy of a log", str(log.path))
+            if found[key].footer is not None:
+                continue
+        found[key] = log
+    return list(found.values())

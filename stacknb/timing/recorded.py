@@ -1,0 +1,168 @@
+"""One recorded run as frames and figures."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import pandas as pd
+
+from stacknb.timing import frames
+from stacknb.timing.collection import Collection, blocked, collections
+from stacknb.timing.contention import Contention, contention
+from stacknb.timing.records import Records
+from stacknb.timing.spans import Cover
+from stacknb.timing.summary import summary
+
+__all__ = ["RecordedRun"]
+
+
+class RecordedRun:
+    """What the logs of one run say.
+
+    Attributes
+    ----------
+    records : Records
+        What the logs say, before any arithmetic.
+    """
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    def __repr__(self) -> str:
+        said = self.records
+        state = "going on" if said.going_on else "over"
+        return (
+            f"<Run {said.path!r}, {state}, {self.elapsed_s:.3f} s, {len(said.phases)} phases, "
+            f"{len(said.hooks)} hooks, {len(said.tasks)} tasks>"
+        )
+
+    @property
+    def path(self) -> str:
+        """What was read."""
+        return self.records.path
+
+    @property
+    def going_on(self) -> bool:
+        """Whether something still runs; every total is then one so far."""
+        return self.records.going_on
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """First moment known, UTC; NaT if there is none."""
+        return pd.Timestamp(frames.instants([self.records.start])[0])
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """Last moment known, UTC: of a run that goes on, now, or the last line of its log."""
+        return pd.Timestamp(frames.instants([self.records.end])[0])
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from `start` to `end`."""
+        return ((self.records.end or 0) - (self.records.start or 0)) / 1e6
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """One row a task, in the order of their starts.
+
+        ``name command phase hook status exit_code start end duration_s wait_start wait_end wait_s
+        hidden_s slack_s cpu_s host log``. ``duration_s`` is from start to end; ``wait_s`` the time
+        spent in waits for it (showing its log included, where the log of the run does);
+        ``hidden_s`` the part of the duration that no wait for it saw; ``slack_s`` how long the
+        finished task lay uncollected, 0 if the wait came first, NaN if it was never collected.
+        ``phase`` is the one that had last begun when the task was started, ``hook`` the hook that
+        started it, if any. ``status`` is running, ok, failed, killed, cancelled, timeout or lost.
+        """
+        return frames.tasks(self.records, self._collections)
+
+    @cached_property
+    def hooks(self) -> pd.DataFrame:
+        """One row a hook and phase, in order.
+
+        ``phase hook path status exit_code start end duration_s work_s wait_s share cpu_s host
+        log``.
+        ``wait_s`` is the part of the duration spent in waits for tasks, ``work_s`` the rest,
+        ``share`` the hook's part of its phase.
+        """
+        return frames.hooks(self.records, self._waiting)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row a notebook cell evaluated in the shell; columns as in `hooks`."""
+        return frames.hooks(self.records, self._waiting, cells=True)
+
+    @cached_property
+    def phases(self) -> pd.DataFrame:
+        """One row a phase, in order.
+
+        ``phase start end duration_s work_s wait_s unaccounted_s waited_for hooks tasks after_s``.
+        A phase lasts from the start of its first hook (in stack.sh: of run_phase) to the end of its
+        last. ``work_s + wait_s + unaccounted_s`` is ``duration_s``: hooks at work, waits for tasks
+        (``waited_for`` names them, longest first), and what lies between hooks. ``after_s`` is the
+        time from there to the next phase, in stack.sh the work of the main script. A phase without
+        an end is measured up to the last moment known. ``tasks`` counts those started in the phase
+        or after it, before the next.
+        """
+        return frames.phases(self.records, self._waiting)
+
+    @cached_property
+    def waits(self) -> pd.DataFrame:
+        """One row a wait, in the order they began.
+
+        ``name phase hook wait_start wait_end wait_s blocked_s exit_code``. ``blocked_s`` is the
+        part of the wait before the task had ended.
+        """
+        held = [blocked(self.records, wait) for wait in self.records.waits]
+        return frames.waits(self.records, held)
+
+    @cached_property
+    def problems(self) -> pd.DataFrame:
+        """What could not be understood or believed: ``problem count example``; empty if all was."""
+        return frames.problems(self.records)
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The four frames by name: tasks, hooks, phases, waits."""
+        return {
+            "tasks": self.tasks,
+            "hooks": self.hooks,
+            "phases": self.phases,
+            "waits": self.waits,
+        }
+
+    def summary(self) -> pd.Series:
+        """Return the figures of the whole run, seconds unless told otherwise.
+
+        DevStack's, by its formula: ``background_s``, the durations of all collected tasks;
+        ``waited_s``, the time in waits; ``background_minus_waits_s``, the first figure stack.sh
+        prints; ``elapsed_s``; ``serial_s = elapsed_s + background_minus_waits_s``;
+        ``speedup = serial_s / elapsed_s``. A wait that has no end, or whose task's duration is not
+        known, is in ``waited_s`` and in nothing else.
+
+        The honest ones: ``work_s``, all work done: ``main_work_s`` (hooks, or stack.sh, without
+        waits) and ``task_work_s``; ``busy_s``, when anything was at work; ``max_concurrency`` and
+        ``mean_concurrency``, of tasks, while any ran; ``cpu_s`` used and ``cpu_available_s``,
+        cores times elapsed; ``contention_s``, by how much tasks and hooks were stretched at the
+        most by sharing the cores (see `Contention`); ``real_speedup = (work_s - contention_s) /
+        elapsed_s``, the least that background tasks gained. NaN where the logs hold no CPU times
+        or cores.
+        """
+        return summary(self.records, self._collections, self._contention)
+
+    @property
+    def reported(self) -> dict[str, float]:
+        """What stack.sh itself printed at its end: its async summary and component timing."""
+        return {**self.records.reported, **self.records.components}
+
+    @cached_property
+    def _collections(self) -> list[Collection]:
+        return collections(self.records)
+
+    @cached_property
+    def _waiting(self) -> Cover:
+        stop = self.records.end or 0
+        return Cover((w.start, stop if w.end is None else w.end) for w in self.records.waits)
+
+    @cached_property
+    def _contention(self) -> Contention | None:
+        return contention(self.records)

@@ -1,0 +1,211 @@
+"""What is known of a run, before any arithmetic: plain records, times in µs since the epoch (UTC).
+
+Two readers make them (`rundir`, `stackrun`); everything else in this package reads nothing else.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
+
+__all__ = ["HookRecord", "PhaseRecord", "Problems", "Records", "TaskRecord", "WaitRecord"]
+
+Micros = int
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """One background task; None stands for what the log does not tell."""
+
+    name: str
+    command: str = ""
+    phase: str = ""
+    hook: str = ""
+    status: str = "lost"
+    exit_code: int | None = None
+    start: Micros | None = None
+    end: Micros | None = None
+    queued: Micros | None = None  # when async_run was called, if that was earlier than the start
+    cpu: Micros | None = None
+    host: str = ""
+    log: str = ""
+    after: tuple[str, ...] = ()
+    foreground: bool = False  # DEVSTACK_PARALLEL=False
+
+
+@dataclass(slots=True)
+class HookRecord:
+    """One script (or notebook cell) that ran in the main shell."""
+
+    name: str
+    phase: str = ""
+    path: str = ""
+    status: str = "lost"
+    exit_code: int | None = None
+    start: Micros | None = None
+    end: Micros | None = None
+    cpu: Micros | None = None
+    host: str = ""
+    log: str = ""
+    is_cell: bool = False
+
+
+@dataclass(slots=True)
+class WaitRecord:
+    """The main shell collects a task; ``task`` is its index in `Records.tasks`."""
+
+    name: str
+    start: Micros
+    end: Micros | None
+    phase: str = ""
+    hook: str = ""
+    exit_code: int | None = None
+    task: int | None = None
+
+
+@dataclass(slots=True)
+class PhaseRecord:
+    """A phase, from its first to its last moment in the main shell."""
+
+    name: str
+    start: Micros
+    end: Micros | None = None
+
+
+@dataclass
+class Problems:
+    """What could not be believed or understood, counted; the first of each kind is quoted."""
+
+    found: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, problem: str, example: str = "", count: int = 1) -> None:
+        """Count a problem; nothing is added for a count of 0."""
+        if count:
+            self.found.setdefault(problem, [example])
+            self.counts[problem] = self.counts.get(problem, 0) + count
+
+
+@dataclass
+class Records:
+    """A run as its logs tell it.
+
+    Attributes
+    ----------
+    path : str
+        What was read.
+    kind : str
+        ``"run"`` (a run directory or logs of one) or ``"stack.sh"``.
+    start, end : µs
+        The first and the last moment known; None if there is none. While something runs on this
+        machine `end` is now.
+    going_on : bool
+        Something still runs, so that every total is one so far.
+    finished : bool
+        The run came to its end without an error, as far as the logs tell: what was not waited for
+        by then never was.
+    waits_known : bool
+        False for logs without the file of waits: then nobody can say that a task was not waited
+        for.
+    not_started : list of WaitRecord
+        Waits for names that no task had.
+    main_start, main_end : µs
+        When the main shell's work began and ended; None in a folder of task logs.
+    reported : dict
+        Figures printed by stack.sh itself.
+    """
+
+    path: str
+    kind: str
+    tasks: list[TaskRecord] = field(default_factory=list)
+    hooks: list[HookRecord] = field(default_factory=list)
+    waits: list[WaitRecord] = field(default_factory=list)
+    phases: list[PhaseRecord] = field(default_factory=list)
+    not_started: list[WaitRecord] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+    start: Micros | None = None
+    end: Micros | None = None
+    main_start: Micros | None = None
+    main_end: Micros | None = None
+    going_on: bool = False
+    finished: bool = False
+    waits_known: bool = True
+    cores: int | None = None
+    reported: dict[str, float] = field(default_factory=dict)
+    components: dict[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def task_names(self) -> list[tuple[str, str]]:
+        """The name of each task, and one that is its alone: ``NAME #1``, ``NAME #2`` …."""
+        seen: dict[str, int] = {}
+        names = []
+        for task in self.tasks:
+            seen[task.name] = seen.get(task.name, 0) + 1
+            names.append((task.name, f"{task.name} #{seen[task.name]}"))
+        return names
+
+    def hook_spans(self) -> list[tuple[Micros, Micros] | None]:
+        """Return start and end of each hook; None without a start.
+
+        One that has no end lasts until the next one starts, or until the last moment known.
+        """
+        starts = sorted(hook.start for hook in self.hooks if hook.start is not None)
+        spans: list[tuple[Micros, Micros] | None] = []
+        for hook in self.hooks:
+            if hook.start is None:
+                spans.append(None)
+                continue
+            end = hook.end
+            if end is None:
+                later = bisect_right(starts, hook.start)
+                end = starts[later] if later < len(starts) else self.end
+            spans.append((hook.start, hook.start if end is None else end))
+        return spans
+
+    def hook_cpu(self) -> list[Micros | None]:
+        """Return the CPU time each hook used itself.
+
+        A shell's CPU time includes that of the children it has reaped, so that of the tasks that
+        ended while the hook ran.
+        """
+        ended = sorted(
+            (task.end, task.cpu)
+            for task in self.tasks
+            if task.end is not None and task.cpu is not None
+        )
+        ends = [end for end, _ in ended]
+        sums = [0, *accumulate(cpu for _, cpu in ended)]
+        return [
+            None
+            if hook.cpu is None or hook.start is None or hook.end is None
+            else max(
+                0,
+                hook.cpu
+                - sums[bisect_right(ends, hook.end)]
+                + sums[bisect_right(ends, hook.start)],
+            )
+            for hook in self.hooks
+        ]
+
+    def set_span(self, now: Micros | None = None) -> None:
+        """Derive start and end from the records; `now` counts as the end of what still runs."""
+        main = _times((hook.start, hook.end) for hook in self.hooks)
+        main += _times((wait.start, wait.end) for wait in self.waits)
+        every = main + _times((task.start, task.end) for task in self.tasks)
+        every += _times((task.queued, None) for task in self.tasks)
+        if now is not None and every:
+            every.append(now)
+        if main:
+            self.main_start = min(main)
+            self.main_end = max(main)
+            if now is not None and any(hook.status == "running" for hook in self.hooks):
+                self.main_end = now
+        if every:
+            self.start, self.end = min(every), max(every)
+
+
+def _times(pairs: Iterable[tuple[Micros | None, Micros | None]]) -> list[Micros]:
+    return [time for pair in pairs for time in pair if time is not None]

@@ -1,0 +1,149 @@
+"""Runs a program again on paper: how long it takes, and how much each task holds it up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stacknb.timing.program import Op, Program
+
+__all__ = ["Replay", "replay", "shrinks"]
+
+_CELLS = 4_000_000  # numbers held at a time when many variants are replayed at once
+
+
+@dataclass(slots=True)
+class Replay:
+    """When everything ended, in µs since the epoch."""
+
+    start: int
+    end: int
+    main_end: int
+    begun: dict[int, int]
+    ended: dict[int, int]
+
+    @property
+    def elapsed(self) -> int:
+        """From start to end."""
+        return self.end - self.start
+
+
+def replay(program: Program) -> Replay:
+    """Run a program: work takes as long as recorded, waits last until their task has ended."""
+    begun: dict[int, int] = {}
+    ended = {i: job.fixed for i, job in program.jobs.items() if job.fixed is not None}
+    children = program.children()
+
+    def begin(index: int, spawned: int) -> None:
+        if index in program.threads:
+            begun[index] = spawned
+            ended[index] = run(program.threads[index], spawned)
+            return
+        job = program.jobs[index]
+        start = spawned + job.lag
+        if job.after:
+            start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
+        begun[index], ended[index] = start, start + job.length
+        for child in children.get(index, ()):
+            begin(child, start + program.jobs[child].offset)
+
+    def run(ops: list[Op], at: int) -> int:
+        for op in ops:
+            if op.kind in {"work", "pause"}:
+                at += op.length
+            elif op.kind == "spawn":
+                begin(op.task, at)
+            elif op.kind == "wait":
+                over = max(at, ended.get(op.task, at))
+                at = (over if op.limit is None else min(over, at + op.limit)) + op.length
+        return at
+
+    main_end = run(program.ops, program.start)
+    return Replay(program.start, max([main_end, *ended.values()]), main_end, begun, ended)
+
+
+def shrinks(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return by how many µs the run shrinks when each of `candidates`, alone, takes no time.
+
+    All variants are replayed side by side, one column each.
+    """
+    found = np.zeros(len(candidates), dtype=np.int64)
+    width = max(1, _CELLS // max(1, _most_pending(program)))
+    for first in range(0, len(candidates), width):
+        some = candidates[first : first + width]
+        found[first : first + width] = _shrunk(program, some)
+    return found
+
+
+def _shrunk(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64]:
+    width = len(candidates)
+    column = {task: i for i, task in enumerate(candidates)}
+    at = np.full(width, program.start, dtype=np.int64)
+    last = at.copy()
+    ended = {
+        i: np.full(width, job.fixed, dtype=np.int64)
+        for i, job in program.jobs.items()
+        if job.fixed is not None
+    }
+    for final in ended.values():
+        np.maximum(last, final, out=last)
+    children = program.children()
+    needed = _needed_later(program)
+
+    def begin(index: int, spawned: npt.NDArray[np.int64]) -> None:
+        job = program.jobs[index]
+        start = spawned
+        for other in job.after:
+            if other in ended:
+                start = np.maximum(start, ended[other])
+        start = start + job.lag
+        end = start + job.length
+        if index in column:
+            end[column[index]] -= job.length
+        np.maximum(last, end, out=last)
+        if index in needed:
+            ended[index] = end
+        for child in children.get(index, ()):
+            begin(child, start + program.jobs[child].offset)
+
+    for number, op in enumerate(program.ops):
+        if op.kind in {"work", "pause"}:
+            at += op.length
+        elif op.kind == "spawn":
+            begin(op.task, at)
+        elif op.kind == "wait" and op.task in ended:
+            over = np.maximum(at, ended[op.task])
+            at = (over if op.limit is None else np.minimum(over, at + op.limit)) + op.length
+            if needed.get(op.task) == number:
+                del ended[op.task]
+        elif op.kind == "wait":
+            at += op.length
+    np.maximum(last, at, out=last)
+    shrunk: npt.NDArray[np.int64] = replay(program).end - last
+    return shrunk
+
+
+def _needed_later(program: Program) -> dict[int, float]:
+    """Return for each task whose end matters the number of the last step that asks for it."""
+    needed: dict[int, float] = {}
+    for number, op in enumerate(program.ops):
+        if op.kind == "wait":
+            needed[op.task] = number
+    for job in program.jobs.values():
+        needed.update(dict.fromkeys(job.after, float("inf")))
+    return needed
+
+
+def _most_pending(program: Program) -> int:
+    needed = _needed_later(program)
+    most = pending = sum(job.parent is not None for job in program.jobs.values())
+    for number, op in enumerate(program.ops):
+        if op.kind == "spawn":
+            pending += op.task in needed
+            most = max(most, pending)
+        elif op.kind == "wait":
+            pending -= needed.get(op.task) == number
+    return most

@@ -1,0 +1,269 @@
+"""Reads a run directory, a bare folder of logs, or one log, from the logs alone."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import LogError
+from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, printable, wait_rows
+from stacknb.timing.records import (
+    HookRecord,
+    PhaseRecord,
+    Problems,
+    Records,
+    TaskRecord,
+    WaitRecord,
+)
+from stacknb.timing.status import ended_as
+
+__all__ = ["read_folder", "read_log"]
+
+_OF_A_RUN = (WAITS, "run.json", "journal.jsonl")
+
+
+def read_folder(folder: Path, run: str | None, now: float) -> Records:
+    """Read every log below `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        A run directory, or any folder with logs of one run.
+    run : str or None
+        Which run to take, if there are logs of several.
+    now : float
+        Epoch seconds; the end of what still runs.
+
+    Raises
+    ------
+    LogError
+        If there is no log, or there are logs of several runs and `run` does not choose.
+    """
+    problems = Problems()
+    logs = of_one_run(folder, run, problems)
+    rows = wait_rows(
+        sorted(folder.rglob(WAITS)), {str(log.header.get("run")) for log in logs}, problems
+    )
+    whole = bool(rows) or any((folder / name).exists() for name in _OF_A_RUN)
+    return _records(
+        Records(str(folder), "run", problems=problems, waits_known=whole), logs, rows, now
+    )
+
+
+def read_log(path: Path, now: float) -> Records:
+    """Read one log; the file of waits of its run directory is used, if it is there.
+
+    Raises
+    ------
+    LogError
+        If it is no log of stacknb.
+    """
+    log = tasklog.read(path)
+    if log.header.get("kind") not in KINDS:
+        kind = log.header.get("kind")
+        raise LogError(f"{str(path)!r} is the log of a {kind!r}: give that of a task or a hook")
+    problems = Problems()
+    near = [folder / WAITS for folder in (path.absolute().parent, path.absolute().parent.parent)]
+    found = [file for file in near if file.is_file()]
+    rows = [
+        row
+        for row in wait_rows(found[:1], {str(log.header.get("run"))}, problems)
+        if Path(str(row.get("log") or f"{row['name']}.log")).name == path.name
+    ]
+    records = Records(str(path), "run", problems=problems, waits_known=bool(found))
+    return _records(records, [log], rows, now)
+
+
+def _records(
+    records: Records, logs: list[tasklog.LogRecord], rows: list[dict[str, Any]], now: float
+) -> Records:
+    cores: dict[str, int] = {}
+    logs.sort(key=_in_time)
+    rows_of, unmatched = _by_log(logs, rows)
+    for log in logs:
+        said = log.header
+        if isinstance(said.get("cpus"), int):
+            cores[str(said.get("host"))] = said["cpus"]
+        if said["kind"] == "task":
+            mine = rows_of.get(log.path, [])
+            codes = [code for row in mine if (code := _code(row)) is not None]
+            index = len(records.tasks)
+            records.tasks.append(_task(log, codes[-1] if codes else None, records.problems))
+            for row in mine:
+                records.waits.append(_wait(row, index, records.problems))
+        elif said["kind"] != "service":
+            records.hooks.append(_hook(log, records.problems))
+    for row in unmatched:
+        _add_unmatched(records, row)
+    records.waits.sort(key=lambda wait: (wait.start, wait.end or wait.start))
+    everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
+    records.cores = next(iter(cores.values())) if len(cores) == 1 else None
+    if not cores and len({record.host for record in everything}) == 1:
+        records.cores = cores_of_run(Path(records.path))
+    records.going_on = any(record.status == "running" for record in everything)
+    records.finished = bool(records.hooks) and all(
+        hook.status == "ok" or hook.is_cell for hook in records.hooks
+    )
+    _count_overlaps(records)
+    records.set_span(round(now * 1e6) if records.going_on else None)
+    records.phases = _phases(records.hooks)
+    return records
+
+
+def _count_overlaps(records: Records) -> None:
+    # One shell runs one hook at a time.
+    for one, following in pairwise(hook for hook in records.hooks if hook.start is not None):
+        if one.end is not None and following.start is not None and following.start < one.end:
+            name = following.name
+            records.problems.add(
+                "hook that begins before the last one ended (clock set back?)", name
+            )
+
+
+def _in_time(log: tasklog.LogRecord) -> tuple[int, float, str]:
+    end = micros(log.footer.get("end")) if log.footer else None
+    return micros(log.header.get("start")) or 0, math.inf if end is None else end, str(log.path)
+
+
+def _by_log(
+    logs: list[tasklog.LogRecord], rows: list[dict[str, Any]]
+) -> tuple[dict[Path, list[dict[str, Any]]], list[dict[str, Any]]]:
+    tasks = [log for log in logs if log.header["kind"] == "task"]
+    by_file = {log.path.name: log.path for log in tasks}
+    by_name: dict[str, list[tasklog.LogRecord]] = {}
+    for log in tasks:
+        by_name.setdefault(str(log.header.get("name")), []).append(log)
+    found: dict[Path, list[dict[str, Any]]] = {}
+    unmatched = []
+    for row in rows:
+        path = by_file.get(Path(row["log"]).name) if isinstance(row.get("log"), str) else None
+        if path is None and not row.get("log"):
+            path = _latest(by_name.get(row["name"], []), float(row["wait_start"]))
+        if path is None:
+            unmatched.append(row)
+        else:
+            found.setdefault(path, []).append(row)
+    return found, unmatched
+
+
+def _latest(logs: list[tasklog.LogRecord], time: float) -> Path | None:
+    # A name may be used again once its task was collected; logs come in the order of their starts.
+    begun = [log for log in logs if (micros(log.header.get("start")) or 0) <= time * 1e6]
+    return (begun[-1] if begun else logs[0]).path if logs else None
+
+
+def _wait(row: Mapping[str, Any], task: int | None, problems: Problems) -> WaitRecord:
+    start, end = micros(row["wait_start"]), micros(row.get("wait_end"))
+    if start is None:
+        raise AssertionError("wait_rows lets no row without a start through")
+    name = printable(row["name"])
+    if end is not None and end < start:
+        problems.add("wait that ends before it begins (clock set back?)", name)
+        end = None
+    phase, hook = printable(row.get("phase") or ""), printable(row.get("hook") or "")
+    return WaitRecord(name, start, end, phase, hook, _code(row), task)
+
+
+def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
+    wait = _wait(row, None, records.problems)
+    code = wait.exit_code
+    if code is None:
+        records.not_started.append(wait)
+        return
+    # It was collected, so it was there: its log is gone, or was not copied along.
+    records.problems.add("wait for a task whose log is missing", wait.name)
+    wait.task = len(records.tasks)
+    status = "ok" if code == 0 else "killed" if code > 128 else "failed"
+    records.tasks.append(TaskRecord(wait.name, status=status, exit_code=code))
+    records.waits.append(wait)
+
+
+def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> TaskRecord:
+    said = log.header
+    status, code = ended_as(said, log.footer, wait_code)
+    start, end = _span(log, problems)
+    queued, after = micros(said.get("queued")), said.get("after")
+    if queued is not None and start is not None and queued > start:
+        problems.add("task queued after its start (clock set back?)", str(log.path))
+        queued = None
+    return TaskRecord(
+        printable(said.get("name")),
+        _command(said.get("command")),
+        printable(said.get("phase") or ""),
+        printable(said.get("hook") or ""),
+        status,
+        code,
+        start,
+        end,
+        queued,
+        _cpu(log.footer),
+        printable(said.get("host") or ""),
+        printable(log.path),
+        tuple(map(printable, after)) if isinstance(after, list) else (),
+    )
+
+
+def _hook(log: tasklog.LogRecord, problems: Problems) -> HookRecord:
+    said = log.header
+    status, code = ended_as(said, log.footer, None)
+    start, end = _span(log, problems)
+    words = said.get("command")
+    return HookRecord(
+        printable(said.get("name")),
+        printable(said.get("phase") or ""),
+        printable(words[0]) if isinstance(words, list) and words else "",
+        status,
+        code,
+        start,
+        end,
+        _cpu(log.footer),
+        printable(said.get("host") or ""),
+        printable(log.path),
+        said["kind"] == "cell",
+    )
+
+
+def _span(log: tasklog.LogRecord, problems: Problems) -> tuple[int | None, int | None]:
+    start = micros(log.header.get("start"))
+    if start is None:
+        problems.add("header without a start time", str(log.path))
+    end = micros(log.footer.get("end")) if log.footer else None
+    if log.footer and end is None:
+        problems.add("footer without an end time", str(log.path))
+    if start is not None and end is not None and end < start:
+        problems.add("log that ends before it begins (clock set back?)", str(log.path))
+        end = None
+    return start, end
+
+
+def _phases(hooks: list[HookRecord]) -> list[PhaseRecord]:
+    phases: dict[str, PhaseRecord] = {}
+    for hook in hooks:
+        if hook.is_cell or not hook.phase or hook.start is None:
+            continue
+        phase = phases.setdefault(hook.phase, PhaseRecord(hook.phase, hook.start, hook.start))
+        # Unknown as soon as one of its hooks has no end.
+        phase.end = None if phase.end is None or hook.end is None else max(phase.end, hook.end)
+    return list(phases.values())
+
+
+def _cpu(footer: Mapping[str, Any] | None) -> int | None:
+    parts = [micros(footer.get(key)) for key in ("user_s", "sys_s")] if footer else []
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == 2 else None
+
+
+def _code(row: Mapping[str, Any]) -> int | None:
+    code = row.get("exit_code")
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
+
+
+def _command(words: object) -> str:
+    if isinstance(words, list):
+        return printable(shlex.join(map(str, words)))
+    return printable(words) if isinstance(words, str) else ""

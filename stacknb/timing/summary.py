@@ -1,0 +1,83 @@
+"""The figures of a whole run: DevStack's four, and the honest ones beside them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from stacknb.timing.collection import Collection
+from stacknb.timing.contention import Contention, activities
+from stacknb.timing.records import Records
+from stacknb.timing.spans import Cover, most_at_once
+
+__all__ = ["main_work", "summary", "task_spans"]
+
+
+def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
+    """Return the figures; see `Run.summary`."""
+    stop = records.end or 0
+    elapsed = stop - (records.start or 0)
+    collected = [
+        time
+        for task, time in zip(records.tasks, times, strict=True)
+        if time.waited is not None and time.duration is not None and not task.foreground
+    ]
+    background = sum(time.duration or 0 for time in collected)
+    hidden = background - sum(time.waited or 0 for time in collected)
+    waited = sum((stop if w.end is None else w.end) - w.start for w in records.waits)
+    serial = elapsed + hidden
+    spans = task_spans(records)
+    tasks = Cover(spans)
+    main = main_work(records)
+    task_length = sum(end - begin for begin, end in spans)
+    busy = Cover([*main.spans, *tasks.spans]).length
+    used = activities(records)
+    unknown = float("nan")
+    figures = {
+        "background_s": background / 1e6,
+        "waited_s": waited / 1e6,
+        "background_minus_waits_s": hidden / 1e6,
+        "elapsed_s": elapsed / 1e6,
+        "serial_s": serial / 1e6,
+        "speedup": serial / elapsed if elapsed else unknown,
+        "work_s": (main.length + task_length) / 1e6,
+        "main_work_s": main.length / 1e6,
+        "task_work_s": task_length / 1e6,
+        "busy_s": busy / 1e6,
+        "max_concurrency": float(most_at_once(spans)),
+        "mean_concurrency": task_length / tasks.length if tasks.length else 0.0,
+        "cpu_s": sum(one.cpu for one in used) / 1e6 if used else unknown,
+        "cpu_available_s": (records.cores or unknown) * elapsed / 1e6,
+        "contention_s": contention.lost / 1e6 if contention else unknown,
+        "real_speedup": unknown,
+    }
+    if contention and elapsed:
+        figures["real_speedup"] = (main.length + task_length - contention.lost) / elapsed
+    return pd.Series(figures, dtype="float64", name="summary")
+
+
+def main_work(records: Records) -> Cover:
+    """Return when the main shell worked: in stack.sh always but while it waited, else in hooks.
+
+    The time of tasks run in the foreground (DEVSTACK_PARALLEL=False) is theirs.
+    """
+    stop = records.end or 0
+    if records.kind == "stack.sh":
+        spans = [(records.start or 0, stop)]
+    else:
+        spans = [span for span in records.hook_spans() if span]
+    taken = [(wait.start, stop if wait.end is None else wait.end) for wait in records.waits]
+    taken += [
+        (task.start, task.end)
+        for task in records.tasks
+        if task.foreground and task.start is not None and task.end is not None
+    ]
+    return Cover(spans).without(Cover(taken))
+
+
+def task_spans(records: Records) -> list[tuple[int, int]]:
+    """Return start and end of each task that has both; what still runs ends at the last moment."""
+    return [
+        (task.start, (records.end or 0) if task.end is None else task.end)
+        for task in records.tasks
+        if task.start is not None and (task.end is not None or task.status == "running")
+    ]

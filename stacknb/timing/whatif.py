@@ -1,0 +1,226 @@
+"""What if: a program with changes, and the elapsed time it would have had."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from stacknb.exceptions import BadInput
+from stacknb.timing.cores import elapsed_with_cores
+from stacknb.timing.program import END, Op, Program
+from stacknb.timing.records import Records
+from stacknb.timing.replay import replay
+
+__all__ = ["Prediction", "changed", "what_if"]
+
+
+class Prediction(float):
+    """The elapsed time of a changed run, in seconds.
+
+    Attributes
+    ----------
+    recorded_s : float
+        The recorded elapsed time.
+    """
+
+    recorded_s: float
+
+    def __new__(cls, elapsed_s: float, recorded_s: float) -> Prediction:
+        """Make a prediction of `elapsed_s` where `recorded_s` was recorded."""
+        made = super().__new__(cls, elapsed_s)
+        made.recorded_s = recorded_s
+        return made
+
+    @property
+    def elapsed_s(self) -> float:
+        """The predicted elapsed time."""
+        return float(self)
+
+    @property
+    def saved_s(self) -> float:
+        """Recorded minus predicted; negative if it would take longer."""
+        return self.recorded_s - float(self)
+
+    def __repr__(self) -> str:
+        more = "less" if self.saved_s >= 0 else "more"
+        return (
+            f"{self.elapsed_s:.3f} s instead of {self.recorded_s:.3f} s "
+            f"({abs(self.saved_s):.3f} s {more})"
+        )
+
+
+def what_if(
+    records: Records,
+    program: Program,
+    *,
+    faster: Mapping[str, float] | None = None,
+    start_after: Mapping[str, str] | None = None,
+    wait_after: Mapping[str, str] | None = None,
+    as_task: Mapping[str, str | None] | Iterable[str] | None = None,
+    cores: int | None = None,
+) -> Prediction:
+    """Return what the run would have taken; see `Run.what_if`."""
+    recorded = program.end - program.start
+    steps = as_task if isinstance(as_task, Mapping) else dict.fromkeys(_names(as_task))
+    new = changed(records, program, faster or {}, start_after or {}, wait_after or {}, steps)
+    elapsed = replay(new).elapsed
+    if cores is not None:
+        if cores < 1:
+            raise BadInput(f"what_if(cores={cores!r}): give a number of cores, 1 or more")
+        elapsed = round(elapsed * elapsed_with_cores(records, new, cores))
+    return Prediction(elapsed / 1e6, recorded / 1e6)
+
+
+def changed(
+    records: Records,
+    program: Program,
+    faster: Mapping[str, float],
+    start_after: Mapping[str, str],
+    wait_after: Mapping[str, str],
+    as_task: Mapping[str, str | None],
+) -> Program:
+    """Return the program with the changes made.
+
+    Raises
+    ------
+    BadInput
+        If a name is unknown or ambiguous, or a task would be waited for before it starts.
+    """
+    made = _Change(records, program)
+    for name, factor in faster.items():
+        made.speed_up(name, factor)
+    for name, where in start_after.items():
+        made.move(name, where, "spawn")
+    for name, where in wait_after.items():
+        made.move(name, where, "wait")
+    for name, collected in as_task.items():
+        made.take_out(name, collected)
+    return made.program
+
+
+class _Change:
+    def __init__(self, records: Records, program: Program) -> None:
+        self.records = records
+        self.program = replace(
+            program, ops=list(program.ops), jobs=dict(program.jobs), threads=dict(program.threads)
+        )
+
+    def speed_up(self, name: str, factor: float) -> None:
+        if not factor > 0:
+            raise BadInput(f"{name!r} cannot become {factor!r} times faster: give a factor above 0")
+        tasks = self._tasks(name)
+        hooks = set() if tasks else set(self._hook_numbers(name))
+        for index in tasks:
+            job = self.program.jobs[index]
+            self.program.jobs[index] = replace(job, length=_divided(job.length, factor))
+        self.program.ops = [
+            replace(op, length=_divided(op.length, factor))
+            if op.kind == "work" and op.hook in hooks
+            else op
+            for op in self.program.ops
+        ]
+
+    def move(self, name: str, where: str, kind: str) -> None:
+        tasks = self._tasks(name)
+        if not tasks:
+            raise self._unknown(name, "task", [task.name for task in self.records.tasks])
+        if len(tasks) > 1:
+            each = ", ".join(repr(self.records.task_names[index][1]) for index in tasks[:4])
+            raise BadInput(f"{name!r} was started {len(tasks)} times: say which, as {each}")
+        ops = self.program.ops
+        old = [n for n, op in enumerate(ops) if op.kind == kind and op.task == tasks[0]]
+        if not old:
+            done = "was not waited for" if kind == "wait" else "was not started by the main shell"
+            raise BadInput(f"{name!r} {done}: there is nothing to move")
+        place = self._place(where)
+        moved = [ops[n] for n in old[-1:]]
+        kept: list[Op] = []
+        for number, op in enumerate(ops):
+            if number not in old:
+                kept.append(op)
+            if number == place:
+                kept += moved
+        other = "spawn" if kind == "wait" else "wait"
+        at = {o.kind: n for n, o in enumerate(kept) if o.task == tasks[0]}
+        if other in at and at["spawn"] > at["wait"]:
+            problem = "is not started yet" if kind == "wait" else "has been waited for already"
+            raise BadInput(f"{name!r} {problem} after {where!r}: name a later or earlier place")
+        self.program.ops = kept
+
+    def take_out(self, name: str, collected: str | None) -> None:
+        numbers = self._hook_numbers(name)
+        if len(numbers) > 1:
+            marks = [op.mark for op in self.program.ops if op.kind == "mark" and op.hook in numbers]
+            raise BadInput(f"{name!r} ran {len(numbers)} times: say which, as {marks[-1]!r}")
+        hook = numbers[0]
+        ops = self.program.ops
+        first = next(n for n, op in enumerate(ops) if op.kind == "begin" and op.hook == hook)
+        last = next(n for n, op in enumerate(ops) if op.kind == "mark" and op.hook == hook)
+        thread = -2 - len(self.program.threads)
+        self.program.threads[thread] = ops[first + 1 : last]
+        where = collected or self.records.hooks[hook].phase
+        if collected is None and not any(op.mark == where for op in ops):
+            where = END
+        place = self._place(where)
+        if place < last:
+            raise BadInput(f"{name!r} cannot be collected after {where!r}: it starts after that")
+        self.program.ops = [
+            *ops[: first + 1],
+            Op("spawn", task=thread),
+            *ops[last : place + 1],
+            Op("wait", task=thread),
+            *ops[place + 1 :],
+        ]
+
+    def _tasks(self, name: str) -> list[int]:
+        """Return the tasks of that name, or the one called ``NAME #2`` for the second of a name."""
+        return [index for index in self.program.jobs if name in self.records.task_names[index]]
+
+    def _hook_numbers(self, name: str) -> list[int]:
+        found = [
+            op.hook
+            for op in self.program.ops
+            if op.kind == "mark" and op.hook >= 0 and name in _spellings(op.mark)
+        ]
+        if not found:
+            tasks = [task.name for task in self.records.tasks]
+            marks = [op.mark for op in self.program.ops if op.kind == "mark" and op.hook >= 0]
+            raise self._unknown(name, "task or hook", [*tasks, *marks])
+        return found
+
+    def _place(self, where: str) -> int:
+        found = [
+            n
+            for n, op in enumerate(self.program.ops)
+            if op.kind == "mark" and where in _spellings(op.mark)
+        ]
+        names = sorted({self.program.ops[n].mark for n in found})
+        if not found:
+            marks = [op.mark for op in self.program.ops if op.mark]
+            raise self._unknown(where, "hook or phase", marks)
+        if len(names) > 1:
+            raise BadInput(f"{where!r} is ambiguous: say which, as {names[-1]!r}")
+        return found[-1]
+
+    def _unknown(self, name: str, kind: str, known: Iterable[str]) -> BadInput:
+        spellings = {spelling: mark for mark in known for spelling in _spellings(mark)}
+        near = difflib.get_close_matches(name, list(spellings), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return BadInput(f"no {kind} {name!r} in this run{hint}")
+
+
+def _spellings(mark: str) -> set[str]:
+    phase, slash, hook = mark.rpartition("/")
+    if slash:
+        return {hook, *(f"{name}/{hook}" for name in _spellings(phase))}
+    return {mark, mark.replace(" ", "-"), mark.removeprefix("stack ")}
+
+
+def _divided(length: int, factor: float) -> int:
+    return 0 if math.isinf(factor) else round(length / factor)
+
+
+def _names(names: Iterable[str] | None) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())

@@ -1,0 +1,1292 @@
+"""Background tasks, started and waited for by hooks and by people; DevStack's defects that are not ours."""
+
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklog
+
+# A task that runs until the file is there, without a process of its own.
+UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
+
+
+def log_of(stack: Stack, name: str) -> tasklog.LogRecord:
+    assert stack.run_dir is not None
+    return tasklog.read(stack.run_dir / "async" / f"{name}.log")
+
+
+def waits_of(stack: Stack) -> list[dict]:
+    assert stack.run_dir is not None
+    return [
+        json.loads(line)
+        for line in (stack.run_dir / "waits.jsonl").read_text("utf-8", "replace").splitlines()
+    ]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill(pid: int) -> None:
+    """Kill a process, but only if it is of this test."""
+    mark = os.environ["STACKNB_TEST_MARK"].encode()
+    assert pid > 1
+    assert mark in Path(f"/proc/{pid}/environ").read_bytes()
+    os.kill(pid, signal.SIGKILL)
+
+
+# ------------------------------------------- the defects of CONTRACT.md, a row each, named after it
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        ("echo before; exit 4", 4, "status 4"),
+        ("die $LINENO gone", 1, "status 1"),
+        ("kill -9 $BASHPID", 137, "SIGKILL"),
+        ("kill -TERM $BASHPID; sleep 9", 143, "SIGTERM"),
+    ],
+)
+def test_a_task_that_exits_or_is_killed_does_not_make_the_wait_hang(
+    tree, output, body: str, code: int, says: str
+) -> None:
+    stack = tree.run(
+        f"f() {{ echo first; {body}; }}\nasync_run t f\nasync_wait t || echo got $?\nf2() {{ {body}; }}; async_run u f2"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert f"got {code}\n" in shown
+    assert says in shown
+    assert "first\n" in shown
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("u")
+    (result,) = caught.value.results
+    assert result.exit_code == code
+    assert result.status == ("killed" if code > 128 else "failed")
+    assert says in str(caught.value)
+
+
+def test_errexit_holds_inside_a_task_whenever_it_holds_in_the_shell(tree, output) -> None:
+    stack = tree.run(
+        "f() { echo a; false; echo b; }\nasync_run t f\nasync_wait t || echo got $?\nset +e\nasync_run u f\nasync_wait u; echo got $?"
+    )
+
+    assert log_of(stack, "t").output() == b"a\n"
+    assert log_of(stack, "u").output() == b"a\nb\n"
+    assert re.findall("got .", output(stack, "10-hook.sh")) == ["got 1", "got 0"]
+
+
+def test_errexit_holds_inside_a_task_that_a_person_starts_where_the_run_is_under_errexit(
+    tree,
+) -> None:
+    stack = tree.run("f() { echo a; false; echo b; }")
+    result = stack.async_run("t", "f").wait()
+
+    assert (result.status, result.tail()) == ("failed", "a")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "async_run t f || echo refused",
+        "if async_run t f; then :; fi",
+        "! async_run t f || :",
+        "async_run t f && :",
+    ],
+)
+def test_errexit_holds_inside_a_task_that_is_started_in_a_condition(tree, start: str) -> None:
+    stack = tree.run(f"f() {{ echo a; false; echo b; }}\n{start}")
+
+    assert (stack.tasks["t"].wait().status, log_of(stack, "t").output()) == ("failed", b"a\n")
+
+
+HOSTILE = ["", " ", "a  b", "*", "a\nb", "'", '"', "\\", "$(id)", "`id`", "-n", "--after", "\t", "\x01\x1f\x7f", "ä☃", "\udcff\udc80",
+           "\\n", "%s", "~", "{a,b}", "!x", "\r", "a" * 70_000, "#stacknb-end {}", ""]  # fmt: skip
+
+
+def test_arguments_arrive_exactly_as_given(tree) -> None:
+    stack = tree.run(
+        "f() { printf '<%s>' \"$@\"; }; async_run h f " + " ".join(map(quoted, HOSTILE)),
+        "async_wait h",
+    )
+    stack.async_run("p", "f", *HOSTILE)
+    stack.async_run("q", "printf", "<%s>", *HOSTILE)
+    stack.async_wait()
+
+    for name in ("h", "p", "q"):
+        record = log_of(stack, name)
+        assert record.output() == os.fsencode("".join(f"<{word}>" for word in HOSTILE))
+        assert record.header["command"][-len(HOSTILE) :] == HOSTILE
+
+
+def quoted(word: str) -> str:
+    return "$'" + "".join(f"\\x{byte:02x}" for byte in os.fsencode(word)) + "'" if word else "''"
+
+
+def test_async_cleanup_waits_for_every_uncollected_task_and_warns_about_each(tree, output) -> None:
+    stack = tree.run(
+        "async_run a sleep 0.1\nasync_run b false\nasync_run c true\nasync_wait c\nasync_cleanup\necho status $?\nasync_cleanup\necho done"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert re.findall(r"WARNING: uncollected async future (\w)", shown) == ["a", "b"]
+    assert shown.endswith("status 0\ndone\n")
+    assert [wait["name"] for wait in waits_of(stack)] == ["c", "a", "b"]
+
+
+def test_a_run_that_ends_collects_what_nobody_waited_for(tree) -> None:
+    tree.hook("10-a.sh", "[[ $* != 'stack install' ]] || async_run t sleep 0.1")
+    stack = tree.stack()
+    stack.run()
+
+    assert [(wait["name"], wait["exit_code"]) for wait in waits_of(stack)] == [("t", 0)]
+
+
+@pytest.mark.parametrize("how", ["hook", "stack", "environment", "person"])
+def test_with_devstack_parallel_false_tasks_run_in_the_foreground_with_the_same_log_and_true_times(
+    tree, output, how: str, monkeypatch
+) -> None:
+    if how == "environment":
+        monkeypatch.setenv("DEVSTACK_PARALLEL", "False")
+    switch = "DEVSTACK_PARALLEL=False\n" if how in ("hook", "person") else ""
+    script = f"{switch}f() {{ echo out $1; sleep 0.2; echo end; }}\n"
+    if how != "person":
+        script += "async_run t f 'a b'\necho started; async_wait t; echo waited\n"
+    stack = tree.run(script, parallel=how != "stack")
+    if how == "person":
+        stack.async_run("t", "f", "a b")
+        assert not stack.tasks["t"].running
+        stack.async_wait()
+
+    record = log_of(stack, "t")
+    assert record.output() == b"out a b\nend\n"
+    assert record.header["command"] == ["f", "a b"]
+    assert record.footer is not None
+    assert 0.2 <= record.footer["end"] - record.header["start"] < 2
+    (wait,) = waits_of(stack)
+    assert 0 <= wait["wait_end"] - wait["wait_start"] < 2
+    if how != "person":
+        shown = output(stack, "10-hook.sh")
+        assert shown.index("started") < shown.index("out a b\nend\n") < shown.index("waited")
+        assert shown.count("out a b") == 1
+
+
+def test_a_task_in_the_foreground_that_fails_ends_the_hook_at_its_line(tree) -> None:
+    path = tree.hook(
+        "10-a.sh", "DEVSTACK_PARALLEL=False\nf() { exit 3; }\nasync_run t f\necho never"
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    assert caught.value.failure.place == f"{path}:3"
+    assert caught.value.failure.status == 3
+
+
+def test_async_print_timing_without_a_wait_prints_zeros(tree, output) -> None:
+    stack = tree.run("_TIME_BEGIN=$EPOCHSECONDS\nset -u\nasync_print_timing\necho $?")
+
+    shown = output(stack, "10-hook.sh")
+    assert "Async summary" in shown
+    assert re.search(
+        r"Time spent in the background minus waits: 0 sec\n Elapsed time: [01] sec\n", shown
+    )
+    assert shown.endswith("\n0\n")
+
+
+def test_async_print_timing_counts_what_was_hidden(tree, output) -> None:
+    stack = tree.run(
+        "async_run a sleep 1.2; async_run b sleep 1.2; async_wait a b; async_print_timing"
+    )
+
+    assert "Time spent in the background minus waits: 1 sec" in output(stack, "10-hook.sh")
+
+
+def test_the_same_name_is_refused_while_the_first_is_uncollected_and_then_has_a_log_of_its_own(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "async_run t echo one\nasync_run t echo two || echo refused $?\nasync_wait t\nasync_run t echo three\nasync_wait t"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "a task 't' is in use" in shown
+    assert "refused 1\n" in shown
+    assert [log_of(stack, name).output() for name in ("t", "t.2")] == [b"one\n", b"three\n"]
+    assert [Path(wait["log"]).name for wait in waits_of(stack)] == ["t.log", "t.2.log"]
+    stack.async_run("t", "echo", "four")
+    with pytest.raises(BadInput, match="a task 't' is in use"):
+        stack.async_run("t", "echo", "five")
+    assert stack.async_wait("t")[0].log.name == "t.3.log"
+
+
+def test_after_the_first_failure_the_later_names_are_waited_for_too_and_all_failures_named(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "f() { echo log $1; exit $1; }\nasync_run a f 3\nasync_run b f 0\nasync_run c f 5\nasync_wait a b c || echo got $?\njobs"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "got 3\n" in shown
+    assert [f"log {n}\n" in shown for n in (3, 0, 5)] == [True] * 3
+    assert re.findall(r"async_wait: FAILED: (.*)", shown) == ["a (status 3)", "c (status 5)"]
+    assert [(wait["name"], wait["exit_code"]) for wait in waits_of(stack)] == [
+        ("a", 3),
+        ("b", 0),
+        ("c", 5),
+    ]
+
+
+def test_for_a_person_too_every_failure_is_named_and_every_result_is_there(tree) -> None:
+    stack = tree.run("f() { echo log $1; exit $1; }")
+    for name, code in (("a", "3"), ("b", "0"), ("c", "5")):
+        stack.async_run(name, "f", code)
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("c", "b", "a")
+
+    assert [(result.name, result.exit_code, result.status) for result in caught.value.results] == [
+        ("c", 5, "failed"), ("b", 0, "ok"), ("a", 3, "failed")
+    ]  # fmt: skip
+    assert "'c' failed with status 5" in str(caught.value)
+    assert "'a' failed with status 3" in str(caught.value)
+    assert "'b'" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "sync-db2", "sync"]
+)
+def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_match(
+    tree, output, name: str
+) -> None:
+    stack = tree.run(
+        f"async_run sync-db true; async_run other true\nasync_wait {name}; echo got $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert (
+        f"Not waiting for async task {name} that we never started or has already been waited for\n"
+        in shown
+    )
+    assert f"WARNING: no task '{name}' was started; did you mean 'sync-db'?\n" in shown
+    assert shown.endswith("got 0\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@",
+        "*",
+        "''",
+        "'a]b'",
+        "'x[$(touch pwned)]'",
+        "'$(touch pwned)'",
+        "'a b'",
+        "../../etc",
+        "-n",
+        "0",
+        "x" * 300,
+    ],
+)
+def test_a_wait_for_any_odd_name_is_a_warning_too(tree, output, name: str) -> None:
+    stack = tree.run(
+        f"async_run t true; async_run u true\nasync_wait {name}; echo got $?; async_pidof {name} || echo none"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "Not waiting for async task" in shown
+    assert shown.endswith("got 0\nUNKNOWN\nnone\n")
+    assert not Path("pwned").exists()
+    assert waits_of_or_none(stack) == []
+
+
+def waits_of_or_none(stack: Stack) -> list[dict]:
+    assert stack.run_dir is not None
+    return waits_of(stack) if (stack.run_dir / "waits.jsonl").exists() else []
+
+
+def test_a_wait_for_a_name_never_started_is_an_error_for_a_person_and_names_the_nearest(
+    tree,
+) -> None:
+    stack = tree.run("async_run sync-db true")
+
+    for call in (stack.async_wait, stack.cancel):
+        with pytest.raises(BadInput, match="no task 'sync_db' was started; did you mean 'sync-db'"):
+            call("sync_db")
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "a b", "", "../x", "ä", "a;b", "a\nb", "a$b", "a,b", "a:b", "*"]
+)
+def test_a_name_with_other_characters_is_refused(tree, output, name: str) -> None:
+    stack = tree.run(f"async_run {quoted(name)} true || echo refused $?")
+
+    assert (
+        f"async_run: '{name}' cannot name a task: use letters, digits, '.', '_' and '-'\nrefused 2\n"
+        == output(stack, "10-hook.sh")
+    )
+    with pytest.raises(BadInput, match="cannot name a task: use letters, digits"):
+        stack.async_run(name, "true")
+    assert stack.tasks == {}
+
+
+@pytest.mark.parametrize(
+    "name", [".", "..", "-x", "0", "a.2", ".hidden", "x" * 200, "async", "A_b.C-9", "con"]
+)
+def test_any_other_name_will_do(tree, name: str) -> None:
+    stack = tree.run(f"async_run {name} echo hook; async_wait {name}")
+    stack.async_run(name, "echo", "person")
+
+    assert stack.async_wait(name)[0].ok
+    assert log_of(stack, name).output() == b"hook\n"
+    assert log_of(stack, f"{name}.2").output() == b"person\n"
+
+
+def test_header_and_footer_stay_in_the_log(tree) -> None:
+    before = time.time()
+    stack = tree.run("f() { sleep 0.05; return 3; }\nasync_run t f 1 '2 3'", "async_wait t || :")
+
+    record = log_of(stack, "t")
+    header, footer = record.header, record.footer
+    assert (header["kind"], header["name"], header["command"]) == ("task", "t", ["f", "1", "2 3"])
+    assert (header["phase"], header["hook"]) == ("override_defaults", "10-hook.sh")
+    assert before <= header["queued"] <= header["start"] <= time.time()
+    assert footer is not None
+    assert footer["exit_code"] == 3
+    assert footer["pid"] == header["pid"]
+    assert 0.05 <= footer["end"] - header["start"] < 5
+    assert footer["user_s"] >= 0 <= footer["sys_s"]
+    (wait,) = waits_of(stack)
+    assert wait["run"] == header["run"]
+    assert (wait["name"], wait["phase"], wait["hook"], wait["exit_code"], wait["log"]) == (
+        "t", "override_defaults", "11-hook.sh", 3, "async/t.log"
+    )  # fmt: skip
+    assert before <= wait["wait_start"] <= wait["wait_end"] <= time.time()
+
+
+def test_cpu_time_of_a_task_is_its_own(tree) -> None:
+    stack = tree.run("for ((i = 0; i < 100000; i++)); do :; done\nasync_run t true\nasync_run u busy || :\nasync_wait t",
+                     "busy() { for ((i = 0; i < 100000; i++)); do :; done; }; async_run v busy; async_wait v; async_wait u || :")  # fmt: skip
+    idle, busy = (log_of(stack, name).footer or {} for name in "tv")
+
+    assert idle["user_s"] + idle["sys_s"] < 0.1
+    assert busy["user_s"] > 0.02
+
+
+def test_a_variable_set_in_a_task_is_lost(tree) -> None:
+    stack = tree.run(
+        "f() { v=task; cd /; set -f; }\nv=hook\nasync_run t f; async_wait t\n[[ $v == hook && $PWD != / && $- != *f* ]]"
+    )
+
+    assert list(stack.variables("v").value) == ["hook"]
+
+
+# ------------------------------------------------------------------------- what a task sees
+
+
+def test_a_task_sees_the_variable_space_as_of_its_start(tree) -> None:
+    show = (
+        'show() { printf "%s\\n" "$plain" "${list[*]}" "${map[a b]}" "$(declare -p nothing 2>&1 | wc -l)" "$PWD" "$(umask)" '
+        '"$ref" "$#:$*" "$IFS" "${local_one-none}"; shopt -q nullglob && echo nullglob; [[ $- == *f* ]] || echo glob; g; cat <&8; }\n'
+    )
+    stack = tree.run(
+        show
+        + "plain=then list=(1 '2 3'); declare -gA map=(['a b']=c); declare -gn ref=plain; g() { echo g then; }; IFS=,\n"
+        "shopt -s nullglob; mkdir d; cd d; umask 027; exec 8<<<descriptor; local local_one=seen\n"
+        "sleep 0.1; until_later() { sleep 0.1; show \"$@\"; }; async_run t until_later x 'y z'\n"
+        "plain=now; list=(); unset map; cd /; umask 022; g() { echo g now; }; shopt -u nullglob; set -f; IFS=:; local_one=now\n"
+        "async_wait t"
+    )
+
+    assert log_of(stack, "t").output().decode().splitlines() == [
+        "then", "1,2 3", "c", "1", str(Path("d").absolute()), "0027", "then", "2:x,y z", ",", "seen", "nullglob", "glob", "g then",
+        "descriptor",
+    ]  # fmt: skip
+
+
+def test_what_a_person_starts_sees_the_variable_space_too(tree) -> None:
+    stack = tree.run(
+        "declare -A map=([k]=v); declare -gA map2=([k]=v); f() { echo ${map2[k]} $1; }; cd /"
+    )
+    stack.async_run("f", "x")
+    stack.async_run("in-a-folder", "pwd", cwd="/usr")
+    stack.async_run("there", "pwd")
+    stack.async_run("g", "f", "y", cwd=Path("/tmp"))
+    stack.async_wait("there", "in-a-folder", "g")
+
+    assert [log_of(stack, name).output() for name in ("in-a-folder", "there", "g")] == [
+        b"/usr\n",
+        b"/\n",
+        b"v y\n",
+    ]
+    with pytest.raises(TaskFailed):
+        stack.async_wait("f")  # the command was "x"
+
+
+def test_a_name_alone_is_the_function_of_that_name(tree) -> None:
+    stack = tree.run("db-sync() { echo $#; }; async_runfunc db-sync 1 2; async_wait db-sync")
+    stack.async_run("db-sync")
+    stack.async_wait()
+
+    assert [log_of(stack, name).output() for name in ("db-sync", "db-sync.2")] == [b"2\n", b"0\n"]
+
+
+def test_a_task_in_a_folder_that_is_not_there_fails_and_says_so(tree) -> None:
+    stack = tree.run(":")
+    result = stack.async_run("t", "pwd", cwd="/nowhere").wait()
+
+    assert result.status == "failed"
+    assert "/nowhere" in result.tail()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [("return 3", 3), ("exit 4", 4), ("false", 1), ("nosuchcmd", 127), ("/etc/passwd", 126), ("eval 'exit 5'", 5),
+                        ("builtin exit 6", 6), ("exec sh -c 'exit 7'", 7), ("set -u; f", 1), ("local v=1", 0), ("true", 0), ("exit 0", 0),
+                        ("exit", 0), ("exit 255", 255), ("exit 200", 200), ("command exit 8", 8)]
+)  # fmt: skip
+def test_any_kind_of_command_is_run_and_its_status_taken(tree, words: str, code: int) -> None:
+    script = (
+        f"async_run t {words}" if ";" not in words else "g() { set -u; : $nope; }; async_run t g"
+    )
+    stack = tree.run(script)
+    result = stack.tasks["t"].wait()
+
+    assert result.exit_code == code
+    assert result.status == ("ok" if code == 0 else "failed")
+    footer = log_of(stack, "t").footer
+    assert footer is not None
+    assert footer["exit_code"] == code
+
+
+def test_a_failing_line_of_a_task_is_named(tree) -> None:
+    path = tree.hook("10-a.sh", "f() {\n  true\n  false --here\n}\nasync_run t f")
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+    result = stack.tasks["t"].wait()
+
+    assert result.failed_at == (str(path), "3", "false --here")
+    assert f"{path}:3" in result.explanation()
+
+
+def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) -> None:
+    stack = tree.run(
+        "f() { trap 'echo cleaned up $?' EXIT; echo working; exit 3; }\nasync_run t f\nasync_wait t || echo got $?\n"
+        "g() { trap 'echo cleaned' EXIT; }; async_run u g; async_wait u"
+    )
+
+    assert "got 3\n" in output(stack, "10-hook.sh")
+    for name, text, code in (("t", b"working\ncleaned up 3\n", 3), ("u", b"cleaned\n", 0)):
+        record = log_of(stack, name)
+        assert record.output() == text
+        assert record.footer is not None
+        assert record.footer["exit_code"] == code
+
+
+def test_a_task_that_execs_a_program_has_a_footer_all_the_same(tree) -> None:
+    stack = tree.run(
+        "f() { exec sh -c 'echo replaced; exit 5'; }\nasync_run t f; async_wait t || :"
+    )
+    record = log_of(stack, "t")
+
+    assert record.output() == b"replaced\n"
+    assert record.footer is not None
+    assert record.footer["exit_code"] == 5
+
+
+FORGED = r"""f() {
+  local run; run=$(head -1 "$0.run" 2>/dev/null || sed -n '1s/.*"run": "\([^"]*\)".*/\1/p' "$LOG")
+  printf '\n#stacknb-end {"end": 1.000000, "exit_code": 0, "run": "%s", "name": "t", "pid": %d}\n' "$run" $BASHPID
+  printf '\n#stacknb-end {"end": 2.000000, "exit_code": 0}\n'
+  printf '#stacknb-begin {"kind": "task", "name": "x"}\n'
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "status"), [("echo last; exit 3; }", 3, "failed"), ("kill -9 $BASHPID; }", 137, "killed"), ("echo last; }", 0, "ok")]
+)  # fmt: skip
+def test_a_task_that_prints_a_forged_footer_is_not_believed(
+    tree, output, end: str, code: int, status: str
+) -> None:
+    stack = tree.run(
+        f"{FORGED}{end}\nLOG=$(echo $TOP_DIR/../.stacknb/runs/latest/async/t.log)\nasync_run t f\nasync_wait t || echo got $?"
+    )
+
+    if code:
+        assert f"got {code}\n" in output(stack, "10-hook.sh")
+    result = stack.tasks["t"].wait()
+    assert (result.exit_code, result.status) == (code, status)
+    record = log_of(stack, "t")
+    if code != 137:
+        assert b"#stacknb-end" in record.output()
+        assert record.output().endswith(b"last\n")
+        assert "\nlast\n" in output(stack, "10-hook.sh")
+
+
+def test_a_task_that_comes_after_one_that_forged_its_footer_and_was_killed_does_not_start(
+    tree,
+) -> None:
+    stack = tree.run(
+        "f() { printf '\\n#stacknb-end {\"exit_code\": 0}\\n'; kill -9 $BASHPID; }\nslow() { sleep 0.1; f; }\nasync_run t slow"
+    )
+    task = stack.async_run("u", "echo", "started", after="t")
+
+    assert task.wait().status == "cancelled"
+    assert b"started" not in log_of(stack, "u").output()
+
+
+def test_a_task_that_comes_after_one_whose_child_still_prints_does_start(tree) -> None:
+    stack = tree.run(
+        "f() { (for i in {1..2000}; do echo noise $i; done; sleep 1000; echo) & sleep 0.1; }; async_run t f"
+    )
+    result = stack.async_run("u", "echo", "started", after="t").wait()
+
+    assert result.status == "ok"
+
+
+# ------------------------------------------------------------------------- waits
+
+
+def test_a_wait_shows_the_log_in_one_piece(tree, output) -> None:
+    stack = tree.run(
+        "f() { for i in {1..50}; do echo $1 $i; echo $1 err $i >&2; done; }\nfor n in a b c; do async_run $n f $n; done\nasync_wait a b c"
+    )
+    shown = output(stack, "10-hook.sh")
+
+    for name in "abc":
+        assert "".join(f"{name} {i}\n{name} err {i}\n" for i in range(1, 51)) in shown
+        assert shown.count(f"{name} 1\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\\n",
+        "no newline",
+        "a\\n",
+        "a\\n\\n",
+        "\\x80\\xff",
+        "a\\rb",
+        "\\e[31m",
+        "#stacknb-end {}\\n",
+        "%s\\\\n",
+    ],
+)
+def test_a_wait_shows_any_output(tree, output, text: str) -> None:
+    stack = tree.run(f"f() {{ printf %b '{text}'; }}\nasync_run t f\necho '<<<'\nasync_wait t")
+    exact = log_of(stack, "t").output()
+    shown = os.fsencode(output(stack, "10-hook.sh")).partition(b"<<<\n")[2]
+
+    inner = re.sub(rb"^\[\d+ Async t:\d+\]: .*\n", b"", shown, flags=re.M)
+    assert inner == exact + (b"" if exact.endswith(b"\n") or not exact else b"\n")
+
+
+def test_a_task_started_in_one_phase_is_waited_for_in_a_later_one(tree, output) -> None:
+    tree.hook(
+        "10-a.sh",
+        "case $2 in install) f() { sleep 0.1; echo from the task; }; async_run t f ;; extra) async_wait t; echo $? ;; esac",
+    )
+    stack = tree.stack()
+    stack.run()
+
+    assert "from the task\n" in output(stack, "10-a.sh", "stack extra")
+    (wait,) = waits_of(stack)
+    assert wait["phase"] == "stack extra"
+
+
+def test_a_person_waits_for_what_a_hook_started_and_the_other_way_round(tree, output) -> None:
+    tree.hook(
+        "10-a.sh",
+        "case $1 in override_defaults) async_run of-hook echo hook ;; source) async_wait of-person of-hook ;; esac",
+    )
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+    stack.async_run("of-person", "echo", "person")
+    (result,) = stack.async_wait("of-hook")
+    stack.run_phase("source")
+
+    assert result.tail() == "hook"
+    shown = output(stack, "10-a.sh", "source")
+    assert "person\n" in shown
+    assert (
+        "Not waiting for async task of-hook that we never started or has already been waited for\n"
+        in shown
+    )
+    assert "WARNING" not in shown
+    assert [(wait["name"], wait["hook"]) for wait in waits_of(stack)] == [
+        ("of-hook", ""),
+        ("of-person", "10-a.sh"),
+    ]
+    assert stack.tasks["of-person"].result is not None
+    assert stack.tasks["of-person"].result.ok
+
+
+def test_a_second_wait_of_a_person_returns_the_same_result(tree) -> None:
+    stack = tree.run("async_run t false")
+    task = stack.tasks["t"]
+    first = task.wait()
+
+    assert stack.tasks["t"].wait() == first
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("t")
+    assert caught.value.results == [first]
+    assert stack.async_wait() == []
+    assert len(waits_of(stack)) == 1
+
+
+def test_a_wait_with_a_timeout_lets_the_task_run_on(tree) -> None:
+    stack = tree.run(UNTIL + "async_run slow until_there go; async_run quick true")
+    with pytest.raises(
+        WaitTimeout, match=r"'slow' did not end within 0.05 s; it runs on"
+    ) as caught:
+        stack.async_wait("quick", "slow", timeout=0.05)
+    assert [result.name for result in caught.value.results] == ["quick"]
+    with pytest.raises(TimeoutError):
+        stack.tasks["slow"].wait(timeout=0.01)
+    Path("go").touch()
+
+    assert stack.async_wait("slow")[0].ok
+
+
+def test_a_task_can_be_awaited(tree) -> None:
+    stack = tree.run("f() { sleep 0.1; return $1; }")
+
+    async def both() -> list:
+        tasks = [stack.async_run(f"t{code}", "f", str(code)) for code in (0, 3)]
+        return await asyncio.gather(*tasks)
+
+    assert [(result.name, result.exit_code) for result in asyncio.run(both())] == [
+        ("t0", 0),
+        ("t3", 3),
+    ]
+    assert asyncio.run(again(stack)).name == "t3"
+
+
+async def again(stack: Stack):
+    return await stack.tasks["t3"]
+
+
+def test_a_phase_can_be_awaited_while_tasks_are(tree) -> None:
+    tree.hook("10-a.sh", "sleep 0.1; async_run t sleep 0.1")
+    stack = tree.stack()
+
+    async def both() -> list:
+        results = await stack.aio.run_phase("override_defaults")
+        return [results, await stack.tasks["t"]]
+
+    (hook,), task = asyncio.run(both())
+    assert hook.ok
+    assert task.ok
+
+
+def test_a_cancelled_await_leaves_the_task_running(tree) -> None:
+    stack = tree.run(UNTIL + "async_run t until_there go")
+
+    async def impatient() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.ensure_future(again_t()), 0.05)
+
+    async def again_t():
+        return await stack.tasks["t"]
+
+    asyncio.run(impatient())
+    assert stack.tasks["t"].running
+    Path("go").touch()
+    assert stack.tasks["t"].wait().ok
+
+
+def test_a_plain_wait_in_a_hook_does_not_lose_the_status_of_a_task(tree, output) -> None:
+    stack = tree.run(
+        "async_run a false; async_run b true; k() { kill -9 $BASHPID; }; async_run c k\nwait || :\n"
+        "for t in a b c; do async_wait $t && echo got 0 || echo got $?; done"
+    )
+
+    assert re.findall(r"^got (\d+)", output(stack, "10-hook.sh"), re.M) == ["1", "0", "137"]
+
+
+def test_a_wait_for_a_plain_child_leaves_tasks_alone(tree, output) -> None:
+    stack = tree.run(
+        "async_run a false; (exit 7) & wait $! || echo child $?; async_wait a || echo task $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "child 7\n" in shown
+    assert "task 1\n" in shown
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "(async_wait t) || echo got $?",
+        "async_wait t | cat || echo got $?",
+        "x=$(async_wait t) || echo got $?",
+    ],
+)
+@pytest.mark.parametrize(("body", "code"), [("exit 3", 3), ("kill -9 $BASHPID", 137)])
+def test_a_subshell_can_wait_for_a_task_of_the_shell(
+    tree, output, where: str, body: str, code: int
+) -> None:
+    stack = tree.run(
+        f"set -o pipefail\nf() {{ sleep 0.05; {body}; }}; async_run t f\n{where}\nasync_wait t || echo again $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert f"got {code}\n" in shown if code == 3 else re.search("^got [1-9]", shown, re.M)
+    assert f"again {code}\n" in shown
+
+
+def test_async_run_in_a_substitution_and_in_conditions(tree, output) -> None:
+    stack = tree.run(
+        "f() { echo in $1; }\nx=$(async_run a f 1)\nif async_run b f 2; then echo started; fi\nasync_run c f 3 && echo and\n"
+        "! async_run d f 4 || :\nasync_wait a b c d\necho $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert [f"in {n}\n" in shown for n in (1, 2, 3, 4)] == [True] * 4
+    assert "started\n" in shown
+    assert shown.endswith("\n0\n")
+
+
+def test_async_run_inside_a_task(tree, output) -> None:
+    stack = tree.run(
+        "inner() { sleep 0.05; echo inner; return 4; }\nouter() { async_run inner inner; async_wait inner || echo waited $?; }\n"
+        "async_run outer outer; async_wait outer"
+    )
+
+    assert "inner\n" in log_of(stack, "outer").output().decode()
+    assert "waited 4\n" in output(stack, "10-hook.sh")
+    assert {name: task.wait().exit_code for name, task in stack.tasks.items()} == {
+        "outer": 0,
+        "inner": 4,
+    }
+    assert [log_of(stack, name).footer["exit_code"] for name in ("outer", "inner")] == [0, 4]
+
+
+def test_a_task_that_a_task_started_can_be_waited_for_by_the_hook(tree, output) -> None:
+    stack = tree.run(
+        "inner() { sleep 0.1; return 4; }\nouter() { async_run inner inner; }\nasync_run outer outer\nasync_wait outer\nasync_wait inner || echo got $?"
+    )
+
+    assert "got 4\n" in output(stack, "10-hook.sh")
+
+
+def test_a_held_back_task_that_a_task_started_is_known_to_the_hook(tree, output) -> None:
+    stack = tree.run(
+        "outer() { async_run inner true; }\nasync_run outer outer\nasync_wait outer; async_wait inner",
+        jobs=1,
+    )
+
+    assert "never started" not in output(stack, "10-hook.sh")
+
+
+def test_async_pidof(tree, output) -> None:
+    stack = tree.run(
+        UNTIL
+        + "async_run t until_there go\nasync_pidof t\nasync_pidof none || echo $?\n: >go; async_wait t; async_pidof t || echo $?"
+    )
+    lines = output(stack, "10-hook.sh").splitlines()
+
+    assert int(lines[1]) == log_of(stack, "t").header["pid"]
+    assert lines[2:4] == ["UNKNOWN", "1"]
+    assert lines[-2:] == ["UNKNOWN", "1"]
+
+
+def test_async_init_changes_nothing(tree, output) -> None:
+    stack = tree.run("async_init; async_run t echo x; async_init; async_wait t; echo $?")
+
+    assert output(stack, "10-hook.sh").endswith("\n0\n")
+
+
+def test_a_trapped_signal_does_not_end_a_wait(tree, output) -> None:
+    stack = tree.run(
+        "trap 'echo signalled' USR1\nf() { sleep 0.1; kill -USR1 $$; sleep 0.2; exit 3; }\nasync_run t f\nasync_wait t || echo got $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "signalled\n" in shown
+    assert "got 3\n" in shown
+
+
+def test_what_a_person_does_bears_no_name_of_a_hook(tree) -> None:
+    stack = tree.run("async_run of-hook true")
+    stack.async_run("of-person", "true")
+    stack.evaluate("async_run of-cell true")
+    stack.async_wait()
+
+    assert {name: task.hook for name, task in stack.tasks.items()} == {
+        "of-hook": "10-hook.sh",
+        "of-person": "",
+        "of-cell": "",
+    }
+    assert {name: log_of(stack, name).header["hook"] for name in stack.tasks} == {
+        "of-hook": "10-hook.sh",
+        "of-person": "",
+        "of-cell": "",
+    }
+    assert {wait["hook"] for wait in waits_of(stack)} == {""}
+
+
+def test_a_task_of_a_person_is_left_alone_when_a_phase_is_run_again(tree) -> None:
+    tree.hook("10-a.sh", "[[ -v mended ]] || { mended=1; exit 3; }")
+    stack = tree.stack()
+    stack.async_run("t", "sleep", "1000")
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    stack.async_run("u", "sleep", "1000")
+    stack.run_phase("override_defaults")
+
+    assert [stack.tasks[name].running for name in "tu"] == [True, True]
+
+
+@pytest.mark.parametrize("name", ['10-a"b.sh', "10-a\\b.sh", "10-ä ☃.sh", "10-a\tb.sh"])
+def test_tasks_of_a_hook_of_any_name_are_known(tree, name: str) -> None:
+    tree.hook(name, "async_run t true\nasync_run u true; async_wait u")
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+
+    assert stack.tasks["t"].hook == name
+    assert log_of(stack, "t").header["hook"] == name
+    assert waits_of(stack)[0]["hook"] == name
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--after", "--timeout x", "--timeout -1", "--timeout 1e3", "--nope 3", "--timeout '1;2'"],
+)
+def test_options_of_async_run_that_make_no_sense_are_refused(tree, output, options: str) -> None:
+    stack = tree.run(f"async_run {options} t true || echo refused $?")
+
+    assert "async_run: " in output(stack, "10-hook.sh")
+    assert output(stack, "10-hook.sh").endswith("refused 2\n")
+    assert stack.tasks == {}
+
+
+def test_a_task_without_a_command_is_refused(tree, output) -> None:
+    stack = tree.run("async_run t || echo refused $?")
+
+    assert (
+        output(stack, "10-hook.sh")
+        == "async_run: task 't' has no command; give it after the name\nrefused 2\n"
+    )
+
+
+@pytest.mark.parametrize("words", [("echo", "a\0b"), ("\0",), ("echo", "\ud800")])
+def test_arguments_that_no_program_can_have_are_refused(tree, words: tuple[str, ...]) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(BadInput):
+        stack.async_run("t", *words)
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+    assert stack.tasks == {}
+
+
+# ------------------------------------------------------------------------- --jobs
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_never_more_than_jobs_run_at_once(tree, jobs: int) -> None:
+    stack = tree.run(
+        "f() { sleep 0.1; }\nfor i in {1..7}; do async_run t$i f; done\nasync_wait t{1..7}",
+        jobs=jobs,
+    )
+    spans = [
+        (log_of(stack, f"t{i}").header["start"], (log_of(stack, f"t{i}").footer or {})["end"])
+        for i in range(1, 8)
+    ]
+    most = max(sum(start <= at < end for start, end in spans) for at, _ in spans)
+
+    assert most == jobs
+    assert all(log_of(stack, f"t{i}").header["queued"] <= spans[i - 1][0] for i in range(1, 8))
+    if jobs == 1:
+        assert [start for start, _ in spans] == sorted(start for start, _ in spans)
+
+
+def test_a_held_back_task_is_waiting_and_has_begun_nothing(tree, until) -> None:
+    stack = tree.run(UNTIL + "async_run a until_there go", jobs=1)
+    task = stack.async_run("b", "echo", "b")
+    until(lambda: stack.tasks["a"].state == "running", "a has begun")
+
+    assert task.state == "waiting"
+    assert not (stack.run_dir / "async" / "b.log").exists()
+    Path("go").touch()
+    assert [result.ok for result in stack.async_wait()] == [True, True]
+
+
+@pytest.mark.parametrize("how", ["kill", "cancel", "exit", "timeout"])
+def test_a_task_that_is_ended_frees_its_place(tree, until, how: str) -> None:
+    stack = tree.run(
+        UNTIL
+        + (
+            "async_run --timeout 0.2 a until_there go"
+            if how == "timeout"
+            else "async_run a until_there go"
+        ),
+        jobs=1,
+    )
+    second = stack.async_run("b", "true")
+    until(lambda: stack.tasks["a"].state == "running", "a has begun")
+    if how == "kill":
+        kill(stack.tasks["a"].pid)
+    elif how == "cancel":
+        stack.cancel("a")
+    elif how == "exit":
+        Path("go").touch()
+
+    assert second.wait(timeout=10).ok
+
+
+def test_a_held_back_task_can_be_cancelled_and_takes_no_place(tree, until) -> None:
+    stack = tree.run(UNTIL + "async_run a until_there go", jobs=1)
+    stack.async_run("b", "echo", "never")
+    third = stack.async_run("c", "echo", "c")
+    begun = time.monotonic()
+    (result,) = stack.cancel("b")
+
+    assert time.monotonic() - begun < 1.5
+    assert (result.name, result.status) == ("b", "cancelled")
+    assert b"never" not in log_of(stack, "b").output()
+    Path("go").touch()
+    assert third.wait(timeout=10).ok
+
+
+def test_jobs_hold_back_what_hooks_and_people_start_alike(tree, until) -> None:
+    stack = tree.run(UNTIL + "async_run a until_there go", jobs=1)
+    until(lambda: stack.tasks["a"].state == "running", "a has begun")
+    person = stack.async_run("p", "true")
+    stack.evaluate("async_run h true")
+
+    assert (person.state, stack.tasks["h"].state) == ("waiting", "waiting")
+    Path("go").touch()
+    assert len(stack.async_wait()) == 3
+
+
+def test_a_task_of_the_same_name_as_another_ones_second_log_has_a_log_of_its_own(tree) -> None:
+    stack = tree.run(
+        UNTIL
+        + "async_run db echo first; async_wait db; async_run block until_there go\nasync_run db.2 echo other; async_run db echo second",
+        jobs=1,
+    )
+    Path("go").touch()
+    results = {result.name: result for result in stack.async_wait()}
+
+    assert results["db"].log != results["db.2"].log
+    assert (results["db"].tail(), results["db.2"].tail()) == ("second", "other")
+
+
+def test_jobs_less_than_1_are_refused(tree) -> None:
+    with pytest.raises(BadInput, match="jobs 0 should be at least 1"):
+        tree.stack(jobs=0)
+
+
+# ------------------------------------------------------------------------- --after
+
+
+def test_a_task_starts_after_others_ended_well(tree) -> None:
+    stack = tree.run(
+        "f() { sleep 0.1; }\nasync_run a f; async_run b f\nasync_run --after a --after b c true\nasync_run --after c d true\nasync_wait d c b a"
+    )
+    times = {
+        name: (log_of(stack, name).header["start"], (log_of(stack, name).footer or {})["end"])
+        for name in "abcd"
+    }
+
+    assert times["c"][0] >= max(times["a"][1], times["b"][1])
+    assert times["d"][0] >= times["c"][1]
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $BASHPID", "sleep 0.1; false"])
+def test_a_task_after_one_that_failed_is_not_started_and_says_why(tree, output, end: str) -> None:
+    stack = tree.run(
+        f"f() {{ sleep 0.1; {end}; }}\nasync_run a f\nasync_run --after a b echo started\nasync_run --after b c echo started\n"
+        "async_wait c || echo got $?\nasync_wait a b || :"
+    )
+
+    for name, other in (("b", "a"), ("c", "b")):
+        record = log_of(stack, name)
+        assert f"not started: '{other}', which it was to start after," in record.output().decode()
+        assert record.footer is not None
+        assert (record.footer["status"], record.footer["exit_code"]) == ("cancelled", 125)
+        assert stack.tasks[name].wait().status == "cancelled"
+    assert "got 125\n" in output(stack, "10-hook.sh")
+
+
+def test_a_task_after_one_that_was_waited_for(tree, output) -> None:
+    stack = tree.run("async_run good true; async_run bad false; async_wait good bad || :\nasync_run --after good a echo fine; async_wait a\n"
+                     "async_run --after bad b true || echo refused $?\nasync_run --after none c true || echo refused $?")  # fmt: skip
+
+    shown = output(stack, "10-hook.sh")
+    assert "fine\n" in shown
+    assert "task 'b' is to start after 'bad', which failed with status 1\nrefused 1\n" in shown
+    assert "task 'c' is to start after 'none', which was never started\nrefused 1\n" in shown
+    for name in ("bad", "none"):
+        with pytest.raises(BadInput, match=f"is to start after '{name}'"):
+            stack.async_run("x", "true", after=name)
+    assert "x" not in stack.tasks
+
+
+def test_a_task_after_sixty_others(tree) -> None:
+    stack = tree.run(
+        'f() { sleep 0.2; }\nfor i in {1..60}; do async_run t$i f; o+=" --after t$i"; done\nasync_run $o last true\nasync_wait last'
+    )
+
+    last = log_of(stack, "last").header["start"]
+    assert all(
+        last >= (log_of(stack, f"t{i}").footer or {"end": 1e12})["end"] for i in range(1, 61)
+    )
+
+
+def test_after_across_a_shell_that_was_lost(tree) -> None:
+    tree.hook("10-a.sh", UNTIL + "async_run a until_there go; async_run --after a b echo b")
+    tree.hook("20-b.sh", "[[ -v mended ]] || kill -9 $$")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    third = stack.async_run("c", "echo", "c", after=["a", "b"])
+    Path("go").touch()
+
+    assert [result.ok for result in stack.async_wait()] == [True] * 3
+    assert third.result is not None
+
+
+# ------------------------------------------------------------------------- --timeout and cancel
+
+GROUPS = {
+    "sleep": "sleep 1000",
+    "busy": "while :; do :; done",
+    "ignores SIGTERM": "trap '' TERM; while :; do sleep 1000; done",
+    "children": "(sleep 1000; :) & (sleep 1000; :) & wait",
+    "children that ignore SIGTERM": "(trap '' TERM; sleep 1000; :) & wait",
+    "a pipeline": "sleep 1000 | cat",
+    "stopped": "kill -STOP $BASHPID",
+    "a cleanup": "trap 'sleep 0.05; exit 9' TERM; while :; do sleep 0.01; done",
+}
+
+
+@pytest.mark.parametrize("body", GROUPS.values(), ids=GROUPS)
+def test_a_task_that_takes_too_long_is_ended_with_its_whole_group(
+    tree, output, until, body: str
+) -> None:
+    stack = tree.run(
+        f"f() {{ echo begun; {body}; }}\nasync_run --timeout 0.2 t f\nasync_wait t || echo got $?"
+    )
+    pid = log_of(stack, "t").header["pid"]
+
+    until(lambda: members(pid) == [], "the group is empty", 5)
+    result = stack.tasks["t"].wait()
+    assert result.status == "timeout"
+    assert "got 0" not in output(stack, "10-hook.sh")
+    assert "timeout" in output(stack, "10-hook.sh")
+    assert "was ended at its timeout" in result.explanation()
+    footer = log_of(stack, "t").footer
+    assert footer is not None
+    assert footer["status"] == "timeout"
+    assert result.tail().startswith("begun")
+
+
+def members(group: int) -> list[int]:
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(") ")[2].split()
+            except OSError:
+                continue
+            if fields[2] == str(group) and fields[0] not in "ZX":
+                found.append(int(entry))
+    return found
+
+
+def test_a_task_within_its_timeout_is_left_alone(tree) -> None:
+    stack = tree.run("f() { sleep 0.1; }; async_run --timeout 10 t f; async_wait t")
+
+    assert stack.tasks["t"].wait().status == "ok"
+
+
+def test_the_timeout_counts_from_the_start_and_not_from_the_queue(tree) -> None:
+    stack = tree.run(
+        "async_run a sleep 0.5; async_run --timeout 0.3 b sleep 0.05; async_wait a b", jobs=1
+    )
+
+    assert stack.tasks["b"].wait().status == "ok"
+
+
+def test_a_timeout_of_0_is_refused(tree) -> None:
+    stack = tree.run(":")
+    with pytest.raises(BadInput):
+        stack.async_run("t", "sleep", "1000", timeout=0)
+
+
+@pytest.mark.parametrize("body", GROUPS.values(), ids=GROUPS)
+def test_cancel_ends_the_whole_group_and_returns_when_it_is_gone(tree, until, body: str) -> None:
+    stack = tree.run(f"f() {{ {body}; }}\nasync_run t f\nasync_run other sleep 1000")
+    until(lambda: (stack.run_dir / "async" / "t.log").exists(), "it has begun")
+    pid = stack.tasks["t"].pid
+    (result,) = stack.cancel("t")
+
+    assert members(pid) == []
+    assert result.status == "cancelled"
+    footer = log_of(stack, "t").footer
+    assert footer is not None
+    assert footer["status"] == "cancelled"
+    assert stack.tasks["other"].running
+    assert stack.async_run("t", "true").wait().ok
+
+
+def test_cancel_of_a_task_that_has_ended_is_its_result(tree) -> None:
+    stack = tree.run("async_run t false; async_run u true; async_wait u")
+    while stack.tasks["t"].running:
+        pass
+
+    assert [(result.name, result.status) for result in stack.cancel("t", "u")] == [
+        ("t", "failed"),
+        ("u", "ok"),
+    ]
+
+
+def test_a_hook_that_waits_for_a_task_that_is_cancelled_goes_on(tree, output, until) -> None:
+    tree.hook("10-a.sh", "async_run t sleep 1000\nasync_wait t || echo got $?")
+    stack = tree.stack()
+    thread = threading.Thread(target=stack.run_phase, args=["override_defaults"])
+    thread.start()
+    until(lambda: stack.run_dir is not None and "t" in stack.tasks, "it was started")
+    stack.cancel("t")
+    thread.join()
+
+    assert re.search(r"got (143|137)\n", output(stack, "10-a.sh"))
+    assert stack.tasks["t"].wait().status == "cancelled"
+
+
+def test_close_ends_every_task(tree) -> None:
+    stack = tree.run(
+        "f() { trap '' TERM; while :; do sleep 1000; done; }; async_run a f; async_run b sleep 1000; async_run c sleep 1000; async_run d true",
+        jobs=2,
+    )
+    stack.close()  # the sandbox looks for what is left
+
+
+# ------------------------------------------------------------------------- tasks outlive their shell
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $$", "exec true", "false"])
+@pytest.mark.parametrize("who", ["hook", "person"])
+def test_a_task_survives_the_restart_of_its_shell_and_is_waited_for(
+    tree, output, end: str, who: str
+) -> None:
+    tree.hook(
+        "10-a.sh", UNTIL + "f() { until_there go; echo survived $1; exit 4; }\nasync_run t f x"
+    )
+    tree.hook("20-b.sh", f"[[ -v mended ]] || {{ {end}; }}\nasync_wait t || echo got $?")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    pid = stack.tasks["t"].pid
+    assert stack.tasks["t"].running
+    Path("go").touch()
+    if who == "person":
+        with pytest.raises(TaskFailed, match="failed with status 4"):
+            stack.async_wait("t")
+    else:
+        stack.evaluate("mended=1; async_wait t || echo got $? >got")
+        assert Path("got").read_text() == "got 4\n"
+    assert stack.tasks["t"].pid == pid
+    assert [(wait["name"], wait["exit_code"]) for wait in waits_of(stack)] == [("t", 4)]
+    assert log_of(stack, "t").output() == b"survived x\n"
+
+
+@pytest.mark.parametrize("who", ["hook", "person"])
+def test_a_task_that_is_killed_after_its_shell_was_lost_is_known_as_killed(
+    tree, until, who: str
+) -> None:
+    tree.hook("10-a.sh", "async_run t sleep 1000")
+    tree.hook("20-b.sh", "kill -9 $$")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    for pid in members(stack.tasks["t"].pid):
+        kill(pid)
+    until(lambda: not stack.tasks["t"].running, "it has ended")
+    if who == "hook":
+        stack.evaluate("async_wait t || echo got $? >got")
+        assert Path("got").read_text() == "got 137\n"
+    result = stack.tasks["t"].wait()
+
+    assert (result.status, result.exit_code) == ("killed", 137)
+
+
+def test_a_task_started_by_the_very_hook_that_lost_the_shell_is_waited_for(tree) -> None:
+    tree.hook("10-a.sh", "async_run t sleep 0.2; async_run u false; kill -9 $$")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    stack.evaluate("async_wait t && echo got 0 >got; async_wait u || echo got $? >>got")
+
+    assert Path("got").read_text() == "got 0\ngot 1\n"
+    assert {name: task.wait().exit_code for name, task in stack.tasks.items()} == {"t": 0, "u": 1}
+
+
+def test_a_second_task_of_a_name_started_by_the_hook_that_lost_the_shell_is_waited_for(
+    tree,
+) -> None:
+    tree.hook("10-a.sh", "async_run t true; async_wait t")
+    tree.hook("20-b.sh", UNTIL + "f() { until_there go; exit 6; }; async_run t f; kill -9 $$")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    Path("go").touch()
+    stack.evaluate("async_wait t || echo got $? >got")
+
+    assert Path("got").read_text() == "got 6\n"
+
+
+def test_the_tasks_of_a_failed_try_are_cancelled_when_the_phase_is_run_again(tree) -> None:
+    tree.hook("10-a.sh", "async_run t sleep 1000\n[[ -v mended ]] || { mended=1; exit 3; }")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    first = stack.tasks["t"]
+    stack.run_phase("override_defaults")
+
+    assert not alive(first.pid)
+    assert stack.tasks["t"].running
+    assert any("cancelled task 't' of the earlier try" in note for note in stack.result.notes)
+
+
+def test_a_process_that_has_the_number_of_an_old_task_is_not_touched(tree) -> None:
+    stack = tree.run("async_run t sleep 1000")
+    run_dir = stack.run_dir
+    old = stack.tasks["t"].pid
+    stack.close()
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as innocent:
+        for path in (run_dir / "journal.jsonl", run_dir / "async" / "t.log"):
+            path.write_bytes(
+                re.sub(rb'"pid": %d\b' % old, b'"pid": %d' % innocent.pid, path.read_bytes())
+            )
+        with Stack.resume(run_dir) as resumed:
+            assert not resumed.tasks["t"].running
+            (result,) = resumed.cancel("t")
+
+        assert result.status in ("lost", "killed")
+        assert innocent.poll() is None
+        innocent.kill()
+
+
+def test_xtrace_of_a_hook_shows_nothing_of_ours(tree, output) -> None:
+    stack = tree.run("set -x\nasync_run t echo out\nasync_wait t\nset +x")
+
+    for text in (output(stack, "10-hook.sh"), log_of(stack, "t").output().decode()):
+        lines = [line.lstrip("+") for line in text.splitlines() if line.startswith("+")]
+        assert set(lines) <= {" async_run t echo out", " echo out", " async_wait t", " set +x"}

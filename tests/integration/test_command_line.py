@@ -1,0 +1,311 @@
+"""The command line as a process: signals, terminals, what it leaves running."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacknb import processes, services, status
+
+S = [sys.executable, "-m", "stacknb.cli"]
+# Starts a task and a service, tells so, and waits in the foreground.
+STUCK = """
+if [[ $2 == install ]]; then
+  async_run nap sleep 1000
+  run_process api "sleep 1000"
+  echo ready
+  : >ready
+  sleep 1000
+fi
+if [[ $1 == unstack ]]; then stop_process api; fi
+"""
+
+Until = Callable[..., None]
+
+
+def start(*words: object, **options: Any) -> subprocess.Popen[str]:
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    return subprocess.Popen([*S, *map(str, words)], **options)
+
+
+def call(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    argv = [*S, *map(str, words)]
+    return subprocess.run(argv, capture_output=True, text=True, env=env, timeout=60, check=False)
+
+
+def children_of_run() -> list[int]:
+    """Return the processes that a test started, but for the one that is under test."""
+    mark = os.environ["STACKNB_TEST_MARK"].encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid():
+            try:
+                if mark in Path(f"/proc/{entry}/environ").read_bytes():
+                    found.append(int(entry))
+            except OSError:
+                continue
+    return [pid for pid in found if processes.alive(pid)]
+
+
+@pytest.fixture
+def stuck(tree: Any, until: Until) -> Iterator[subprocess.Popen[str]]:
+    tree.hook("10-a.sh", STUCK)
+    process = start("stack", tree.path)
+    until(Path("ready").exists, "the hook is in its foreground command")
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_everything_within_a_second(
+    stuck: subprocess.Popen[str], number: int, code: int
+) -> None:
+    begun = time.monotonic()
+    stuck.send_signal(number)
+    out, err = stuck.communicate(timeout=20)
+    assert time.monotonic() - begun < 2  # a second, and as much for a machine that is busy
+    assert (stuck.returncode, out) == (code, "")
+    assert "■ 10-a.sh interrupted" in err
+    assert "stacknb: '10-a.sh' was interrupted at " in err
+    assert "services ended: api" in err
+    assert "tasks ended: nap" in err
+    assert "Traceback" not in err
+    assert children_of_run() == []
+    assert status.read(".").state == "interrupted"
+
+
+def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> None:
+    stuck.send_signal(signal.SIGINT)
+    while stuck.poll() is None:
+        stuck.send_signal(signal.SIGINT)
+        time.sleep(0.002)  # a person who keeps pressing Ctrl-C
+    out, err = stuck.communicate(timeout=20)
+    assert (stuck.returncode, out) == (130, "")
+    assert "services ended: api" in err
+    assert "Traceback" not in err
+    assert children_of_run() == []
+
+
+def test_a_signal_before_the_first_hook_ends_it_too(tree: Any) -> None:
+    tree.hook("10-a.sh", "sleep 1000\n")
+    process = start("stack", tree.path)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("stack: ")  # the shell is about to be started
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert children_of_run() == []
+
+
+def test_after_success_services_run_on_and_nothing_else(tree: Any) -> None:
+    tree.hook(
+        "10-a.sh",
+        "if [[ $2 == install ]]; then\n"
+        '  async_run nap true; sleep 1000 & run_process api "sleep 1000"\n'
+        "fi\n"
+        "if [[ $1 == unstack ]]; then stop_process api; fi\n",
+    )
+    done = call("stack", tree.path)
+    assert done.returncode == 0
+    [pid] = children_of_run()
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\0"
+    assert services.names(services.directory(tree.path)) == ["api"]
+    assert [(log.name, log.status) for log in status.read(".").services] == [("api", "running")]
+    assert call("unstack", tree.path).returncode == 0
+    assert children_of_run() == []
+
+
+def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run nap sleep 1000; false; fi\n")
+    done = call("stack", tree.path)
+    assert done.returncode == 1
+    assert "tasks ended: nap" in done.stderr
+    assert f"resume  stacknb stack {tree.path} --resume" in done.stderr
+    assert children_of_run() == []
+
+
+def test_progress_is_on_stderr_and_the_summary_on_stdout(tree: Any) -> None:
+    tree.hook("10-a.sh", "echo some words\n")
+    done = call("stack", tree.path)
+    assert "some words" in done.stderr
+    assert "some words" not in done.stdout
+    assert done.stdout.lstrip("\n").startswith("====")
+    assert "Async summary" in done.stdout
+    assert "DevStack Component Timing" not in done.stderr
+
+
+def test_json_is_one_document_whatever_happens(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run t true; $THEN; fi\n")
+    good, bad = call("stack", tree.path, "--json", THEN="true"), None
+    document = json.loads(good.stdout)
+    assert (document["state"], document["ok"], document["error"]) == ("complete", True, None)
+    assert "Async summary" in document["timing"]
+    assert [task["status"] for task in document["tasks"]] == ["ok"]
+    bad = call("stack", tree.path, "--json", THEN="false")
+    document = json.loads(bad.stdout)
+    assert (bad.returncode, document["state"], document["ok"]) == (1, "failed", False)
+    assert "'10-a.sh' failed with status 1" in document["error"]
+    assert [phase["status"] for phase in document["phases"]][:5] == ["ok"] * 3 + [
+        "failed",
+        "to come",
+    ]
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_run(tree: Any) -> None:
+    tree.hook("10-a.sh", "echo some words\n")
+    line = f"{' '.join(S)} stack {tree.path} 2>&1 >/dev/null | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("stack: ")
+    assert done.stderr == ""
+    assert status.read(".").state == "complete"
+
+
+def test_a_run_that_another_tree_began_is_not_resumed(tree: Any, tmp_path: Path) -> None:
+    tree.hook("10-a.sh", "true\n")
+    (tmp_path / "other" / "extras.d").mkdir(parents=True)
+    assert call("stack", tree.path, "--until", "source").returncode == 0
+    done = call("stack", "other", "--resume")
+    assert done.returncode == 2
+    assert "is of another tree" in done.stderr
+    assert call("unstack", tree.path).returncode == 0
+    done = call("stack", tree.path, "--resume")
+    assert (done.returncode, "is one of unstack" in done.stderr) == (2, True)
+
+
+def test_a_run_that_is_complete_has_nothing_to_resume(tree: Any) -> None:
+    tree.hook("10-a.sh", 'echo "$*" >>calls\n')
+    assert call("stack", tree.path).returncode == 0
+    done = call("stack", tree.path, "--resume")
+    assert (done.returncode, "has nothing left to run" in done.stderr) == (2, True)
+    assert len(Path("calls").read_text().splitlines()) == 7
+
+
+def test_following_a_log_shows_it_until_its_task_ends(tree: Any, until: Until) -> None:
+    tree.hook(
+        "10-a.sh",
+        "f() { echo one; : >ready; until [[ -e go ]]; do sleep 0.01; done; echo two; }\n"
+        "if [[ $2 == install ]]; then async_run job f; async_wait job; fi\n",
+    )
+    run = start("stack", tree.path, "--run-dir", "run")
+    until(Path("ready").exists, "the task runs")
+    follow = start("log", "run", "job", "--follow")
+    assert follow.stdout is not None
+    assert follow.stdout.readline() == "one\n"
+    Path("go").touch()
+    assert follow.communicate(timeout=20)[0] == "two\n"
+    assert follow.returncode == 0
+    run.communicate(timeout=20)
+
+
+# -- on a terminal --------------------------------------------------------------------------------
+
+
+class OnTerminal:
+    """The command line with a terminal of its own."""
+
+    def __init__(self, *words: object) -> None:
+        self._ours, theirs = pty.openpty()
+        self.text = ""
+        self.process = start(
+            *words, stdin=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "90", "LINES": "24"},
+        )  # fmt: skip
+        os.close(theirs)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while data := os.read(self._ours, 65536):
+                self.text += data.decode("utf-8", "replace")
+        except OSError:  # the other end is closed
+            pass
+
+    def wait(self) -> int:
+        code = self.process.wait(timeout=30)
+        self._reader.join(timeout=10)
+        os.close(self._ours)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    @property
+    def lines(self) -> list[str]:
+        """What is left on the screen, of a terminal that is long enough."""
+        lines, at = [""], 0
+        for part in re.split(r"(\x1b\[[?\d;]*[A-Za-z]|\r|\n)", self.text):
+            if part == "\n":
+                at += 1
+                lines += [""] * (at == len(lines))
+            elif part == "\x1b[1A":
+                at -= 1
+            elif part == "\x1b[2K":
+                lines[at] = ""
+            elif part and part[0] not in "\r\x1b":
+                lines[at] += part
+        return lines
+
+
+def test_a_terminal_is_left_as_clean_as_a_pipe(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo some words; sleep 0.3; fi\n")
+    terminal = OnTerminal("stack", tree.path)
+    assert terminal.wait() == 0
+    assert "▶ install" in terminal.text  # there was a live part
+    left = [line for line in terminal.lines if line]
+    assert left[0].startswith("stack: ")
+    assert left[-1].startswith("✓ 10-a.sh")
+    assert len(left) == 1 + 2 * 7 + 2
+    assert not [line for line in left if "·" in line or "────" in line]
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+
+
+def test_ctrl_c_on_a_terminal_leaves_it_clean(tree: Any, until: Until) -> None:
+    tree.hook("10-a.sh", STUCK)
+    terminal = OnTerminal("stack", tree.path)
+    until(lambda: "▶ nap" in terminal.text, "the task is shown")
+    os.killpg(terminal.process.pid, signal.SIGINT)
+    assert terminal.wait() == 130
+    left = [line for line in terminal.lines if line]
+    assert "■ 10-a.sh interrupted" in " ".join(left)
+    assert left[-1].strip() == "tasks ended: nap"
+    assert not [line for line in left if "·" in line or "────" in line]
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+    assert children_of_run() == []
+
+
+def test_a_terminal_that_is_closed_ends_the_run(tree: Any, until: Until) -> None:
+    tree.hook("10-a.sh", STUCK)
+    script = f"cd {os.getcwd()}; exec {' '.join(S)} stack {tree.path}"
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", "bash", "-c", script],
+        stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+
+    def ready() -> bool:
+        if select.select([ours], [], [], 0)[0]:
+            os.read(ours, 65536)  # a terminal that nobody reads would stop who writes to it
+        return Path("ready").exists()
+
+    until(ready, "the hook is in its foreground command")
+    os.close(ours)
+    process.wait(timeout=20)
+    until(lambda: children_of_run() == [], "everything has ended")

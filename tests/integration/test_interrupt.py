@@ -1,0 +1,336 @@
+"""Interrupts: a call from a thread, a signal to the process, the death of the process."""
+
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stacknb import HookFailed, Interrupted, Stack, StacknbError, tasklog
+
+FOREGROUND = {
+    "sleep": "sleep 1000",
+    "busy loop": "while :; do :; done",
+    "wait": "sleep 1000 & wait",
+    "wait for a pid": "sleep 1000 & wait $!",
+    "pipeline": "sleep 1000 | cat | cat",
+    "subshell": "(sleep 1000; echo never)",
+    "substitution": "x=$(sleep 1000)",
+    "in a condition": "if sleep 1000; then :; fi; echo never",
+    "a program that ignores SIGINT": "sh -c 'trap \"\" INT; sleep 1000; sleep 1000'",
+    "a program that ignores SIGINT and SIGTERM": "sh -c 'trap \"\" INT TERM; while :; do sleep 1000; done'",
+    "a program that handles SIGINT": "sh -c 'trap : INT; while :; do sleep 0.05; done'",
+    "a hook that ignores SIGINT": "trap '' INT; sleep 1000; sleep 1000",
+    "a hook that ignores SIGINT and SIGTERM, busy": "trap '' INT TERM; while :; do :; done",
+    "a hook that traps SIGINT": "trap 'echo mine' INT; while :; do sleep 0.05; done",
+    "read from a fifo": "mkfifo fifo; read x <fifo",
+    "async_wait": "async_run w sleep 1000; async_wait w",
+    "async_cleanup": "async_run w sleep 1000; async_cleanup",
+    "a serial task": "local DEVSTACK_PARALLEL=False; async_run w sleep 1000",
+    "a serial task that is busy": "local DEVSTACK_PARALLEL=False; f() { while :; do :; done; }; async_run w f",
+    "errexit off": "set +e; sleep 1000; echo never; sleep 1000",
+    "a coprocess": "coproc sleep 1000; wait",
+    "job control on": "set -m; sleep 1000",
+    "an exec'd program": "exec sleep 1000",
+    "a retry loop": "until sleep 1000; do :; done",
+    "python": f"{sys.executable} -c 'import time; time.sleep(1000)'",
+    "wait_for_service": "wait_for_service 1000 http://127.0.0.1:9",
+}
+
+
+@contextlib.contextmanager
+def soon(action: Callable[[], object], ready: Path) -> Iterator[list[float]]:
+    """Do something in a thread once the file is there; yields the time it was done at."""
+    at: list[float] = []
+
+    def run() -> None:
+        deadline = time.monotonic() + 20
+        while not ready.exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(0.03)  # past the touch, into the command itself
+        at.append(time.monotonic())
+        action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield at
+    finally:
+        thread.join()
+
+
+def interrupted_run(
+    tree, script: str, action: Callable[[Stack], object], **options: object
+) -> tuple[Stack, Interrupted, float]:
+    tree.hook("10-before.sh", "before=1; async_run other sleep 1000")
+    tree.hook("20-hook.sh", f"seen=1\n[[ ! -v mended ]] || return 0\n: >ready\n{script}\n")
+    stack = tree.stack(**options)
+    with (
+        soon(lambda: action(stack), Path("ready").absolute()) as at,
+        pytest.raises(Interrupted) as caught,
+    ):
+        stack.run_phase("override_defaults")
+    return stack, caught.value, time.monotonic() - at[0]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("script", FOREGROUND.values(), ids=FOREGROUND)
+def test_an_interrupt_ends_the_foreground_within_a_second_and_nothing_else(
+    tree, script: str
+) -> None:
+    stack, error, took = interrupted_run(tree, script, Stack.interrupt)
+
+    assert took < 1.3
+    assert "'20-hook.sh' was interrupted" in str(error)
+    assert "tasks running on: other" in str(error)
+    assert stack.tasks["other"].running
+    assert [(hook.name, hook.status) for hook in stack.result.hooks] == [
+        ("10-before.sh", "ok"),
+        ("20-hook.sh", "interrupted"),
+    ]
+    # The session is usable, from the state at the interrupt where bash could still write it.
+    assert stack.evaluate("echo $before; mended=1").stdout == "1\n"
+    record = tasklog.read(stack.run_dir / "hooks" / "override_defaults" / "20-hook.sh.log")
+    assert record.footer is not None
+    stack.cancel("other")
+    assert all(hook.ok for hook in stack.run_phase("override_defaults"))
+    assert stack.tasks["other"].running
+
+
+def test_the_place_of_an_interrupt_is_reported_and_the_state_is_that_of_the_moment(tree) -> None:
+    stack, error, _ = interrupted_run(tree, "v=$seen\nf() {\n  sleep 1000\n}\nf", Stack.interrupt)
+
+    assert error.failure is not None
+    assert error.failure.place == f"{tree.extras}/20-hook.sh:6"
+    assert error.failure.command == "sleep 1000"
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+def test_what_the_hook_left_in_the_background_runs_on(tree) -> None:
+    interrupted_run(tree, "sleep 1234 & echo $! >child; sleep 1000", Stack.interrupt)
+
+    assert Path(f"/proc/{Path('child').read_text().strip()}").exists()
+
+
+def test_a_second_interrupt_is_no_harm(tree) -> None:
+    def twice(stack: Stack) -> None:
+        stack.interrupt()
+        stack.interrupt()
+
+    stack, _, took = interrupted_run(tree, "trap '' INT; sleep 1000; sleep 1000", twice)
+
+    assert took < 1.3
+    assert stack.evaluate("echo $before").stdout == "1\n"
+
+
+def test_an_interrupt_while_nothing_runs_does_nothing(tree) -> None:
+    stack = tree.run("exec 7>open; echo a >&7; v=1")
+    for _ in range(5):
+        stack.interrupt()
+
+    assert stack.evaluate("echo b >&7; echo $v").stdout == "1\n"
+    assert Path("open").read_text() == "a\nb\n"
+    tree.hook("10-hook.sh", "echo again")
+    stack.run_phase("override_defaults")
+
+
+def test_an_interrupt_before_the_first_run_and_after_the_last_does_nothing(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    stack = tree.stack()
+    stack.interrupt()
+    stack.run()
+    stack.interrupt()
+    stack.close()
+    stack.interrupt()
+
+
+@pytest.mark.parametrize("delay_ms", range(0, 30, 3))
+def test_an_interrupt_at_any_moment_ends_the_run_or_comes_too_late(tree, delay_ms: int) -> None:
+    for number in range(10, 25):
+        tree.hook(f"{number}-a.sh", "x=$((x + 1))")
+    stack = tree.stack()
+    stack.evaluate(":")
+
+    def later() -> None:
+        time.sleep(delay_ms / 1000)
+        stack.interrupt()
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    with contextlib.suppress(Interrupted):
+        stack.run_phase("override_defaults")
+    thread.join()
+
+    assert stack.evaluate("echo alive").stdout == "alive\n"
+    ran = [hook for hook in stack.result.hooks if hook.status == "ok"]
+    assert int(stack.evaluate("echo ${x:-0}").stdout) in (len(ran), len(ran) + 1)
+
+
+def test_an_interrupt_during_a_cell(tree, until) -> None:
+    stack = tree.run("v=1")
+    with soon(stack.interrupt, Path("ready").absolute()), pytest.raises((Interrupted, HookFailed)):
+        stack.evaluate(": >ready; sleep 1000")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+# ------------------------------------------------------------------------- signals to this process
+
+
+def sigint(_: object = None) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 1000",
+        "while :; do :; done",
+        "trap '' INT; sleep 1000",
+        "async_run w sleep 1000; async_wait w",
+    ],
+)
+def test_ctrl_c_during_a_hook_is_an_interrupt_of_the_hook(tree, script: str) -> None:
+    stack, error, took = interrupted_run(tree, script, sigint)
+
+    assert took < 1.3
+    assert "'20-hook.sh' was interrupted" in str(error)
+    assert stack.tasks["other"].running
+    assert stack.evaluate("echo $before").stdout == "1\n"
+
+
+def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
+    stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f; async_run u sleep 1000")
+    with (
+        soon(sigint, Path("ready").absolute()) as at,
+        pytest.raises(Interrupted, match="stopped waiting for 't', 'u'; it runs on"),
+    ):
+        stack.async_wait("t", "u")
+
+    assert time.monotonic() - at[0] < 1
+    assert [stack.tasks[name].running for name in "tu"] == [True, True]
+    assert stack.evaluate("echo alive").stdout == "alive\n"
+    assert [result.status for result in stack.cancel("t", "u")] == ["cancelled", "cancelled"]
+
+
+def test_ctrl_c_during_an_await_leaves_the_task_running(tree) -> None:
+    stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f")
+
+    async def wait() -> None:
+        await stack.tasks["t"]
+
+    with soon(sigint, Path("ready").absolute()), pytest.raises(KeyboardInterrupt):
+        asyncio.run(wait())
+
+    assert stack.tasks["t"].running
+    assert stack.evaluate("echo alive").stdout == "alive\n"
+
+
+def test_ctrl_c_while_the_stack_is_closed_ends_everything_all_the_same(tree) -> None:
+    stack = tree.run("trap ': >ready; sleep 1000' EXIT; async_run t sleep 1000")
+    with soon(sigint, Path("ready").absolute()), contextlib.suppress(KeyboardInterrupt):
+        stack.close()
+    stack.close()  # the sandbox looks for what is left
+
+
+# ------------------------------------------------------------------------- the end of the process
+
+PARENT = """
+import json, sys, stacknb
+stack = stacknb.Stack({top!r})
+{act}
+"""
+
+
+RUN = "stack.run()"
+IDLE = "stack.evaluate(': >ready'); sys.stdin.read()"
+WAIT = "stack.async_run('w', 'sleep', '1000'); stack.evaluate(': >ready'); stack.async_wait()"
+
+
+@pytest.mark.parametrize(
+    ("number", "act"),
+    [
+        (signal.SIGKILL, RUN),
+        (signal.SIGKILL, IDLE),
+        (signal.SIGKILL, WAIT),
+        (signal.SIGTERM, RUN),
+        (signal.SIGHUP, WAIT),
+    ],
+)
+def test_everything_but_services_ends_with_the_process(
+    tree, left, until, number: int, act: str
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "[[ $1 == override_defaults ]] || return 0\n"
+        "f() { trap '' TERM HUP INT; while :; do sleep 1000; done; }\n"
+        "async_run t f; async_run u sleep 1000; sleep 1000 & (trap '' TERM; sleep 1000) & set -m; sleep 1000 & set +m; nohup sleep 1000 >/dev/null 2>&1 & disown -a\n"
+        ": >ready; sleep 1000",
+    )
+    code = PARENT.format(top=str(tree.path), act=act)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as parent:
+        until(lambda: Path("ready").exists(), "it has come so far")
+        parent.send_signal(number)
+        parent.wait()
+        until(lambda: left() == [], "everything has ended", 10)
+
+
+def test_the_private_folder_is_gone_after_the_process_was_killed(
+    tree, left, until, tmp_path: Path
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    tree.hook("10-a.sh", ": >ready; sleep 1000")
+    code = PARENT.format(top=str(tree.path), act="stack.run()")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    ) as parent:
+        until(lambda: Path("ready").exists(), "it has come so far")
+        assert list((tmp_path / "tmp").iterdir())
+        parent.kill()
+    until(lambda: left() == [], "everything has ended", 10)
+
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_an_interpreter_that_ends_without_close_leaves_nothing(tree, left, until) -> None:
+    tree.hook("10-a.sh", "async_run t sleep 1000; sleep 1000 &")
+    act = "stack.run_phase('override_defaults'); print(json.dumps(str(stack.run_dir)))"
+    done = subprocess.run(
+        [sys.executable, "-c", PARENT.format(top=str(tree.path), act=act)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+
+    assert json.loads(done.stdout)
+    assert done.stderr == ""
+    until(lambda: left() == [], "everything has ended", 10)
+
+
+def test_the_loss_of_the_supervisor_is_told_and_a_new_run_is_possible(tree, left) -> None:
+    stack = tree.run("async_run t sleep 1000; v=1")
+    supervisor = int(
+        Path(f"/proc/{stack._run.shell.pid}/status").read_text().split("PPid:")[1].split()[0]
+    )  # type: ignore[union-attr]
+    assert (
+        os.environ["STACKNB_TEST_MARK"].encode() in Path(f"/proc/{supervisor}/environ").read_bytes()
+    )
+    os.kill(supervisor, signal.SIGKILL)
+    with pytest.raises(StacknbError, match="supervisor"):
+        stack.evaluate("echo x")
+    stack.reset()
+    for pid in left():
+        os.kill(pid, signal.SIGKILL)  # nobody was left to end the task
+    stack.run_phase("override_defaults")
+    assert stack.evaluate("echo $v").stdout == "1\n"

@@ -1,0 +1,304 @@
+"""The magics in a real kernel: interrupts, awaiting, completion, displays, errors."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+Until = Callable[..., None]
+
+
+class Cell:
+    """What came of a cell."""
+
+    def __init__(self) -> None:
+        self.text = ""  # of stdout and stderr
+        self.value = ""
+        self.error: dict[str, Any] = {}
+        self.displays: list[dict[str, str]] = []
+        self.kinds: list[str] = []
+        self.took_s = 0.0
+
+
+class Kernel:
+    """A kernel, and the cells that it is given."""
+
+    def __init__(self) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        # The default would warn about the network, on which nothing of this goes.
+        self.manager.transport = "ipc"
+        self.manager.start_kernel()
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code: str, meanwhile: Callable[[], None] | None = None) -> Cell:
+        """Run a cell; `meanwhile` is called once it has begun."""
+        begun, cell = time.monotonic(), Cell()
+        asked = self.client.execute(code)
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=60)
+            except Empty:
+                raise AssertionError(f"the cell did not end: {code}") from None
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "execute_input" and meanwhile is not None:
+                meanwhile()
+            elif kind == "stream":
+                cell.text += content["text"]
+            elif kind == "execute_result":
+                cell.value = content["data"]["text/plain"]
+            elif kind == "error":
+                cell.error = content
+            elif kind in ("display_data", "update_display_data"):
+                cell.kinds.append(kind)
+                cell.displays.append(content["data"])
+            elif kind == "status" and content["execution_state"] == "idle":
+                cell.took_s = time.monotonic() - begun
+                return cell
+
+    def complete(self, line: str) -> list[str]:
+        asked = self.client.complete(line)
+        while True:
+            message = self.client.get_shell_msg(timeout=60)
+            if message["parent_header"].get("msg_id") == asked:
+                found: list[str] = message["content"]["matches"]
+                return found
+
+    def is_waiting(self) -> bool:
+        """Tell whether it waits for a task: by a handle on a process."""
+        files = Path(f"/proc/{self.manager.provisioner.pid}/fd")
+        return any(os.readlink(file) == "anon_inode:[pidfd]" for file in files.iterdir())
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[Kernel]:
+    kernel = Kernel()
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def kernel(started: Kernel, tmp_path: Path, tree: Any) -> Iterator[Kernel]:
+    """Return a kernel in the folder of the test; its stack is closed afterwards."""
+    cell = started.run(
+        f"import os; os.chdir({str(tmp_path)!r}); os.environ['XDG_STATE_HOME'] = os.getcwd()\n"
+        "import stacknb\n%load_ext stacknb\n%reload_ext stacknb"
+    )
+    assert cell.error == {}
+    yield started
+    closing = "try:\n    stacknb.current().close()\nexcept stacknb.BadInput:\n    pass"
+    assert started.run(closing).error == {}
+
+
+def shown(cell: Cell) -> str:
+    return "\n".join(cell.error["traceback"])
+
+
+def interrupt_when(
+    kernel: Kernel, until: Until, ready: Callable[[], bool]
+) -> tuple[Callable[[], None], list[float]]:
+    """Return a function that interrupts the kernel once it is `ready`, and when it did."""
+    times: list[float] = []
+
+    def interrupt() -> None:
+        until(ready, "the cell is where it is to be interrupted")
+        kernel.manager.interrupt_kernel()
+        times.append(time.monotonic())
+
+    return interrupt, times
+
+
+def test_an_interrupt_ends_a_hook_and_leaves_the_session_usable(
+    kernel: Kernel, tree: Any, until: Until
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "if [[ $2 == install ]]; then\n"
+        "  mark=here; async_run nap sleep 1000; : >ready; sleep 1000\n"
+        "fi\n",
+    )
+    interrupt, times = interrupt_when(kernel, until, Path("ready").exists)
+    cell = kernel.run(f"%stack {tree.path}", interrupt)
+    assert time.monotonic() - times[0] < 1.5
+    assert cell.error["ename"] == "Interrupted"
+    assert shown(cell).startswith("Interrupted: '10-a.sh' was interrupted at ")
+    assert "tasks running on: nap" in shown(cell)
+    assert "Traceback" not in shown(cell)
+    assert "■ 10-a.sh interrupted" in cell.displays[-1]["text/plain"]
+    # The variables are there, the task runs on, the hook can be mended and the phase run again.
+    assert kernel.run("%%stack\necho $mark").text == "here\n"
+    assert "running with PID" in kernel.run("stacknb.current().tasks['nap']").value
+    tree.hook("10-a.sh", "true\n")
+    assert kernel.run("%stack install").error == {}
+    assert "4 phases done" in kernel.run("stacknb.current().result").value
+
+
+def test_an_interrupt_ends_a_wait_and_the_task_runs_on(
+    kernel: Kernel, tree: Any, until: Until
+) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    kernel.run("%async_task nap sleep 1000")
+    interrupt, times = interrupt_when(kernel, until, kernel.is_waiting)
+    cell = kernel.run("%wait", interrupt)
+    assert time.monotonic() - times[0] < 1.5
+    assert shown(cell) == "Interrupted: stopped waiting for 'nap'; it runs on"
+    assert "running with PID" in kernel.run("stacknb.current().tasks['nap']").value
+    assert "was cancelled" in kernel.run("stacknb.current().cancel('nap')").value
+
+
+def test_an_interrupt_ends_a_cell_of_bash(kernel: Kernel, tree: Any, until: Until) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    interrupt, times = interrupt_when(kernel, until, Path("ready").exists)
+    cell = kernel.run("%%stack\nmark=here; : >ready; sleep 1000", interrupt)
+    assert time.monotonic() - times[0] < 1.5
+    assert cell.error["ename"] == "Interrupted"
+    assert kernel.run("%%stack\necho $mark").text == "here\n"
+
+
+def test_a_task_can_be_awaited(kernel: Kernel, tree: Any) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    cell = kernel.run(
+        "task = %async_task job bash -c 'sleep 0.1; exit 3'\nresult = await task\nresult"
+    )
+    assert cell.value.startswith("<task 'job' failed with status 3 after 0.1")
+    assert kernel.run("%wait").value == "[]"
+
+
+def test_a_stack_can_be_awaited(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    cell = kernel.run(f"made = stacknb.Stack({str(tree.path)!r})\nawait made.aio.run()")
+    assert cell.value.startswith("<stack run complete: 7 hooks")
+    assert "DevStack Component Timing" in cell.value
+
+
+def test_a_failed_task_is_a_block_without_a_traceback(kernel: Kernel, tree: Any) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    kernel.run("%async_task good echo fine")
+    kernel.run("%%async_task bad\necho oops\nexit 4")
+    cell = kernel.run("%wait good bad")
+    assert "✓ good ended well" in cell.text
+    assert "    fine\n" in cell.text
+    assert "    oops\n" in cell.text
+    assert shown(cell).startswith("TaskFailed: task 'bad' failed with status 4")
+    assert "Traceback" not in shown(cell)
+
+
+def test_completions_are_ours_alone(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-api.sh", "true\n")
+    kernel.run(f"%stack {tree.path} step\n%async_task generate true")
+    assert kernel.complete("%stack post") == ["post-config"]
+    assert kernel.complete("%stack --unt") == ["--until"]
+    assert kernel.complete("%stack log 10") == ["10-api.sh"]
+    assert kernel.complete("%wait gen") == ["generate"]
+    assert kernel.complete("%wait ") == ["generate"]
+    assert kernel.complete("%stack tr") == ["tree/"]
+    assert "path" in kernel.complete("os.pat")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%stack instal", "'instal' is no word of %stack and no folder; did you mean 'install'?"),
+        ("%stack extra", "phase 'stack extra' is out of order: run "),
+        ("%wait nothing", "no task 'nothing' was started"),
+        ("%async_task a/b true", "'a/b' cannot name a task: "),
+        ("%stack step --serail", "'--serail' is not understood; did you mean '--serial'?"),
+    ],
+)
+def test_bad_input_is_one_line(kernel: Kernel, tree: Any, line: str, message: str) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    cell = kernel.run(line)
+    assert cell.error["ename"] == "BadInput"
+    assert shown(cell).startswith(f"BadInput: {message}")
+    assert "\n" not in shown(cell)
+
+
+def test_a_run_has_one_display_that_is_updated(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", 'if [[ $2 == install ]]; then echo "a <b> & c"; sleep 0.3; fi\n')
+    cell = kernel.run(f"%stack {tree.path}")
+    assert cell.kinds[0] == "display_data"
+    assert {*cell.kinds[1:]} == {"update_display_data"}
+    assert len(cell.kinds) <= 10 * cell.took_s + 2
+    last = cell.displays[-1]
+    assert {*last} == {"text/plain", "text/html"}
+    assert "a &lt;b&gt; &amp; c" in last["text/html"]
+    assert "| a <b> & c" in last["text/plain"]
+    assert "complete" in last["text/plain"].splitlines()[0]
+    assert cell.text == ""
+    assert "Async summary" in cell.value
+
+
+def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo before; false; fi\n")
+    cell = kernel.run(f"%stack {tree.path}")
+    assert cell.error["ename"] == "HookFailed"
+    assert shown(cell).startswith("HookFailed: '10-a.sh' failed with status 1 under errexit\n")
+    assert "✗ 10-a.sh failed" in cell.displays[-1]["text/plain"]
+
+
+def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "colour='deep blue'; f() { echo \"f says $1\"; }\n")
+    kernel.run(f"%stack {tree.path} step")
+    cell = kernel.run('%%stack\nf "$colour"; echo oops >&2; false')
+    assert cell.text == "f says deep blue\noops\n"
+    assert cell.value.startswith("<bash exited with status 1, log ")
+    assert cell.error == {}
+    frame = kernel.run("%stack vars colour").value
+    assert "deep blue" in frame
+
+
+def test_status_log_reset_and_resume(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", 'echo "in $*"; mark=here\n')
+    kernel.run(f"%stack {tree.path} --until source")
+    assert "unfinished, 2 of 7 phases" in kernel.run("%stack status").value
+    log = kernel.run("%stack log 10-a.sh").value
+    assert "in override_defaults" in log
+    assert "in source" in log
+    assert "no run yet" in kernel.run("%stack reset").value
+    cell = kernel.run("%stack resume")
+    assert cell.text == "next is 'stack pre-install'\n"
+    assert kernel.run("%%stack\necho $mark").text == "here\n"
+    assert "3 phases done" in kernel.run("%stack step").value
+
+
+def test_help_is_the_table(kernel: Kernel) -> None:
+    asked = kernel.client.inspect("%stack")
+    while True:
+        message = kernel.client.get_shell_msg(timeout=60)
+        if message["parent_header"].get("msg_id") == asked:
+            break
+    text = message["content"]["data"]["text/plain"]
+    assert "%stack vars [GLOB]" in text
+    assert "--until PHASE" in text
+
+
+def test_the_extension_loads_quickly_and_imports_nothing_heavy(kernel: Kernel) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "print(subprocess.run([sys.executable, '-c', '''\n"
+        "import sys, time\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "import IPython.core.completer\n"
+        "begun = time.perf_counter()\n"
+        "import stacknb\n"
+        "stacknb.load_ipython_extension(InteractiveShell.instance())\n"
+        "print(time.perf_counter() - begun)\n"
+        "print(*{'pandas', 'ipywidgets', 'altair', 'dask', 'rich', 'numpy'} & {*sys.modules})\n"
+        "'''], capture_output=True, text=True, check=True).stdout)"
+    )
+    seconds, heavy = kernel.run(code).text.splitlines()[-3:-1] or ("", "")
+    assert float(seconds) < 1.0  # 0.15 on a machine that is idle
+    assert heavy == ""

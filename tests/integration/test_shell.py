@@ -1,0 +1,798 @@
+"""The persistent bash: what carries over, the frame of a hook, each way of failing."""
+
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stacknb import HookFailed
+from stacknb.exceptions import Failure
+
+# ------------------------------------------------------------------------- what carries over
+
+CARRIED = [
+    ("a_function", "f() { echo \"f of $1\"; }", "f x", "f of x\n"),
+    ("a_function_with_a_heredoc", "f() { cat <<EOF\n$1 'q' \\$x\nEOF\n}", "f x", "x 'q' $x\n"),
+    ("a_function_name_bash_alone_allows", "a::b-c() { echo odd; }", "a::b-c", "odd\n"),
+    ("an_exported_function", "f() { echo sub; }; export -f f", "bash -c f", "sub\n"),
+    ("an_unexported_variable", "v='a  b*\n'", 'printf %s. "$v"', "a  b*\n."),
+    ("an_exported_variable", "export v=1", "printenv v", "1\n"),
+    ("bytes_that_are_no_utf_8", "v=$'\\xff\\x80'", "printf %s \"$v\" | od -An -tx1", " ff 80\n"),
+    ("an_array_with_gaps", "v=([2]=a [9]='b c')", 'echo "${!v[@]}: ${v[9]}"', "2 9: b c\n"),
+    ("an_associative_array", "declare -gA v=(['a ]b']=1)", 'echo "${v["a ]b"]}"', "1\n"),
+    ("an_integer", "declare -gi v=4", "v+=3; echo $v", "7\n"),
+    ("a_readonly_variable", "readonly v=1", "(v=2) 2>/dev/null || echo $v", "1\n"),
+    ("a_guarded_readonly", "declare -rg v=1", "declare -p v", 'declare -r v="1"\n'),
+    ("an_upper_case_variable", "declare -gu v=x", "v=abc; echo $v", "ABC\n"),
+    ("a_nameref", "w=1; declare -gn v=w", "v=5; echo $w", "5\n"),
+    ("a_declared_but_unset_variable", "declare -gx v", "declare -p v", "declare -x v\n"),
+    ("an_unset_of_an_inherited_variable", "unset HOME", "echo ${HOME-none}", "none\n"),
+    ("nounset", "set -u", "[[ -o nounset ]] && echo on", "on\n"),
+    ("noglob", "set -f", "echo /*", "/*\n"),
+    ("noclobber", "set -C", ": >f; (: >f) 2>/dev/null || echo kept", "kept\n"),
+    ("pipefail", "set -o pipefail", "false | true || echo pipefail", "pipefail\n"),
+    ("errexit_turned_off", "set +e", "false; echo on", "on\n"),
+    ("allexport", "set -a", "v=7; printenv v", "7\n"),
+    ("keyword_arguments", "set -k", "sh -c 'echo $v' v=8", "8\n"),
+    ("no_brace_expansion", "set +B", "echo {a,b}", "{a,b}\n"),
+    ("nullglob", "shopt -s nullglob", "echo a /nothing/*", "a\n"),
+    ("extglob", "shopt -s extglob", "[[ aaa == +(a) ]] && echo ext", "ext\n"),
+    ("inherit_errexit", "shopt -s inherit_errexit", "shopt inherit_errexit", None),
+    ("a_shopt_turned_off", "shopt -u sourcepath", "shopt -q sourcepath || echo off", "off\n"),
+    ("the_cwd", "mkdir -p 'a b'; cd 'a b'", 'echo "${PWD##*/}"', "a b\n"),
+    ("the_old_cwd", "cd /; cd /tmp", "cd - >/dev/null; pwd", "/\n"),
+    ("the_umask", "umask 027", "umask", "0027\n"),
+    ("a_signal_trap", "trap 'echo usr1' USR1", "kill -USR1 $$; :", "usr1\n"),
+    ("an_ignored_signal", "trap '' USR2", "kill -USR2 $$; echo alive", "alive\n"),
+    ("an_alias", "shopt -s expand_aliases; alias hi='echo alias'", "hi", "alias\n"),
+    ("an_open_descriptor", "exec 7>fd; echo a >&7", "echo b >&7; cat fd", "a\nb\n"),
+    ("a_descriptor_of_its_choice", "exec {fd}>fd; echo a >&$fd", "echo b >&$fd; cat fd", "a\nb\n"),
+    ("a_child_in_the_background", "(exit 7) & child=$!", "wait $child || echo $?", "7\n"),
+    ("a_coprocess", "coproc cat", "echo hi >&${COPROC[1]}; read -ru ${COPROC[0]} x; echo $x", "hi\n"),
+    ("a_fifo", "mkfifo p; (echo through >p) &", "cat p; wait", "through\n"),
+    ("the_path", "mkdir bin; printf '#!/bin/sh\necho mine' >bin/x; chmod +x bin/x; PATH=$PWD/bin:$PATH",
+     "x", "mine\n"),
+    ("posix_mode", "set -o posix", "[[ -o posix ]] && echo posix", "posix\n"),
+    ("IFS", "IFS=:", "v=a:b; printf '%s.' $v", "a.b."),
+    ("ulimit", "ulimit -S -n 77", "ulimit -S -n", "77\n"),
+    ("getopts_state", "set -- -a -b; getopts ab o -a -b", "echo $OPTIND", "2\n"),
+    ("the_hash_table", "hash -p /bin/echo nosuch", "nosuch hashed", "hashed\n"),
+    ("a_disowned_child", "sleep 100 & p=$!; disown", "kill -0 $p && echo there; kill $p", "there\n"),
+    ("SECONDS", "SECONDS=1000", "((SECONDS >= 1000 && SECONDS < 1100)) && echo counted", "counted\n"),
+    ("a_completion", "complete -W 'a b' prog", "complete -p prog", "complete -W 'a b' prog\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"), [c[1:] for c in CARRIED], ids=[c[0] for c in CARRIED]
+)
+def test_what_one_hook_sets_the_next_one_has(
+    tree, output, first: str, second: str, shown: str | None
+) -> None:
+    stack = tree.run(first, second)
+
+    text = output(stack, "11-hook.sh")
+    assert text == shown if shown is not None else "on" in text
+
+
+# Not: descriptors and children, which no file can hold; and what belongs to bash's own process.
+NOT_RESTORED = {
+    "an_open_descriptor", "a_descriptor_of_its_choice", "a_child_in_the_background", "a_coprocess",
+    "a_disowned_child", "ulimit", "the_hash_table", "a_completion", "getopts_state",
+}  # fmt: skip
+RESTORED = [case for case in CARRIED if case[0] not in NOT_RESTORED]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shown"), [c[1:] for c in RESTORED], ids=[c[0] for c in RESTORED]
+)
+def test_what_a_hook_sets_is_there_after_a_later_one_failed(
+    tree, output, first: str, second: str, shown: str | None
+) -> None:
+    tree.hook("10-first.sh", f"if [[ ! -v done ]]; then done=1\n{first}\nfi")
+    tree.hook("20-fails.sh", "[[ -v mended ]] || exit 3")
+    tree.hook("30-second.sh", second)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    stack.evaluate("mended=1")
+    stack.run_phase("override_defaults")
+
+    text = output(stack, "30-second.sh")
+    assert text == shown if shown is not None else "on" in text
+
+
+def test_across_phases_too(tree, output) -> None:
+    tree.hook(
+        "10-a.sh",
+        'case "$*" in\n'
+        "override_defaults) f() { echo f; }; declare -A m=([k]=local); declare -gA m2=([k]=v) ;;\n"
+        "'stack install') f; echo ${m2[k]} ${m-none}; cd /; sleep 100 & child=$! ;;\n"
+        "'stack extra') pwd; kill $child; wait $child || echo $? ;;\n"
+        "esac",
+    )
+    stack = tree.stack()
+    stack.run()
+
+    assert output(stack, "10-a.sh", "stack install") == "f\nv none\n"
+    assert output(stack, "10-a.sh", "stack extra") == "/\n143\n"
+
+
+# ------------------------------------------------------------------------- the frame of a hook
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("local v=1; echo $v", "1\n"),
+        ("echo a; return; echo b", "a\n"),
+        ("declare v=1; typeset w=2; echo $v $w", "1 2\n"),
+        ("set -- x y; echo $#", "2\n"),
+        ("shift; echo $#", "0\n"),
+        ('printf "<%s>" "$@"', "<override_defaults>"),
+        ("echo ${FUNCNAME[0]}", "source\n"),
+        ("echo ${BASH_SOURCE[0]##*/}", "10-hook.sh\n"),
+        ("echo ${0##*/} $(basename $0)", "stack.sh stack.sh\n"),
+        ("[[ $0 == \"$TOP_DIR/stack.sh\" && $(dirname $0) == $TOP_DIR ]] && echo so", "so\n"),
+        ("echo $LINENO\necho $LINENO", "1\n2\n"),
+        ("read -r x; echo $? \"<$x>\"; [[ -t 0 ]] || echo no", None),
+        ("readlink /proc/self/fd/0", "/dev/null\n"),
+        ("echo ${!_stacknb*} | wc -w >/dev/null; cat", ""),
+        ("echo $-", None),
+        ("jobs; [[ $- == *[im]* ]] || echo neither", "neither\n"),
+        ("( set -o posix; set ) | grep -c '^TOP_DIR='", "1\n"),
+        ("echo ${#BASH_SOURCE[@]} >/dev/null; caller | wc -l", "1\n"),
+    ],
+)  # fmt: skip
+def test_a_hook_runs_in_a_function_of_its_own(tree, output, script: str, shown: str | None) -> None:
+    stack = tree.run("set +e", script)
+
+    if shown is not None:
+        assert output(stack, "11-hook.sh").replace("11-hook", "10-hook") == shown
+
+
+def test_what_is_local_to_a_hook_ends_with_it(tree, output) -> None:
+    stack = tree.run(
+        "local a=1; declare b=2; declare -A c=([k]=3); typeset d=4; declare -g e=5; f=6; export g=7\n"
+        "readonly h=8; declare -x i=9; set -- p q; declare -r j=10",
+        'for v in a b c d e f g h i j; do [[ -v $v ]] && echo "$v=${!v}"; done; echo $#:$*; true',
+    )
+
+    assert output(stack, "11-hook.sh") == "e=5\nf=6\ng=7\nh=8\n1:override_defaults\n"
+
+
+def test_arguments_are_one_two_or_none_and_never_an_empty_one(tree, output) -> None:
+    show = 'printf "%d:" $#; printf "<%s>" "$@"; echo'
+    plugin = tree.plugin("p", override_defaults=show, settings=show, plugin_sh=show)
+    tree.hook("50-a.sh", show)
+    stack = tree.stack(plugins=[plugin])
+    stack.run()
+
+    assert output(stack, "50-a.sh", "source") == "1:<source>\n"
+    assert output(stack, "50-a.sh", "stack post-config") == "2:<stack><post-config>\n"
+    assert output(stack, "p-override-defaults", "override_defaults") == "0:<>\n"
+    assert output(stack, "p-settings", "source") == "0:<>\n"
+    assert output(stack, "p-plugin.sh", "stack test-config") == "2:<stack><test-config>\n"
+    stack.run("unstack")
+    assert output(stack, "50-a.sh", "unstack") == "1:<unstack>\n"
+    assert output(stack, "p-plugin.sh", "unstack") == "1:<unstack>\n"
+
+
+WRAPPED = re.findall(
+    r"\S+",
+    "cd source . echo printf read exit trap set eval test kill wait unset mapfile compgen shopt pwd"
+    " type alias umask command",
+)
+LEAKS = [
+    "mode=x phase=y", "IFS=,", "IFS=", "IFS=0123456789", "unset IFS", "readonly IFS",
+    "path=x name=x log=x hook=x kind=x args=(x)", "set -f", "set -C", "set -u", "set -e", "set +e",
+    "set -eu", "set -o pipefail", "set -x", "set -v", "set -k", "set -a", "set -m", "set -b", "set -h",
+    "set +h", "set -H", "set -T", "set -E", "set -p", "set -P", "set +B", "set -o posix", "set -o history",
+    "PS4='$(echo p)+'; set -x", "BASH_XTRACEFD=1; set -x", "exec 9>trace; BASH_XTRACEFD=9; set -x",
+    "shopt -s nullglob failglob", "shopt -s nocasematch nocaseglob", "shopt -s localvar_inherit",
+    "shopt -s localvar_unset", "shopt -s extdebug", "shopt -s lastpipe", "shopt -s compat31",
+    "shopt -s compat44", "shopt -s xpg_echo", "shopt -s inherit_errexit", "shopt -s assoc_expand_once",
+    "shopt -u interactive_comments", "shopt -u sourcepath", "shopt -u patsub_replacement",
+    "shopt -s globstar dotglob extglob", "shopt -s execfail", "shopt -s checkhash autocd cdable_vars",
+    "POSIXLY_CORRECT=1", "BASH_COMPAT=4.2", "BASH_ENV=/nowhere", "TIMEFORMAT=x", "EXECIGNORE='*'",
+    "GLOBIGNORE='*'", "FUNCNEST=4", "TMOUT=1", "unset EPOCHREALTIME", "unset BASHPID BASH_SUBSHELL",
+    "PATH=/nowhere", "unset PATH HOME PWD OLDPWD", "LC_ALL=C", "LC_ALL=no_SUCH", "TMPDIR=/nowhere",
+    "BASH_ARGV0=other", "cd /; mkdir $TOP_DIR/gone; cd $TOP_DIR/gone; rmdir $PWD", "umask 777",
+    "exec 0<&-", "exec >&-", "exec 2>&-", "exec >/dev/null 2>&1", "ulimit -S -n 20",
+    "exec 3>&1 4>&1 5>&1 6>&1 7>&1 8>&1 9>&1", "trap '' PIPE", "trap '' CHLD", "trap 'x=1' CHLD",
+    "trap '' INT TERM HUP", "trap 'x=1' INT", "trap 'x=1' DEBUG", "shopt -s extdebug; trap 'x=1' DEBUG",
+    "trap 'echo ret' RETURN", "trap 'return 3' ERR", "trap 'echo err' ERR", "trap 'echo e' EXIT",
+    "shopt -s expand_aliases; alias echo=: ls=: cp=: cat=: rm=: exit=: cd=: sudo=: python3=: tail=: source=:",
+    "DEVSTACK_PLUGINS=a,,b", "unset GITDIR", "unset _TIME_TOTAL", "readonly GITDIR",
+    "declare -gr DEVSTACK_PARALLEL=True", "unset DEVSTACK_PARALLEL", "unset -f exit",
+    "readonly PATH LC_ALL HOME", "declare -gA fields=() name=()", "declare -gi name user sys",
+    "declare -gn name=other",
+    ("readonly name=1 phase=2 i=3 text=4 out=5 log=6 end=7 us=8 c=9 to=9 size=9"
+    " head=9 pid=9 user=9 sys=9 fields=9 keep=9 letter=9 code=9 nothing=9 start=9 extra=9 count=9 rest=9"
+    " status=9 command=9 near=9 plain=9 best=9 cost=9 row=9 j=9 next=9 elapsed=9 hidden=9 serial=9 chunk=9"),
+    *(f'{name}() {{ builtin {name} "$@"; }}' for name in WRAPPED),
+    "echo() { :; }", "test() { :; }", "[() { return 0; }", "cd() { :; }", "kill() { :; }", "true() { false; }",
+    "cat() { :; }; tail() { :; }; wc() { :; }; head() { :; }; tr() { :; }; python3() { :; }; mkdir() { :; }",
+]  # fmt: skip
+
+
+# Where no task could run a program, or no function have a local variable, in plain bash either.
+TOO_MUCH_FOR_TASKS = ("umask 777", "EXECIGNORE='*'", "FUNCNEST=4", "set -k", "unset EPOCHREALTIME")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("leak", LEAKS)
+def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
+    tree, output, leak: str
+) -> None:
+    task = (
+        "f() { builtin echo out $1; builtin return 3; }\n"
+        "async_run t f 'a b' || :; async_wait t || exit_code_seen=$?\n"
+    )
+    with_task = leak not in TOO_MUCH_FOR_TASKS
+    stack = tree.run(leak, f"a=b\n{task if with_task else ''}:")
+
+    assert [(hook.name, hook.status) for hook in stack.result.hooks] == [
+        ("10-hook.sh", "ok"), ("11-hook.sh", "ok")
+    ]  # fmt: skip
+    assert list(stack.variables("a").value) == ["b"]
+    for hook in stack.result.hooks:
+        assert (
+            len([line for line in hook.log.read_bytes().splitlines() if b"#stacknb-end" in line])
+            == 1
+        )
+    for line in (stack.run_dir / "journal.jsonl").read_text().splitlines():
+        assert json.loads(line)["event"]
+    if with_task:
+        assert list(stack.variables("exit_code_seen").value) == ["3"]
+        assert "out a b\n" in output(stack, "11-hook.sh")
+        assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
+
+
+def test_set_n_ends_the_run_as_plain_bash_does(tree) -> None:
+    tree.hook("10-a.sh", "set -n\necho never")
+    tree.hook("20-b.sh", "echo never")
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+
+    assert [(hook.name, hook.status) for hook in stack.result.hooks] == [("10-a.sh", "ok")]
+
+
+# ------------------------------------------------------------------------- each way of failing
+
+FAILING = [
+    # id, script, status, what the reason says, line, command
+    ("a_command", "echo a\nfalse\necho b", 1, "status 1 under errexit", 2, "false"),
+    ("a_continued_command", "true\nls \\\n  /nowhere/1 \\\n  /nowhere/2", 2, "errexit", 3, "ls /nowhere/1"),
+    ("a_command_in_a_function", "f() {\n  true\n  (exit 4)\n}\n\nf", 4, "errexit", 3, "( exit 4 )"),
+    ("a_function_in_a_function", "g() {\n  false\n}\nf() {\n  g\n}\nf", 1, "errexit", 2, "false"),
+    ("a_pipeline", "set -o pipefail\nfalse | cat", 1, "errexit", 2, "cat"),
+    ("a_substitution", "x=$(exit 9)", 9, "errexit", 1, "x=$(exit 9)"),
+    ("no_such_command", "\nno_such_command_at_all x", 127, "errexit", 2, "no_such_command_at_all x"),
+    ("a_return", "true\nreturn 5\ntrue", 5, "status 5", 2, "return 5"),
+    ("a_false_last_command", "echo a\n[[ 1 == 2 ]] && echo b", 1, "status 1", 2, "[[ 1 == 2 ]]"),
+    ("exit", "true\nexit 6", 6, "called exit with status 6", 2, "exit 6"),
+    ("exit_in_a_function", "f() {\n  exit 7\n}\nf || true", 7, "called exit with status 7", 2, "exit 7"),
+    ("exit_in_a_condition", "if ! exit 8; then :; fi", 8, "called exit with status 8", 1, "exit 8"),
+    ("exit_without_a_number", "false || exit", 1, "called exit with status 1", 1, "exit"),
+    ("exit_of_256", "exit 257", 1, "called exit with status 1", 1, "exit 257"),
+    ("die", "f() {\n  die $LINENO 'no database'\n}\nf", 1, "called exit with status 1", 2, "die $LINENO"),
+    ("a_syntax_error", "a=1\nb=2\nif then\n", 2, "syntax error", 3, "if then"),
+    ("an_unfinished_quote", "a=1\necho 'x\n", 2, "unexpected EOF", 2, "echo 'x"),
+    ("an_unset_variable", "set -u\na=1\necho $nope", 1, "nope: unbound variable", 3, "echo $nope"),
+    ("an_unset_one_in_a_function", "set -u\nf() {\n  : $nope\n}\nf", 1, "nope: unbound variable", 3, ": $nope"),
+    ("an_unset_one_with_a_message", ": ${nope:?is needed}", 1, "nope: is needed", 1, ": ${nope:?is needed}"),
+    ("a_bad_substitution", "true\n: ${a b}", 1, "bad substitution", 2, ": ${a b}"),
+    ("a_readonly_variable", "readonly r=1\nr=2", 1, "r: readonly variable", 2, "r=2"),
+    ("no_such_file", "\nsource /nowhere/lib.sh", 1, "No such file", 2, "source /nowhere/lib.sh"),
+    ("a_redirection", "true\n: >/nowhere/x", 1, "errexit", 2, ": > /nowhere/x"),
+    ("kill", "true\nkill -9 $$", 137, "killed by SIGKILL", None, ""),
+    ("a_signal", "kill -TERM $$; sleep 9", 143, "SIGTERM", None, ""),
+    ("exec", "exec sh -c 'echo replaced; exit 11'", 11, "exec", None, ""),
+    ("exec_of_nothing", "true\nexec /nowhere/program", 127, "status 127", None, ""),
+    ("an_exit_trap_of_its_own", "trap 'echo bye' EXIT\nfalse", 1, "errexit", 2, "false"),
+    ("an_exit_trap_and_exit", "trap 'echo bye' EXIT\nexit 12", 12, "called exit with status 12", 2, "exit 12"),
+    ("an_exit_trap_with_a_status", "trap 'echo bye; exit 13' EXIT\nfalse", 13, "status 13", None, ""),
+    ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
+    ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", None, ""),
+    ("command_exit", "true\ncommand exit 15", 15, "status 15", None, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "reason", "line", "command"),
+    [c[1:] for c in FAILING],
+    ids=[c[0] for c in FAILING],
+)
+def test_a_hook_that_fails_is_named_with_its_line_and_the_session_lives_on(
+    tree, output, script: str, status: int, reason: str, line: int | None, command: str
+) -> None:
+    path = tree.hook("10-fails.sh", "seen=1; echo first\n" + script)
+    tree.hook("20-never.sh", "never=1")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+    failure = caught.value.failure
+
+    assert (failure.what, failure.status) == ("10-fails.sh", status)
+    assert reason in failure.reason
+    assert failure.file == str(path)
+    if line is not None:
+        assert failure.line == line + 1
+    assert " ".join(failure.command.split()).startswith(command)
+    assert failure.last_lines[0] == "first"
+    assert not any("stacknb" in text and "stacknb-" not in text for text in failure.last_lines)
+    assert Path(failure.log).read_text().startswith("#stacknb-begin ")
+    assert [hook.status for hook in stack.result.hooks] == ["failed"]
+    # The state before the failure is there, and nothing has run after it; killed, it is that of
+    # the hook before.
+    alive = "EXIT" not in script and script.split()[-1] not in ("$$", "9") and "exec" not in script
+    assert stack.evaluate("echo ${seen-} ${never-}").stdout == ("1\n" if alive else "\n")
+    path.write_text("mended=$seen")
+    assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
+    assert list(stack.variables("never").value) == ["1"]
+
+
+def test_a_failing_line_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
+    (tmp_path / "lib.sh").write_text("echo lib\nfunction helper {\n  false\n}\nhelper\n")
+    failure = failure_of(tree, f"source {tmp_path}/lib.sh")
+
+    assert (failure.file, failure.line, failure.command) == (str(tmp_path / "lib.sh"), 3, "false")
+
+
+def test_a_syntax_error_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
+    (tmp_path / "lib.sh").write_text("before=1\n\ndone\n")
+    tree.hook("10-a.sh", f"a=1\nsource {tmp_path}/lib.sh\nb=1")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    assert (caught.value.failure.file, caught.value.failure.line) == (str(tmp_path / "lib.sh"), 3)
+    assert sorted(stack.variables("[ab]*").name) == ["a", "before"] or "before" in set(
+        stack.variables("b*").name
+    )
+
+
+def test_a_function_of_an_earlier_hook_that_fails_is_named_in_its_file(tree) -> None:
+    library = tree.hook("10-library.sh", "\n\nf() {\n  false\n}")
+    tree.hook("20-caller.sh", "f")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    failure = caught.value.failure
+    assert (failure.what, failure.file, failure.line) == ("20-caller.sh", str(library), 4)
+
+
+def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_there(tree) -> None:
+    tree.hook("10-library.sh", "f() {\n  false_start=1\n  false\n}")
+    tree.hook("20-caller.sh", "[[ -v again ]] || exit 1\nf")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    stack.evaluate("again=1; unset -f nothing")
+    tree.hook("10-library.sh", ":")
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    failure = caught.value.failure
+    assert failure.command == "false"
+    lines = Path(failure.file).read_text().splitlines()
+    assert "false" in lines[(failure.line or 0) - 1]
+
+
+def test_exit_0_ends_the_whole_run_with_status_0_and_says_so(tree) -> None:
+    tree.hook("10-a.sh", "a=1\nexit 0")
+    tree.hook("20-b.sh", "b=1")
+    stack = tree.stack()
+    result = stack.run()
+
+    assert result.ok
+    assert not result.complete
+    assert [hook.name for hook in result.hooks] == ["10-a.sh"]
+    assert any("exit 0" in note for note in result.notes)
+    assert sorted(stack.variables("[ab]").name) == ["a"]
+
+
+def test_exit_in_a_subshell_ends_the_subshell_alone(tree, output) -> None:
+    stack = tree.run("(exit 3) || echo $?; x=$(exit 4) || echo $?; exit 5 | cat; echo on")
+
+    assert output(stack, "10-hook.sh") == "3\n4\non\n"
+
+
+def test_an_exit_trap_of_the_hook_runs_once_when_the_hook_fails(tree, output) -> None:
+    tree.hook("10-a.sh", "trap 'echo bye $? >>byes; echo bye' EXIT; false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    assert output(stack, "10-a.sh") == "bye\n"
+    stack.close()
+
+    assert Path("byes").read_text() == "bye 1\n"
+
+
+def test_an_exit_trap_of_the_hook_runs_at_the_end_of_the_run(tree) -> None:
+    stack = tree.run("v=seen; trap 'echo bye $v; echo bye $v >byes' EXIT", ":")
+    assert not Path("byes").exists()
+    stack.close()
+
+    assert Path("byes").read_text() == "bye seen\n"
+
+
+def test_an_exit_trap_is_not_run_in_a_subshell_or_a_task(tree) -> None:
+    stack = tree.run("trap 'echo bye >>byes' EXIT; (:); x=$(:); async_run t true; async_wait t")
+    assert not Path("byes").exists()
+    stack.close()
+
+    assert Path("byes").read_text() == "bye\n"
+
+
+def test_an_err_trap_of_the_hook_fires_as_in_plain_bash(tree, output, tmp_path: Path) -> None:
+    script = (
+        "trap 'echo \"err $? $LINENO $BASH_COMMAND\"' ERR\n"
+        "f() { false; true; }\n"
+        "f\n"
+        "set +e\n"
+        "false\n"
+        "f; f || :\n"
+        "if f; then :; fi\n"
+        "(exit 4)\n"
+        "g() { return 2; }; g; true | false; x=$(exit 5)\n"
+    )
+    assert same_as_plain_bash(tree, output, tmp_path, script)
+
+
+def test_an_err_trap_set_by_a_sourced_file_fires_as_in_plain_bash(
+    tree, output, tmp_path: Path
+) -> None:
+    (tmp_path / "lib").write_text("trap 'echo err' ERR\n")
+    script = f"set +e\nf() {{ false; true; }}\nsource {tmp_path}/lib\nf\nfalse\n(false)\n:"
+    assert same_as_plain_bash(tree, output, tmp_path, script)
+
+
+def test_an_err_trap_set_by_a_function_of_an_earlier_hook_fires_as_in_plain_bash(
+    tree, output, tmp_path: Path
+) -> None:
+    earlier = "catch() { trap 'echo err' ERR; }; set +e\n"
+    later = "f() { false; true; }\ncatch\nf\nfalse\n:"
+    stack = tree.run(earlier, later)
+    plain = plain_bash(tmp_path, earlier, later)
+
+    assert output(stack, "10-hook.sh") + output(stack, "11-hook.sh") == plain
+
+
+def test_an_err_trap_stays_for_the_hooks_after_it(tree, output, tmp_path: Path) -> None:
+    first, second = "trap 'echo err' ERR; set +e", "false; f() { false; true; }; f; trap -p ERR; :"
+    stack = tree.run(first, second)
+
+    assert output(stack, "11-hook.sh") == plain_bash(tmp_path, first, second)
+
+
+APPEND = """append() {
+  local old
+  old() { printf '%s' "${3-}"; }
+  old=$(eval "old $(trap -p $2)")
+  trap -- "$old${old:+; }$1" $2
+}
+"""
+
+
+def test_an_err_trap_appended_to_what_trap_p_shows_stays(tree, output) -> None:
+    stack = tree.run(APPEND + "append 'echo one' ERR; append 'echo two' ERR; set +e", "false; :")
+
+    assert output(stack, "11-hook.sh") == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_exit_trap_appended_to_what_trap_p_shows_runs_at_the_end(tree, fails: bool) -> None:
+    tree.hook("10-a.sh", APPEND + "append 'echo one >>ends' EXIT; append 'echo two >>ends' EXIT")
+    tree.hook("20-b.sh", "exit 3" if fails else ":")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) if fails else contextlib.nullcontext():
+        stack.run_phase("override_defaults")
+    stack.close()
+
+    assert Path("ends").read_text() == "one\ntwo\n"
+
+
+def test_a_hook_sees_no_option_of_ours(tree, output) -> None:
+    stack = tree.run("echo $-; set +o | grep errtrace; shopt -o errtrace || :")
+
+    assert output(stack, "10-hook.sh") == "ehB\nset +o errtrace\nerrtrace       \toff\n"
+
+
+def test_options_are_told_apart_under_nocasematch(tree, output) -> None:
+    tree.hook("10-a.sh", "shopt -s nocasematch; set -f")
+    tree.hook("20-b.sh", "echo $-\nfalse\necho on")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert set("ef") <= set(output(stack, "20-b.sh").strip())
+
+
+def test_xtrace_shows_the_commands_of_the_hook_alone(tree, output) -> None:
+    stack = tree.run("set +e\nset -x\nfalse\n(exit 3)\nset +x\n:")
+
+    assert output(stack, "10-hook.sh") == "++ false\n++ exit 3\n++ set +x\n"
+
+
+def test_conditions_suspend_errexit_as_in_bash(tree, output) -> None:
+    stack = tree.run(
+        "f() { false; echo on; }\nif f; then echo yes; fi\nf || echo no\nf && echo and\n! f\n"
+        "while f; do break; done\nuntil ! f; do break; done\n[[ $(f; echo sub) ]]\necho end"
+    )
+
+    assert output(stack, "10-hook.sh") == "on\nyes\non\non\nand\non\non\non\nend\n"
+
+
+def test_unstack_is_not_under_errexit(tree, output) -> None:
+    tree.hook("10-a.sh", "false\necho $1")
+    stack = tree.stack()
+    assert stack.run("unstack").ok
+
+    assert output(stack, "10-a.sh", "unstack") == "unstack\n"
+
+
+def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(tree) -> None:
+    tree.hook("10-a.sh", "false")
+    result = tree.stack().run("unstack")
+
+    assert [(hook.phase, hook.exit_code) for hook in result.hooks][-1] == ("unstack", 1)
+    assert result.complete
+
+
+def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
+    tree.hook(
+        "10-a.sh", "v=global w=global\nlocal v=local u='1 2'\nf() { local w=inner; exit 3; }\nf"
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    frame = stack.variables("[uvw]")
+    rows = {(r.name, r.value, bool(r.local)) for r in frame.itertuples()}
+    assert rows == {
+        ("v", "global", False), ("w", "global", False), ("v", "local", True), ("w", "inner", True),
+        ("u", "1 2", True),
+    }  # fmt: skip
+    assert stack.evaluate("echo $v $w ${u-none}").stdout == "global global none\n"
+
+
+@pytest.mark.parametrize("local", [
+    "local -a v=(1 2)", "local -A v=([k]=1)", "local -i v=5", "local -n v=w", "local -r v=5",
+    "local v", "local v=$'\\xff\\n'", "local -x v=5", "local IFS=:", "local PATH=/x", "local -u v=x",
+    "f() { local v=1; g; }; g() { local v=2; exit 3; }; f", "local LC_ALL=C",
+    "local HOME=/x", "local i=1 n=2 name=3", "set -u; local v=1; echo $nope", "local -", "die 1 oops",
+])  # fmt: skip
+def test_locals_never_become_globals(tree, tmp_path: Path, local: str) -> None:
+    names = "v w IFS PATH HOME LC_ALL i n name"
+    show = f"declare -p {names} 2>/dev/null"
+    tree.hook("10-a.sh", "v=global\n")
+    tree.hook("20-b.sh", f"[[ -v mended ]] || {{ {local}; exit 3; }}\n" if "set -u" not in local
+              else f"[[ -v mended ]] || {{ {local}\n}}\n")  # fmt: skip
+    stack = tree.stack()
+    stack.evaluate("v=global")
+    before = stack.evaluate(show).stdout
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate(show).stdout == before
+
+
+def test_a_global_readonly_array_made_before_the_failure_stays(tree) -> None:
+    tree.hook(
+        "10-a.sh", "readonly -A m=(['a b']=1 [c]=$'\\n'); declare -gr x=2\nlocal x2=1\nexit 3"
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate('echo "${m["a b"]}" $x ${x2-none}').stdout == "1 2 none\n"
+
+
+def test_a_descriptor_left_open_does_not_keep_the_answer_from_coming(tree, output) -> None:
+    stack = tree.run("sleep 1000 & cat <(sleep 1000) >/dev/null & disown -a; echo done")
+
+    assert output(stack, "10-hook.sh") == "done\n"
+
+
+def test_children_of_a_failed_hook_run_on_and_end_with_the_stack(tree) -> None:
+    tree.hook("10-a.sh", "(trap '' TERM; sleep 1000; :) & echo $! >child; exit 1")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    child = int(Path("child").read_text())
+    assert Path(f"/proc/{child}").exists()
+    stack.close()  # the sandbox looks for what is left
+
+
+def test_processes_in_groups_of_their_own_end_with_the_stack(tree) -> None:
+    stack = tree.run("set -m; sleep 1000 & set +m; nohup sleep 1000 & disown -a")
+    stack.close()  # the sandbox looks for what is left
+
+
+# ------------------------------------------------------------------------- cells
+
+
+def test_a_cell_runs_at_top_level_without_errexit(tree) -> None:
+    stack = tree.run("v=1")
+    result = stack.evaluate("false; echo $v; declare w=2; echo oops >&2; (exit 4)")
+
+    assert (result.exited, result.stdout, result.stderr) == (4, "1\n", "oops\n")
+    assert not result
+    assert stack.evaluate("echo $w").stdout == "2\n"
+    assert stack.evaluate("local x=1").exited == 1
+
+
+def test_a_cell_that_exits_ends_nothing_but_itself(tree) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed) as caught:
+        stack.evaluate("w=2\nexit 5")
+
+    assert caught.value.failure.status == 5
+    assert stack.evaluate("echo $v $w").stdout == "1 2\n"
+
+
+def test_errexit_is_on_again_after_a_cell(tree) -> None:
+    tree.hook("10-a.sh", "case $1 in source) false; esac")
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+    stack.evaluate("false; true")
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+
+
+def test_a_cell_with_a_syntax_error_says_where(tree) -> None:
+    stack = tree.run("v=1")
+    try:
+        text = stack.evaluate("echo a\nif\n").stderr
+    except HookFailed as error:
+        text = str(error)
+    assert "syntax error" in text
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    "code", ["", "\n", "#", "# comment", "echo a\\", "echo 'ä ☃ \udcff'", ":" * 10000]
+)
+def test_any_text_can_be_a_cell(tree, code: str) -> None:
+    stack = tree.run("v=1")
+    with contextlib.suppress(HookFailed):
+        stack.evaluate(code)
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+# ------------------------------------------------------------------------- awkward places
+
+
+@pytest.mark.parametrize("name", ["a b", "quo'te", 'dou"ble', "dollar$x `id` \\", "ünïcödé ☃", "-dash", "%s%n",
+                                  "semi;colon & (paren)", "[glob]*?", "\udcff\udc80", "tab\tname"])  # fmt: skip
+def test_paths_may_hold_any_character_but_a_line_break(tmp_path: Path, name: str) -> None:
+    from stacknb import Stack
+
+    top = tmp_path / name
+    (top / "extras.d").mkdir(parents=True)
+    (top / "extras.d" / "10-a b'$x.sh").write_text(
+        'echo "$0"; f() { echo "$PWD" "$1"; }; async_run t f "$TOP_DIR"\nasync_wait t\n'
+        "[[ -v mended ]] || { mended=1; exit 3; }"
+    )
+    (top / "cwd").mkdir()
+    os.chdir(top / "cwd")
+    with Stack(top, run_dir=top / f"run {name}") as stack:
+        with pytest.raises(HookFailed):
+            stack.run_phase("override_defaults")
+        stack.run_phase("override_defaults")
+        stack.async_run("u", "pwd")
+        stack.async_wait()
+        stack.evaluate(
+            "run_process svc 'sleep 1000'; is_running svc && stop_process svc; async_run v false"
+        )
+        log = (top / f"run {name}" / "async" / "t.log").read_bytes()
+    assert os.fsencode(f"{top}/cwd {top}\n") in log
+
+
+@pytest.mark.parametrize("environment", [
+    {"HOME": None}, {"LC_ALL": "tr_TR.UTF-8"}, {"LC_ALL": "ja_JP.EUC-JP"}, {"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"},
+    {"LC_NUMERIC": "de_DE.UTF-8"}, {"TMPDIR": "tmp with  blanks 'q"}, {"BASH_ENV": "/nowhere"}, {"ENV": "/nowhere"},
+    {"SHELLOPTS": "nounset:noglob"}, {"BASHOPTS": "nullglob:extdebug"}, {"POSIXLY_CORRECT": "1"}, {"PS4": "$(id)"},
+    {"IFS": ","}, {"CDPATH": "/"}, {"GLOBIGNORE": "*"}, {"BASH_FUNC_ls%%": "() { :; }"}, {"PYTHONPATH": "/nowhere"},
+    {"BASH_FUNC_f%%": "() {  echo from env\n}"}, {"odd-name": "1", "a.b": "2"}, {"SHLVL": "x"}, {"PWD": "/nowhere"},
+    {"BIG": "x" * 100_000}, {f"V{i}": "y" * 100 for i in range(5000)}, {"bytes": "\udcff\udc80\n"}, {"LINENO": "5"},
+    {"PYTHONHOME": "/nowhere"}, {"EXECIGNORE": "*"}, {"BASH_XTRACEFD": "1"}, {"POSIX_PEDANTIC": "1"},
+], ids=lambda e: next(iter(e)) + "=" + str(next(iter(e.values())))[:20])  # fmt: skip
+def test_the_environment_may_be_odd(
+    tree, output, monkeypatch, environment: dict[str, str | None]
+) -> None:
+    for key, value in environment.items():
+        if key == "TMPDIR":
+            os.mkdir(value)
+            value = os.path.abspath(value)
+            monkeypatch.setattr("tempfile.tempdir", None)
+        if value is None:
+            monkeypatch.delenv(key)
+        else:
+            monkeypatch.setenv(key, value)
+    tree.hook(
+        "10-a.sh",
+        "v=$1\nasync_run t echo $v\nasync_wait t\n[[ -v mended ]] || { mended=1; false; }",
+    )
+    tree.hook("20-b.sh", "echo v=$v")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+    assert caught.value.failure.line == 4
+    stack.run_phase("override_defaults")
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    assert output(stack, "20-b.sh") == "v=override_defaults\n"
+    for log in (stack.run_dir / "async").glob("*.log"):
+        text = log.read_text()
+        assert '"exit_code": 0' in text
+        assert json.loads(text.partition("\n")[0].removeprefix("#stacknb-begin "))["start"] > 1e9
+
+
+def test_a_deleted_cwd_is_no_obstacle(tree, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    os.chdir(gone)
+    stack = tree.stack(run_dir=tmp_path / "run")
+    gone.rmdir()
+    stack.run_phase("override_defaults")
+    stack.evaluate("mkdir x; exit 3" if False else "true")
+    os.chdir(tmp_path)
+
+
+def test_a_hook_of_one_megabyte(tree, output) -> None:
+    stack = tree.run("".join(f"v{i}='{'x' * 90}'\n" for i in range(10_000)) + "echo end")
+
+    assert output(stack, "10-hook.sh") == "end\n"
+    assert len(stack.variables("v[0-9]*")) == 10_000
+
+
+def test_two_stacks_at_once_do_not_meet(tree, tmp_path: Path) -> None:
+    tree.hook("10-a.sh", "v=$RUN_NAME; async_run t sleep 0.05; async_wait t")
+    first, second = tree.stack(env={"RUN_NAME": "one"}), tree.stack(env={"RUN_NAME": "two"})
+    first.run_phase("override_defaults")
+    second.run_phase("override_defaults")
+
+    assert first.run_dir != second.run_dir
+    assert [list(s.variables("v").value) for s in (first, second)] == [["one"], ["two"]]
+
+
+# ------------------------------------------------------------------------- helpers
+
+
+def failure_of(tree, script: str) -> Failure:
+    tree.hook("10-a.sh", script)
+    with pytest.raises(HookFailed) as caught:
+        tree.stack().run_phase("override_defaults")
+    return caught.value.failure
+
+
+def plain_bash(folder: Path, *scripts: str) -> str:
+    """Return what bash prints that sources scripts in a function, under errexit."""
+    lines = ["set -e", 'frame() { source "$@"; }']
+    for number, script in enumerate(scripts):
+        (folder / f"plain{number}").write_text(script)
+        lines.append(f"frame {folder}/plain{number} override_defaults")
+    (folder / "plain").write_text("\n".join(lines) + "\n")
+    return subprocess.run(
+        ["bash", str(folder / "plain")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdin=subprocess.DEVNULL, check=False,
+    ).stdout  # fmt: skip
+
+
+def same_as_plain_bash(tree, output, folder: Path, script: str) -> bool:
+    tree.hook("10-a.sh", script)
+    stack = tree.stack()
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+    assert output(stack, "10-a.sh") == plain_bash(folder, script)
+    return True

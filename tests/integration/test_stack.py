@@ -1,0 +1,458 @@
+"""The dispatcher: phases in order, until, step, failure and mending, unstack and clean, resume."""
+
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+import contextlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import stacknb
+from stacknb import BadInput, HookFailed, Stack, StacknbError
+
+LABELS = [
+    "override_defaults",
+    "source",
+    "stack pre-install",
+    "stack install",
+    "stack post-config",
+    "stack extra",
+    "stack test-config",
+]
+TRACE = 'echo "${BASH_SOURCE##*/}:$*" >>trace\n'
+
+
+def trace() -> list[str]:
+    return Path("trace").read_text().splitlines() if Path("trace").exists() else []
+
+
+def test_every_phase_is_run_in_order_and_what_ran_is_what_was_planned(tree) -> None:
+    for name in ("10-a.sh", "50-b.sh"):
+        tree.hook(name, TRACE)
+    plugin = tree.plugin("p", override_defaults=TRACE, settings=TRACE, plugin_sh=TRACE)
+    stack = tree.stack(plugins=[plugin])
+    plan = stack.plan()
+    assert stack.run_dir is None
+    assert not Path(".stacknb").exists()
+    result = stack.run()
+
+    assert result.complete
+    assert result.ok
+    assert result.phases == LABELS
+    assert trace() == [
+        f"{Path(path).name}:{' '.join(args)}"
+        for path, args in zip(plan.path, plan.args, strict=True)
+    ]
+    assert [(hook.phase, hook.name) for hook in result.hooks] == list(
+        zip(plan.phase, plan.hook, strict=True)
+    )
+    assert "DevStack Component Timing" in result.timing
+    assert "Async summary" in result.timing
+
+
+def test_a_run_goes_until_a_phase_and_on_from_there(tree) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+
+    assert stack.run(until="install").phases == LABELS[:4]
+    assert stack.next_phase == "stack post-config"
+    with pytest.raises(BadInput, match="phase 'stack install' is done already"):
+        stack.run(until="install")
+    assert stack.run().complete
+    assert len(trace()) == 7
+    assert stack.next_phase is None
+
+
+def test_step_by_step(tree) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+    for label in LABELS:
+        assert stack.next_phase == label
+        (hook,) = stack.step()
+        assert hook.phase == label
+    assert stack.result.complete
+    with pytest.raises(BadInput, match="every phase of 'stack' is done; %stack reset begins anew"):
+        stack.step()
+    stack.reset()
+    stack.step()
+    assert len(trace()) == 8
+
+
+@pytest.mark.parametrize(
+    ("done", "phase", "message"),
+    [
+        (
+            [],
+            "install",
+            "phase 'stack install' is out of order: run 'override_defaults', 'source', 'stack pre-install' first",
+        ),
+        (["override_defaults"], "stack-install", "run 'source', 'stack pre-install' first"),
+        (
+            ["override_defaults", "source"],
+            "override_defaults",
+            "'source' is done already; next is 'stack pre-install'",
+        ),
+        ([], "instal", "unknown phase 'instal': did you mean 'install'"),
+        ([], "unstack", "unknown phase 'unstack'"),
+    ],
+)
+def test_a_phase_out_of_order_is_refused_and_nothing_runs(
+    tree, done: list[str], phase: str, message: str
+) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+    for label in done:
+        stack.run_phase(label)
+    with pytest.raises(BadInput, match=message):
+        stack.run_phase(phase)
+
+    assert len(trace()) == len(done)
+
+
+def test_the_last_phase_may_be_run_again(tree) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+    stack.run_phase("override_defaults")
+    stack.run_phase("override_defaults")
+    stack.run_phase("source")
+
+    assert stack.result.phases == LABELS[:2]
+    assert sorted(
+        path.name for path in (stack.run_dir / "hooks" / "override_defaults").iterdir()
+    ) == ["10-a.sh.2.log", "10-a.sh.log"]
+
+
+def test_a_failed_phase_is_run_again_as_a_whole_and_the_run_goes_on(tree) -> None:
+    tree.hook("10-a.sh", TRACE + "x=$((x + 1))")
+    bad = tree.hook("20-b.sh", TRACE + "[[ $2 != install ]] || false")
+    tree.hook("30-c.sh", TRACE)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    assert trace()[-1] == "20-b.sh:stack install"
+    assert stack.next_phase == "stack install"
+    assert not stack.result.ok
+    bad.write_text(TRACE)
+    result = stack.run()
+
+    assert result.complete
+    assert trace()[10:13] == [
+        "20-b.sh:stack install",
+        "10-a.sh:stack install",
+        "20-b.sh:stack install",
+    ]
+    assert list(stack.variables("x").value) == ["8"]
+
+
+def test_unstack_is_a_run_of_its_own_in_a_new_shell_not_under_errexit(tree, output) -> None:
+    tree.hook("10-a.sh", "echo ${left-none}; false; left=1; echo on $1")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    first = stack.run_dir
+    result = stack.run("unstack")
+
+    assert result.complete
+    assert stack.run_dir != first
+    assert output(stack, "10-a.sh", "override_defaults") == "none\non override_defaults\n"
+    assert output(stack, "10-a.sh", "unstack") == "1\non unstack\n"
+
+
+def test_clean_performs_an_unstack_first(tree) -> None:
+    tree.hook("10-a.sh", TRACE)
+    result = tree.stack().run("clean")
+
+    assert trace() == [
+        f"10-a.sh:{word}"
+        for word in (
+            "override_defaults",
+            "source",
+            "unstack",
+            "override_defaults",
+            "source",
+            "clean",
+        )
+    ]
+    assert [hook.phase for hook in result.hooks] == [line.partition(":")[2] for line in trace()]
+    assert result.mode == "clean"
+
+
+def test_a_plugin_that_settings_enable_joins_from_the_next_phase_on(tree) -> None:
+    tree.plugin("late", settings=TRACE, plugin_sh=TRACE)
+    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
+    stack = tree.stack()
+    stack.run(until="pre-install")
+
+    assert trace() == ["plugin.sh:stack pre-install"]
+    assert [plugin.name for plugin in stack._run.plugins] == ["late"]  # type: ignore[union-attr]
+
+
+def test_plugin_requires_that_the_order_contradicts_is_a_note(tree) -> None:
+    plugins = [tree.plugin("a", settings="plugin_requires a b"), tree.plugin("b", settings=":")]
+    stack = tree.stack(plugins=plugins)
+    stack.run(until="source")
+
+    assert (
+        "plugin 'a' requires 'b', which comes after it; move 'b' before 'a'" in stack.result.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("10-a.sh", "echo a\r\n", "CRLF"),
+        ("10-a.sh", "#!/usr/bin/python3\n", "no bash script"),
+        ("10-a.sh", "\0", "NUL"),
+    ],
+)
+def test_a_hook_that_cannot_be_run_is_named_before_the_phase_begins(
+    tree, name: str, text: str, message: str
+) -> None:
+    tree.hook("05-first.sh", TRACE)
+    path = tree.hook(name, text)
+    stack = tree.stack()
+    with pytest.raises(BadInput, match=message) as caught:
+        stack.run()
+
+    assert str(path) in str(caught.value)
+    assert trace() == []
+    path.write_text(":")
+    assert stack.run().complete
+
+
+def test_warnings_are_notes_once_each(tree) -> None:
+    tree.hook("05-a.sh", ":")
+    tree.hook("name.sh", ":")
+    (tree.extras / "50-gone.sh").symlink_to("nowhere")
+    result = tree.stack().run()
+
+    assert len(result.notes) == 3
+    assert [hook.status for hook in result.hooks if hook.name == "50-gone.sh"] == ["skipped"] * 7
+    assert result.ok
+
+
+def test_settings_of_a_localrc_come_before_the_first_hook(tree, tmp_path: Path, output) -> None:
+    (tmp_path / "rc").write_text("A=from-rc\nB='x  y'\nenable_service z\n")
+    tree.hook("10-a.sh", 'echo "$A" "$B" $ENABLED_SERVICES')
+    stack = tree.stack(localrc=tmp_path / "rc")
+    stack.run_phase("override_defaults")
+
+    assert output(stack, "10-a.sh") == "from-rc x  y z\n"
+
+
+def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("A=1\nfalse\n")
+    tree.hook("10-a.sh", TRACE)
+    with pytest.raises(HookFailed) as caught:
+        tree.stack(localrc=tmp_path / "rc").run()
+
+    assert caught.value.failure.what == "localrc"
+    assert caught.value.failure.line == 2
+    assert trace() == []
+
+
+@pytest.mark.parametrize(
+    "env", [{"A": "x\0y"}, {"A\0": "x"}, {"A=B": "x"}, {"A": 5}, {"A": None}, {"\ud800": "x"}]
+)
+def test_variables_that_no_environment_can_hold_are_refused(tree, env: dict) -> None:
+    tree.hook("10-a.sh", ":")
+    with pytest.raises((BadInput, TypeError)):
+        tree.stack(env=env).run_phase("override_defaults")
+
+
+def test_variables_can_be_given_to_the_environment(tree, output) -> None:
+    tree.hook("10-a.sh", 'printf "<%s>" "$A" "$B"; printenv A | wc -c')
+    stack = tree.stack(env={"A": "x\n y", "B": "\udcff"})
+    stack.run_phase("override_defaults")
+
+    assert output(stack, "10-a.sh") == "<x\n y><\udcff>5\n"
+
+
+def test_a_run_directory_that_cannot_be_written_is_named(tree, tmp_path: Path) -> None:
+    tree.hook("10-a.sh", ":")
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match=r"run directory '.*/file/run' cannot be written"):
+        tree.stack(run_dir=tmp_path / "file" / "run").run()
+    assert tree.stack(run_dir=tmp_path / "good").run().complete
+
+
+def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkeypatch) -> None:
+    tree.hook("10-a.sh", ":")
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    monkeypatch.setenv("PATH", str(fake))
+    with pytest.raises(BadInput, match=r"'bash' was not found in PATH; install bash 5.0 or newer"):
+        tree.stack()
+    (fake / "bash").write_text("#!/bin/sh\necho '3.2.57(1)-release'\n")
+    (fake / "bash").chmod(0o755)
+    with pytest.raises(BadInput, match=r"is bash '3.2.57\(1\)-release'; install bash 5.0 or newer"):
+        tree.stack()
+    (fake / "bash").write_text("#!/bin/sh\necho nonsense\n")
+    with pytest.raises(BadInput, match=r"install bash 5.0 or newer"):
+        tree.stack()
+
+
+def test_two_threads_take_turns(tree) -> None:
+    stack = tree.run("n=0")
+    threads = [
+        threading.Thread(target=lambda: [stack.evaluate("n=$((n + 1))") for _ in range(20)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert list(stack.variables("n").value) == ["80"]
+
+
+def test_current_is_the_stack_made_last(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    first, second = tree.stack(), tree.stack()
+    assert stacknb.current() is second
+    second.close()
+    first.close()
+    with pytest.raises(BadInput, match="no stack yet"):
+        stacknb.current()
+
+
+def test_closing_twice_and_using_it_again_begins_a_new_run(tree) -> None:
+    stack = tree.run("v=1")
+    first = stack.run_dir
+    stack.close()
+    stack.close()
+    stack.run_phase("override_defaults")
+
+    assert stack.run_dir != first
+
+
+# ------------------------------------------------------------------------- resume
+
+
+def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
+    tree.hook(
+        "10-a.sh",
+        TRACE
+        + "case $2 in pre-install) v=kept; f() { echo f $v; }; cd / ;; install) [[ -v mended ]] || false; f; pwd ;; esac",
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    run_dir = stack.run_dir
+    stack.close()
+    with Stack.resume(run_dir) as resumed:
+        assert resumed.next_phase == "stack install"
+        assert resumed.run_dir == run_dir
+        resumed.evaluate("mended=1")
+        result = resumed.run()
+
+        assert result.complete
+        assert result.phases == LABELS
+        assert output(resumed, "10-a.sh.2", "stack install") == "f kept\n/\n"
+    assert json.loads((run_dir / "run.json").read_text())["mode"] == "stack"
+
+
+def test_resume_finds_the_latest_run(tree) -> None:
+    tree.hook("10-a.sh", "[[ $1 == override_defaults ]]")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    run_dir = stack.run_dir
+    stack.close()
+    with Stack.resume(".") as resumed:
+        assert resumed.run_dir == run_dir
+        assert resumed.next_phase == "source"
+
+
+def test_resume_under_errexit_is_under_errexit(tree) -> None:
+    tree.hook("10-a.sh", "case $1 in source) exit 3 ;; esac")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    run_dir = stack.run_dir
+    stack.close()
+    tree.hook("10-a.sh", "false\necho never")
+    with Stack.resume(run_dir) as resumed, pytest.raises(HookFailed):
+        resumed.run()
+
+
+def test_what_cannot_be_resumed_is_named(tree, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no run directory"):
+        Stack.resume(tmp_path)
+    tree.hook("10-a.sh", "kill -9 $$")
+    stack = tree.stack(run_dir=tmp_path / "run")
+    with pytest.raises(HookFailed):
+        stack.run()
+    stack.close()
+    with pytest.raises(BadInput, match=r"left no snapshot to resume from; stack anew"):
+        Stack.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "x",
+        "#stacknb variables\n",
+        "declare -- v=$'",
+        '#stacknb variables\ndeclare -- a="1"\n#stacknb traps\ntrap -- \'x',
+    ],
+)
+def test_a_damaged_snapshot_is_no_reason_to_hang(tree, damage: str) -> None:
+    tree.hook("10-a.sh", "case $1 in source) exit 3 ;; esac")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    run_dir = stack.run_dir
+    stack.close()
+    (run_dir / "state" / "snapshot.bash").write_text(damage)
+    tree.hook("10-a.sh", ":")
+    with contextlib.suppress(StacknbError), Stack.resume(run_dir) as resumed:
+        resumed.evaluate("echo x")
+
+
+def test_a_killed_process_can_be_resumed_with_the_state_of_the_last_hook(
+    tree, left, tmp_path: Path, until
+) -> None:
+    tree.hook("10-a.sh", "v=$1; case $1 in source) : >ready; sleep 1000 ;; esac")
+    tree.hook("05-b.sh", "w=$1")
+    code = f"import stacknb\nstacknb.Stack({str(tree.path)!r}, run_dir={str(tmp_path / 'run')!r}).run()"
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        until(lambda: Path("ready").exists(), "it has come so far")
+        parent.send_signal(signal.SIGKILL)
+    tree.hook("10-a.sh", "v=$1")
+    with Stack.resume(tmp_path / "run") as resumed:
+        assert resumed.next_phase == "source"
+        assert resumed.evaluate("echo $v $w").stdout == "override_defaults source\n"
+        assert resumed.run().complete
+    until(lambda: left() == [], "the old supervisor has ended what the killed process left", 10)
+
+
+def test_the_run_directory_holds_what_the_contract_says(tree) -> None:
+    tree.hook("10-a.sh", "[[ $2 != install ]] || { async_run t true; async_wait t; }")
+    stack = tree.stack(plugins=[tree.plugin("p", settings=":")])
+    stack.run()
+    stack.evaluate("echo cell")
+    found = {
+        str(path.relative_to(stack.run_dir)) for path in stack.run_dir.rglob("*") if path.is_file()
+    }
+
+    assert {
+        "run.json",
+        "journal.jsonl",
+        "waits.jsonl",
+        "async/t.log",
+        "cells/1.bash",
+        "cells/1.log",
+    } <= found
+    assert {f"hooks/{label.replace(' ', '-')}/10-a.sh.log" for label in LABELS} <= found
+    assert "hooks/source/p-settings.log" in found
+    assert stat.S_IMODE((stack.run_dir / "state").stat().st_mode) == 0o700
+    assert os.readlink(stack.run_dir.parent / "latest") == stack.run_dir.name

@@ -1,0 +1,261 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import stacknb
+from stacknb import cli, tasklog
+from stacknb.cli import main
+from stacknb.journal import Event, RunDir
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    extras = tmp_path / "tree" / "extras.d"
+    extras.mkdir(parents=True)
+    (extras / "50-api.sh").write_text("true\n")
+    (extras / "5-odd.sh").write_text("true\n")
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def run() -> RunDir:
+    """Return a run of one task, which printed two lines and bytes that are no UTF-8."""
+    folder = RunDir.create(None, "stack", {"top_dir": "/tree"})
+    header = {"kind": "task", "name": "db", "start": 1.0, "pid": 1, "run": folder.run}
+    (folder.path / "async" / "db.log").write_bytes(
+        tasklog.begin_line(header) + b"one\n\xff\0" + tasklog.end_line(header, end=2, exit_code=0)
+    )
+    return folder
+
+
+@pytest.fixture
+def said(capfd: Capture) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs a command and returns its status, stdout and stderr."""
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = main(argv)
+        return status, *capfd.readouterr()
+
+    return call
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ([], "COMMAND is missing; see stacknb --help"),
+        (["stak"], "unknown command 'stak'; did you mean 'stack'?; see stacknb --help"),
+        (["stack"], "TOP_DIR is missing; see stacknb stack --help"),
+        (["stack", "nowhere"], "top_dir 'nowhere': there is no such folder; "),
+        (["plan", "tree", "--mode", "x"], "unknown mode 'x'; there are stack, unstack, clean"),
+        (["plan", "tree", "--plugin", "x"], "plugin 'x' should be NAME=DIR"),
+        (["stack", "tree", "instal"], "unknown phase 'instal': did you mean 'install'? "),
+        (["stack", "tree", "--until", "x"], "unknown phase 'x': "),
+        (["stack", "tree", "install"], "phase 'stack install' is out of order in a new run: "),
+        (["stack", "tree", "--executor", "dask"], "unknown executor 'dask'; there is 'bash'"),
+        (["stack", "tree", "--resume"], "'.' is no run directory: "),
+        (["status", "tree"], "'tree' is no run directory: "),
+        (["log", "tree", "db"], "'tree' is no run directory: "),
+    ],
+)
+def test_bad_input_is_one_clear_line(said: Said, argv: list[str], line: str) -> None:
+    status, out, err = said(*argv)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"stacknb: {line}")
+    assert err.count("\n") == 1
+    assert not Path(".stacknb").exists()
+
+
+def test_help_and_version_are_no_failures(said: Said) -> None:
+    assert said("--version")[:2] == (0, f"stacknb {stacknb.__version__}\n")
+    status, out, err = said("--help")
+    assert (status, err) == (0, "")
+    assert "unstack" in out
+
+
+def test_a_plan_is_a_table(said: Said, tree: Path) -> None:
+    status, out, err = said("plan", "tree")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["phase", "hook", "arguments", "path"]
+    assert lines[1].split() == [
+        "override_defaults", "5-odd.sh", "override_defaults", str(tree / "extras.d" / "5-odd.sh"),
+    ]  # fmt: skip
+    assert lines[2].split()[0] == "50-api.sh"
+    assert "stack install" in out
+    assert lines[-1].startswith("warning: 5-odd.sh: its name should begin with two digits")
+    assert not Path(".stacknb").exists()
+
+
+def test_a_plan_of_clean_shows_its_unstack_run(said: Said) -> None:
+    out = said("plan", "tree", "--mode", "clean")[1]
+    assert out.index("── a run of unstack") < out.index("── a run of clean")
+
+
+def test_a_plan_as_json_is_a_list_of_hooks(said: Said, tree: Path) -> None:
+    status, out, err = said("plan", "tree", "--json")
+    rows = json.loads(out)
+    assert (status, err) == (0, "")
+    assert rows[0] == {
+        "phase": "override_defaults", "hook": "5-odd.sh", "args": ["override_defaults"],
+        "path": str(tree / "extras.d" / "5-odd.sh"), "warning": rows[0]["warning"], "run": "stack",
+    }  # fmt: skip
+    assert len(rows) == 14
+
+
+def test_an_error_of_a_json_command_is_a_document_too(said: Said) -> None:
+    status, out, err = said("stack", "nowhere", "--json")
+    assert status == 2
+    assert json.loads(out)["error"] in err
+
+
+def test_status_tells_of_a_run(said: Said, run: RunDir) -> None:
+    run.write(Event("warning", 1.0, "mind this"))
+    status, out, err = said("status", ".")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"stack run {run.run}: unfinished, 0 of 7 phases\n")
+    assert "✓ db" in out
+    assert (
+        json.loads(said("status", ".stacknb/runs/latest", "--json")[1])["tasks"][0]["status"]
+        == "ok"
+    )
+
+
+def test_a_log_comes_byte_for_byte(run: RunDir, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["log", ".", "db"]) == 0
+    assert capfdbinary.readouterr().out == b"one\n\xff\0"
+    assert main(["log", ".", "db", "--follow"]) == 0
+    assert capfdbinary.readouterr().out == b"one\n\xff\0"
+
+
+def test_logs_of_one_name_stand_below_their_paths(said: Said, run: RunDir) -> None:
+    for phase, text in (("source", b""), ("stack install", b"two\n"), ("stack extra", b"three\n")):
+        path = run.new_log("hook", "50-api.sh", [], phase, 1)
+        with path.open("ab") as file:
+            file.write(text + tasklog.end_line(tasklog.read_header(path), end=1, exit_code=0))
+    _, out, _ = said("log", ".", "50-api.sh")
+    assert "hooks/source/" not in out
+    assert [line for line in out.splitlines() if line[:1] != "="] == ["two", "three"]
+    assert out.count("==> ") == 2
+    assert said("log", ".", "stack-install/50-api.sh")[1] == "two\n"
+
+
+def test_following_a_log_ends_with_its_process(said: Said, run: RunDir) -> None:
+    header = {"kind": "task", "name": "lost", "start": 1.0, "pid": 2**22 + 1, "run": run.run}
+    (run.path / "async" / "lost.log").write_bytes(tasklog.begin_line(header) + b"half a li")
+    assert said("log", ".", "lost", "--follow")[:2] == (0, "half a li")
+
+
+def test_a_log_that_is_not_there_is_an_error(said: Said, run: RunDir) -> None:
+    status, out, err = said("log", ".", "dv")
+    assert (status, out) == (2, "")
+    assert "no log 'dv'" in err
+    assert "did you mean 'db'" in err
+
+
+# -- streams, in a process of its own -------------------------------------------------------------
+
+
+def bash(command: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which $S is the command line."""
+    return subprocess.run(
+        ["bash", "-c", command], check=False, capture_output=True, text=True, timeout=30,
+        env={**os.environ, "S": f"{sys.executable} -m stacknb.cli"},
+    )  # fmt: skip
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(run: RunDir) -> None:
+    with (run.path / "async" / "db.log").open("r+b") as file:
+        file.readline()
+        file.truncate()
+        file.write(b"x\n" * 2_000_000)
+    done = bash("$S log . db | head -1; echo ${PIPESTATUS[0]}")
+    assert (done.stdout, done.stderr) == ("x\n0\n", "")
+
+
+def test_a_full_disk_is_one_line(run: RunDir) -> None:
+    done = bash("$S status . >/dev/full")
+    assert (done.returncode, done.stderr) == (1, "stacknb: No space left on device\n")
+
+
+def test_closed_streams_do_no_harm(run: RunDir) -> None:
+    done = bash("$S status . >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_cannot_be_encoded_is_escaped(run: RunDir) -> None:
+    done = bash("LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 $S status .")
+    assert done.returncode == 0
+    assert "\\u2713 db" in done.stdout
+
+
+def test_the_console_script_is_the_same_program() -> None:
+    script = Path(sys.executable).with_name("stacknb")
+    done = subprocess.run([script, "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("stacknb ")
+
+
+# -- signals --------------------------------------------------------------------------------------
+
+
+def test_the_first_signal_interrupts_and_others_do_not() -> None:
+    signals = cli._Signals()
+    with pytest.raises(KeyboardInterrupt), signals.installed():
+        signal.raise_signal(signal.SIGTERM)
+    assert signals.number == signal.SIGTERM
+    signal.raise_signal(signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        assert signal.getsignal(number) is signal.SIG_IGN
+        signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
+
+
+def test_handlers_are_put_back_when_nothing_came() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with cli._Signals().installed():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_during_the_set_up_interrupts_at_the_first_phase() -> None:
+    signals = cli._Signals()
+    signals.hold()
+    signals(signal.SIGINT, None)
+    signals.on_event(Event("run-start", 1.0, "stack"))
+    with pytest.raises(KeyboardInterrupt):
+        signals.on_event(Event("phase-start", 1.0, "source"))
+
+
+def test_a_second_signal_does_not_wait_for_the_set_up() -> None:
+    signals = cli._Signals()
+    signals.hold()
+    signals(signal.SIGINT, None)
+    with pytest.raises(KeyboardInterrupt):
+        signals(signal.SIGINT, None)
+
+
+def test_while_closing_no_signal_interrupts() -> None:
+    signals = cli._Signals()
+    signals.stop()
+    signals(signal.SIGINT, None)
+    assert signals.number == signal.SIGINT
+
+
+def test_a_run_that_did_not_notice_the_signal_ends_at_the_next_hook() -> None:
+    signals = cli._Signals()
+    signals.stop()
+    signals(signal.SIGINT, None)
+    signals.on_event(Event("hook-end", 1.0, "10-a.sh"))
+    with pytest.raises(KeyboardInterrupt):
+        signals.on_event(Event("hook-start", 1.0, "20-b.sh"))

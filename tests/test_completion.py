@@ -1,0 +1,100 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from stacknb import completion, dispatcher
+from stacknb.dispatcher import Stack
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(dispatcher, "_current", None)
+    for name in ("webshop/extras.d", "webshop/more", ".stacknb/runs/20260101T000000Z-stack"):
+        Path(name).mkdir(parents=True)
+    Path("webshop/extras.d/50-api.sh").touch()
+    Path("webshop/localrc").touch()
+
+
+@pytest.fixture
+def at_hand(monkeypatch: pytest.MonkeyPatch) -> Stack:
+    tasks = {"generate_products": None, "generate_orders": None}
+    monkeypatch.setattr(Stack, "tasks", property(lambda self: tasks))
+    return Stack("webshop")
+
+
+def found(line: str) -> list[str]:
+    return completion.complete(*completion.split(line))
+
+
+def test_words_phases_and_folders_begin_a_line() -> None:
+    assert found("%stack inst") == ["install"]
+    assert found("%stack st") == ["stack", "step", "status"]
+    assert found("%stack web") == ["webshop/"]
+    assert sorted(found("%stack webshop/")) == ["webshop/extras.d/", "webshop/more/"]
+    assert {"plan", "all", "source", "test-config", "webshop/"} <= {*found("%stack ")}
+
+
+def test_behind_the_tree_stand_words_but_no_second_tree() -> None:
+    assert "webshop/" not in found("%stack ./webshop ")
+    assert found("%stack ./webshop pre") == ["pre-install"]
+
+
+def test_options_are_those_of_the_word() -> None:
+    assert "--until" in found("%stack --")
+    assert found("%stack plan --m") == ["--mode"]
+    assert found("%stack step --m") == []
+    assert found("%async_task --") == ["--after", "--timeout"]
+
+
+def test_the_value_of_an_option_is_completed_by_its_kind() -> None:
+    assert found("%stack --until ext") == ["extra"]
+    assert found("%stack plan --mode c") == ["clean"]
+    assert sorted(found("%stack --localrc webshop/")) == [
+        "webshop/extras.d/", "webshop/localrc", "webshop/more/",
+    ]  # fmt: skip
+    assert found("%stack --plugin reports=web") == ["webshop/"]
+
+
+def test_hooks_and_tasks_have_logs(at_hand: Stack) -> None:
+    assert found("%stack log 5") == ["50-api.sh"]
+    assert found("%stack log gen") == ["generate_products", "generate_orders"]
+
+
+def test_tasks_can_be_waited_for(at_hand: Stack) -> None:
+    assert found("%wait generate_o") == ["generate_orders"]
+    assert found("%wait generate_orders generate_p") == ["generate_products"]
+    assert found("%async_task --after generate_p") == ["generate_products"]
+
+
+def test_runs_can_be_resumed() -> None:
+    assert found("%stack resume ") == [".stacknb/runs/20260101T000000Z-stack/"]
+
+
+def test_without_a_stack_nothing_is_started_and_nothing_fails() -> None:
+    assert found("%wait ") == []
+    assert found("%stack log ") == []
+    assert dispatcher._current is None
+
+
+@pytest.mark.parametrize("line", ["stack ", "%stacks x", "print('%stack ')", "x = 1", "%timeit "])
+def test_other_lines_are_left_alone(line: str) -> None:
+    assert completion.split(line)[0] == ""
+
+
+def test_an_assignment_is_one_of_ours() -> None:
+    assert found("task = %async_task --a") == ["--after"]
+
+
+def test_ipython_asks_us_first_and_once() -> None:
+    ipython = SimpleNamespace(Completer=SimpleNamespace(custom_matchers=["another"]))
+    completion.register(ipython)
+    completion.register(ipython)
+    other, matcher = ipython.Completer.custom_matchers
+    assert other == "another"
+    answer = matcher(SimpleNamespace(text_until_cursor="%stack inst"))
+    assert [entry.text for entry in answer["completions"]] == ["install"]
+    assert answer["matched_fragment"] == "inst"
+    assert answer["suppress"] is True
+    assert matcher(SimpleNamespace(text_until_cursor="import os"))["completions"] == []

@@ -1,0 +1,109 @@
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+from pathlib import Path
+
+import pytest
+
+from stacknb import tasklog
+from stacknb.exceptions import Failure
+from stacknb.failures import explain
+from stacknb.shell import Turn
+
+SCRIPT = "a=1\nf() {\n  false\n}\nf\n# the end\n\n"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "50-a.sh"
+    path.write_text(SCRIPT)
+    return path
+
+
+def explained(script: Path, turn: Turn, output: str = "", interrupted: bool = False) -> Failure:
+    log = script.with_suffix(".log")
+    header = {"kind": "hook", "name": "50-a.sh", "run": "r"}
+    log.write_bytes(
+        tasklog.begin_line(header)
+        + output.encode()
+        + tasklog.end_line(header, end=1.0, exit_code=turn.status)
+    )
+    return explain(turn, "50-a.sh", script, log, interrupted)
+
+
+def died(status: int, how: str, file: object = "", line: str = "", command: str = "") -> Turn:
+    return Turn("died", status, {}, (), how, str(file), line, command)
+
+
+def test_a_command_that_failed_under_errexit(script: Path) -> None:
+    failure = explained(script, died(1, "errexit", script, "3", "false"), "one\ntwo\n")
+
+    assert (failure.what, failure.status, failure.reason) == (
+        "50-a.sh",
+        1,
+        "failed with status 1 under errexit",
+    )
+    assert (failure.file, failure.line, failure.command) == (str(script), 3, "false")
+    assert failure.last_lines == ("one", "two")
+    assert failure.log == str(script.with_suffix(".log"))
+
+
+def test_a_call_of_exit(script: Path) -> None:
+    failure = explained(script, died(4, "exit", script, "3", "exit 4"))
+
+    assert (failure.reason, failure.place, failure.command) == (
+        "called exit with status 4",
+        f"{script}:3",
+        "exit 4",
+    )
+
+
+def test_where_the_source_itself_failed_it_is_the_last_command(script: Path) -> None:
+    failure = explained(
+        script, died(1, "errexit", "/x/stacknb/bash/driver.bash", "99", 'source "$_stacknb_path"')
+    )
+
+    assert (failure.file, failure.line, failure.command) == (str(script), 5, "f")
+    assert "its last command" in failure.reason
+
+
+@pytest.mark.parametrize("word", ["line", "Zeile", "行", "satır"])
+def test_the_message_of_bash_tells_line_and_reason_in_any_language(script: Path, word: str) -> None:
+    output = f"x\n{script}: {word} 3: nope: unbound variable\n"
+    failure = explained(script, died(1, "other", script, "", "source"), output)
+
+    assert (failure.reason, failure.line, failure.command) == (
+        "failed: nope: unbound variable",
+        3,
+        "false",
+    )
+
+
+def test_of_a_syntax_error_in_two_lines_the_first_is_told(script: Path) -> None:
+    output = f"{script}: line 3: syntax error near unexpected token `fi'\n{script}: line 3: `fi'\n"
+    failure = explained(script, died(2, "other", script, "", "source"), output)
+
+    assert failure.reason == "failed: syntax error near unexpected token `fi'"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(137, "ended: its shell was killed by SIGKILL"), (139, "ended: its shell was killed by SIGSEGV"),
+     (0, "ended its shell with status 0 (by exec, or through an EXIT trap)"), (255, "ended its shell with status 255 (by exec, or through an EXIT trap)"), (162, "ended: its shell was killed by SIGRTMIN")],
+)  # fmt: skip
+def test_a_shell_that_is_gone_without_a_word(script: Path, status: int, reason: str) -> None:
+    failure = explained(script, Turn("lost", status, {}))
+
+    assert (failure.status, failure.reason, failure.file) == (status, reason, str(script))
+
+
+def test_an_interrupted_hook(script: Path) -> None:
+    failure = explained(script, died(130, "interrupt", script, "3", "sleep 100"), interrupted=True)
+
+    assert (failure.reason, failure.line, failure.command) == ("was interrupted", 3, "sleep 100")
+    assert explained(script, Turn("lost", 137, {}), interrupted=True).reason == "was interrupted"
+
+
+def test_a_script_or_a_log_that_is_gone_is_no_error(script: Path, tmp_path: Path) -> None:
+    failure = explain(Turn("lost", 1, {}), "50-a.sh", tmp_path / "gone", tmp_path / "no log", False)
+
+    assert (failure.line, failure.command, failure.last_lines) == (None, "", ())

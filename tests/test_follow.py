@@ -1,0 +1,117 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacknb import tasklog
+from stacknb.follow import LAST, MOST, Follower, last_line
+
+HEADER: dict[str, Any] = {"kind": "hook", "name": "h", "run": "r", "pid": 1, "start": 1.0}
+FOOTER = tasklog.end_line(HEADER, end=2.0, exit_code=0)
+
+
+class Log:
+    """A log that grows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(tasklog.begin_line(HEADER))
+
+    def add(self, data: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(data)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "h.log")
+
+
+def rest(follower: Follower) -> bytes:
+    return b"".join(iter(follower.read, b""))
+
+
+@given(
+    st.lists(st.sampled_from([b"x", b"\n", b"\n\n", b"\n#stack", b"\n#stacknb-end {}\n"])),
+    st.integers(0, 30),
+)
+def test_pieces_and_the_rest_are_the_output(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], cut: int
+) -> None:
+    log = Log(tmp_path_factory.mktemp("log") / "h.log")
+    output = b"".join(parts)
+    follower = Follower(log.path)
+    log.add(output[:cut])
+    shown = follower.glance()
+    log.add(output[cut:] + FOOTER)
+    shown += follower.glance()
+    assert b"exit_code" not in shown
+    follower.finish()
+    shown += rest(follower)
+    # The newline before a footer may be shown as the end of a line that has none.
+    assert shown in (output, output + b"\n")
+
+
+def test_a_line_is_shown_before_the_next_one_begins(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"step 1\n")
+    assert follower.glance() == b"step 1\n"
+    log.add(b"\n")
+    assert follower.glance() == b""  # might belong to the footer
+    log.add(b"step 2\n")
+    assert follower.glance() == b"\nstep 2\n"
+
+
+def test_the_footer_is_never_shown(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"done\n" + FOOTER)
+    assert follower.glance() == b"done\n"
+    assert follower.held
+    follower.finish()
+    assert follower.glance() == b""
+
+
+def test_a_forged_footer_is_shown_as_the_output_it_is(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"a\n#stacknb-end {}\nb\n")
+    assert follower.glance() == b"a"
+    log.add(FOOTER)
+    follower.finish()
+    assert rest(follower) == b"\n#stacknb-end {}\nb\n"
+
+
+def test_of_much_that_is_left_the_end_is_shown_from_a_whole_line_on(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"0123456\n" * ((MOST >> 3) + 1000) + FOOTER)
+    skipped = follower.finish(MOST)
+    left = rest(follower)
+    assert skipped + len(left) == MOST + 8000
+    assert len(left) <= LAST
+    assert left.startswith(b"0123456\n")
+
+
+def test_a_glance_is_short_when_most_will_be_left_out_anyway(log: Log) -> None:
+    log.add(b"x" * (MOST + 2 * LAST))
+    assert len(Follower(log.path).glance()) == LAST
+
+
+def test_a_log_that_is_not_there_yet_has_no_output(tmp_path: Path) -> None:
+    follower = Follower(tmp_path / "no.log")
+    assert follower.glance() == b""
+    assert follower.finish() == 0
+    assert follower.read() == b""
+
+
+def test_the_last_line_of_a_growing_log_is_neither_header_nor_footer(log: Log) -> None:
+    assert last_line(log.path) == b""
+    log.add(b"one\ntwo\n\n")
+    assert last_line(log.path) == b"two"
+    log.add(FOOTER)
+    assert last_line(log.path) == b"two"
+
+
+def test_the_last_line_is_found_at_the_end_of_a_long_log(log: Log) -> None:
+    log.add(b"x" * 100_000 + b"\nend")
+    assert last_line(log.path) == b"end"

@@ -1,0 +1,198 @@
+import json
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from stacknb import journal, tasklog
+from stacknb.exceptions import BadInput
+from stacknb.journal import Event, RunDir
+
+NOON = 1_795_348_800.0  # 2026-11-22 12:00:00 UTC
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(path: str | None = "run", mode: str = "stack") -> RunDir:
+    return RunDir.create(path, mode, {"top_dir": "/t"}, clock=lambda: NOON)
+
+
+def test_a_run_goes_to_a_folder_named_by_time_and_mode_and_latest_points_to_it(here: Path) -> None:
+    run = made(None)
+
+    assert run.path == here / ".stacknb" / "runs" / "20261122T120000Z-stack"
+    assert os.readlink(run.path.parent / "latest") == "20261122T120000Z-stack"
+    assert re.fullmatch(r"20261122T120000Z-stack-[0-9a-f]{6}", run.run)
+
+
+def test_runs_of_the_same_second_are_numbered_and_latest_is_the_last() -> None:
+    names = [made(None).path.name for _ in range(3)]
+
+    assert names == [
+        "20261122T120000Z-stack",
+        "20261122T120000Z-stack.2",
+        "20261122T120000Z-stack.3",
+    ]
+    assert journal.find(".").name == names[-1]
+
+
+def test_a_folder_of_ones_own_choice_leaves_latest_alone(here: Path) -> None:
+    run = made("my run")
+
+    assert run.path == here / "my run"
+    assert not (here / "latest").exists()
+    assert not (here / ".stacknb").exists()
+
+
+def test_the_state_folder_is_for_the_owner_alone() -> None:
+    assert stat.S_IMODE((made().path / "state").stat().st_mode) == 0o700
+
+
+def test_the_facts_are_kept() -> None:
+    run = made()
+    facts = RunDir.open("run").facts()
+
+    assert facts == {"run": run.run, "mode": "stack", "start": NOON, "top_dir": "/t"}
+    assert RunDir.open("run").run == run.run
+
+
+def test_a_folder_that_holds_a_run_is_refused() -> None:
+    made()
+    with pytest.raises(
+        BadInput, match=r"run directory '.*/run' holds a run already; choose another, or resume it"
+    ):
+        made()
+
+
+def test_a_folder_with_other_things_in_it_is_taken(here: Path) -> None:
+    (here / "run").mkdir()
+    (here / "run" / "mine").touch()
+
+    assert made().path == here / "run"
+
+
+@pytest.mark.parametrize("path", ["file", "file/run", "/proc/run", "a\nb"])
+def test_a_folder_that_cannot_be_made_is_named(here: Path, path: str) -> None:
+    (here / "file").touch()
+    with pytest.raises(
+        BadInput,
+        match=r"run directory '.*' (cannot be written: .*; choose another|has a line break)",
+    ):
+        made(path)
+
+
+def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = made()
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(
+        BadInput,
+        match=r"log '.*/50-a.sh.log' cannot be written: No space left on device; free some room",
+    ):
+        run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", 1)
+    run.write(Event("warning", NOON, "x"))  # no reason to end a run
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "phase", "where"),
+    [
+        ("hook", "50-a.sh", "stack install", "hooks/stack-install/50-a.sh.log"),
+        ("hook", "p-settings", "source", "hooks/source/p-settings.log"),
+        ("cell", "1", "stack install", "cells/1.log"),
+    ],
+)
+def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where: str) -> None:
+    run = made()
+    path = run.new_log(kind, name, ["/t/x", "a b", "\udcff"], phase, 17)
+    header = tasklog.read_header(path)
+
+    assert path == run.path / where
+    assert (header["kind"], header["name"], header["phase"], header["pid"], header["run"]) == (
+        kind,
+        name,
+        phase,
+        17,
+        run.run,
+    )
+    assert header["command"] == ["/t/x", "a b", "\udcff"]
+    assert header["hook"] == (name if kind == "hook" else "")
+    assert run.new_log(kind, name, [], phase, 17).name == f"{path.name.removesuffix('.log')}.2.log"
+
+
+def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> None:
+    run, reader = made(), RunDir.open("run")
+    run.write(Event("phase-start", 1.0, "source", {"hooks": ["a"]}))
+    assert reader.new_events() == [Event("phase-start", 1.0, "source", {"hooks": ["a"]})]
+    assert reader.new_events() == []
+
+    line = json.dumps({"event": "task", "time": 2.0, "name": "t", "pid": 3}).encode() + b"\n"
+    with (run.path / "journal.jsonl").open("ab") as file:
+        file.write(line[:10])
+    assert reader.new_events() == []
+    with (run.path / "journal.jsonl").open("ab") as file:
+        file.write(line[10:])
+    assert reader.new_events() == [Event("task", 2.0, "t", {"pid": 3})]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"nonsense", b"[1]", b"{}", b'{"event": "x"}', b"\xff", b"", b'{"event": 1, "time": 2}'],
+)
+def test_a_damaged_line_hides_no_other(line: bytes) -> None:
+    run = made()
+    run.write(Event("a", 1.0, "x"))
+    with (run.path / "journal.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    run.write(Event("b", 2.0, "y"))
+
+    assert [event.kind for event in run.new_events()] == ["a", "b"]
+
+
+def test_a_phase_is_done_if_its_last_try_was_well() -> None:
+    run = made()
+    for name, ok in [
+        ("override_defaults", True),
+        ("source", False),
+        ("source", True),
+        ("stack install", True),
+        ("stack install", False),
+    ]:
+        run.write(Event("phase-end", 1.0, name, {"ok": ok}))
+
+    assert RunDir.open("run").phases_done() == ["override_defaults", "source"]
+
+
+def test_a_journal_that_is_missing_is_an_empty_one() -> None:
+    run = made()
+
+    assert run.new_events() == []
+    assert run.new_waits() == []
+    assert run.phases_done() == []
+
+
+def test_a_run_is_found_by_its_folder_and_by_latest_above_it(here: Path) -> None:
+    run = made(None)
+
+    for path in (run.path, run.path.parent, here, "."):
+        assert journal.find(path) == run.path
+
+
+def test_no_run_is_named(here: Path) -> None:
+    with pytest.raises(BadInput, match=r"'.*none' is no run directory: it has no run.json"):
+        journal.find(here / "none")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1'])
+def test_a_damaged_run_json_is_one_clear_line(text: str) -> None:
+    made()
+    Path("run/run.json").write_text(text)
+    with pytest.raises(BadInput, match=r"run.json"):
+        RunDir.open("run")

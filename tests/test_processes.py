@@ -1,0 +1,115 @@
+# ruff: noqa: E501  (a script of bash is read best on one line)
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from stacknb import processes
+
+STARTED = "import sys; print('started', flush=True); sys.stdin.read()"
+
+
+@contextmanager
+def started(*words: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program that prints a line when it is ready."""
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, **options
+    ) as process:  # type: ignore[call-overload]
+        assert process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_process_that_runs_is_alive_and_a_zombie_is_not() -> None:
+    with started("sh", "-c", "echo; exec sleep 100") as process:
+        assert processes.alive(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert processes.stat_fields(process.pid)[0] == "Z"
+        assert not processes.alive(process.pid)
+    assert not processes.alive(process.pid)
+
+
+def test_a_stopped_process_is_alive() -> None:
+    with started("sh", "-c", "echo; exec sleep 100") as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        assert processes.alive(process.pid)
+
+
+def test_the_fields_are_those_of_proc_whatever_the_name_of_the_program(tmp_path) -> None:
+    program = tmp_path / "a) S 1 (b"
+    program.write_text("#!/bin/sh\necho; read x\n")
+    program.chmod(0o755)
+    with started(str(program), start_new_session=True) as process:
+        fields = processes.stat_fields(process.pid)
+
+        assert fields[1:4] == [str(os.getpid()), str(process.pid), str(process.pid)]
+        assert int(fields[processes.START_TIME]) > 0
+    assert processes.stat_fields(process.pid) == []
+
+
+def test_members_of_a_group_and_of_a_session() -> None:
+    script = "sleep 100 & set -m; sleep 100 & echo; wait"
+    with started("bash", "-c", script, start_new_session=True) as process:
+        group, session = (
+            processes.members(group=process.pid),
+            processes.members(session=process.pid),
+        )
+
+        assert len(group) == 2
+        assert len(session) == 3
+        assert process.pid in group
+        processes.end_all(lambda: processes.members(session=process.pid), 5)
+        assert processes.members(session=process.pid) == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["sleep 100 & echo; wait", "trap '' TERM; (trap '' TERM; echo; exec sleep 100) & wait; sleep 100",
+     "trap 'sleep 100' TERM; echo; sleep 100", "echo; kill -STOP $$",
+     "trap '' TERM HUP INT; while :; do (sleep 0.01); done & echo; wait"],
+    ids=["plain", "ignores SIGTERM", "lingers", "stopped", "forks all the time"],
+)  # fmt: skip
+def test_a_whole_group_is_ended_and_verified_empty(script: str) -> None:
+    with started("bash", "-c", script, start_new_session=True) as process:
+        begun = time.monotonic()
+        processes.end_group(process.pid, grace_s=0.2)
+
+        assert processes.members(group=process.pid) == []
+        assert time.monotonic() - begun < 5
+
+
+def test_a_group_that_ends_at_sigterm_is_not_killed() -> None:
+    with started(
+        "bash", "-c", "trap 'exit 7' TERM; echo; sleep 100 & wait", start_new_session=True
+    ) as process:
+        processes.end_group(process.pid)
+
+        assert process.wait() == 7
+
+
+def test_ending_what_is_not_there_returns_at_once() -> None:
+    with started("sh", "-c", "echo; exec true") as process:
+        process.wait()
+    processes.end_group(process.pid)
+    processes.send([process.pid], signal.SIGTERM)
+
+
+def test_what_is_to_be_done_meanwhile_is_done() -> None:
+    with started(
+        "bash", "-c", "trap '' TERM; echo; while :; do sleep 100; done", start_new_session=True
+    ) as process:
+        calls: list[int] = []
+        processes.end_all(
+            lambda: processes.members(group=process.pid), 0.1, lambda: calls.append(1)
+        )
+
+        assert calls

@@ -1,0 +1,203 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacknb import status, tasklog
+from stacknb.exceptions import BadInput
+from stacknb.journal import Event, RunDir
+
+GONE = 2**22 + 1  # no process has that number
+
+
+class Run:
+    """A run directory written by hand."""
+
+    def __init__(self, path: Path, mode: str = "stack") -> None:
+        self.folder = RunDir.create(path, mode, {"top_dir": "/tree"}, clock=lambda: 1000.0)
+        self.path = self.folder.path
+
+    def log(self, where: str, code: int | None = 0, pid: int = GONE,
+            **header: Any) -> None:  # fmt: skip
+        """Write a log; without an exit code it has no footer."""
+        path = self.path / f"{where}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kind = {"hooks": "hook", "async": "task"}.get(where.split("/")[0], "service")
+        head = {
+            "kind": kind, "name": path.name.removesuffix(".log"), "phase": "", "hook": "",
+            "start": 1000.0, "pid": pid, "host": socket.gethostname(), "run": self.folder.run,
+            **header,
+        }  # fmt: skip
+        end = b"" if code is None else tasklog.end_line(head, end=1002.5, exit_code=code)
+        path.write_bytes(tasklog.begin_line(head) + end)
+
+    def hook(self, phase: str, name: str, code: int | None = 0, **header: Any) -> None:
+        place = f"hooks/{phase.replace(' ', '-')}/{name}"
+        self.log(place, code, name=name, phase=phase, **header)
+
+    def event(self, kind: str, name: str, **data: Any) -> None:
+        self.folder.write(Event(kind, 1003.0, name, data))
+
+    def wait(self, name: str, code: int) -> None:
+        row = {"name": name, "exit_code": code, "log": f"async/{name}.log"}
+        with (self.path / "waits.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read(self) -> status.RunStatus:
+        return status.read(self.path)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "run")
+
+
+def states(run: Run) -> dict[str, str]:
+    return {phase.name: phase.status for phase in run.read().phases if phase.status != "to come"}
+
+
+def test_a_run_that_ended_is_complete(run: Run) -> None:
+    for phase in ("override_defaults", "source", "unstack"):
+        run.hook(phase, "10-a.sh")
+        run.event("phase-end", phase, ok=True, duration_s=3.5)
+    run.event("run-end", "unstack", ok=True, complete=True)
+    (run.path / "run.json").write_text(json.dumps({**run.folder.facts(), "mode": "unstack"}))
+    found = run.read()
+    assert (found.state, found.ok) == ("complete", True)
+    assert [phase.duration_s for phase in found.phases] == [3.5, 3.5, 3.5]
+    assert found.phases[0].hooks[0].duration_s == 2.5
+
+
+def test_the_logs_alone_tell_what_failed(run: Run) -> None:
+    run.hook("override_defaults", "10-a.sh")
+    run.hook("source", "10-a.sh")
+    run.hook("source", "20-b.sh", 3)
+    assert states(run) == {"override_defaults": "ok", "source": "failed"}
+    assert (run.read().state, run.read().ok) == ("failed", False)
+    assert "✗ 20-b.sh" in str(run.read())
+    assert "status 3, hooks/source/20-b.sh.log" in str(run.read())
+    assert "10-a.sh" not in str(run.read())
+
+
+def test_a_phase_that_was_mended_counts_as_its_last_try(run: Run) -> None:
+    run.hook("source", "10-a.sh", 1)
+    run.event("phase-end", "source", ok=False, duration_s=1)
+    run.log("hooks/source/10-a.sh.2", name="10-a.sh", phase="source", start=1001.0)
+    run.event("phase-end", "source", ok=True, duration_s=2)
+    assert states(run) == {"source": "ok"}
+    assert run.read().state == "unfinished"
+
+
+def test_a_hook_that_was_interrupted_says_so(run: Run) -> None:
+    run.hook("source", "10-a.sh", 130)
+    log = str(run.path / "hooks/source/10-a.sh.log")
+    run.event("hook-end", "10-a.sh", phase="source", status="interrupted", log=log)
+    run.event("phase-end", "source", ok=False, duration_s=1)
+    assert states(run) == {"source": "interrupted"}
+    assert run.read().state == "interrupted"
+
+
+def test_a_hook_whose_shell_lives_is_running(run: Run) -> None:
+    run.hook("source", "10-a.sh", None, pid=os.getpid(), start=2e9)
+    assert states(run) == {"source": "running"}
+    assert run.read().state == "running"
+
+
+def test_a_hook_whose_shell_is_gone_is_lost(run: Run) -> None:
+    run.hook("source", "10-a.sh", None)
+    assert states(run) == {"source": "lost"}
+    assert run.read().state == "failed"
+
+
+def test_tasks_have_the_status_that_their_wait_found(run: Run) -> None:
+    run.log("async/good")
+    run.log("async/bad", 7)
+    run.log("async/forged", 0)
+    run.wait("forged", 137)
+    run.log("async/alive", None, pid=os.getpid(), start=2e9)
+    run.log("async/gone", None)
+    run.event("task", "held", pid=1, log="async/held.log", phase="source", hook="")
+    found = {task.name: task.status for task in run.read().tasks}
+    assert found == {
+        "good": "ok", "bad": "failed", "forged": "killed", "alive": "running", "gone": "lost",
+        "held": "waiting",
+    }  # fmt: skip
+
+
+def test_a_service_that_is_gone_has_ended_and_is_no_failure(run: Run) -> None:
+    run.log("services/api", None)
+    assert [(log.name, log.status) for log in run.read().services] == [("api", "ended")]
+    assert run.read().ok
+
+
+def test_notes_are_kept(run: Run) -> None:
+    run.event("warning", "10-a.sh: mind this")
+    assert run.read().notes == ["10-a.sh: mind this"]
+    assert "  10-a.sh: mind this" in str(run.read())
+
+
+def test_files_that_are_no_logs_are_passed_over(run: Run) -> None:
+    (run.path / "async" / "junk.log").write_bytes(b"\xff\0")
+    (run.path / "journal.jsonl").write_bytes(b'{"event": 1}\nnonsense\n')
+    assert run.read().tasks == []
+
+
+def test_the_document_is_plain_data(run: Run) -> None:
+    run.hook("source", "10-a.sh")
+    document = json.loads(json.dumps(run.read().to_dict()))
+    assert document["start"] == "1970-01-01T00:16:40Z"
+    assert document["phases"][1]["hooks"][0]["log"] == "hooks/source/10-a.sh.log"
+    assert document["ok"] is True
+
+
+def test_the_latest_run_is_found_from_the_folder_of_the_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = RunDir.create(None, "stack", {})
+    assert status.read(".").run == folder.run
+    assert status.read(".stacknb/runs").run == folder.run
+
+
+def test_what_is_no_run_directory_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no run directory"):
+        status.read(tmp_path)
+
+
+def test_logs_are_found_by_name(run: Run) -> None:
+    run.hook("stack install", "50-api.sh", start=1002.0)
+    run.hook("source", "50-api.sh", start=1001.0)
+    run.log("async/db")
+    run.log("async/db.2", start=1001.0)
+
+    def found(name: str) -> list[str]:
+        return [str(path.relative_to(run.path)) for path in status.logs_of(run.path, name)]
+
+    assert found("50-api.sh") == ["hooks/source/50-api.sh.log", "hooks/stack-install/50-api.sh.log"]
+    assert found("stack-install/50-api.sh") == ["hooks/stack-install/50-api.sh.log"]
+    assert found("db") == ["async/db.log", "async/db.2.log"]
+    assert found("db.2") == ["async/db.2.log"]
+
+
+def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
+    run.log("async/database")
+    with pytest.raises(BadInput, match=r"no log 'databse' .*did you mean 'database'"):
+        status.logs_of(run.path, "databse")
+    with pytest.raises(BadInput, match=r"no log 'x' .*there are database"):
+        status.logs_of(run.path, "x")
+
+
+def test_reading_a_run_needs_no_pandas(run: Run) -> None:
+    code = (
+        "import sys; from stacknb import status; status.read(sys.argv[1]); "
+        "print(*{'pandas', 'numpy', 'IPython', 'rich'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, run.path], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,381 @@
+"""The answers, on a small run whose times can be added up by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from stacknb.exceptions import BadInput
+from stacknb.timing import Run, compare, load
+from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
+from stacknb.timing.writing import write_run
+
+T0 = 1_790_000_000_000_000
+S = 1_000_000
+
+
+def hook(name: str, phase: str, start: float, end: float, cpu: float = 0.0) -> HookRecord:
+    span = (T0 + round(start * S), T0 + round(end * S))
+    return HookRecord(name, phase, name, "ok", 0, *span, round(cpu * S), "h")
+
+
+def task(name: str, start: float, end: float, cpu: float = 0.0, **more: object) -> TaskRecord:
+    span = (T0 + round(start * S), T0 + round(end * S))
+    made = TaskRecord(name, name, "stack install", "10-a.sh", "ok", 0, *span, None, None, "h")
+    made.cpu = round(cpu * S)
+    for key, value in more.items():
+        setattr(made, key, value)
+    return made
+
+
+def wait(records: Records, index: int, start: float, end: float, hook: str, phase: str) -> None:
+    span = (T0 + round(start * S), T0 + round(end * S))
+    name = records.tasks[index].name
+    records.waits.append(WaitRecord(name, *span, phase, hook, 0, index))
+
+
+@pytest.fixture
+def records() -> Records:
+    """Two tasks beside three hooks.
+
+    ::
+
+        10-a.sh  install  0 ── db starts at 1, osc at 2 ────── 4
+        20-b.sh  install  4 ── waits for db from 5 to 9 ────── 12
+        30-c.sh  extra    12 ─ waits for osc at 13, 0.5 s ──── 20
+        db 1 … 9    osc 2 … 7    late 15 … 16, never waited for
+    """
+    made = Records("", "run", cores=2)
+    made.hooks = [
+        hook("10-a.sh", "stack install", 0, 4, cpu=4),
+        hook("20-b.sh", "stack install", 4, 12, cpu=4),
+        hook("30-c.sh", "stack extra", 12, 20, cpu=7),
+    ]
+    made.tasks = [task("db", 1, 9, 6), task("osc", 2, 7, 1), task("late", 15, 16, 1)]
+    made.tasks[2].phase, made.tasks[2].hook = "stack extra", "30-c.sh"
+    wait(made, 0, 5, 9, "20-b.sh", "stack install")
+    wait(made, 1, 13, 13.5, "30-c.sh", "stack extra")
+    return made
+
+
+def read(records: Records, folder: Path) -> Run:
+    return load(write_run(records, folder))
+
+
+@pytest.fixture
+def run(records: Records, tmp_path: Path) -> Run:
+    return read(records, tmp_path)
+
+
+def test_the_summary_has_devstacks_figures_and_the_honest_ones(run: Run) -> None:
+    figures = run.summary()
+    assert figures["elapsed_s"] == 20
+    assert figures["background_s"] == 13  # db and osc; late was not collected
+    assert figures["waited_s"] == 4.5
+    assert figures["background_minus_waits_s"] == 8.5
+    assert figures["serial_s"] == 28.5
+    assert figures["speedup"] == pytest.approx(28.5 / 20)
+    assert figures["main_work_s"] == 15.5
+    assert figures["task_work_s"] == 14
+    assert figures["work_s"] == 29.5
+    assert figures["busy_s"] == 19.5  # not while the log of osc was shown
+    assert figures["max_concurrency"] == 2
+    assert figures["mean_concurrency"] == pytest.approx(14 / 9)
+    assert figures["cpu_available_s"] == 40
+
+
+def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
+    path = run.critical_path()
+    assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "db", 8.0),
+        ("hook", "20-b.sh", 3.0),
+        ("hook", "30-c.sh", 8.0),
+    ]
+    assert path["share"].sum() == pytest.approx(1.0)
+
+
+def test_what_each_task_did_to_the_run(run: Run) -> None:
+    impact = run.impact().set_index("name")
+    assert impact.index[0] == "db"
+    assert impact.loc["db", "blocked_s"] == 4
+    assert impact.loc["db", "hidden_s"] == 4
+    assert impact.loc["db", "critical_s"] == 8
+    # Without db the main script comes to the wait for osc after 9 s: osc has ended by then.
+    assert impact.loc["db", "shrink_s"] == 4
+    assert impact.loc["osc", "slack_s"] == 6
+    assert impact.loc["osc", "shrink_s"] == 0
+    assert impact.loc["late", "shrink_s"] == 0
+
+
+def test_without_changes_the_prediction_is_the_record(run: Run) -> None:
+    for same in (
+        run.what_if(),
+        run.what_if(faster={"db": 1, "20-b.sh": 1.0}),
+        run.what_if(cores=2),
+        run.what_if(as_task=()),
+    ):
+        assert same == 20.0
+        assert same.saved_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "elapsed"),
+    [
+        ({"faster": {"db": 2}}, 16.0),  # db ends at 5, when it is asked for
+        ({"faster": {"db": 1.6}}, 17.0),  # db ends at 6
+        ({"faster": {"db": math.inf}}, 16.0),
+        ({"faster": {"osc": 10}}, 20.0),
+        ({"faster": {"db": 0.5}}, 28.0),
+        ({"faster": {"30-c.sh": 2}}, 20 - 7.5 / 2),
+        ({"wait_after": {"db": "20-b.sh"}}, 17.0),  # work until 8, then a second for db
+        ({"wait_after": {"db": "install"}}, 17.0),
+        ({"wait_after": {"db": "30-c.sh"}}, 16.0),
+        ({"wait_after": {"db": "end"}}, 16.0),
+        ({"wait_after": {"osc": "10-a.sh"}}, 19.5),  # showing its log falls into the time of db
+        ({"start_after": {"db": "start"}}, 19.0),  # db runs from 0 to 8
+        ({"start_after": {"osc": "20-b.sh"}}, 24.0),  # osc runs from 12 to 17
+        ({"as_task": {"10-a.sh": "end"}}, 20.0),  # db is needed all the same
+        ({"as_task": {"20-b.sh": "30-c.sh"}}, 14.0),  # waits for osc until 7, shows it, works 6.5
+        ({"as_task": ["20-b.sh"]}, 20.0),  # its phase ends with it
+        ({"as_task": "20-b.sh"}, 20.0),
+        ({"faster": {"db": 2}, "wait_after": {"osc": "end"}}, 16.0),
+    ],
+)
+def test_a_change_has_the_effect_that_adds_up_by_hand(
+    run: Run, changes: dict[str, object], elapsed: float
+) -> None:
+    assert run.what_if(**changes) == pytest.approx(elapsed, abs=1e-6)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faster": {"dbb": 2}}, "no task or hook 'dbb' in this run; did you mean 'db'?"),
+        ({"faster": {"db": 0}}, "'db' cannot become 0 times faster: give a factor above 0"),
+        ({"wait_after": {"osk": "end"}}, "no task 'osk' in this run; did you mean 'osc'?"),
+        ({"wait_after": {"db": "40-d.sh"}}, "no hook or phase '40-d.sh' in this run; did you mean"),
+        (
+            {"wait_after": {"late": "20-b.sh"}},
+            "'late' was not waited for: there is nothing to move",
+        ),
+        ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
+        ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
+        ({"as_task": ["db"]}, "no task or hook 'db' in this run"),
+        ({"cores": 0}, r"what_if\(cores=0\): give a number of cores, 1 or more"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused(
+    run: Run, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        run.what_if(**changes)  # type: ignore[arg-type]
+
+
+def test_a_hook_of_several_phases_must_be_named_with_one(records: Records, tmp_path: Path) -> None:
+    records.hooks[2].name = "20-b.sh"
+    run = read(records, tmp_path)
+    with pytest.raises(
+        BadInput, match=r"'20-b\.sh' ran 2 times: say which, as 'stack extra/20-b.sh'"
+    ):
+        run.what_if(as_task=["20-b.sh"])
+    with pytest.raises(BadInput, match=r"'20-b\.sh' is ambiguous"):
+        run.what_if(wait_after={"db": "20-b.sh"})
+    assert run.what_if(wait_after={"db": "install/20-b.sh"}) == 17.0
+    # late is started at 9.5 then, and nothing waits for it
+    assert run.what_if(faster={"20-b.sh": math.inf}) == pytest.approx(10.5)
+
+
+def test_tasks_of_one_name_are_told_apart_by_number(records: Records, tmp_path: Path) -> None:
+    records.tasks[2].name = "db"
+    run = read(records, tmp_path)
+    assert run.what_if(faster={"db": 2}) == 16.0
+    assert run.what_if(faster={"db #2": 2}) == 20.0
+    with pytest.raises(BadInput, match=r"'db' was started 2 times: say which, as 'db #1', 'db #2'"):
+        run.what_if(wait_after={"db": "end"})
+    assert run.what_if(wait_after={"db #1": "end"}) == 16.0
+
+
+def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("first", 1, 5),
+        task("second", 5.5, 9.5, queued=T0 + 2 * S, after=("first",)),
+    ]
+    wait(made, 1, 3, 9.5, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    path = run.critical_path()
+    assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "first", 4.0),
+        ("queued", "second", 0.5),
+        ("task", "second", 4.0),
+        ("hook", "10-a.sh", 2.5),
+    ]
+    assert run.what_if(faster={"first": 4}) == 9.0
+    assert run.what_if(faster={"first": math.inf}) == pytest.approx(12 - 3.0)  # queued at 2
+    impact = run.impact().set_index("name")
+    assert impact.loc["first", "shrink_s"] == pytest.approx(3.0)
+    assert impact.loc["second", "shrink_s"] == pytest.approx(4.0)
+
+
+def crowd(cores: int, tasks: int, length: float) -> Records:
+    """Tasks that each need 4 s of one core, started together on a machine that has too few."""
+    made = Records("", "run", cores=cores)
+    made.hooks = [hook("10-a.sh", "stack install", 0, length, cpu=tasks * 4)]
+    for number in range(tasks):
+        made.tasks.append(task(f"t{number}", 0, length, cpu=4))
+    for number in range(tasks):
+        wait(made, number, 0, length, "10-a.sh", "stack install")
+    return made
+
+
+@pytest.mark.parametrize(("cores", "elapsed"), [(1, 16.0), (2, 8.0), (4, 4.0), (8, 4.0)])
+def test_tasks_that_only_compute_take_as_long_as_their_cores_allow(
+    tmp_path: Path, cores: int, elapsed: float
+) -> None:
+    run = read(crowd(2, 4, 8.0), tmp_path)
+    assert run.what_if(cores=cores) == pytest.approx(elapsed)
+    figures = run.summary()
+    assert figures["cpu_s"] == 16
+    assert figures["cpu_available_s"] == 16
+    assert figures["contention_s"] == pytest.approx(16)  # 4 tasks, each 4 s longer than alone
+    assert figures["speedup"] == 0.0 + 8 * 4 / 8 - 3 * 8 / 8
+    assert run.advice()["kind"].tolist()[-1] == "contention"
+
+
+def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
+    made = crowd(2, 4, 8.0)
+    for one in made.tasks:
+        one.cpu = 0
+    made.hooks[0].cpu = 0
+    run = read(made, tmp_path)
+    assert run.what_if(cores=1) == run.what_if(cores=8) == 8.0
+    assert run.summary()["contention_s"] == 0
+
+
+def test_cores_cannot_be_told_without_the_recorded_ones(records: Records, tmp_path: Path) -> None:
+    records.cores = None
+    with pytest.raises(BadInput, match="do not tell the number of cores"):
+        read(records, tmp_path).what_if(cores=4)
+
+
+def test_advice_is_ranked_by_what_it_gains(run: Run) -> None:
+    advice = run.advice()
+    assert list(zip(advice["kind"], advice["name"], advice["gain_s"], strict=True)) == [
+        ("make it a task", "20-b.sh", 6.0),
+        ("wait later", "db", 4.0),
+        ("never waited for", "late", 0.0),
+        ("contention", "", 0.0),
+    ]
+    text = advice.loc[advice["name"] == "db", "advice"].iloc[0]
+    assert "held up 4 s by the wait for 'db'" in text
+    assert "at the end of phase 'stack extra' the run would be 4 s shorter" in text
+
+
+def test_advice_tells_of_names_that_no_task_had(records: Records, tmp_path: Path) -> None:
+    line = b"Not waiting for async task oscs that we never started or has already been waited for\n"
+    again = line.replace(b"oscs", b"osc")
+    folder = write_run(records, tmp_path, outputs={"20-b.sh": b"x\n" + line + again})
+    advice = load(folder).advice()
+    told = advice[advice["kind"] == "never started"]
+    assert told["name"].tolist() == ["oscs"]
+    assert told["hook"].tolist() == ["20-b.sh"]
+    assert "did it mean 'osc'?" in told["advice"].iloc[0]
+
+
+def test_a_task_that_only_the_clean_up_collected_was_never_waited_for(
+    records: Records, tmp_path: Path
+) -> None:
+    records.hooks.append(hook("async_cleanup", "stack extra", 20, 21))
+    records.tasks[2].status, records.tasks[2].exit_code = "failed", 3
+    wait(records, 2, 20, 20.1, "async_cleanup", "stack extra")
+    advice = read(records, tmp_path).advice()
+    assert advice.loc[0, "kind"] == "never waited for"
+    assert "'late': it failed (status 3) and the run goes on" in advice.loc[0, "advice"]
+
+
+def scaled(records: Records, factor: float) -> Records:
+    """Return the run with every time stretched."""
+
+    def at(time: int | None) -> int | None:
+        return None if time is None else T0 + round((time - T0) * factor)
+
+    for one in (*records.hooks, *records.tasks, *records.waits):
+        one.start, one.end = at(one.start) or 0, at(one.end)
+    return records
+
+
+def stretched(folder: Path, make: object, factors: list[float]) -> list[Run]:
+    return [
+        read(scaled(make(), factor), folder / f"{factor}")  # type: ignore[operator]
+        for factor in factors
+    ]
+
+
+def small() -> Records:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10), hook("20-b.sh", "stack extra", 10, 20)]
+    made.tasks = [task("db", 1, 9)]
+    wait(made, 0, 5, 9, "10-a.sh", "stack install")
+    return made
+
+
+def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
+    before = stretched(tmp_path / "b", small, [0.99, 1.0, 1.01])
+    after = stretched(tmp_path / "a", small, [1.29, 1.30, 1.31])
+    frame = compare(before, after)
+    whole = frame.iloc[0]
+    assert whole["kind"] == "run"
+    assert (whole["before_s"], whole["after_s"]) == pytest.approx((20.0, 26.0))
+    assert whole["ratio"] == pytest.approx(1.3)
+    # pooled deviation 0.2 s, 4 degrees of freedom: 2.776 × 0.2 × sqrt(2/3)
+    assert whole["noise_s"] == pytest.approx(2.776 * 0.2 * math.sqrt(2 / 3), rel=1e-3)
+    assert set(frame["verdict"]) == {"slower"}
+    assert "got slower by 6 s (30%)" in frame.attrs["conclusion"]
+    assert frame["runs_before"].tolist() == [3] * len(frame)
+
+
+def test_runs_that_differ_too_little_are_said_to(tmp_path: Path) -> None:
+    before = stretched(tmp_path / "b", small, [0.95, 1.0, 1.06])
+    after = stretched(tmp_path / "a", small, [0.97, 1.02, 1.05])
+    frame = compare(before, after)
+    assert set(frame["verdict"]) == {"too little to tell"}
+    assert frame.attrs["conclusion"].startswith("The runs differ too little to tell: +0.2")
+
+
+def test_without_repeats_the_noise_is_assumed(tmp_path: Path) -> None:
+    [before] = stretched(tmp_path / "b", small, [1.0])
+    [after] = stretched(tmp_path / "a", small, [1.05])
+    frame = compare(before.path, after)
+    assert frame.loc[0, "noise_s"] == pytest.approx(2.1)
+    assert frame.loc[0, "verdict"] == "too little to tell"
+    assert "without repeats the noise is assumed to be 10 %" in frame.attrs["conclusion"]
+
+
+def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
+    before = read(small(), tmp_path / "b")
+    changed = small()
+    changed.tasks[0].name = "database"
+    changed.waits[0].name = "database"
+    frame = compare(before, read(changed, tmp_path / "a")).set_index("name")
+    assert frame.loc["db", "verdict"] == "only before"
+    assert frame.loc["database", "verdict"] == "only after"
+
+
+def test_what_matters_comes_first(tmp_path: Path) -> None:
+    changed = small()
+    for one in changed.hooks[1:]:
+        one.end = (one.end or 0) + 30 * S
+    frame = compare(read(small(), tmp_path / "b"), read(changed, tmp_path / "a"))
+    assert frame["kind"].tolist()[:3] == ["run", "phase", "hook"]
+    assert frame["name"].tolist()[:3] == ["elapsed", "stack extra", "20-b.sh"]
+    assert frame["verdict"].tolist()[3:] == ["too little to tell"] * (len(frame) - 3)
+
+
+def test_an_empty_side_is_refused(run: Run) -> None:
+    with pytest.raises(BadInput, match=r"compare\(before=\[\]\): give at least one run"):
+        compare([], run)

@@ -1,0 +1,154 @@
+"""What other tools read: Chrome traces, JUnit reports, CSV, JSON, Parquet."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stacknb.exceptions import BadInput
+from stacknb.timing import Run, load
+from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
+from stacknb.timing.writing import write_run
+
+T0 = 1_790_000_000_000_000
+S = 1_000_000
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Five tasks of every kind of end, in one hook of 10 s."""
+    made = Records("", "run")
+    made.hooks = [
+        HookRecord("50-api.sh", "stack install", "/t/50-api.sh", "ok", 0, T0, T0 + 10 * S),
+        HookRecord("60-x.sh", "stack extra", "/t/60-x.sh", "failed", 2, T0 + 10 * S, T0 + 12 * S),
+    ]
+    ends = {"good": 0, "bad": 3, "slow": 143, "gone": None, "late": 0}
+    for number, (name, code) in enumerate(ends.items()):
+        task = TaskRecord(name, f"do {name}", "stack install", "50-api.sh", exit_code=code)
+        task.start = T0 + number * S
+        task.end = None if code is None else T0 + (number + 4) * S
+        task.status = "timeout" if name == "slow" else ""
+        made.tasks.append(task)
+    made.waits = [WaitRecord("good", T0 + 2 * S, T0 + 4 * S, "stack install", "50-api.sh", 0, 0)]
+    outputs = {"bad": b"line 1\n\x1b[31mred\x00 \xff <&>\n"}
+    return load(write_run(made, tmp_path / "run", outputs=outputs))
+
+
+def trace_problems(document: dict[str, Any]) -> list[str]:
+    """Return what the Trace Event Format forbids: unknown types, bad times, crossing slices."""
+    found = []
+    lanes: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for event in document["traceEvents"]:
+        if event["ph"] not in {"X", "M", "C"}:
+            found.append(f"type {event['ph']}")
+        if not isinstance(event["name"], str) or not isinstance(event["pid"], int):
+            found.append(f"name or pid of {event}")
+        if event["ph"] == "M":
+            if event["name"] not in {"process_name", "thread_name"} or not event["args"]["name"]:
+                found.append(f"metadata {event}")
+            continue
+        if not event["ts"] >= 0:
+            found.append(f"time of {event}")
+        if event["ph"] == "C":
+            if not all(isinstance(value, int) for value in event["args"].values()):
+                found.append(f"counter {event}")
+            continue
+        if not event["dur"] >= 0 or not isinstance(event["tid"], int):
+            found.append(f"duration or thread of {event}")
+        lanes.setdefault((event["pid"], event["tid"]), []).append(
+            (event["ts"], event["ts"] + event["dur"])
+        )
+    for lane, slices in lanes.items():
+        open_until: list[float] = []
+        for start, end in sorted(slices, key=lambda one: (one[0], -one[1])):
+            while open_until and open_until[-1] <= start:
+                open_until.pop()
+            if open_until and end > open_until[-1]:
+                found.append(f"slices of lane {lane} cross at {start}")
+            open_until.append(end)
+    return found
+
+
+def test_a_trace_holds_every_hook_task_and_wait_and_keeps_to_the_format(
+    run: Run, tmp_path: Path
+) -> None:
+    document = json.loads(run.to_trace(tmp_path / "trace.json").read_text())
+    assert trace_problems(document) == []
+    slices = [event for event in document["traceEvents"] if event["ph"] == "X"]
+    assert [(e["cat"], e["name"], e["ts"], e["dur"]) for e in slices if e["cat"] == "task"] == [
+        ("task", "good", 0, 4 * S),
+        ("task", "bad", 1 * S, 4 * S),
+        ("task", "slow", 2 * S, 4 * S),
+        ("task", "gone", 3 * S, 9 * S),
+        ("task", "late", 4 * S, 4 * S),
+    ]
+    assert {e["name"] for e in slices if e["cat"] == "hook"} == {"50-api.sh", "60-x.sh"}
+    assert {e["name"] for e in slices if e["cat"] == "phase"} == {"stack install", "stack extra"}
+    assert {e["name"] for e in slices if e["cat"] == "wait"} == {"wait for good"}
+    lanes = {e["name"]: e["tid"] for e in slices if e["cat"] == "task"}
+    assert lanes["late"] == lanes["good"], "a lane that is free is used again"
+    assert len(set(lanes.values())) == 4
+    counts = [e["args"]["running"] for e in document["traceEvents"] if e["ph"] == "C"]
+    assert (max(counts), counts[-1]) == (4, 0)
+    assert document["otherData"]["start_s"] == T0 / S
+
+
+def test_a_junit_report_tells_what_failed_and_shows_its_end(run: Run, tmp_path: Path) -> None:
+    root = ET.parse(run.to_junit(tmp_path / "report.xml")).getroot()
+    assert root.tag == "testsuites"
+    totals = {key: root.get(key) for key in ("tests", "failures", "errors", "skipped")}
+    assert totals == {"tests": "7", "failures": "3", "errors": "1", "skipped": "0"}
+    assert [suite.get("name") for suite in root] == ["stack install", "stack extra"]
+    cases = {case.get("name"): case for case in root.iter("testcase")}
+    assert float(cases["good"].get("time", "")) == 4.0
+    assert len(cases["good"]) == 0
+    assert cases["bad"][0].tag == "failure"
+    assert cases["bad"][0].get("message") == "failed with status 3"
+    assert cases["bad"][0].text == "line 1\n�[31mred� \\xff <&>\n"
+    assert cases["gone"][0].tag == "error"
+    assert cases["slow"][0].get("type") == "timeout"
+
+
+def test_csv_files_hold_the_frames(run: Run, tmp_path: Path) -> None:
+    files = run.to_csv(tmp_path / "out")
+    assert [file.name for file in files] == ["tasks.csv", "hooks.csv", "phases.csv", "waits.csv"]
+    back = pd.read_csv(files[0])
+    assert back["name"].tolist() == run.tasks["name"].tolist()
+    assert back["duration_s"].tolist()[:3] == [4.0, 4.0, 4.0]
+    assert pd.to_datetime(back["start"]).tolist() == run.tasks["start"].tolist()
+
+
+def test_a_json_document_holds_all_and_null_for_what_is_unknown(run: Run, tmp_path: Path) -> None:
+    document = json.loads(run.to_json(tmp_path / "run.json").read_text())
+    assert document["summary"]["elapsed_s"] == 12.0
+    assert document["summary"]["cpu_s"] is None
+    gone = next(task for task in document["tasks"] if task["name"] == "gone")
+    assert (gone["end"], gone["duration_s"], gone["status"]) == (None, None, "lost")
+    assert gone["start"].startswith("2026-09-21T14:13:23.000000")
+    assert len(document["waits"]) == 1
+
+
+def test_parquet_is_written_or_what_lacks_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr(
+        pd.DataFrame, "to_parquet", lambda frame, path, index: written.append(Path(path))
+    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "pyarrow")
+    assert run.to_parquet(tmp_path / "out") == written
+    assert [file.name for file in written] == [
+        "tasks.parquet",
+        "hooks.parquet",
+        "phases.parquet",
+        "waits.parquet",
+    ]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match="need 'pyarrow', which is not installed"):
+        run.to_parquet(tmp_path / "out")

@@ -1,0 +1,372 @@
+"""Run directories, bare folders and single logs, whole and broken, as files on a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stacknb.exceptions import BadInput, LogError
+from stacknb.timing import load
+from stacknb.timing.status import still_runs
+
+RUN = "20261122T151600Z-stack-1f3a9c"
+T0 = 1_763_900_000.0
+NOBODY = 4_194_400  # larger than any pid
+
+TASK_COLUMNS = {
+    "name": "string",
+    "command": "string",
+    "phase": "string",
+    "hook": "string",
+    "status": "string",
+    "exit_code": "Int64",
+    "start": "datetime64[us, UTC]",
+    "end": "datetime64[us, UTC]",
+    "duration_s": "float64",
+    "wait_start": "datetime64[us, UTC]",
+    "wait_end": "datetime64[us, UTC]",
+    "wait_s": "float64",
+    "hidden_s": "float64",
+    "slack_s": "float64",
+    "cpu_s": "float64",
+    "host": "string",
+    "log": "string",
+}
+
+
+def header(name: str, start: float | str | None, **more: Any) -> dict[str, Any]:
+    return {
+        "kind": "task",
+        "name": name,
+        "command": ["do", name],
+        "phase": "stack install",
+        "hook": "50-api.sh",
+        "start": start,
+        "pid": NOBODY,
+        "host": "h",
+        "run": RUN,
+        **more,
+    }
+
+
+def write(path: Path, head: dict[str, Any], output: str = "", **foot: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = f"#stacknb-begin {json.dumps(head)}\n{output}"
+    if foot:
+        footer = {"exit_code": 0, "user_s": 0.25, "sys_s": 0.5, "run": RUN, **foot}
+        text += f"\n#stacknb-end {json.dumps(footer)}\n"
+    path.write_text(text)
+    return path
+
+
+def task(run: Path, name: str, start: float, end: float | None = None, **foot: Any) -> Path:
+    ended = {} if end is None else {"end": T0 + end, **foot}
+    return write(run / "async" / f"{name}.log", header(name.partition(".")[0], T0 + start), **ended)
+
+
+def hook(run: Path, phase: str, name: str, start: float, end: float | None, **more: Any) -> Path:
+    head = header(name, T0 + start, kind="hook", phase=phase, hook=name, **more)
+    head["command"] = [f"/tree/extras.d/{name}", *phase.split()]
+    ended = {} if end is None else {"end": T0 + end}
+    return write(run / "hooks" / phase.replace(" ", "-") / f"{name}.log", head, **ended)
+
+
+def waits(run: Path, *rows: dict[str, Any] | str) -> None:
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    (run / "waits.jsonl").write_text("".join(line + "\n" for line in lines))
+
+
+def wait(name: str, start: float, end: float, **more: Any) -> dict[str, Any]:
+    place = {"phase": "stack install", "hook": "50-api.sh"}
+    return {"name": name, "wait_start": T0 + start, "wait_end": T0 + end, **place, **more}
+
+
+def problems(path: Path) -> dict[str, int]:
+    found = load(path).problems
+    return dict(zip(found["problem"], found["count"], strict=True))
+
+
+def test_a_small_run_is_read_to_the_microsecond(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, 10)
+    task(tmp_path, "db", 1.123456, 4.5)
+    task(tmp_path, "osc", 2, 3, exit_code=3)
+    waits(tmp_path, wait("osc", 3.5, 3.5), wait("db", 4, 4.6, log="async/db.log", run=RUN))
+    run = load(tmp_path)
+    assert run.tasks.dtypes.astype(str).to_dict() == TASK_COLUMNS
+    assert list(run.tasks.columns) == list(TASK_COLUMNS)
+    db, osc = run.tasks.iloc[0], run.tasks.iloc[1]
+    assert db["start"] == pd.Timestamp("2025-11-23T12:13:21.123456Z")
+    assert db["command"] == "do db"
+    assert db["duration_s"] == pytest.approx(3.376544)
+    assert (db["wait_s"], db["hidden_s"], db["slack_s"]) == pytest.approx((0.6, 2.876544, 0.0))
+    assert db["cpu_s"] == 0.75
+    assert (osc["status"], osc["exit_code"], osc["slack_s"]) == ("failed", 3, 0.5)
+    phase = run.phases.iloc[0]
+    assert phase["work_s"] == pytest.approx(9.4)
+    assert phase["wait_s"] == pytest.approx(0.6)
+    assert phase["waited_for"] == "db 0.6 s"
+    assert run.hooks.loc[0, "path"] == "/tree/extras.d/50-api.sh"
+    assert run.problems.empty
+
+
+def test_an_empty_frame_has_the_same_columns_and_dtypes(tmp_path: Path) -> None:
+    hook(tmp_path, "source", "50-api.sh", 0, 1)
+    run = load(tmp_path)
+    assert run.tasks.dtypes.astype(str).to_dict() == TASK_COLUMNS
+    assert len(run.tasks) == 0
+    assert run.summary()["speedup"] == 1.0
+    assert len(run.impact()) == len(run.waits) == len(run.advice()) == 0
+
+
+def test_a_bare_folder_of_logs_is_enough(tmp_path: Path) -> None:
+    for name, span in {"a": (0, 5), "b": (1, 9)}.items():
+        write(tmp_path / f"{name}.log", header(name, T0 + span[0]), end=T0 + span[1])
+    run = load(tmp_path)
+    assert run.tasks["duration_s"].tolist() == [5.0, 8.0]
+    assert run.tasks["hidden_s"].isna().all(), "without the waits nobody knows"
+    assert run.elapsed_s == 9.0
+    assert run.critical_path()["kind"].tolist() == ["unknown", "task"]
+    assert len(run.advice()) == 0
+    figures = run.summary()
+    assert (figures["task_work_s"], figures["busy_s"], figures["max_concurrency"]) == (13, 9, 2)
+
+
+def test_one_log_is_read_with_the_waits_beside_it(tmp_path: Path) -> None:
+    log = task(tmp_path, "db", 0, 4)
+    task(tmp_path, "other", 0, 9)
+    waits(tmp_path, wait("other", 5, 9), wait("db", 3, 4, log="async/db.log"))
+    run = load(log)
+    assert run.tasks["name"].tolist() == ["db"]
+    assert run.tasks["hidden_s"].tolist() == [3.0]
+    assert load(hook(tmp_path, "source", "50-api.sh", 0, 1)).hooks["hook"].tolist() == ["50-api.sh"]
+
+
+def test_the_second_task_of_a_name_gets_its_own_wait(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    task(tmp_path, "db.2", 5, 7)
+    waits(tmp_path, wait("db", 2, 2), wait("db", 6, 7))
+    tasks = load(tmp_path).tasks
+    assert tasks["name"].tolist() == ["db", "db"]
+    assert tasks["wait_s"].tolist() == [0.0, 1.0]
+    assert [Path(log).name for log in tasks["log"]] == ["db.log", "db.2.log"]
+
+
+def test_a_wait_that_timed_out_is_part_of_the_waiting(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 10)
+    waits(tmp_path, wait("db", 1, 3), wait("db", 8, 10))
+    run = load(tmp_path)
+    row = run.tasks.iloc[0]
+    assert (row["wait_s"], row["hidden_s"], row["slack_s"]) == (4.0, 6.0, 0.0)
+    assert row["wait_start"] == pd.Timestamp(T0 + 8, unit="s", tz="UTC")
+    assert run.waits["blocked_s"].tolist() == [2.0, 2.0]
+
+
+def test_a_task_without_a_footer_is_lost(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0)
+    row = load(tmp_path).tasks.iloc[0]
+    assert row["status"] == "lost"
+    assert pd.isna(row["end"])
+    assert pd.isna(row["duration_s"])
+
+
+def test_a_task_without_a_footer_that_a_wait_found_dead_is_killed(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0)
+    waits(tmp_path, wait("db", 1, 2, exit_code=137))
+    run = load(tmp_path)
+    row = run.tasks.iloc[0]
+    assert (row["status"], row["exit_code"]) == ("killed", 137)
+    assert pd.isna(row["duration_s"])
+    assert row["wait_s"] == 1.0
+
+
+def test_a_task_of_a_living_process_is_running(tmp_path: Path) -> None:
+    me = {"pid": os.getpid(), "host": socket.gethostname()}
+    write(tmp_path / "async/db.log", header("db", T0 + 1e9, **me))
+    hook(tmp_path, "source", "50-api.sh", 1e9, 1e9 + 2)
+    run = load(tmp_path, now=T0 + 1e9 + 60)
+    assert run.tasks["status"].tolist() == ["running"]
+    assert run.going_on
+    assert run.elapsed_s == pytest.approx(60)
+    assert run.what_if() == run.elapsed_s
+    assert "never waited for" not in set(run.advice()["kind"])
+
+
+def test_a_pid_that_went_to_another_process_is_not_that_of_the_task() -> None:
+    me = {"pid": os.getpid(), "host": socket.gethostname()}
+    assert not still_runs(header("db", T0 - 1e9, **me)), "this process began later"
+    assert not still_runs(header("db", T0 + 1e9, pid=os.getpid(), host="elsewhere"))
+    assert not still_runs(header("db", T0 + 1e9, pid=NOBODY, host=socket.gethostname()))
+    assert not still_runs(header("db", T0 + 1e9, pid="1", host=socket.gethostname()))
+
+
+def test_a_footer_of_another_run_is_not_believed(tmp_path: Path) -> None:
+    log = task(tmp_path, "db", 0)
+    with log.open("a") as file:
+        file.write(f'\n#stacknb-end {{"end": {T0 + 1}, "exit_code": 0, "run": "guess"}}\n')
+    assert load(tmp_path).tasks["status"].tolist() == ["lost"]
+
+
+def test_a_forged_success_before_a_kill_is_not_believed(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    waits(tmp_path, wait("db", 1, 2, exit_code=137))
+    assert load(tmp_path).tasks["status"].tolist() == ["killed"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "timeout", "killed"])
+def test_a_footer_that_names_a_status_has_it(tmp_path: Path, status: str) -> None:
+    task(tmp_path, "db", 0, 1, exit_code=143, status=status)
+    row = load(tmp_path).tasks.iloc[0]
+    assert (row["status"], row["exit_code"]) == (status, 143)
+
+
+def test_a_header_with_bytes_that_are_no_text_is_shown_as_such(tmp_path: Path) -> None:
+    text = json.dumps(header("db", T0, command=["say", "BYTES", "a b"]))
+    raw = text.encode().replace(b"BYTES", b"\xff\xfe\t\x01")
+    (tmp_path / "db.log").write_bytes(b"#stacknb-begin " + raw + b"\n")
+    command = load(tmp_path).tasks.loc[0, "command"]
+    assert command == "say '\\xff\\xfe\t\x01' 'a b'"
+    command.encode()
+
+
+def test_what_is_no_log_is_counted_and_the_rest_is_read(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    (tmp_path / "async/empty.log").write_text("")
+    (tmp_path / "async/binary.log").write_bytes(bytes(range(256)))
+    (tmp_path / "async/half.log").write_text('#stacknb-begin {"kind": "ta')
+    write(tmp_path / "async/odd.log", header("odd", T0, kind="poem"))
+    write(tmp_path / "async/when.log", header("when", "yesterday"), end=T0)
+    write(tmp_path / "async/end.log", header("end", T0), end="later")
+    waits(tmp_path, "{broken", wait("db", 1, 1), "[1]", {"name": "db"})
+    assert problems(tmp_path) == {
+        "file without a header": 3,
+        "log of an unknown kind": 1,
+        "malformed line in waits.jsonl": 2,
+        "wait without a start time in waits.jsonl": 1,
+        "header without a start time": 1,
+        "footer without an end time": 1,
+    }
+    tasks = load(tmp_path).tasks.set_index("name")
+    assert tasks["duration_s"].dropna().to_dict() == {"db": 1.0}
+    assert tasks["status"].to_dict() == {"db": "ok", "end": "ok", "when": "ok"}
+
+
+def test_a_line_that_is_being_written_is_no_problem(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    (tmp_path / "waits.jsonl").write_text(json.dumps(wait("db", 1, 1)) + '\n{"name": "o')
+    assert problems(tmp_path) == {}
+
+
+def test_a_clock_that_went_backwards_makes_no_negative_time(tmp_path: Path) -> None:
+    hook(tmp_path, "source", "50-api.sh", 10, 4)
+    task(tmp_path, "db", 10, 4)
+    waits(tmp_path, wait("db", 6, 2))
+    run = load(tmp_path)
+    assert pd.isna(run.tasks.loc[0, "duration_s"])
+    assert pd.isna(run.hooks.loc[0, "duration_s"])
+    assert pd.isna(run.waits.loc[0, "wait_s"])
+    assert run.problems["count"].sum() == 3
+    assert run.problems["problem"].str.contains("clock set back").all()
+    assert run.critical_path()["duration_s"].sum() == pytest.approx(run.elapsed_s, abs=1e-6)
+
+
+def test_a_second_copy_of_a_log_counts_once(tmp_path: Path) -> None:
+    log = task(tmp_path, "db", 0, 1)
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy/db.log").write_bytes(log.read_bytes())
+    run = load(tmp_path)
+    assert len(run.tasks) == 1
+    assert problems(tmp_path) == {"second copy of a log": 1}
+
+
+def test_two_runs_mixed_are_an_error_that_names_them(tmp_path: Path) -> None:
+    task(tmp_path, "a", 0, 1)
+    write(tmp_path / "async/b.log", header("b", T0, run="other"), end=T0 + 2, run="other")
+    with pytest.raises(LogError, match=rf"2 runs: '{RUN}' \(1 logs\), 'other' \(1 logs\)"):
+        load(tmp_path)
+    assert load(tmp_path, run="other").tasks["name"].tolist() == ["b"]
+    with pytest.raises(LogError, match="no log of run 'third'"):
+        load(tmp_path, run="third")
+
+
+def test_a_wait_of_another_run_is_not_ours(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    waits(tmp_path, wait("db", 1, 5, run="other"))
+    assert len(load(tmp_path).waits) == 0
+
+
+def test_a_wait_for_a_task_whose_log_is_gone_keeps_the_task(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    waits(tmp_path, wait("gone", 1, 5, exit_code=1, log="async/gone.log"))
+    run = load(tmp_path)
+    row = run.tasks.set_index("name").loc["gone"]
+    assert (row["status"], row["exit_code"], row["wait_s"]) == ("failed", 1, 4.0)
+    assert problems(tmp_path) == {"wait for a task whose log is missing": 1}
+
+
+def test_services_and_cells_are_no_tasks_and_no_hooks(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    write(tmp_path / "services/api.log", header("api", T0, kind="service"))
+    write(tmp_path / "cells/1.log", header("1", T0 + 2, kind="cell"), end=T0 + 3)
+    run = load(tmp_path)
+    assert run.tasks["name"].tolist() == ["db"]
+    assert len(run.hooks) == 0
+    assert run.cells["duration_s"].tolist() == [1.0]
+    assert run.elapsed_s == 3.0
+
+
+def test_a_phase_that_a_crash_ended_is_measured_up_to_the_last_moment(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "10-a.sh", 0, 2)
+    hook(tmp_path, "stack install", "50-api.sh", 3, None)
+    task(tmp_path, "db", 4, 9)
+    waits(tmp_path, wait("db", 5, 9))
+    phase = load(tmp_path).phases.iloc[0]
+    assert pd.isna(phase["end"])
+    assert phase["duration_s"] == 9.0
+    assert (phase["work_s"], phase["wait_s"], phase["unaccounted_s"]) == (4.0, 4.0, 1.0)
+
+
+def test_the_cpu_time_of_a_hook_is_without_that_of_its_tasks(tmp_path: Path) -> None:
+    log = tmp_path / "hooks/source/50-api.sh.log"
+    head = header("50-api.sh", T0, kind="hook", phase="source", hook="50-api.sh")
+    write(log, head, end=T0 + 10, user_s=3.0, sys_s=1.0)
+    task(tmp_path, "db", 1, 5)
+    assert load(tmp_path).hooks["cpu_s"].tolist() == [3.25]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("nothing", None, "does not exist"),
+        ("empty.log", b"", "is empty"),
+        ("photo.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no text"),
+        ("syslog", b"Nov 22 15:16:00 host cron[1]: ran\n", "no line begins with a time"),
+        ("cut.log.gz", b"\x1f\x8b\x08\x00", "the gzip stream ends early"),
+    ],
+)
+def test_a_file_of_another_kind_is_an_error(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(LogError, match=message) as caught:
+        load(path)
+    assert repr(str(path)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.log").write_text("remember the milk\n")
+    with pytest.raises(LogError, match=r"holds no log of stacknb .*: 1 × file without a header"):
+        load(tmp_path)
+
+
+def test_what_is_no_path_is_an_error() -> None:
+    with pytest.raises(BadInput, match="3 is no path"):
+        load(3)  # type: ignore[arg-type]
