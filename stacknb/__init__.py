@@ -6,7 +6,7 @@ Everything is loaded when it is first needed, so that importing costs next to no
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 

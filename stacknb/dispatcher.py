@@ -30,9 +30,11 @@ _current: Stack | None = None
 class Listener(Protocol):
     """Who shows a run: is told every event, and the time about ten times a second."""
 
-    def on_event(self, event: Event) -> None: ...
+    def on_event(self, event: Event) -> None:
+        """Take an event."""
 
-    def on_tick(self) -> None: ...
+    def on_tick(self) -> None:
+        """Take the time to look again."""
 
 
 def current() -> Stack:
@@ -228,7 +230,7 @@ class Stack:
             self._finish_if_done(run)
             return results
 
-    # -- tasks -------------------------------------------------------------------------------------
+    # -- tasks -----------------------------------------------------------------------------------
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -333,7 +335,7 @@ class Stack:
         book = self._run.tasks
         return [book.cancel(task) for task in [book.find(name) for name in names]]
 
-    # -- the shell -----------------------------------------------------------------------------------
+    # -- the shell -------------------------------------------------------------------------------
 
     def evaluate(self, code: str) -> Result:
         """Run bash in the stack's shell, at its top level and without errexit.
@@ -376,7 +378,7 @@ class Stack:
         columns = ["name", "type", "value", "exported", "readonly", "local"]
         return pd.DataFrame(rows, columns=columns)
 
-    # -- state ---------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------
 
     @property
     def run_dir(self) -> Path | None:
@@ -460,7 +462,7 @@ class Stack:
         stack._run = stack._new_run(facts["mode"], folder, resumed=True)
         return stack
 
-    # -- within --------------------------------------------------------------------------------------
+    # -- within ----------------------------------------------------------------------------------
 
     @property
     def _mode(self) -> str:
@@ -470,11 +472,11 @@ class Stack:
         return self._run is None or self._run.mode != mode or self._run.next_phase is None
 
     def _begin(self, mode: str, anew: bool = False) -> Run:
-        """Return the run under way, or a new one: of another mode, or `anew` after the last phase."""
+        """Return the run under way, or a new one: of another mode, or `anew` after its end."""
         with self._lock:
-            if self._run is not None and self._run.mode == mode:
-                if not (anew and self._run.next_phase is None):
-                    return self._run
+            run = self._run
+            if run is not None and run.mode == mode and not (anew and run.next_phase is None):
+                return run
             self.reset()
             facts = {
                 "top_dir": str(self.top_dir),

@@ -35,7 +35,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
     if Path(file).name in _OURS or not file:
-        # `source` itself failed: the hook came to its end, or returned, with a status that is not 0.
+        # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         file, line, command = str(path), *_last_command(path)
         if turn.how == "errexit":
             reason = f"ended with status {turn.status}, that of its last command (or of a return)"

@@ -91,7 +91,7 @@ class RunDir:
         try:
             if chosen and (where / "run.json").exists():
                 raise BadInput(
-                    f"run directory {str(where)!r} holds a run already; choose another, or resume it"
+                    f"run directory {str(where)!r} holds a run already; choose another or resume it"
                 )
             count = 1
             base = where

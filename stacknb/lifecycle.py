@@ -113,7 +113,7 @@ def phases_of(mode: str) -> tuple[Phase, ...]:
 
 
 def find_phase(text: str, mode: str = "stack") -> Phase:
-    """Return the phase of `mode` that a user means by ``install``, ``stack install`` or ``stack-install``.
+    """Return the phase meant by ``install``, ``stack install`` or ``stack-install``.
 
     Raises
     ------

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stacknb.exceptions import ShellDied
 
@@ -26,7 +27,7 @@ _SUPERVISOR = (
 
 
 class Line:
-    """Starts bash through a supervisor process, sends it requests and hears its answers and its end.
+    """Starts bash through a supervisor, sends it requests, hears its answers and its end.
 
     Parameters
     ----------
@@ -55,10 +56,11 @@ class Line:
             os.mkfifo(self.control / name, 0o600)
         self._link, theirs = socket.socketpair()
         words = [str(Path(__file__).parent.parent), str(theirs.fileno()), str(self.control)]
+        words += [str(jobs)] if jobs else []
         try:
             # -I -S: it needs the standard library alone, and starts in a third of the time.
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _SUPERVISOR, *words, *([str(jobs)] if jobs else [])],
+                [sys.executable, "-I", "-S", "-c", _SUPERVISOR, *words],
                 pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
@@ -103,8 +105,8 @@ class Line:
             data = data[os.write(self._send_fd, data) :]
 
     def receive(self, patience_s: float) -> list[str] | None:
-        """Return the next answer, or None after `patience_s`, when woken, or when bash has ended."""
-        watched = [self._receive_fd, self._link, self._wake_read]
+        """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
+        watched: list[Any] = [self._receive_fd, self._link, self._wake_read]
         ready = select.select(watched, [], [], patience_s)[0]
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)

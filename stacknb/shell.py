@@ -1,7 +1,7 @@
 """One bash: give it a turn, interrupt it, snapshot it, restore it, close it.
 
-What is said on the line is in ``bash/driver.bash``. That bash has died is heard from the supervisor,
-never read from an end-of-file: children it left behind may hold its descriptors.
+What is said on the line is in ``bash/driver.bash``. That bash has died is heard from the
+supervisor, never read from an end-of-file: children it left behind may hold its descriptors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Shell", "Turn", "check_bash", "quote"]
 
 _BASH_FOLDER = Path(__file__).parent / "bash"
 _TICK_S = 0.1
-# After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash itself; within a second.
+# After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
 _ESCALATION = (
     (0.35, signal.SIGTERM, False),
     (0.65, signal.SIGKILL, False),
@@ -88,7 +88,7 @@ def check_bash(program: str = "bash") -> str:
 
 
 def quote(text: str) -> str:
-    """Quote one word for bash; bytes that are no UTF-8 come as surrogates and stay what they are."""
+    """Quote one word for bash; bytes that are no UTF-8 come as surrogates and stay as they are."""
     return shlex.quote(text)
 
 
@@ -192,7 +192,7 @@ class Shell:
         output = self._line.control / "call"
         command = " ".join(map(quote, words))
         turn = self._request(
-            f'{command} >|"$_stacknb_control/call" 2>&1 && _stacknb_status=0 || _stacknb_status=$?\n'
+            f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?\n'
             "_stacknb_reply done $_stacknb_status '' ''"
         )
         return turn.status, output.read_text(encoding="utf-8", errors="replace")
@@ -310,7 +310,7 @@ class Shell:
             except KeyboardInterrupt:
                 self.interrupt()
 
-    def _escalate(self, stages: list[tuple[float, int, bool]], waited_s: float) -> None:
+    def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
         while stages and waited_s > stages[0][0]:
             _, number, bash_too = stages.pop(0)
             group = processes.members(group=self.pid)

@@ -53,7 +53,7 @@ class Variable:
     ----------
     name : str
     flags : str
-        Letters of ``declare``: ``a`` array, ``A`` associative, ``i``, ``n``, ``r``, ``x`` …; ``-`` none.
+        Letters of ``declare``: ``a`` array, ``A`` associative, ``i``, ``n``, ``r`` …; ``-`` none.
     value : bytes or None
         What stands behind ``=``, in bash's quoting; None if declared but not set.
     """
@@ -233,7 +233,7 @@ def _split(text: bytes) -> dict[str, bytes]:
     start: int | None = None
     for i, name in enumerate(names):
         mark = b"#stacknb " + name.encode() + b"\n"
-        # Functions and traps may hold such a line as text, so what follows is looked for from the end.
+        # Functions and traps may hold such a line as text: what follows is sought from the end.
         at = text.find(mark) if i < 2 else text.rfind(mark)
         if at < 0:
             continue

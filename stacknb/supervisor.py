@@ -1,11 +1,11 @@
-"""The process between Python and bash: it starts shells, holds tasks back, and leaves nothing behind.
+"""The process between Python and bash: starts shells, holds tasks back, leaves nothing behind.
 
 Run with the standard library alone, in a session of its own, once for each `Stack`.
 
-* It starts each bash of the stack and tells when it has ended, so nobody has to read an end-of-file.
-* It adopts what a shell leaves behind (``PR_SET_CHILD_SUBREAPER``) and keeps the exit status of task
-  processes whose shell is gone in ``CONTROL/exit.PID``.
-* It holds back tasks that have to wait: for a free place (``--jobs``), for other tasks (``--after``);
+* It starts each bash of the stack and tells when it has ended; nobody reads an end-of-file.
+* It adopts what a shell leaves behind (``PR_SET_CHILD_SUBREAPER``) and keeps the exit status of
+  task processes whose shell is gone in ``CONTROL/exit.PID``.
+* It holds back tasks that wait for a free place (``--jobs``) or for other tasks (``--after``);
   and it ends tasks that take too long (``--timeout``).
 * When its parent is gone, however that came, it ends every process of the session. Services are in
   sessions of their own and stay.
@@ -60,7 +60,7 @@ class Tasks:
         self.running: dict[int, Task] = {}
 
     def register(self, message: str) -> None:
-        """Take one line of a shell: ``task GATE PID LIMIT [NAME PID LOG]…``, parted by US (0x1f)."""
+        """Take a line of a shell: ``task GATE PID LIMIT [NAME PID LOG]…``, parted by 0x1f."""
         kind, *fields = message.split("\x1f")
         if kind != "task" or len(fields) < 3 or len(fields) % 3:
             return

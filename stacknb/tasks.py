@@ -25,7 +25,8 @@ _POLL_S = 0.05
 class Collector(Protocol):
     """Who takes the result of a task: the dispatcher."""
 
-    def collect(self, task: Task, wait_start: float) -> TaskResult: ...
+    def collect(self, task: Task, wait_start: float) -> TaskResult:
+        """Take the result of a task that has ended."""
 
 
 @dataclass(frozen=True)
