@@ -270,6 +270,10 @@ class Stack:
         for other in [after] if isinstance(after, str) else after:
             options += ["--after", other]
         if timeout is not None:
+            if not timeout > 0:
+                raise BadInput(
+                    f"timeout {timeout!r} of task {name!r} should be more than 0 seconds"
+                )
             options += ["--timeout", f"{float(timeout):f}"]
         if cwd is not None:
             options += ["--cwd", os.fspath(cwd)]

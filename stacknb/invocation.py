@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 from argparse import Namespace
+from importlib.metadata import version
 from typing import Protocol
 
-import stacknb
 from stacknb import arguments, commands, printing, services
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import HookFailed, Interrupted, StacknbError
@@ -41,7 +41,7 @@ def run(argv: list[str], signals: Signals) -> int:
         What is not the end of a run: `main` has words for it.
     """
     table = commands.of_face(arguments.CLI).values()
-    o = arguments.read_argv(table, argv, _ABOUT, stacknb.__version__)
+    o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
     if not o.command.opens_tree:
         printing.show(o.command.run(None, o), o)
         return 0

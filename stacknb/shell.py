@@ -130,6 +130,7 @@ class Shell:
         self._state.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
         self._interrupted_at: float | None = None
+        self._under_way = False
         self._line = Line(jobs)
         self._start(self._env)
         self.evaluate((f"_stacknb_jobs={jobs}\n" if jobs else "") + setup)
@@ -175,6 +176,8 @@ class Shell:
         """
         self.interrupted = False
         new = self._state / "snapshot.new"
+        for path_new in (new, Path(f"{new}.locals")):
+            os.close(os.open(path_new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         assignments = {
             "kind": kind, "name": name, "phase": phase, "hook": name if kind == "hook" else "",
             "path": path, "log": str(log), "err": str(err or ""), "state": str(new),
@@ -183,7 +186,7 @@ class Shell:
         code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in assignments.items())
         words = " ".join(map(quote, args))
         turn = self._request(f"{code} _stacknb_args=({words})", tick)
-        if turn.outcome != "lost":
+        if turn.outcome != "lost" and new.exists():
             os.replace(new, self.snapshot)
         return turn
 
@@ -229,7 +232,7 @@ class Shell:
 
     def interrupt(self) -> None:
         """End what runs in the foreground, from any thread; within a second."""
-        if self._interrupted_at is None and self.pid:
+        if self._interrupted_at is None and self._under_way:
             self._interrupted_at, self.interrupted = time.monotonic(), True
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGINT)
@@ -291,8 +294,14 @@ class Shell:
         with self._lock:
             if not self._line.alive:
                 self.restore()
-            self._line.send(code)
-            return self._await_reply(tick)
+            if "\0" in code:
+                raise BadInput(f"{code.replace(chr(0), '?')!r} holds a NUL, which bash cannot take")
+            self._under_way = True
+            try:
+                self._line.send(code)
+                return self._await_reply(tick)
+            finally:
+                self._under_way = False
 
     def _await_reply(self, tick: Callable[[], None] | None) -> Turn:
         stages = list(_ESCALATION)
@@ -322,6 +331,9 @@ class Shell:
         if outcome == "died":
             (self._line.control / "where").unlink(missing_ok=True)
             self._line.await_end(10.0)
+            # The EXIT trap of a shell that a signal ends does not see the signal in its status.
+            if (self._line.status or 0) > 128:
+                status = str(self._line.status)
         pairs = (line.partition("=") for line in plugins.splitlines())
         enabled = {name: folder for name, _, folder in pairs}
         needs = tuple(requires.split("\x1f")) if requires else ()

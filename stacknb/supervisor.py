@@ -21,6 +21,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -168,6 +169,10 @@ class Supervisor:
     def end_session(self) -> None:
         """End every other process of this session; return when none is left."""
         session, me = os.getsid(0), os.getpid()
+        # A shell whose parent is gone has nobody to answer, and waits for that in its EXIT trap.
+        for pid in self.shells if os.getppid() != self.parent else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         processes.end_all(
             lambda: [pid for pid in processes.members(session=session) if pid != me],
             _GRACE_S,
@@ -308,4 +313,5 @@ def main(arguments: list[str]) -> int:
         supervisor.run()
     finally:
         supervisor.end_session()
+        shutil.rmtree(control, ignore_errors=True)
     return 0

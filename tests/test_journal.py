@@ -65,7 +65,7 @@ def test_the_facts_are_kept() -> None:
 def test_a_folder_that_holds_a_run_is_refused() -> None:
     made()
     with pytest.raises(
-        BadInput, match=r"run directory '.*/run' holds a run already; choose another, or resume it"
+        BadInput, match=r"run directory '.*/run' holds a run already; choose another or resume it"
     ):
         made()
 

@@ -29,6 +29,7 @@ async_run() {
     shift
     _stacknb_resolve_after || return
     _stacknb_new_log
+    : >>"$_stacknb_dir/$_stacknb_log_name" # from now on the name is taken
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
         _stacknb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq))
     fi
@@ -38,6 +39,7 @@ async_run() {
     set +m
     _stacknb_pids[$_stacknb_task]=$! _stacknb_logs[$_stacknb_task]=$_stacknb_log_name _stacknb_cmds[$_stacknb_task]=$*
     unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'
+    _stacknb_owners[$_stacknb_task]=$BASHPID _stacknb_order+=("$_stacknb_task")
     ((++_stacknb_open))
     printf '{"event": "task", "time": %s, "name": "%s", "pid": %d, "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_stacknb_began" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
@@ -56,14 +58,14 @@ async_run() {
 # async_wait NAME…: shows each log in one piece; the status is that of the first task that failed.
 async_wait() {
     { local -; set +eufxv; } 2>/dev/null
-    local IFS=' ' _stacknb_name _stacknb_first=0 _stacknb_bad=()
-    for _stacknb_name in "$@"; do
-        if [[ -z $_stacknb_name || -z ${_stacknb_pids[$_stacknb_name]-} || -n ${_stacknb_codes[$_stacknb_name]-} ]] && ! _stacknb_adopt "$_stacknb_name"; then
-            printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$_stacknb_name"
-            [[ ${_stacknb_codes[$_stacknb_name]-} ]] || _stacknb_warn_near "$_stacknb_name"
+    local IFS=' ' _nb_wanted _stacknb_first=0 _stacknb_bad=()
+    for _nb_wanted in "$@"; do
+        if [[ -z $_nb_wanted || -z ${_stacknb_pids[$_nb_wanted]-} || -n ${_stacknb_codes[$_nb_wanted]-} ]] && ! _stacknb_adopt "$_nb_wanted"; then
+            printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$_nb_wanted"
+            [[ ${_stacknb_codes[$_nb_wanted]-} ]] || _stacknb_warn_near "$_nb_wanted"
             continue
         fi
-        _stacknb_task=$_stacknb_name
+        _stacknb_task=$_nb_wanted
         printf '[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n' "$BASHPID" \
             "$_stacknb_task" "${_stacknb_pids[$_stacknb_task]}" "${_stacknb_cmds[$_stacknb_task]}" "${_stacknb_pids[$_stacknb_task]}" $((_stacknb_open - 1))
         _stacknb_collect show
@@ -79,7 +81,7 @@ async_wait() {
 async_cleanup() {
     { local -; set +eufxv; } 2>/dev/null
     local _stacknb_left
-    for _stacknb_left in "${!_stacknb_pids[@]}"; do
+    for _stacknb_left in "${_stacknb_order[@]}"; do
         [[ -z ${_stacknb_codes[$_stacknb_left]-} ]] || continue
         printf 'WARNING: uncollected async future %s\n' "$_stacknb_left"
         async_wait "$_stacknb_left" || :
@@ -169,14 +171,16 @@ _stacknb_to_json() { # TEXT…; sets _stacknb_json to a list of strings
 # The task itself, in its subshell.
 _stacknb_child() {
     set +m
+    # A task may start tasks: what tells this one from them has names of its own.
+    _stacknb_own=("$_stacknb_task" "$_stacknb_dir/$_stacknb_log_name" '')
     _stacknb_words=("$@") _stacknb_failed=() _stacknb_where=() _stacknb_head='' _stacknb_cpu0=(0 0)
-    trap '_stacknb_child_end "$?"' EXIT
+    trap '{ _stacknb_child_end "$?"; } 2>/dev/null' EXIT
     # Without these bash would leave through the EXIT trap with a status of 0.
-    trap 'builtin exit 143' TERM
-    trap 'builtin exit 129' HUP
-    trap 'builtin exit 130' INT
+    trap '_stacknb_where=(signal); builtin exit 143' TERM
+    trap '_stacknb_where=(signal); builtin exit 129' HUP
+    trap '_stacknb_where=(signal); builtin exit 130' INT
     if [[ -z $_stacknb_off && -z $_stacknb_foreign ]]; then
-        trap '_stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND")' ERR
+        trap '{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); } 2>/dev/null' ERR
         set -E
     fi
     if [[ $_stacknb_gate ]]; then _stacknb_pass_gate || builtin exit 125; fi
@@ -193,7 +197,8 @@ _stacknb_write_head() {
     _stacknb_to_json "$@"
     printf -v _stacknb_head '#stacknb-begin {"kind": "task", "name": "%s", "command": %s, "phase": "%s", "hook": "%s", "start": %s, "queued": %s, "pid": %d, "host": "%s", "run": "%s"}\n' \
         "$_stacknb_task" "$_stacknb_json" "$_stacknb_phase" "$_stacknb_hook" "${EPOCHREALTIME/[!0-9]/.}" "$_stacknb_began" "$BASHPID" "$_stacknb_host" "$_stacknb_run"
-    printf '%s' "$_stacknb_head" >>"$_stacknb_dir/$_stacknb_log_name"
+    printf '%s' "$_stacknb_head" >>"${_stacknb_own[1]}"
+    _stacknb_own[2]=begun
 }
 
 # Held back until the supervisor says "go": a free place under --jobs, and what it comes after done.
@@ -203,7 +208,7 @@ _stacknb_pass_gate() {
     IFS= read -r _nb_verdict <"$_stacknb_gate"
     [[ $_nb_verdict == go ]] && return
     _stacknb_write_head "${_stacknb_words[@]}"
-    printf 'not started: %s\n' "$_nb_verdict" >>"$_stacknb_dir/$_stacknb_log_name"
+    printf 'not started: %s\n' "$_nb_verdict" >>"${_stacknb_own[1]}"
     _stacknb_where=(cancelled)
     return 1
 }
@@ -212,12 +217,14 @@ _stacknb_child_end() { # STATUS
     { set +eufxvE; } 2>/dev/null
     trap - ERR
     local _nb_extra=''
-    [[ $_stacknb_head ]] || _stacknb_write_head "${_stacknb_words[@]}"
+    [[ ${_stacknb_own[2]} ]] || _stacknb_write_head "${_stacknb_words[@]}"
     if [[ ${_stacknb_where[0]-} == cancelled ]]; then
         _nb_extra='"status": "cancelled", '
     elif [[ -r $_stacknb_control/why.$BASHPID ]]; then
         read -r _nb_extra <"$_stacknb_control/why.$BASHPID"
         _nb_extra="\"status\": \"$_nb_extra\", "
+    elif [[ ${_stacknb_where[0]-} == signal ]]; then
+        _nb_extra='"status": "killed", '
     elif (($1)); then
         ((${#_stacknb_where[@]})) || _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         [[ ${_stacknb_failed[0]-} == "$1" || ${_stacknb_where[0]} == exit ]] || _stacknb_where=()
@@ -227,7 +234,7 @@ _stacknb_child_end() { # STATUS
             _nb_extra="\"failed_at\": $_stacknb_json, "
         fi
     fi
-    _stacknb_footer "$_stacknb_dir/$_stacknb_log_name" "$_stacknb_task" "$1" "$_nb_extra"
+    _stacknb_footer "${_stacknb_own[1]}" "${_stacknb_own[0]}" "$1" "$_nb_extra"
 }
 
 _stacknb_run_serially() {

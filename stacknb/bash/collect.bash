@@ -5,6 +5,12 @@ _stacknb_reap() {
     local _nb_pid=${_stacknb_pids[$_stacknb_task]}
     _stacknb_code=${_stacknb_ended[$_stacknb_task]-}
     [[ -z $_stacknb_code ]] || return 0
+    if [[ ${_stacknb_owners[$_stacknb_task]-} != "$BASHPID" ]]; then
+        _stacknb_code=127
+        _stacknb_reap_foreign "$_nb_pid"
+        _stacknb_ended[$_stacknb_task]=$_stacknb_code
+        return 0
+    fi
     # A trapped signal makes wait return early: the task is still there then.
     while wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; ((_stacknb_code > 128)) && kill -0 "$_nb_pid" 2>/dev/null; do :; done
     # 127: not our child (this shell was restored from a snapshot), or a command that was not found.
@@ -64,12 +70,21 @@ _stacknb_collect() { # show|quiet [WAIT_START]
         _nb_us=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
         [[ $_stacknb_head =~ \"start\":\ ([0-9]+)[.]([0-9]{6}),\ \"queued\" ]] && ((_nb_us -= ${BASH_REMATCH[1]}${BASH_REMATCH[2]}, _stacknb_background_us += _nb_us, 1))
     fi
+    if [[ -z $_stacknb_foot && $_stacknb_head =~ \"pid\":\ ([0-9]+) ]]; then _stacknb_close "$_nb_log" "${BASH_REMATCH[1]}"; fi
     printf '{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n' \
         "$_stacknb_task" "$_nb_start" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "${_stacknb_logs[$_stacknb_task]}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl"
     [[ $1 == show ]] || return 0
     _stacknb_in_words "$_stacknb_code"
     printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$_stacknb_task" "${_stacknb_pids[$_stacknb_task]}" \
         "${_stacknb_cmds[$_stacknb_task]}" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+# A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap.
+_stacknb_close() { # LOG PID
+    local _nb_status=''
+    ((_stacknb_code <= 128)) || _nb_status='"status": "killed", '
+    printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/[!0-9]/.}" \
+        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$_stacknb_task" "$2" >>"$1"
 }
 
 # For Python, which has shown the log already: nothing is printed.
@@ -104,7 +119,7 @@ _stacknb_show_large() { # show|quiet
     ((_nb_size -= ${#_stacknb_head} + 1))
     [[ -z $_stacknb_foot ]] || ((_nb_size -= ${#_stacknb_foot} + 15)) # newline, marker, newline
     tail -c "+$((${#_stacknb_head} + 2))" -- "$_nb_log" | head -c "$_nb_size"
-    printf '\n'
+    [[ $(tail -c "+$((${#_stacknb_head} + 1 + _nb_size))" -- "$_nb_log" | head -c 1 | tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.

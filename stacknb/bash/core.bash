@@ -26,9 +26,15 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
 
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {
-    { _stacknb_status=$?; } 2>/dev/null
-    _stacknb_where=(exit "${BASH_SOURCE[1]-}" "${BASH_LINENO[0]-}" "exit${1+ $1}")
-    ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
+    {
+        _stacknb_status=$?
+        # `die` and its like are ours: the place is where the hook called them.
+        for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+            [ "${BASH_SOURCE[_stacknb_i]%/*}" = "${_stacknb_driver%/*}" ] || break
+        done
+        _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
+        ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
+    } 2>/dev/null
     builtin exit "${@:-$_stacknb_status}"
 }
 
@@ -38,15 +44,20 @@ _stacknb_frame() { source "$_stacknb_path" "${_stacknb_args[@]}"; }
 
 # Which of the flags that were on at the end of a turn the next one starts with.
 _stacknb_settle() {
-    local _nb_keep='' _nb_letter
-    for _nb_letter in e u f x v C E; do
-        [[ $_stacknb_flags != *"$_nb_letter"* ]] || _nb_keep+=$_nb_letter
+    local _nb_keep='' _nb_letter _nb_i
+    for ((_nb_i = 0; _nb_i < ${#_stacknb_flags}; _nb_i++)); do
+        _nb_letter=${_stacknb_flags:_nb_i:1}
+        # `[` tells e from E under nocasematch, too.
+        if [ "$_nb_letter" = E ]; then
+            [ -z "$_stacknb_off$_stacknb_foreign" ] || _nb_keep+=E
+        elif [ "$_nb_letter" = e ]; then
+            [ "$_stacknb_kind" = cell ] || _nb_keep+=e
+        elif [ "$_nb_letter" = u ] || [ "$_nb_letter" = f ] || [ "$_nb_letter" = x ] || [ "$_nb_letter" = v ] || [ "$_nb_letter" = C ]; then
+            _nb_keep+=$_nb_letter
+        fi
     done
-    [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || _nb_keep=${_nb_keep//E/}
-    if [[ $_stacknb_kind == cell ]]; then
-        _nb_keep=${_nb_keep//e/}
-        [[ $_stacknb_had != *e* ]] || _nb_keep+=e
-    fi
+    # A cell runs without errexit; what was on before it stays on.
+    if [ "$_stacknb_kind" = cell ] && [ "${_stacknb_had%%e*}" != "$_stacknb_had" ]; then _nb_keep+=e; fi
     _stacknb_flags=$_nb_keep
 }
 

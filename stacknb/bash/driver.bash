@@ -10,6 +10,7 @@
 # so that `local` of it would fail. Options that a hook leaves set (errexit, nounset, xtrace,
 # noclobber, IFS …) leak to the next hook by design, so every line here has to work under all of them.
 
+set +o posix # POSIXLY_CORRECT may be in the environment
 _stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3
 _stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _stacknb_hook=''
 _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
@@ -20,12 +21,12 @@ set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
 declare -A _stacknb_pids=() _stacknb_logs=() _stacknb_cmds=() _stacknb_counts=() _stacknb_requires=()
-declare -A _stacknb_ended=() _stacknb_codes=() # exit status of a task once known; once collected
-_stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
+declare -A _stacknb_owners=() _stacknb_ended=() _stacknb_codes=() # exit status of a task once known; once collected
+_stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the file is all that will be known.
-_stacknb_on_err='_stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASH_SUBSHELL != 0 ]] || printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"'
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASH_SUBSHELL != 0 ]] || printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; } 2>/dev/null'
 _stacknb_on_int='[[ $_stacknb_leaving ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); builtin exit 130; }'
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
@@ -88,7 +89,7 @@ while IFS= read -r -d '' _stacknb_text <"$_stacknb_control/in"; do
     fi
     eval "$_stacknb_save"
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
-    _stacknb_busy=''
+    _stacknb_busy='' _stacknb_hook=''
     _stacknb_list_plugins
     _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
 done

@@ -992,6 +992,16 @@ def test_jobs_less_than_1_are_refused(tree) -> None:
         tree.stack(jobs=0)
 
 
+@pytest.mark.timeout(20)
+def test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place(tree, output) -> None:
+    stack = tree.run(
+        "inner() { echo in; }; outer() { async_run inner inner; async_wait inner; }\nasync_run outer outer; async_wait outer; echo $?",
+        jobs=1,
+    )
+
+    assert output(stack, "10-hook.sh").endswith("\n0\n")
+
+
 # ------------------------------------------------------------------------- --after
 
 
@@ -1176,6 +1186,34 @@ def test_close_ends_every_task(tree) -> None:
         jobs=2,
     )
     stack.close()  # the sandbox looks for what is left
+
+
+def test_a_task_that_close_ended_has_a_result(tree) -> None:
+    stack = tree.run("async_run t sleep 1000; async_run u true; async_wait u")
+    task, done = stack.tasks["t"], stack.tasks["u"]
+    stack.close()
+
+    assert done.wait().ok
+    assert task.wait(timeout=5).status in ("killed", "cancelled", "lost")
+
+
+def test_a_task_is_waited_for_by_a_hook_and_by_people_at_once(tree, output, until) -> None:
+    tree.hook("10-a.sh", UNTIL + "async_run t until_there go\nasync_wait t; echo got $?")
+    stack = tree.stack()
+    found: list = []
+    threads = [threading.Thread(target=stack.run_phase, args=["override_defaults"])]
+    threads[0].start()
+    until(lambda: stack.run_dir is not None and "t" in stack.tasks, "it was started")
+    for _ in range(3):
+        threads.append(threading.Thread(target=lambda: found.append(stack.async_wait("t"))))
+        threads[-1].start()
+    Path("go").touch()
+    for thread in threads:
+        thread.join()
+
+    assert "got 0\n" in output(stack, "10-a.sh")
+    assert [results[0].status for results in found] == ["ok"] * 3
+    assert len(waits_of(stack)) == 1
 
 
 # ------------------------------------------------------------------------- tasks outlive their shell

@@ -42,6 +42,7 @@ FOREGROUND = {
     "a coprocess": "coproc sleep 1000; wait",
     "job control on": "set -m; sleep 1000",
     "an exec'd program": "exec sleep 1000",
+    "a shell that stopped itself": "kill -STOP $$; sleep 1000",
     "a retry loop": "until sleep 1000; do :; done",
     "python": f"{sys.executable} -c 'import time; time.sleep(1000)'",
     "wait_for_service": "wait_for_service 1000 http://127.0.0.1:9",

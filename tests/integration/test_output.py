@@ -108,6 +108,30 @@ def test_stdout_and_stderr_are_in_the_order_they_were_written(tree) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        '10-a"b.sh',
+        "10-a\\b.sh",
+        "10-a\tb.sh",
+        "10-ä ☃.sh",
+        "10-\udcff.sh",
+        "10-a%sb.sh",
+        "10-$(id).sh",
+    ],
+)
+def test_a_hook_of_any_name_has_a_whole_log(tree, name: str) -> None:
+    (tree.extras / name).write_text("echo out")
+    stack = tree.stack()
+    (hook,) = stack.run_phase("override_defaults")
+    record = tasklog.read(hook.log)
+
+    assert record.header["name"] == name
+    assert record.footer is not None
+    assert record.footer["exit_code"] == 0
+    assert record.output() == b"out\n"
+
+
 def test_what_a_child_prints_after_its_hook_is_kept_after_the_footer(tree, until) -> None:
     stack = tree.run(
         "(until [[ -e go ]]; do sleep 0.01; done; echo late) & echo early", "echo second"
