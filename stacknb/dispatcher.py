@@ -16,7 +16,7 @@ from stacknb.journal import Event, RunDir
 from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import Run
-from stacknb.shell import check_bash
+from stacknb.shell import check_bash, checked_environment
 from stacknb.tasks import Task, TaskResult, wait_for_end
 
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
@@ -121,7 +121,7 @@ class Stack:
         self._run_dir = run_dir
         self._parallel = parallel
         self._jobs = jobs
-        self._env = {**os.environ, **(env or {})}
+        self._env = {**os.environ, **checked_environment(env or {})}
         self._run: Run | None = None
         self._lock = threading.RLock()
         _current = self

@@ -39,6 +39,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         file, line, command = str(path), *_last_command(path)
         if turn.how == "errexit":
             reason = f"ended with status {turn.status}, that of its last command (or of a return)"
+    elif turn.how == "interrupt":
+        line = _only_line(Path(file), command)  # $LINENO counts within the trap itself
     elif turn.how == "other":
         line, message = _message_in(last, file)
         if message:
@@ -81,6 +83,17 @@ def _line_of(path: Path, line: int | None) -> str:
     except OSError:
         return ""
     return lines[line - 1].strip() if line and line <= len(lines) else ""
+
+
+def _only_line(path: Path, command: str) -> int | None:
+    """Return the number of the only line that holds the (first line of the) command."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    wanted = command.partition("\n")[0].strip()
+    found = [number for number, text in enumerate(lines, 1) if wanted and wanted in text]
+    return found[0] if len(found) == 1 else None
 
 
 def _last_command(path: Path) -> tuple[int | None, str]:

@@ -23,7 +23,7 @@ from stacknb import snapshot as snapshots
 from stacknb.exceptions import BadInput, ShellDied
 from stacknb.line import Line
 
-__all__ = ["Shell", "Turn", "check_bash", "quote"]
+__all__ = ["Shell", "Turn", "check_bash", "checked_environment", "quote"]
 
 _BASH_FOLDER = Path(__file__).parent / "bash"
 _TICK_S = 0.1
@@ -80,11 +80,31 @@ def check_bash(program: str = "bash") -> str:
         [path, "--norc", "--noprofile", "-c", 'echo "$BASH_VERSION"'],
         capture_output=True, text=True, check=False, env={},
     ).stdout.strip()  # fmt: skip
-    if not version or int(version.split(".")[0]) < 5:
+    major = version.partition(".")[0]
+    if not major.isdigit() or int(major) < 5:
         raise BadInput(
             f"{path!r} is bash {version or 'of no version'!r}; install bash 5.0 or newer"
         )
     return path
+
+
+def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` if a process can have it.
+
+    Raises
+    ------
+    BadInput
+        Names the variable that no environment can hold.
+    """
+    for name, value in env.items():
+        try:
+            usable = name and "=" not in name and "\0" not in name + value
+            (name + value).encode("utf-8", "surrogateescape")
+        except (TypeError, UnicodeEncodeError):
+            usable = False
+        if not usable:
+            raise BadInput(f"variable {name!r} of env cannot be in an environment: {value!r}")
+    return dict(env)
 
 
 def quote(text: str) -> str:

@@ -30,7 +30,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from stacknb import processes
+from stacknb import processes, tasklog
+from stacknb.exceptions import LogError
 
 _GRACE_S = 2.0
 _POLL_S = 0.05
@@ -59,6 +60,7 @@ class Tasks:
         self.jobs = jobs
         self.waiting: list[Task] = []
         self.running: dict[int, Task] = {}
+        self.ending: list[Task] = []
 
     def register(self, message: str) -> None:
         """Take a line of a shell: ``task GATE PID LIMIT [NAME PID LOG]…``, parted by 0x1f."""
@@ -75,6 +77,13 @@ class Tasks:
         for task in [task for task in self.running.values() if not processes.alive(task.pid)]:
             del self.running[task.pid]
             os.close(task.gate_fd)
+            if task.killed:  # what it started may not heed SIGTERM as it did
+                self.ending.append(task)
+        for task in list(self.ending):
+            if not processes.members(group=task.pid):
+                self.ending.remove(task)
+            elif now > task.deadline:
+                _signal_group(task.pid, signal.SIGKILL)
         for task in self.running.values():
             if now > task.deadline:
                 self._end(task, now)
@@ -88,7 +97,8 @@ class Tasks:
 
     def next_deadline(self) -> float:
         """Return the clock time of the next timeout, infinite if there is none."""
-        return min((task.deadline for task in self.running.values()), default=float("inf"))
+        tasks = [*self.running.values(), *self.ending]
+        return min((task.deadline for task in tasks), default=float("inf"))
 
     def watched(self) -> set[int]:
         """Return the pids whose end changes something."""
@@ -277,13 +287,10 @@ def _pidfd(pid: int) -> int | None:
 
 def _exit_code(log: str) -> int | None:
     try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 8192))
-            footer = file.read().rpartition(b"\n#stacknb-end ")[2]
-            code = json.loads(footer)["exit_code"]
-    except (OSError, ValueError, KeyError, TypeError):
+        footer = tasklog.read(log).footer
+    except (OSError, LogError):
         return None
-    return code if isinstance(code, int) else None
+    return footer["exit_code"] if footer is not None and "status" not in footer else None
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -1,5 +1,6 @@
 import os
 
+import pytest
 from hypothesis import settings
 
 # Examples that start a bash take as long as the machine is busy: no deadline. In CI the examples
