@@ -40,7 +40,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         if turn.how == "errexit":
             reason = f"ended with status {turn.status}, that of its last command (or of a return)"
     elif turn.how == "interrupt":
-        line = _only_line(Path(file), command)  # $LINENO counts within the trap itself
+        if Path(file).exists():  # $LINENO counts within the trap itself
+            line = _only_line(Path(file), command) or (line if line != 1 else None)
     elif turn.how == "other":
         line, message = _message_in(last, file)
         if message:

@@ -7,6 +7,7 @@ supervisor, never read from an end-of-file: children it left behind may hold its
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -198,8 +199,9 @@ class Shell:
         new = self._state / "snapshot.new"
         for path_new in (new, Path(f"{new}.locals")):
             os.close(os.open(path_new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
         assignments = {
-            "kind": kind, "name": name, "phase": phase, "hook": name if kind == "hook" else "",
+            "kind": kind, "name": plain, "phase": phase, "hook": plain if kind == "hook" else "",
             "path": path, "log": str(log), "err": str(err or ""), "state": str(new),
             "off": "1" if hands_off else "",
         }  # fmt: skip
