@@ -36,6 +36,10 @@ KNOWN = {
     "test_a_service_survives_an_interrupt_and_the_loss_of_the_shell": "an interrupt while nothing runs",
     "test_variables_that_no_environment_can_hold_are_refused": "names and values of env are not checked",
     "test_a_bash_that_is_missing_or_too_old_is_named": "a bash that answers nonsense",
+    "test_a_task_that_a_task_started_can_be_waited_for_by_the_hook": "a task of a task is adopted before its header is there",
+    "test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place": "a waiting task keeps its place under --jobs 1",
+    "test_a_task_that_close_ended_has_a_result": "what close ends has no result yet",
+    "test_an_interrupt_at_any_moment_ends_the_run_or_comes_too_late": "a race at the end of a hook",
     "test_the_time_of_each_line_is_what_a_plain_parser_reads": "generated clocks that jump",
 }
 
