@@ -45,12 +45,17 @@ _stacknb_has_ended() {
 
 # A task started in a subshell of this shell, or in another one: its log tells.
 _stacknb_adopt() { # NAME
-    [[ $1 && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_pids[$1]-} && -r $_stacknb_dir/async/$1.log ]] || return 1
-    local _nb_head _nb_pid
-    IFS= read -r _nb_head <"$_stacknb_dir/async/$1.log"
-    _nb_pid=${_nb_head##*\"pid\": }
-    _stacknb_pids[$1]=${_nb_pid%%[!0-9]*} _stacknb_logs[$1]=async/$1.log _stacknb_counts[$1]=1
+    [[ $1 && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_pids[$1]-} && -r $_stacknb_dir/journal.jsonl ]] || return 1
+    local _nb_line _nb_head='' _nb_pid _nb_log IFS=
+    # The journal has a task before async_run returns; its log has a header only when it starts.
+    while read -r _nb_line; do
+        [[ $_nb_line != '{"event": "task", '*" \"name\": \"$1\", \"pid\": "* ]] || _nb_head=$_nb_line
+    done <"$_stacknb_dir/journal.jsonl"
+    [[ $_nb_head ]] || return 1
+    _nb_pid=${_nb_head##*\"pid\": } _nb_log=${_nb_head##*\"log\": \"}
+    _stacknb_pids[$1]=${_nb_pid%%[!0-9]*} _stacknb_logs[$1]=${_nb_log%%\"*} _stacknb_counts[$1]=1
     _stacknb_cmds[$1]="a command of another shell"
+    _stacknb_order+=("$1")
     ((++_stacknb_open))
 }
 

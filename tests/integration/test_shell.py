@@ -255,6 +255,7 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
         assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
 
 
+@pytest.mark.timeout(5)
 def test_set_n_ends_the_run_as_plain_bash_does(tree) -> None:
     tree.hook("10-a.sh", "set -n\necho never")
     tree.hook("20-b.sh", "echo never")
