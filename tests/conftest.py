@@ -13,6 +13,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 # What is known not to hold yet, each with its reason; the tests say what it should be. They run and
 # are reported as xfailed. Whoever mends one takes its line out.
 KNOWN = {
+    "test_a_second_task_of_a_name_started_by_the_hook_that_lost": "the shell remembers the first",
     "test_errexit_holds_inside_a_task_that_is_started_in_a_condition": "bash hands the suspension of errexit down to the task",
     "test_a_task_that_prints_a_forged_footer_is_not_believed[kill -9": "a footer with the right run is believed until the wait",
     "test_a_task_that_comes_after_one_that_forged_its_footer": "--after reads the last footer without checking its run",
