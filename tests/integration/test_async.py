@@ -1316,13 +1316,15 @@ def test_a_process_that_has_the_number_of_an_old_task_is_not_touched(tree) -> No
             path.write_bytes(
                 re.sub(rb'"pid": %d\b' % old, b'"pid": %d' % innocent.pid, path.read_bytes())
             )
-        with Stack.resume(run_dir) as resumed:
-            assert not resumed.tasks["t"].running
-            (result,) = resumed.cancel("t")
+        try:
+            with Stack.resume(run_dir) as resumed:
+                assert not resumed.tasks["t"].running
+                (result,) = resumed.cancel("t")
 
-        assert result.status in ("lost", "killed")
-        assert innocent.poll() is None
-        innocent.kill()
+            assert result.status in ("lost", "killed")
+            assert innocent.poll() is None
+        finally:
+            innocent.kill()
 
 
 def test_xtrace_of_a_hook_shows_nothing_of_ours(tree, output) -> None:

@@ -217,14 +217,16 @@ def test_a_number_that_another_process_has_by_now_is_not_touched(tree) -> None:
     records = services.directory(tree.path)
     records.mkdir(parents=True)
     with subprocess.Popen(["sleep", "1000"], start_new_session=True) as innocent:
-        (records / "svc").write_text(f"{innocent.pid} 1 /nowhere.log\n")
-        stack = tree.run("is_running svc || echo not >not; stop_process svc")
+        try:
+            (records / "svc").write_text(f"{innocent.pid} 1 /nowhere.log\n")
+            stack = tree.run("is_running svc || echo not >not; stop_process svc")
 
-        assert Path("not").exists()
-        assert innocent.poll() is None
-        assert services.names(records) == []
-        stack.close()
-        innocent.kill()
+            assert Path("not").exists()
+            assert innocent.poll() is None
+            assert services.names(records) == []
+            stack.close()
+        finally:
+            innocent.kill()
 
 
 @pytest.mark.parametrize(
