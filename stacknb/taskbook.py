@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from stacknb import processes, tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput, Interrupted, LogError, TaskFailed, WaitTimeout
 from stacknb.journal import RunDir
 from stacknb.shell import Shell
-from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of
+from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of, wait_for_end
 
 __all__ = ["TaskBook"]
 
@@ -63,8 +65,15 @@ class TaskBook:
             raise BadInput(f"no task {name!r} was started{nearest(name, tasks) or known}")
         return tasks[name]
 
-    def start(self, name: str, argv: list[str], options: list[str]) -> Task:
-        """Start a task in the shell.
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        after: Sequence[str] = (),
+        timeout: float | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> Task:
+        """Start a task in the shell; its parameters are those of `Stack.async_run`.
 
         Raises
         ------
@@ -72,6 +81,15 @@ class TaskBook:
             If the name cannot be one or is in use, or what it comes after is unknown or failed.
         """
         check_name(name)
+        options = [word for other in after for word in ("--after", other)]
+        if timeout is not None:
+            if not timeout > 0:
+                raise BadInput(
+                    f"timeout {timeout!r} of task {name!r} should be more than 0 seconds"
+                )
+            options += ["--timeout", f"{float(timeout):f}"]
+        if cwd is not None:
+            options += ["--cwd", os.fspath(cwd)]
         status, said = self._shell.call("async_run", *options, name, *argv)
         if (
             status
@@ -83,6 +101,31 @@ class TaskBook:
         if status:
             raise BadInput(said.strip().removeprefix("async_run: "))
         return self.find(name)
+
+    def wait(
+        self, tasks: Sequence[Task], timeout: float | None, tick: Callable[[], None]
+    ) -> list[TaskResult]:
+        """Wait for tasks and take their results, as `Stack.async_wait` describes it.
+
+        Parameters
+        ----------
+        tick : callable
+            Is called about ten times a second meanwhile.
+        """
+        begun = time.time()
+        try:
+            left = wait_for_end(tasks, timeout, tick)
+        except KeyboardInterrupt:
+            waited = ", ".join(repr(task.name) for task in tasks if task.running)
+            raise Interrupted(f"stopped waiting for {waited}; it runs on") from None
+        ended = [task for task in tasks if task not in left]
+        results = [task.result or self.collect(task, begun) for task in ended]
+        if left:
+            waited = ", ".join(repr(task.name) for task in left)
+            raise WaitTimeout(f"{waited} did not end within {timeout} s; it runs on", results)
+        if not all(results):
+            raise TaskFailed(results)
+        return results
 
     def collect(self, task: Task, wait_start: float) -> TaskResult:
         """Take the result of a task that has ended."""

@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from stacknb.exceptions import BadInput, LogError
 __all__ = ["Collector", "Task", "TaskResult", "nearest", "status_of", "wait_for_end"]
 
 _POLL_S = 0.05
+_TICK_S = 0.1
 
 
 class Collector(Protocol):
@@ -183,10 +184,15 @@ class Task:
         return f"<task {self.name!r} {words}, log {self.log}>"
 
 
-def wait_for_end(tasks: Sequence[Task], timeout: float | None = None) -> list[Task]:
+def wait_for_end(
+    tasks: Sequence[Task],
+    timeout: float | None = None,
+    tick: Callable[[], None] | None = None,
+) -> list[Task]:
     """Block until every task has ended, or for `timeout` seconds; return those that have not.
 
-    An interrupt raises KeyboardInterrupt at once; nothing happens to the tasks.
+    `tick` is called about ten times a second meanwhile. An interrupt raises KeyboardInterrupt at
+    once; nothing happens to the tasks.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     left = [task for task in tasks if task.running]
@@ -196,8 +202,10 @@ def wait_for_end(tasks: Sequence[Task], timeout: float | None = None) -> list[Ta
             patience = min(patience, deadline - time.monotonic())
             if patience <= 0:
                 return left
-        _poll(left[0].pid, patience)
+        _poll(left[0].pid, patience if tick is None else min(patience, _TICK_S))
         left = [task for task in left if task.running]
+        if tick is not None:
+            tick()
     return left
 
 

@@ -26,7 +26,7 @@ FLOORS = {
         "completion",
     ],
     "commands": ["commands", "arguments"],
-    "dispatcher": ["dispatcher"],
+    "dispatcher": ["dispatcher", "background", "session", "tables"],
     "one idea each": [
         "run",
         "taskbook",

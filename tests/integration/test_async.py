@@ -662,6 +662,23 @@ def test_a_wait_with_a_timeout_lets_the_task_run_on(tree) -> None:
     assert stack.async_wait("slow")[0].ok
 
 
+def test_a_wait_of_a_person_tells_listeners_the_time(tree) -> None:
+    class Ends:
+        ticks = 0
+
+        def on_event(self, event) -> None:
+            pass
+
+        def on_tick(self) -> None:
+            self.ticks += 1
+            if self.ticks == 2:  # the task waits for nothing else
+                Path("go").touch()
+
+    stack = tree.run(UNTIL + "async_run slow until_there go")
+    stack.listeners.append(Ends())
+    assert stack.async_wait("slow")[0].ok
+
+
 def test_a_task_can_be_awaited(tree) -> None:
     stack = tree.run("f() { sleep 0.1; return $1; }")
 

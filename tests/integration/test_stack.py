@@ -356,7 +356,9 @@ def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
         assert result.complete
         assert result.phases == LABELS
         assert output(resumed, "10-a.sh.2", "stack install") == "f kept\n/\n"
-    assert json.loads((run_dir / "run.json").read_text())["mode"] == "stack"
+    facts = json.loads((run_dir / "run.json").read_text())
+    assert facts["mode"] == "stack"
+    assert facts["cpus"] == os.cpu_count()
 
 
 def test_resume_finds_the_latest_run(tree) -> None:

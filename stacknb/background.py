@@ -1,0 +1,101 @@
+"""What a stack does about background tasks: start one, wait, cancel; whoever started it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from stacknb.exceptions import BadInput
+from stacknb.session import Session
+from stacknb.tasks import Task, TaskResult
+
+__all__ = ["Background"]
+
+
+class Background(Session):
+    """The calls of `Stack` about tasks."""
+
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """Every task of the run by its name, whoever started it; of one name the newest."""
+        return dict(self._run.tasks.all()) if self._run is not None else {}
+
+    def async_run(
+        self,
+        name: str,
+        *argv: str,
+        after: str | Sequence[str] = (),
+        timeout: float | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+    ) -> Task:
+        """Start a background task in the stack's shell, whose variable space it sees as of now.
+
+        Parameters
+        ----------
+        name : str
+            Letters, digits, ``.``, ``_`` and ``-``.
+        *argv : str
+            The command and its arguments, as given; a function of the shell or a program.
+            Without any, the function of that name.
+        after : str or sequence of str
+            Tasks that have to end well before this one starts.
+        timeout : float, optional
+            Seconds after which its whole process group is ended.
+        cwd : path-like, optional
+            Its working directory.
+
+        Raises
+        ------
+        BadInput
+            If the name cannot be one or is in use, or a task it comes after is unknown or failed.
+        """
+        run = self._begin(self._mode)
+        words = [str(word) for word in argv] or [name]
+        needed = [after] if isinstance(after, str) else after
+        return run.tasks.start(name, words, needed, timeout, cwd)
+
+    def async_wait(self, *names: str, timeout: float | None = None) -> list[TaskResult]:
+        """Wait for tasks, whoever started them; without a name for every uncollected one.
+
+        Parameters
+        ----------
+        *names : str
+        timeout : float, optional
+            Seconds; the tasks run on after it.
+
+        Returns
+        -------
+        list of TaskResult
+            In the order of the names.
+
+        Raises
+        ------
+        TaskFailed
+            If any did not end well. All are waited for first; the error carries every result.
+        BadInput
+            If a task of that name was never started; names the nearest.
+        WaitTimeout
+            After `timeout`.
+        Interrupted
+            If the user stopped the wait; the tasks run on.
+        """
+        if self._run is None:
+            if names:
+                raise BadInput(f"no task {names[0]!r} was started: there is no run yet")
+            return []
+        book = self._run.tasks
+        tasks = [book.find(name) for name in names] if names else book.uncollected()
+        return book.wait(tasks, timeout, self._tick)
+
+    def cancel(self, *names: str) -> list[TaskResult]:
+        """End tasks with their whole process groups; returns when these are empty.
+
+        Raises
+        ------
+        BadInput
+            If a task of that name was never started.
+        """
+        if self._run is None:
+            raise BadInput("there is no run yet, so there is no task to cancel")
+        book = self._run.tasks
+        return [book.cancel(task) for task in [book.find(name) for name in names]]

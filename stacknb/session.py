@@ -1,0 +1,181 @@
+"""A tree of hooks with its settings, the run of it that is under way, and who listens to it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol, Self
+
+from stacknb import lifecycle
+from stacknb.exceptions import BadInput
+from stacknb.journal import Event, RunDir
+from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
+from stacknb.results import RunResult
+from stacknb.run import Run
+from stacknb.shell import check_bash, checked_environment
+
+__all__ = ["Listener", "Session"]
+
+
+class Listener(Protocol):
+    """Who shows a run: is told every event, and the time about ten times a second."""
+
+    def on_event(self, event: Event) -> None:
+        """Take an event."""
+
+    def on_tick(self) -> None:
+        """Take the time to look again."""
+
+
+class Session:
+    """What `Stack` keeps between its calls; its parameters are described there."""
+
+    def __init__(
+        self,
+        top_dir: str | os.PathLike[str],
+        *,
+        plugins: Iterable[str] | Mapping[str, str | Path] = (),
+        run_dir: str | os.PathLike[str] | None = None,
+        localrc: str | os.PathLike[str] | None = None,
+        local_conf: str | os.PathLike[str] | None = None,
+        parallel: bool = True,
+        jobs: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.plugins: list[Plugin] = parse_plugins(plugins)
+        self.top_dir = check_tree(top_dir, self.plugins)
+        check_bash()
+        if jobs is not None and jobs < 1:
+            raise BadInput(f"jobs {jobs!r} should be at least 1")
+        self.listeners: list[Listener] = []
+        self._localrc = read_settings(localrc, local_conf)
+        self._run_dir = run_dir
+        self._parallel = parallel
+        self._jobs = jobs
+        self._env = {**os.environ, **checked_environment(env or {})}
+        self._run: Run | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def resume(cls, run_dir: str | os.PathLike[str]) -> Self:
+        """Open a run that ended early (a failed hook, a dead kernel) and go on from its snapshot.
+
+        Parameters
+        ----------
+        run_dir : path-like
+            Its directory, or a folder with ``.stacknb/runs/latest``.
+
+        Returns
+        -------
+        Stack
+            `step` runs the phase that comes next; `run` all that are left.
+
+        Raises
+        ------
+        BadInput
+            If there is no such run, or it left no snapshot.
+        """
+        folder = RunDir.open(run_dir)
+        facts = folder.facts()
+        stack = cls(
+            facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
+            jobs=facts["jobs"],
+        )  # fmt: skip
+        if not (folder.path / "state" / "snapshot.bash").exists():
+            raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
+        stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+        return stack
+
+    @property
+    def run_dir(self) -> Path | None:
+        """Directory of the run under way, or of the last; None before the first."""
+        return self._run.folder.path if self._run is not None else None
+
+    @property
+    def result(self) -> RunResult | None:
+        """The run under way, as far as it went."""
+        return self._run.result if self._run is not None else None
+
+    @property
+    def next_phase(self) -> str | None:
+        """The phase that `step` would run; None at the end."""
+        if self._run is None:
+            return lifecycle.phases_of("stack")[0].label
+        following = self._run.next_phase
+        return following.label if following is not None else None
+
+    def begin(self) -> Path:
+        """Begin a run, if none is under way; return its directory."""
+        return self._begin(self._mode).folder.path
+
+    def interrupt(self) -> None:
+        """End the foreground command of the hook that runs, from any thread."""
+        if self._run is not None:
+            self._run.shell.interrupt()
+
+    def reset(self) -> None:
+        """End the run under way, so that the next call begins a new one."""
+        with self._lock:
+            run, self._run = self._run, None
+            if run is not None:
+                run.close()
+
+    def close(self) -> None:
+        """End the shell and every task; services started by ``run_process`` go on."""
+        self.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._run is None:
+            return f"<stack of {self.top_dir}, no run yet>"
+        return f"<stack of {self.top_dir}: {self._run.result!r}>"
+
+    # -- within ----------------------------------------------------------------------------------
+
+    @property
+    def _mode(self) -> str:
+        return self._run.mode if self._run is not None else "stack"
+
+    def _fresh(self, mode: str) -> bool:
+        return self._run is None or self._run.mode != mode or self._run.next_phase is None
+
+    def _begin(self, mode: str, anew: bool = False) -> Run:
+        """Return the run under way, or a new one: of another mode, or `anew` after its end."""
+        with self._lock:
+            run = self._run
+            if run is not None and run.mode == mode and not (anew and run.next_phase is None):
+                return run
+            self.reset()
+            facts = {
+                "top_dir": str(self.top_dir),
+                "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
+                "parallel": self._parallel,
+                "jobs": self._jobs,
+                "cpus": os.cpu_count(),
+            }
+            folder = RunDir.create(self._run_dir, mode, facts)
+            self._run_dir = None
+            self._run = self._new_run(mode, folder)
+            return self._run
+
+    def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
+        return Run(
+            mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,
+            jobs=self._jobs, localrc=self._localrc, emit=self._emit, tick=self._tick,
+            resumed=resumed,
+        )  # fmt: skip
+
+    def _emit(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener.on_event(event)
+
+    def _tick(self) -> None:
+        for listener in self.listeners:
+            listener.on_tick()
