@@ -63,7 +63,25 @@ def _log(stack: Stack | None, o: Namespace) -> status.Logs:
 
 
 def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:
-    return stack.variables(o.glob or "*")
+    return stack.history(o.glob or "*") if o.history else stack.variables(o.glob or "*")
+
+
+def _changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
+    from stacknb import changes_frame
+
+    if o.run and not o.hook and stack is not None and not _is_run(o.run):
+        o.run, o.hook = None, o.run  # one word alone is a hook of the run at hand
+    run_dir = journal.find(run_dir_of(stack, o))
+    if o.vars:
+        return changes_frame.load_history(run_dir, o.vars)
+    return changes_frame.load(run_dir, o.hook)
+
+
+def _is_run(word: str) -> bool:
+    try:
+        return bool(journal.find(word))
+    except BadInput:
+        return False
 
 
 def _reset(stack: Stack, o: Namespace) -> Stack:
@@ -132,7 +150,14 @@ COMMANDS = (
          Argument("--follow", "go on until it ends", "switch", faces=(CLI,))),
     ),
     Command("vars", "show the shell's variables", _vars,
-            (_TREE, Argument("GLOB", "for their names", optional=True)), (STACK,)),
+            (_TREE, Argument("GLOB", "for their names", optional=True),
+             Argument("--history", "their values through the run, hook by hook", "switch")),
+            (STACK,)),
+    Command(
+        "changes", "show what each hook added, changed and removed", _changes,
+        (_RUN, Argument("HOOK", "a hook or a phase, all by default", "log", optional=True),
+         Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
+    ),
     Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
             (STACK,)),
     Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),

@@ -18,6 +18,8 @@ from stacknb.session import Listener
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
     import pandas as pd
 
+    from stacknb.changes_frame import ChangesFrame, HistoryFrame
+
 __all__ = ["Listener", "Stack", "current"]
 
 _current: Stack | None = None
@@ -241,6 +243,52 @@ class Stack(Background):
             failed = self._run is not None and self._run.failed is not None
             lost = snapshot.matching(shell.lost_locals, pattern) if failed else []
             return tables.variables(shell.variables(pattern), lost)
+
+    def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
+        """Say what each hook of the run added, changed or removed.
+
+        Parameters
+        ----------
+        hook_or_phase : str, optional
+            ``50-api.sh``, ``install``, or ``install 50-api.sh``; every hook by default.
+
+        Returns
+        -------
+        DataFrame
+            ``phase``, ``hook``, ``kind`` (variable, function, option, alias, trap, cwd, umask,
+            file), ``name``, ``change`` (added, changed, removed), ``old``, ``new``; secrets are
+            masked. Shows itself grouped by hook.
+
+        Raises
+        ------
+        BadInput
+            If there is no run, or no such hook or phase in it.
+        """
+        from stacknb import changes_frame
+
+        return changes_frame.load(self._recorded(), hook_or_phase)
+
+    def history(self, pattern: str = "*") -> HistoryFrame:
+        """Follow variables through the run: a row wherever a hook changed one.
+
+        Parameters
+        ----------
+        pattern : str
+            A glob for the names.
+
+        Returns
+        -------
+        DataFrame
+            The columns of `changes`, ordered by name, then by time.
+        """
+        from stacknb import changes_frame
+
+        return changes_frame.load_history(self._recorded(), pattern)
+
+    def _recorded(self) -> Path:
+        if self.run_dir is None:
+            raise BadInput("no run yet: begin one with %stack or %stack step")
+        return self.run_dir
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

@@ -51,6 +51,8 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
         document({"error": error})
     elif o.json:
         document(value.to_dict("records"))
+    elif as_text := getattr(value, "text", None):  # a frame that shows itself
+        print(as_text())
     else:
         _print_plan(value)
 

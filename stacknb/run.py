@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stacknb import failures, lifecycle, plugins, screen, services, tasklog
 from stacknb.exceptions import BadInput, HookFailed, Interrupted
+from stacknb.history import History
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
@@ -76,6 +77,7 @@ class Run:
         self._given_up = False
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=self._setup(parallel))
         self.tasks = TaskBook(folder, self.shell)
+        self._history = History(folder.path)
         if resumed:
             self.result.phases = folder.phases_done()
             self.shell.restore()
@@ -262,6 +264,8 @@ class Run:
         """Give the shell a turn; after a turn that ended it, start it again from its snapshot."""
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         log = self.folder.new_log(kind, hook.name, command, label, self.shell.pid)
+        if not self._history.begun:
+            self._history.keep(self.shell.save(), kind="begin")
         self.hook, begun = hook, time.time()
         self.emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
         turn = self.shell.turn(
@@ -272,6 +276,10 @@ class Run:
         self.hook, duration = None, time.time() - begun
         interrupted = self.shell.interrupted
         failure = None
+        self._history.keep(
+            self.shell.snapshot if turn.outcome != "lost" else None,
+            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
+        )  # fmt: skip
         if turn.outcome == "lost":
             _close_log(log, turn)
         if turn.outcome != "done":

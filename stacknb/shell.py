@@ -230,6 +230,13 @@ class Shell:
         """Leave word why a task is about to be ended: ``cancelled``."""
         (self._line.control / f"why.{pid}").write_text(f"{why}\n", encoding="utf-8")
 
+    def save(self) -> Path:
+        """Take a snapshot of the shell as it stands, beside that of the last turn."""
+        path = self._state / "snapshot.begin"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self.evaluate(f'_stacknb_state={quote(str(path))}; eval "$_stacknb_save"')
+        return path
+
     def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
         """Return the variables of the shell as it stands."""
         target = self._line.control / "variables"

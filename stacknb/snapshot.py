@@ -21,6 +21,8 @@ __all__ = [
     "parse_variables",
     "read_variables",
     "restore_script",
+    "sections",
+    "trap_commands",
 ]
 
 MASK = "••••••"
@@ -156,9 +158,15 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     out += [b"{\n", parts.get("aliases", b""), parts.get("options", b"")]
     out.append(b"set +euxvfCE\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
     traps = parts.get("traps", b"")
-    out += [text for text in _trap_commands(traps) if b"_stacknb_" not in text]
+    out += [text for text in trap_commands(traps) if b"_stacknb_" not in text]
     out.append(b"}\n")
     return b"".join(out)
+
+
+def sections(snapshot: bytes) -> dict[str, bytes]:
+    """Return the parts of a snapshot: ``variables``, ``functions``, ``traps`` and so on."""
+    variables, rest = _sections(snapshot)
+    return {"variables": variables, **_split(rest)}
 
 
 def unquote(value: bytes) -> bytes:
@@ -243,7 +251,8 @@ def _split(text: bytes) -> dict[str, bytes]:
     return parts
 
 
-def _trap_commands(text: bytes) -> Iterator[bytes]:
+def trap_commands(text: bytes) -> Iterator[bytes]:
+    """Yield the commands that ``trap -p`` printed, one for each trap."""
     at = 0
     while text.startswith(b"trap -- ", at):
         end = at + len(b"trap -- ")
@@ -261,15 +270,8 @@ def _trap_commands(text: bytes) -> Iterator[bytes]:
 
 
 _ESCAPES = {
-    b"n": b"\n",
-    b"t": b"\t",
-    b"r": b"\r",
-    b"a": b"\a",
-    b"b": b"\b",
-    b"v": b"\v",
-    b"f": b"\f",
-    b"E": b"\x1b",
-    b"e": b"\x1b",
+    bytes([letter]): bytes([code])
+    for letter, code in zip(b"ntrabvfEe", b"\n\t\r\a\b\v\f\x1b\x1b", strict=True)
 }
 
 
