@@ -1,39 +1,143 @@
 # Taking the result of a task: wait for it, show its log in one piece, write the wait down.
 
-# Blocks until the task has ended; sets _stacknb_code.
-_stacknb_reap() {
-    local _nb_pid=${_stacknb_pids[$_stacknb_task]}
-    _stacknb_code=${_stacknb_ended[$_stacknb_task]-}
-    [[ -z $_stacknb_code ]] || return 0
-    if [[ ${_stacknb_owners[$_stacknb_task]-} != "$BASHPID" ]]; then
-        _stacknb_code=127
-        _stacknb_reap_foreign "$_nb_pid"
-        _stacknb_ended[$_stacknb_task]=$_stacknb_code
-        return 0
-    fi
-    # A trapped signal makes wait return early: the task is still there then.
-    while wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; ((_stacknb_code > 128)) && kill -0 "$_nb_pid" 2>/dev/null; do :; done
-    # 127: not our child (this shell was restored from a snapshot), or a command that was not found.
-    ((_stacknb_code != 127)) || _stacknb_reap_foreign "$_nb_pid"
-    _stacknb_ended[$_stacknb_task]=$_stacknb_code
+# async_wait NAME…: shows each log in one piece; the status is that of the first task that failed.
+async_wait() {
+    { local -; set +eufxv; } 2>/dev/null
+    local _stacknb_first=0 _stacknb_bad=()
+    while (($#)); do
+        if [[ $1 && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]] || _stacknb_adopt "$1"; then
+            _stacknb_collect show "$1"
+            ((_stacknb_code == 0)) || _stacknb_note_failure "$1"
+        else
+            printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$1"
+            [[ $1 && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_codes[$1]-} ]] || _stacknb_warn_near "$1"
+        fi
+        shift
+    done
+    ((_stacknb_first == 0)) || printf 'async_wait: FAILED: %s\n' "${_stacknb_bad[@]}" >&2
+    return "$_stacknb_first"
 }
 
-_stacknb_reap_foreign() { # PID
-    local _nb_log=$_stacknb_dir/${_stacknb_logs[$_stacknb_task]} _nb_code _nb_nothing
-    while kill -0 "$1" 2>/dev/null && ! _stacknb_has_ended "$_nb_log"; do
+# Waits for every task that nobody has waited for, with a warning each; the status is always 0.
+async_cleanup() {
+    { local -; set +eufxv; } 2>/dev/null
+    local _stacknb_left
+    for _stacknb_left in "${_stacknb_order[@]}"; do
+        [[ -z ${_stacknb_codes[$_stacknb_left]-} ]] || continue
+        printf 'WARNING: uncollected async future %s\n' "$_stacknb_left"
+        async_wait "$_stacknb_left" || :
+    done
+    return 0
+}
+
+async_pidof() {
+    if [[ ${1-} && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]]; then
+        printf '%s\n' "${_stacknb_tasks[$1]%% *}"
+    else
+        echo UNKNOWN
+        return 1
+    fi
+}
+
+async_print_timing() {
+    { local -; set +eufxv; } 2>/dev/null
+    local _nb_elapsed=$((${EPOCHREALTIME%[!0-9]*} - ${_TIME_BEGIN:-0})) _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
+    ((${_TIME_BEGIN:-0})) || _nb_elapsed=0
+    local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
+    ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' $((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed)))
+    printf '\n=================\n Async summary\n=================\n'
+    printf ' Time spent in the background minus waits: %d sec\n Elapsed time: %d sec\n' "$_nb_hidden" "$_nb_elapsed"
+    printf ' Time if we did everything serially: %d sec\n Speedup:  %s\n' "$_nb_serial" "$_nb_speedup"
+}
+
+# What is known of a task, into the caller's locals.
+_stacknb_facts() { # NAME
+    _nb_command=${_stacknb_tasks[$1]}
+    _nb_pid=${_nb_command%% *} _nb_command=${_nb_command#* }
+    _nb_owner=${_nb_command%% *} _nb_command=${_nb_command#* }
+    _nb_log=${_nb_command%% *} _nb_command=${_nb_command#* }
+}
+
+# Takes the status of a task, shows its log if asked to, and writes down the wait.
+_stacknb_collect() { # show|quiet NAME [WAIT_START]
+    local _nb_pid _nb_owner _nb_log _nb_command _nb_begun _nb_end _nb_us=0 _nb_head='' _nb_text='' _nb_foot=''
+    _stacknb_facts "$2"
+    [[ $1 == quiet ]] || printf '[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n' \
+        "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" $((_stacknb_open - 1))
+    _nb_begun=${3:-${EPOCHREALTIME/,/.}}
+    _stacknb_code=${_stacknb_ended[$2]-}
+    if [[ -z $_stacknb_code ]]; then
+        if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
+        ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+    fi
+    _nb_end=${EPOCHREALTIME/,/.}
+    _stacknb_codes[$2]=$_stacknb_code
+    ((--_stacknb_open, _stacknb_waited_us += 10#${_nb_end/./} - 10#${_nb_begun/./}, 1))
+    if [[ -r $_stacknb_dir/$_nb_log ]]; then
+        # 16 KiB, and no NUL, is read by bash itself; what is longer, by a program.
+        { IFS= read -r _nb_head; IFS= read -r -d '' -n 16384 _nb_text; } <"$_stacknb_dir/$_nb_log"
+        if (($? == 0)); then
+            _stacknb_show_large "$1" "$_stacknb_dir/$_nb_log"
+        else
+            if [[ $_nb_text == *$'\n#stacknb-end {'* ]]; then
+                _nb_foot=${_nb_text##*$'\n#stacknb-end '}
+                _nb_text=${_nb_text%$'\n#stacknb-end {'*}
+            fi
+            [[ $1 == quiet || -z $_nb_text ]] || printf '%s' "$_nb_text"
+            [[ $1 == quiet || -z $_nb_text || $_nb_text == *$'\n' ]] || printf '\n'
+        fi
+        # {"end": SECONDS.MICROS, "start": SECONDS.MICROS, …
+        if [[ ${_nb_foot:26:8} == *start* ]]; then
+            _nb_us=$((${_nb_foot:8:10}${_nb_foot:19:6} - ${_nb_foot:36:10}${_nb_foot:47:6}))
+            ((_stacknb_background_us += _nb_us, 1))
+        elif [[ -z $_nb_foot ]]; then
+            _stacknb_close "$2" "$_stacknb_dir/$_nb_log"
+        fi
+    fi
+    printf '{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n' \
+        "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl"
+    [[ $1 == show ]] || return 0
+    _stacknb_text=''
+    ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
+    printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$2" "$_nb_pid" \
+        "$_nb_command" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+_stacknb_note_failure() { # NAME
+    _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
+    ((_stacknb_first)) || _stacknb_first=$_stacknb_code
+}
+
+# For Python, which has shown the log already: nothing is printed.
+_stacknb_collect_named() { # NAME WAIT_START
+    [[ -z ${_stacknb_codes[$1]-} ]] || return 0
+    [[ ${_stacknb_tasks[$1]-} ]] || _stacknb_adopt "$1" || return 1
+    _stacknb_collect quiet "$1" "$2"
+}
+
+# Blocks until the task has ended, whoever's child it is; sets _stacknb_code. At first that is what
+# `wait` has said: 127 if the task is no child of this shell, or more if a signal has cut the wait.
+_stacknb_reap() { # NAME PID OWNER LOG
+    local _nb_code _nb_nothing
+    if [[ $3 == "$BASHPID" ]]; then
+        while wait "$2" 2>/dev/null; _stacknb_code=$?; ((_stacknb_code > 128)) && kill -0 "$2" 2>/dev/null; do :; done
+        ((_stacknb_code == 127 || _stacknb_code < 0)) || return 0
+    fi
+    # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
+    while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$4"; do
         read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"
     done
-    _stacknb_has_ended "$_nb_log"
-    _nb_code=${_stacknb_foot#*\"exit_code\": }
-    if [[ $_stacknb_foot ]]; then
+    _stacknb_code=127
+    if _stacknb_has_ended "$4"; then
+        _nb_code=${_stacknb_foot#*\"exit_code\": }
         _stacknb_code=${_nb_code%%[!0-9]*}
-    elif [[ -r $_stacknb_control/exit.$1 ]]; then
-        read -r _stacknb_code <"$_stacknb_control/exit.$1"
+    elif [[ -r $_stacknb_control/exit.$2 ]]; then
+        read -r _stacknb_code <"$_stacknb_control/exit.$2"
     fi
 }
 
 # Whether a footer closes the log; sets _stacknb_foot. A fork, but only for tasks of another shell.
-_stacknb_has_ended() {
+_stacknb_has_ended() { # LOG
     _stacknb_foot=$(tail -c 4096 -- "$1" 2>/dev/null | tr -d '\0')
     if [[ $_stacknb_foot == *'#stacknb-end {'*"\"run\": \"$_stacknb_run\""* ]]; then
         _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
@@ -43,95 +147,48 @@ _stacknb_has_ended() {
     fi
 }
 
-# A task started in a subshell of this shell, or in another one: its log tells.
+# A task started in a subshell of this shell, or in another one: the journal tells.
 _stacknb_adopt() { # NAME
-    [[ $1 && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_pids[$1]-} && -r $_stacknb_dir/journal.jsonl ]] || return 1
-    local _nb_line _nb_head='' _nb_pid _nb_log IFS=
+    [[ ${1-} && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_tasks[$1]-} && -r $_stacknb_dir/journal.jsonl ]] || return 1
+    local _nb_line _nb_head='' _nb_pid _nb_log
     # The journal has a task before async_run returns; its log has a header only when it starts.
-    while read -r _nb_line; do
+    while IFS= read -r _nb_line; do
         [[ $_nb_line != '{"event": "task", '*" \"name\": \"$1\", \"pid\": "* ]] || _nb_head=$_nb_line
     done <"$_stacknb_dir/journal.jsonl"
     [[ $_nb_head ]] || return 1
     _nb_pid=${_nb_head##*\"pid\": } _nb_log=${_nb_head##*\"log\": \"}
-    _stacknb_pids[$1]=${_nb_pid%%[!0-9]*} _stacknb_logs[$1]=${_nb_log%%\"*} _stacknb_counts[$1]=1
-    _stacknb_cmds[$1]="a command of another shell"
+    _stacknb_tasks[$1]="${_nb_pid%%[!0-9]*} 0 ${_nb_log%%\"*} a command of another shell"
     _stacknb_order+=("$1")
     ((++_stacknb_open))
 }
 
-# Takes the status of $_stacknb_task, shows its log if asked to, and writes down the wait.
-_stacknb_collect() { # show|quiet [WAIT_START]
-    local _nb_start=${2:-${EPOCHREALTIME/[!0-9]/.}} _nb_end _nb_us _nb_log=$_stacknb_dir/${_stacknb_logs[$_stacknb_task]}
-    _stacknb_reap
-    _nb_end=${EPOCHREALTIME/[!0-9]/.}
-    _stacknb_codes[$_stacknb_task]=$_stacknb_code
-    _nb_us=$((${_nb_end/./} - ${_nb_start/./}))
-    ((--_stacknb_open, _stacknb_waited_us += _nb_us, 1))
-    [[ ${_TIME_TOTAL@a} == *A* ]] || declare -gA _TIME_TOTAL
-    _TIME_TOTAL[async_wait]=$((${_TIME_TOTAL[async_wait]:-0} + _nb_us / 1000))
-    _stacknb_head='' _stacknb_foot='' _nb_us=0
-    if [[ -r $_nb_log ]]; then _stacknb_show "$1" <"$_nb_log"; fi
-    if [[ $_stacknb_foot =~ \"end\":\ ([0-9]+)[.]([0-9]{6}) ]]; then
-        _nb_us=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
-        [[ $_stacknb_head =~ \"start\":\ ([0-9]+)[.]([0-9]{6}),\ \"queued\" ]] && ((_nb_us -= ${BASH_REMATCH[1]}${BASH_REMATCH[2]}, _stacknb_background_us += _nb_us, 1))
-    fi
-    if [[ -z $_stacknb_foot && $_stacknb_head =~ \"pid\":\ ([0-9]+) ]]; then _stacknb_close "$_nb_log" "${BASH_REMATCH[1]}"; fi
-    printf '{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n' \
-        "$_stacknb_task" "$_nb_start" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "${_stacknb_logs[$_stacknb_task]}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl"
-    [[ $1 == show ]] || return 0
-    _stacknb_in_words "$_stacknb_code"
-    printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$_stacknb_task" "${_stacknb_pids[$_stacknb_task]}" \
-        "${_stacknb_cmds[$_stacknb_task]}" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
-}
-
 # A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap.
-_stacknb_close() { # LOG PID
+_stacknb_close() { # NAME LOG; the header is in _nb_head
     local _nb_status=''
+    [[ $_nb_head == *'"pid": '* ]] || return 0
+    _nb_head=${_nb_head##*\"pid\": }
     ((_stacknb_code <= 128)) || _nb_status='"status": "killed", '
-    printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/[!0-9]/.}" \
-        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$_stacknb_task" "$2" >>"$1"
+    printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/,/.}" \
+        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2"
 }
 
-# For Python, which has shown the log already: nothing is printed.
-_stacknb_collect_named() { # NAME WAIT_START
-    [[ -z ${_stacknb_codes[$1]-} ]] || return 0
-    [[ ${_stacknb_pids[$1]-} ]] || _stacknb_adopt "$1" || return 1
-    _stacknb_task=$1
-    _stacknb_collect quiet "$2"
-}
-
-# Prints the output in the log on stdin, in one piece; sets _stacknb_head and _stacknb_foot.
-_stacknb_show() { # show|quiet
-    local LC_ALL=C _nb_chunk=''
-    IFS= read -r _stacknb_head
-    if IFS= read -r -d '' -n 65536 _nb_chunk; then
-        _stacknb_show_large "$1" # longer than this, or with a NUL in it, which bash cannot hold
-        return
-    fi
-    if [[ $_nb_chunk == *$'\n#stacknb-end {'* ]]; then
-        _stacknb_foot=${_nb_chunk##*$'\n#stacknb-end '}
-        _nb_chunk=${_nb_chunk%$'\n#stacknb-end '*}
-    fi
-    [[ $1 == quiet || -z $_nb_chunk ]] || printf '%s' "$_nb_chunk"
-    [[ $1 == quiet || -z $_nb_chunk || $_nb_chunk == *$'\n' ]] || printf '\n'
-}
-
-_stacknb_show_large() { # show|quiet
-    local _nb_log=$_stacknb_dir/${_stacknb_logs[$_stacknb_task]} _nb_size
-    _nb_size=$(wc -c <"$_nb_log")
-    _stacknb_has_ended "$_nb_log"
+# Shows a log that is long, or has a NUL in it, which bash cannot hold.
+_stacknb_show_large() { # show|quiet LOG
+    local LC_ALL=C _nb_size
+    _nb_size=$(wc -c <"$2")
+    _stacknb_has_ended "$2"
+    _nb_foot=$_stacknb_foot
     [[ $1 == show ]] || return 0
-    ((_nb_size -= ${#_stacknb_head} + 1))
-    [[ -z $_stacknb_foot ]] || ((_nb_size -= ${#_stacknb_foot} + 15)) # newline, marker, newline
-    tail -c "+$((${#_stacknb_head} + 2))" -- "$_nb_log" | head -c "$_nb_size"
-    [[ $(tail -c "+$((${#_stacknb_head} + 1 + _nb_size))" -- "$_nb_log" | head -c 1 | tr '\n\0' 'nx') == n ]] || printf '\n'
+    ((_nb_size -= ${#_nb_head} + 1))
+    [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 15)) # newline, marker, newline
+    tail -c "+$((${#_nb_head} + 2))" -- "$2" | head -c "$_nb_size"
+    [[ $(tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$2" | head -c 1 | tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.
-_stacknb_in_words() { # STATUS
-    _stacknb_text=''
-    if [[ -r $_stacknb_control/why.${_stacknb_pids[$_stacknb_task]} ]]; then
-        read -r _stacknb_text <"$_stacknb_control/why.${_stacknb_pids[$_stacknb_task]}"
+_stacknb_in_words() { # STATUS PID
+    if [[ -r $_stacknb_control/why.$2 ]]; then
+        read -r _stacknb_text <"$_stacknb_control/why.$2"
     elif (($1 > 128 && $1 < 193)); then
         _stacknb_text="ended by SIG$(kill -l $(($1 - 128)))"
     elif (($1 == 127)); then
@@ -142,7 +199,7 @@ _stacknb_in_words() { # STATUS
 # Points to the name that was probably meant.
 _stacknb_warn_near() { # NAME
     local _nb_name _nb_near='' _nb_plain=${1//[-_.]/}
-    for _nb_name in "${!_stacknb_pids[@]}"; do
+    for _nb_name in "${!_stacknb_tasks[@]}"; do
         if [[ ${_nb_name,,} == "${1,,}" || ${_nb_name//[-_.]/} == "$_nb_plain" || $_nb_name == "$1"* || $1 == "$_nb_name"* ]]; then
             _nb_near=$_nb_name
             break

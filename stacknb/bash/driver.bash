@@ -20,8 +20,9 @@ _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' 
 set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
-declare -A _stacknb_pids=() _stacknb_logs=() _stacknb_cmds=() _stacknb_counts=() _stacknb_requires=()
-declare -A _stacknb_owners=() _stacknb_ended=() _stacknb_codes=() # exit status of a task once known; once collected
+# By the name of a task: pid, owner's pid, log and command of the newest one; its exit status once known
+# otherwise than by `wait`; once collected; and how many logs it has, where that is more than one.
+declare -A _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=()
 _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
@@ -51,6 +52,7 @@ _stacknb_load() {
     source "${_stacknb_driver%/*}/services.bash"
 }
 _stacknb_load
+! compgen -G "$_stacknb_dir/async/*" >/dev/null || : >|"$_stacknb_control/others" # tasks of an earlier shell
 
 trap '_stacknb_on_exit "$?" "$BASH_COMMAND"' EXIT
 trap "$_stacknb_on_int" INT
