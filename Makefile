@@ -6,13 +6,15 @@
 #   make lint    ruff and mypy alone
 #   make lab     open JupyterLab on the first notebook
 #   make bench   print the benchmark ratios
+#   make openstack         stack a real OpenStack; downloads 40 MB, takes minutes, says so first
+#   make openstack-clean   its services down, its data gone
 #   make clean   remove .venv, caches and built files; runs (.stacknb) stay
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := setup
-.PHONY: setup run test lint lab bench clean
+.PHONY: setup run test lint lab bench openstack openstack-clean clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -89,7 +91,7 @@ export EXECUTE_NOTEBOOK
 run: setup
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	echo "run: 1. $(NOTEBOOK), in a copy of notebooks/"; \
-	cp -R notebooks "$$work"; \
+	tar -cf - --exclude=.dest notebooks | tar -xf - -C "$$work"; \
 	$(PYTHON) -c "$$EXECUTE_NOTEBOOK" "$$work/notebooks/$(NOTEBOOK)"; \
 	echo "run: 2. stack, unstack and clean $(TREE) from the command line"; \
 	$(PYTHON) -m stacknb.cli stack $(TREE) >"$$work/summary" || { status=$$?; cat "$$work/summary"; exit $$status; }; \
@@ -112,6 +114,14 @@ lint: setup
 bench: setup
 	@$(PYTHON) tests/bench.py
 
+# --- a real OpenStack; ARGS="--database mysql" goes to notebooks/openstack/stack.py ----------------
+
+openstack: setup
+	@$(PYTHON) notebooks/openstack/stack.py $(ARGS)
+
+openstack-clean: setup
+	@$(PYTHON) notebooks/openstack/stack.py clean $(ARGS)
+
 # --- the rest ------------------------------------------------------------------------------------
 
 # JupyterLab refuses to run as root unless told.
@@ -120,4 +130,4 @@ lab: setup
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find stacknb tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
+	@find stacknb tests notebooks -name .dest -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true

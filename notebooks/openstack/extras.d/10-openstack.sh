@@ -7,6 +7,9 @@ if [[ "$1" == "source" ]]; then
     source "$TOP_DIR/lib/openstack.sh"
     source "$TOP_DIR/lib/database.sh"
     source "$TOP_DIR/lib/client.sh"
+    if [[ $DATABASE_TYPE == mysql ]]; then
+        enable_service mysql
+    fi
 
 elif [[ "$1" == "stack" && "$2" == "pre-install" ]]; then
     check_prerequisites

@@ -18,7 +18,7 @@ function check_database {
 # The server has its data in DATA_DIR and its own port, whatever else of its kind runs here.
 function install_mysql {
     if [[ $INSTALL_MARIADB == True ]] && ! type -P mariadbd >/dev/null; then
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mariadb-server
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mariadb-server-core
     fi
     mariadb-install-db --no-defaults --datadir="$DATA_DIR/mysql" --skip-test-db \
         --auth-root-authentication-method=socket --user="$(id -un)" >"$DATA_DIR/mysql.log"
@@ -40,8 +40,7 @@ function start_mysql {
         --bind-address="$SERVICE_HOST" --port="$MYSQL_PORT" --skip-name-resolve \
         --init-file="$DATA_DIR/mysql-init.sql"
     run_process mysql "exec${command}"
-    wait_for_service "$SERVICE_TIMEOUT" "http://$SERVICE_HOST:$MYSQL_PORT/" &&
-        is_running mysql || die $LINENO "MariaDB does not start: see the log of the service mysql"
+    wait_for_server mysql "$MYSQL_PORT"
 }
 
 # configure_database FILE SECTION SERVICE: tell the service where its database is.

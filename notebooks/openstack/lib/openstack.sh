@@ -127,10 +127,18 @@ function start_api {
     run_process "$1" "exec${command}"
 }
 
-# Started is not ready: wait until it answers. An answer alone would not do: if our server could not
-# open its port, somebody else's would give it.
+# Started is not ready: wait until it answers, but not for one that has ended.
+function wait_for_server { # NAME PORT
+    local deadline=$((SECONDS + SERVICE_TIMEOUT))
+    until wait_for_service 2 "http://$SERVICE_HOST:$2/" 2>/dev/null; do
+        is_running "$1" && ((SECONDS < deadline)) ||
+            die $LINENO "$1 does not answer at port $2: see the log of the service $1"
+    done
+}
+
+# An answer alone would not do: if our server could not open its port, somebody else's would give it.
 function wait_for_api {
-    wait_for_service "$SERVICE_TIMEOUT" "http://$SERVICE_HOST:${SERVICE_PORT[$1]}/" &&
-        [[ -e $DATA_DIR/$1/listening ]] && is_running "$1" ||
-        die $LINENO "$1 does not answer at port ${SERVICE_PORT[$1]}: see the log of the service $1"
+    wait_for_server "$1" "${SERVICE_PORT[$1]}"
+    [[ -e $DATA_DIR/$1/listening ]] && is_running "$1" ||
+        die $LINENO "somebody else answers at port ${SERVICE_PORT[$1]}: see the log of the service $1"
 }
