@@ -15,6 +15,7 @@ elif [[ "$1" == "stack" && "$2" == "pre-install" ]]; then
     declare_database keystone
 
 elif [[ "$1" == "stack" && "$2" == "install" ]]; then
+    # These two are needed first; what other hooks install "later" gives way to them.
     async_run venv-keystone install_venv keystone keystone gunicorn PyMySQL
     async_run venv-client install_venv client python-openstackclient osc-placement
 
@@ -26,7 +27,7 @@ elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
     async_run --after venv-keystone keystone-credential setup_keys credential
     async_run --after keystone-db --after keystone-fernet --after keystone-credential \
         keystone-bootstrap bootstrap_keystone
-    async_run --after venv-keystone keystone-samples make_samples keystone keystone
+    async_run --after venv-keystone keystone-samples later make_samples keystone keystone
 
 elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
     async_wait venv-keystone keystone-db keystone-fernet keystone-credential keystone-bootstrap

@@ -17,24 +17,26 @@ elif is_service_enabled glance; then
         declare_database glance
 
     elif [[ "$1" == "stack" && "$2" == "install" ]]; then
-        async_run venv-glance install_venv glance glance gunicorn PyMySQL
+        async_run venv-glance later install_venv glance glance gunicorn PyMySQL
 
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_glance
         async_run --after venv-glance glance-db glance_manage db_sync
-        async_run --after glance-db glance-metadefs load_metadefs
-        async_run --after venv-glance glance-samples make_samples glance glance.api
+        async_run --after glance-db glance-metadefs later load_metadefs
+        async_run --after venv-glance glance-samples later make_samples glance glance.api
 
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
-        # Its account and its server can be made at once: the server asks keystone when it is asked.
+        # Accounts and server are made at the same time: glance asks keystone only when it is asked.
+        # Nothing of this stops the hook, so that the plugins begin with their accounts at once.
         async_run glance-accounts create_service_accounts glance image
+        async_run --after glance-db \
+            glance-server start_api glance glance.wsgi.api OS_GLANCE_CONFIG_DIR="$GLANCE_DIR"
         async_run --after service-project --after glance-accounts \
             glance-role openstack role add --project service --user glance admin
-        async_wait venv-glance glance-db
-        start_api glance glance.wsgi.api OS_GLANCE_CONFIG_DIR="$GLANCE_DIR"
-        async_run --after glance-role glance-image upload_image
+        async_run --after glance-role --after glance-server glance-image upload_image
 
     elif [[ "$1" == "stack" && "$2" == "test-config" ]]; then
-        async_wait glance-accounts glance-role glance-image glance-metadefs glance-samples
+        async_wait venv-glance glance-db glance-metadefs glance-samples
+        async_wait glance-server glance-accounts glance-role glance-image
     fi
 fi

@@ -82,6 +82,12 @@ function password {
     sed -n "s/^$1=//p" "$DATA_DIR/passwords"
 }
 
+# later COMMAND…: for a task that has time. It gives way to those that others wait for.
+function later {
+    renice -n 10 -p "$BASHPID" >/dev/null
+    "$@"
+}
+
 # install_venv NAME PACKAGE…: a virtual environment of its own, so that several can be made at once.
 # What was asked for stands in .installed, written last: a venv without it, or of other packages, is
 # made anew. The lock is for a pip that an interrupted run has left.

@@ -13,25 +13,23 @@ elif is_service_enabled placement; then
         declare_database placement
 
     elif [[ "$1" == "stack" && "$2" == "install" ]]; then
-        async_run venv-placement install_venv placement openstack-placement gunicorn PyMySQL
+        async_run venv-placement later install_venv placement openstack-placement gunicorn PyMySQL
 
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_placement
         async_run --after venv-placement placement-db sync_placement
-        async_run --after venv-placement placement-samples make_samples placement placement.conf
+        async_run --after venv-placement placement-samples later make_samples placement placement.conf
 
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
         async_run placement-accounts create_service_accounts placement placement
+        async_run --after placement-db placement-server \
+            start_api placement placement.wsgi.api OS_PLACEMENT_CONFIG_DIR="$PLACEMENT_DIR"
         async_run --after service-project --after placement-accounts \
             placement-role openstack role add --project service --user placement admin
-        async_wait venv-placement placement-db
-        start_api placement placement.wsgi.api OS_PLACEMENT_CONFIG_DIR="$PLACEMENT_DIR"
-        async_run --after placement-role placement-provider create_provider
+        async_run --after placement-role --after placement-server placement-provider create_provider
 
     elif [[ "$1" == "stack" && "$2" == "test-config" ]]; then
-        async_wait placement-accounts placement-role placement-provider placement-samples
-        # One question more than those of 80-smoke.sh, with its means: all hooks share one shell.
-        async_run smoke-provider smoke_provider
-        async_wait smoke-provider
+        async_wait venv-placement placement-db placement-samples
+        async_wait placement-server placement-accounts placement-role placement-provider
     fi
 fi
