@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from stacknb.authoring import Authoring
 from stacknb.exceptions import BadInput
-from stacknb.session import Session
 from stacknb.tasks import Task, TaskResult
 
 __all__ = ["Background"]
 
 
-class Background(Session):
+class Background(Authoring):
     """The calls of `Stack` about tasks."""
 
     @property

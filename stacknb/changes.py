@@ -18,7 +18,6 @@ __all__ = ["Change", "Space", "between", "hooks_of", "of_run", "variable_history
 
 # Told by `cwd`, or by every clock.
 _DULL = {"PWD", "OLDPWD", "SECONDS", "MAPFILE", "REPLY"}
-_TRACE_OWN = {"PS4", "BASH_XTRACEFD", "xtrace"}
 _FLAGS = {
     "e": "errexit", "u": "nounset", "f": "noglob", "x": "xtrace", "v": "verbose", "C": "noclobber",
     "E": "errtrace",
@@ -62,13 +61,10 @@ class Space:
     ----------
     text : bytes
         As the driver wrote it.
-    traced : bool
-        It was taken under ``--trace``, which sets a few things of its own.
     """
 
-    def __init__(self, text: bytes, traced: bool = False) -> None:
+    def __init__(self, text: bytes) -> None:
         self.parts = snapshot.sections(text)
-        self.traced = traced
         found = snapshot.matching(snapshot.parse_variables(self.parts.get("variables", b"")), "*")
         self.variables = {v.name: v for v in found if v.name not in _DULL}
 
@@ -108,8 +104,7 @@ def between(
 ) -> Iterator[Change]:
     """Yield what differs between two spaces; names in order, kind by kind."""
     masker.learn([*before.variables.values(), *after.variables.values()])
-    ours = _TRACE_OWN if before.traced or after.traced else set()
-    for name in sorted({*before.variables, *after.variables} - ours):
+    for name in sorted({*before.variables, *after.variables}):
         old, new = before.variables.get(name), after.variables.get(name)
         if old == new:
             continue
@@ -121,7 +116,7 @@ def between(
         yield Change(phase, hook, "variable", name, _verb(old, new), *texts)
     for kind in before.changed_parts(after):
         olds, news = before.of(kind), after.of(kind)
-        for name in sorted({*olds, *news} - ours):
+        for name in sorted({*olds, *news}):
             if (was := olds.get(name)) != (now := news.get(name)):
                 shown = [masker.text(text or "") for text in (was, now)]
                 yield Change(phase, hook, kind, name, _verb(was, now), *shown)
@@ -210,7 +205,7 @@ def _compared(
         if moment.snapshot is None and moment.kind != "begin":
             changes.append(Change(*place, "shell", "", "unknown", "", moment.why))
         elif moment.snapshot is not None:
-            after = Space(moment.snapshot, moment.traced)
+            after = Space(moment.snapshot)
             if before is not None:
                 changes += between(before, after, masker, *place)
             before = after

@@ -16,6 +16,7 @@ from stacknb.results import RunResult
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
+    from stacknb.cellhooks import CellHook, Exported
     from stacknb.status import RunStatus
     from stacknb.tasks import Task, TaskResult
 
@@ -40,10 +41,19 @@ def _all(stack: Stack, o: Namespace) -> RunResult:
     return _result(stack)
 
 
-def _step(stack: Stack, o: Namespace) -> RunResult:
+def _step(stack: Stack, o: Namespace) -> RunResult | pd.DataFrame:
     under_way = stack.result is not None and not stack.result.complete
-    stack.step(_result(stack).mode if under_way else "stack")
-    return _result(stack)
+    mode = _result(stack).mode if under_way else "stack"
+    done = stack.step(mode, hook=o.hook, trace=o.trace)
+    return stack.trace(*done) if o.trace and done else _result(stack)
+
+
+def _hook(stack: Stack, o: Namespace) -> CellHook:
+    return stack.add_hook(o.name, o.cell, plugin=o.plugin or "")
+
+
+def _export(stack: Stack, o: Namespace) -> Exported:
+    return stack.export(o.dir)
 
 
 def _unstack(stack: Stack, o: Namespace) -> RunResult:
@@ -137,8 +147,17 @@ COMMANDS = (
     ),
     Command("all", "the same as without a word: every phase that is left", _all,
             (_TREE, *SETTINGS, Argument("--until", "the last phase to run", "phase")), (STACK,)),
-    Command("step", "run the next phase, or again the one that failed", _step,
-            (_TREE, *SETTINGS), (STACK,)),
+    Command(
+        "step", "run the next phase, or again the one that failed", _step,
+        (_TREE, *SETTINGS, Argument("--hook", "only its next hook", "switch"),
+         Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
+    ),
+    Command("hook", "make the cell a hook of the stack at hand; again replaces it", _hook,
+            (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh"),
+             Argument("--plugin", "the plugin that the file is of; a new one is enabled")),
+            ("%hook",)),
+    Command("export", "write the tree with the hooks from cells, to be stacked anywhere", _export,
+            (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
     Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _JSON),
             (CLI, "%unstack")),
     Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _JSON),

@@ -17,7 +17,7 @@ from stacknb.line_words import is_tree, phase_words
 __all__ = ["complete", "register", "split"]
 
 _LINE = re.compile(
-    r"\s*(?:[\w.]+\s*=\s*)?(?P<face>%{1,2}(?:stack|unstack|clean|async_task|wait))\s(?P<rest>.*)"
+    r"\s*(?:[\w.]+\s*=\s*)?(?P<face>%{1,2}(?:stack|unstack|clean|async_task|wait|hook))\s(?P<rest>.*)"
 )
 
 
@@ -125,7 +125,7 @@ def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
 def _hooks(stack: Stack | None) -> list[str]:
     if stack is None:
         return []
-    planned = lifecycle.plan("stack", stack.top_dir, stack.plugins)
+    planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
     return list({hook.name: None for _, hook in planned})
 
 

@@ -18,8 +18,6 @@ from stacknb.session import Listener
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
     import pandas as pd
 
-    from stacknb.changes_frame import ChangesFrame, HistoryFrame
-
 __all__ = ["Listener", "Stack", "current"]
 
 _current: Stack | None = None
@@ -128,7 +126,7 @@ class Stack(Background):
             ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
         """
         known = self._run.plugins if self._run is not None else self.plugins
-        return tables.plan(lifecycle.plan(mode, self.top_dir, known))
+        return tables.plan(lifecycle.plan(mode, self.top_dir, known, self.cells))
 
     def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
         """Run every phase of a mode in order; goes on where `step` or `until` stopped.
@@ -189,8 +187,18 @@ class Stack(Background):
             self._finish_if_done(run)
             return results
 
-    def step(self, mode: str = "stack") -> list[HookResult]:
-        """Run the next phase (or again the one that failed).
+    def step(
+        self, mode: str = "stack", *, hook: bool = False, trace: bool = False
+    ) -> list[HookResult]:
+        """Run the next phase (or again the one that failed), or only its next hook.
+
+        Parameters
+        ----------
+        mode : {'stack', 'unstack', 'clean'}
+        hook : bool
+            Stop after one hook.
+        trace : bool
+            Keep each command as it ran and what it took, see `trace`.
 
         Raises
         ------
@@ -206,7 +214,9 @@ class Stack(Background):
             phase = run.next_phase
             if phase is None:
                 raise BadInput(f"the run of {mode!r} has ended; %stack reset begins anew")
-            results = run.run_phase(phase)
+            results = run.run_phase(phase, one_hook=hook, trace=trace)
+            while hook and not results and (phase := run.next_phase) is not None:
+                results = run.run_phase(phase, one_hook=hook, trace=trace)
             self._finish_if_done(run)
             return results
 
@@ -243,52 +253,6 @@ class Stack(Background):
             failed = self._run is not None and self._run.failed is not None
             lost = snapshot.matching(shell.lost_locals, pattern) if failed else []
             return tables.variables(shell.variables(pattern), lost)
-
-    def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
-        """Say what each hook of the run added, changed or removed.
-
-        Parameters
-        ----------
-        hook_or_phase : str, optional
-            ``50-api.sh``, ``install``, or ``install 50-api.sh``; every hook by default.
-
-        Returns
-        -------
-        DataFrame
-            ``phase``, ``hook``, ``kind`` (variable, function, option, alias, trap, cwd, umask,
-            file), ``name``, ``change`` (added, changed, removed), ``old``, ``new``; secrets are
-            masked. Shows itself grouped by hook.
-
-        Raises
-        ------
-        BadInput
-            If there is no run, or no such hook or phase in it.
-        """
-        from stacknb import changes_frame
-
-        return changes_frame.load(self._recorded(), hook_or_phase)
-
-    def history(self, pattern: str = "*") -> HistoryFrame:
-        """Follow variables through the run: a row wherever a hook changed one.
-
-        Parameters
-        ----------
-        pattern : str
-            A glob for the names.
-
-        Returns
-        -------
-        DataFrame
-            The columns of `changes`, ordered by name, then by time.
-        """
-        from stacknb import changes_frame
-
-        return changes_frame.load_history(self._recorded(), pattern)
-
-    def _recorded(self) -> Path:
-        if self.run_dir is None:
-            raise BadInput("no run yet: begin one with %stack or %stack step")
-        return self.run_dir
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

@@ -41,8 +41,6 @@ class Moment:
     why : str
     files : dict of str to list
         Files of the run directory that are no logs of hooks and tasks: size and time of change.
-    traced : bool
-        It ran under ``--trace``.
     """
 
     kind: str
@@ -53,7 +51,6 @@ class Moment:
     snapshot: bytes | None
     why: str = ""
     files: dict[str, list[float]] = field(default_factory=dict)
-    traced: bool = False
 
 
 class History:
@@ -88,7 +85,6 @@ class History:
         name: str = "",
         start: float = 0.0,
         end: float = 0.0,
-        traced: bool = False,
     ) -> None:
         """Add the snapshot in a file; None if the shell was lost without one.
 
@@ -99,8 +95,6 @@ class History:
             "kind": kind, "phase": phase, "name": name, "start": start, "end": end,
             "files": _listing(self._run_dir),
         }  # fmt: skip
-        if traced:
-            facts["traced"] = True
         try:
             payload = self._payload(snapshot, facts)
             facts["size"] = len(payload)
@@ -146,7 +140,7 @@ def read(run_dir: Path) -> Iterator[Moment]:
             return
         yield Moment(
             facts["kind"], facts["phase"], facts["name"], facts["start"], facts["end"], text,
-            facts.get("why", ""), facts["files"], facts.get("traced", False),
+            facts.get("why", ""), facts["files"],
         )  # fmt: skip
 
 

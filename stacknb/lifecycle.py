@@ -15,7 +15,16 @@ from pathlib import Path
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
 
-__all__ = ["MODES", "Hook", "Phase", "find_phase", "hooks_of", "phases_of", "plan"]
+__all__ = [
+    "MODES",
+    "Hook",
+    "Phase",
+    "find_phase",
+    "hooks_of",
+    "numbered",
+    "phases_of",
+    "plan",
+]
 
 MODES = ("stack", "unstack", "clean")
 _SUB_PHASES = ("pre-install", "install", "post-config", "extra", "test-config")
@@ -131,7 +140,9 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
 
 
-def hooks_of(phase: Phase, top_dir: Path, plugins: Sequence[Plugin]) -> list[Hook]:
+def hooks_of(
+    phase: Phase, top_dir: Path, plugins: Sequence[Plugin], cells: Path | None = None
+) -> list[Hook]:
     """Return the hooks of one phase in the order they are sourced.
 
     ``extras.d`` comes first, ordered by the bytes of the names, then the plugins as enabled.
@@ -143,21 +154,31 @@ def hooks_of(phase: Phase, top_dir: Path, plugins: Sequence[Plugin]) -> list[Hoo
         The tree; ``extras.d`` need not be there.
     plugins : sequence of Plugin
         Enabled by the time the phase begins.
+    cells : Path, optional
+        A folder of hooks that a notebook's cells hold, laid over the tree.
     """
-    extras = sorted((top_dir / "extras.d").glob("*.sh"), key=lambda path: os.fsencode(path.name))
-    hooks = [_hook(phase, path.name, path, phase.args, _numbered(path.name)) for path in extras]
+    found = {path.name: path for path in (top_dir / "extras.d").glob("*.sh")}
+    if cells is not None:
+        found |= {path.name: path for path in (cells / "extras.d").glob("*.sh")}
+    extras = sorted(found.values(), key=lambda path: os.fsencode(path.name))
+    hooks = [_hook(phase, path.name, path, phase.args, numbered(path.name)) for path in extras]
     file, args = {
         "override_defaults": ("override-defaults", ()),
         "source": ("settings", ()),
     }.get(phase.mode, ("plugin.sh", phase.args))
     for plugin in plugins:
         path = plugin.folder / "devstack" / file
+        if cells is not None:
+            own = cells / "plugins" / plugin.name / "devstack" / file
+            path = own if own.is_file() else path
         if path.is_file():
             hooks.append(_hook(phase, f"{plugin.name}-{file}", path, args, ""))
     return hooks
 
 
-def plan(mode: str, top_dir: Path, plugins: Sequence[Plugin]) -> Iterator[tuple[str, Hook]]:
+def plan(
+    mode: str, top_dir: Path, plugins: Sequence[Plugin], cells: Path | None = None
+) -> Iterator[tuple[str, Hook]]:
     """Yield what a run would source: the run's mode and the hook, in order.
 
     ``clean`` performs a run of ``unstack`` first.
@@ -165,11 +186,18 @@ def plan(mode: str, top_dir: Path, plugins: Sequence[Plugin]) -> Iterator[tuple[
     runs = ("unstack", "clean") if mode == "clean" else (mode,)
     for run in runs:
         for phase in phases_of(run):
-            for hook in hooks_of(phase, top_dir, plugins):
+            for hook in hooks_of(phase, top_dir, plugins, cells):
                 yield run, hook
 
 
-def _numbered(name: str) -> str:
+def numbered(name: str) -> str:
+    """Return what is wrong with the number that a hook's name begins with; empty if nothing.
+
+    Examples
+    --------
+    >>> numbered("50-api.sh"), numbered("95-late.sh")
+    ('', 'the number 95 is reserved for DevStack itself; use 10 to 89')
+    """
     number = _NUMBER.match(name)
     if number is None:
         return "its name should begin with two digits, which order the hooks (10 to 89 are yours)"

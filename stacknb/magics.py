@@ -1,4 +1,4 @@
-"""The notebook's face: ``%stack``, ``%unstack``, ``%clean``, ``%async_task``, ``%wait``."""
+"""The notebook's face: ``%stack`` ``%unstack`` ``%clean`` ``%async_task`` ``%wait`` ``%%hook``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 
-from stacknb import commands, line_words, screen
+from stacknb import cellhooks, commands, line_words, screen
 from stacknb.arguments import Command, given, help_text
+from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
-from stacknb.exceptions import BadInput, Interrupted, StacknbError
+from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.plugins import parse_plugins
 from stacknb.progress import shown
 from stacknb.results import Result, RunResult
@@ -40,11 +41,12 @@ class StackMagics(Magics):
         super().__init__(shell)
         self._made: Stack | None = None
         self._settings: dict[str, Any] = {}
-        for name in ("stack", "unstack", "clean", "async_task", "wait"):
+        for name in ("stack", "unstack", "clean", "async_task", "wait", "hook"):
             method = vars(type(self))[name]
             summary = (method.__doc__ or "").partition("\n")[0]
             table = commands.of_face(f"%{name}").values()
-            method.__doc__ = help_text(f"%{name}", list(table), summary)
+            text = help_text(f"%{name}", list(table), summary)
+            method.__doc__ = text.replace("%hook", "%%hook") if name == "hook" else text
 
     @line_cell_magic
     def stack(self, line: str, cell: str | None = None) -> Any:
@@ -54,6 +56,8 @@ class StackMagics(Magics):
             value = self._run(command, o)
             if command.name == "resume":
                 print(f"next is {value.next_phase!r}")
+            if command.name == "step" and o.hook:
+                print(_what_is_next(current()))
             return value
         word = getattr(o, "phase", None) or command.name
         if word != "stack":
@@ -94,6 +98,19 @@ class StackMagics(Magics):
             _show_logs(results, o.tail)
         return results
 
+    @cell_magic
+    def hook(self, line: str, cell: str) -> CellHook:
+        """Make the cell a hook of the stack at hand, or of a new one of its own."""
+        command, o = line_words.read("hook", line)
+        o.cell = cell
+        try:
+            current()
+        except BadInput:
+            top_dir = cellhooks.empty_tree()
+            Stack(top_dir)
+            print(f"a stack of hooks from cells alone begins, in {top_dir}")
+        return self._run(command, o)  # type: ignore[no-any-return]
+
     def _run(self, command: Command, o: Namespace) -> Any:
         stack = self._stack(command, o)
         try:
@@ -101,6 +118,10 @@ class StackMagics(Magics):
                 return command.run(stack, o)
             with shown(stack):
                 return command.run(stack, o)
+        except HookFailed:
+            if getattr(o, "trace", False) and stack is not None and stack.result is not None:
+                print(stack.trace(stack.result.hooks[-1]).text())
+            raise
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the session is usable") from None
 
@@ -147,6 +168,12 @@ class StackMagics(Magics):
             at_hand.close()
         self._made, self._settings = stack, wanted
         return stack
+
+
+def _what_is_next(stack: Stack) -> str:
+    if stack.next_hook is not None:
+        return f"next is {stack.next_hook.name!r} in {stack.next_phase!r}"
+    return f"next is {stack.next_phase!r}" if stack.next_phase else "every phase is done"
 
 
 def _absolute(folder: str) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from stacknb.exceptions import BadInput
 
 __all__ = [
+    "FILES",
     "Plugin",
     "check_tree",
     "is_devstack",
@@ -24,7 +25,7 @@ __all__ = [
     "read_settings",
 ]
 
-_FILES = ("override-defaults", "settings", "plugin.sh")
+FILES = ("override-defaults", "settings", "plugin.sh")
 _META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*$")
 
 
@@ -73,9 +74,9 @@ def check_folder(name: str, folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise BadInput(f"plugin {name!r}: there is no folder {str(folder)!r}; clone it there first")
-    if not any((folder / "devstack" / file).is_file() for file in _FILES):
+    if not any((folder / "devstack" / file).is_file() for file in FILES):
         raise BadInput(
-            f"plugin {name!r}: {str(folder)!r} holds none of devstack/{', devstack/'.join(_FILES)}"
+            f"plugin {name!r}: {str(folder)!r} holds none of devstack/{', devstack/'.join(FILES)}"
         )
     return folder
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from stacknb import failures, lifecycle, plugins, screen, services, tasklog
+from stacknb import failures, lifecycle, opening, plugins, screen, services, tasklog, tracing
 from stacknb.exceptions import BadInput, HookFailed, Interrupted
 from stacknb.history import History
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.shell import Shell, Turn, quote
+from stacknb.shell import Shell, Turn
 from stacknb.taskbook import TaskBook
+from stacknb.tracing import Tracer
 
 __all__ = ["Run"]
 
 _HERE = Path(__file__).parent
 _SHOWN = 1 << 20  # bytes of a cell's output that its result holds
+
+
+@dataclass
+class _PhaseTurn:
+    """A phase under way: the hooks that are left of it, what came of the others."""
+
+    phase: Phase
+    begun: float
+    left: list[Hook]
+    results: list[HookResult] = field(default_factory=list)
 
 
 class Run:
@@ -44,6 +55,8 @@ class Run:
         Is told every event.
     tick : callable
         Is called about ten times a second while a hook runs.
+    overlay : Path, optional
+        A folder of hooks that the cells of a notebook hold, laid over the tree.
     resumed : bool
         Go on from the snapshot in `folder`, after the phases its journal says are done.
     """
@@ -61,6 +74,7 @@ class Run:
         localrc: str,
         emit: Callable[[Event], None],
         tick: Callable[[], None],
+        overlay: Path | None = None,
         resumed: bool = False,
     ) -> None:
         self.mode = mode
@@ -73,9 +87,17 @@ class Run:
         self._emit_to = emit
         self._tick = tick
         self._localrc = localrc
+        self._overlay = overlay
+        self._turn_of: _PhaseTurn | None = None
         self._cells = 0
         self._given_up = False
-        self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=self._setup(parallel))
+        self.shell = Shell(
+            folder.path,
+            folder.run,
+            env=env,
+            jobs=jobs,
+            setup=opening.setup(mode, top_dir, self.plugins, parallel),
+        )
         self.tasks = TaskBook(folder, self.shell)
         self._history = History(folder.path)
         if resumed:
@@ -114,8 +136,23 @@ class Run:
                 f"phase {phase.label!r} is out of order: {done[-1]!r} is done already{following}"
             )
 
-    def run_phase(self, phase: Phase) -> list[HookResult]:
-        """Source the hooks of one phase.
+    @property
+    def next_hook(self) -> Hook | None:
+        """The hook that comes next in the phase under way; None between phases."""
+        return self._turn_of.left[0] if self._turn_of is not None else None
+
+    def run_phase(
+        self, phase: Phase, *, one_hook: bool = False, trace: bool = False
+    ) -> list[HookResult]:
+        """Source the hooks of one phase, or what `one_hook` has left of them.
+
+        Parameters
+        ----------
+        phase : Phase
+        one_hook : bool
+            Stop after the next hook.
+        trace : bool
+            Keep each command as it ran.
 
         Raises
         ------
@@ -124,7 +161,27 @@ class Run:
         Interrupted
             If the user stopped it.
         """
-        hooks = lifecycle.hooks_of(phase, self.top_dir, self.plugins)
+        turn = self._turn_of if self._turn_of is not None else self._enter(phase)
+        before = len(turn.results)
+        try:
+            while turn.left and not self._given_up:
+                result = self._source(turn.left[0], trace)
+                turn.left.pop(0)
+                turn.results.append(result)
+                self.result.hooks.append(result)
+                if one_hook:
+                    break
+        except BaseException:
+            self._leave(turn, ok=False)
+            raise
+        if self._given_up or not turn.left:
+            self._leave(turn, ok=not turn.left and all(result.ok for result in turn.results))
+            self.failed = None
+            self.result.phases.append(phase.label)
+        return turn.results[before:]
+
+    def _enter(self, phase: Phase) -> _PhaseTurn:
+        hooks = lifecycle.hooks_of(phase, self.top_dir, self.plugins, self._overlay)
         for hook in hooks:
             if hook.fault:
                 raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")
@@ -132,27 +189,23 @@ class Run:
             self._forget_tasks_of(phase)
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
-        begun = time.time()
+        turn = self._turn_of = _PhaseTurn(phase, time.time(), hooks)
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
-        results: list[HookResult] = []
-        try:
-            if not self.result.phases and self._localrc:
-                path = self.folder.path / "state" / "localrc"
-                path.touch(mode=0o600)
-                path.write_text(self._localrc, "utf-8", "surrogateescape")
+        if not self.result.phases and self._localrc:
+            path = self.folder.path / "state" / "localrc"
+            path.touch(mode=0o600)
+            path.write_text(self._localrc, "utf-8", "surrogateescape")
+            try:
                 self._turn(Hook(phase, "localrc", path, ()))
-            for hook in hooks:
-                results.append(self._source(hook))
-                self.result.hooks.append(results[-1])
-                if self._given_up:
-                    break
-        finally:
-            self.hook = None
-            ok = len(results) == len(hooks) and all(result.ok for result in results)
-            self.emit("phase-end", phase.label, ok=ok, duration_s=time.time() - begun)
-        self.failed = None
-        self.result.phases.append(phase.label)
-        return results
+            except BaseException:
+                self._leave(turn, ok=False)
+                raise
+        return turn
+
+    def _leave(self, turn: _PhaseTurn, ok: bool) -> None:
+        self.hook = self._turn_of = None
+        took = time.time() - turn.begun
+        self.emit("phase-end", turn.phase.label, ok=ok, duration_s=took)
 
     def _forget_tasks_of(self, phase: Phase) -> None:
         # Its hooks start them again, under the same names.
@@ -223,44 +276,14 @@ class Run:
 
     # -- within ------------------------------------------------------------------------------------
 
-    def _setup(self, parallel: bool) -> str:
-        facts = {
-            "TOP_DIR": str(self.top_dir),
-            "RC_DIR": str(self.top_dir),
-            "FILES": str(self.top_dir / "files"),
-            "_stacknb_python": sys.executable,
-            "_stacknb_home": str(_HERE.parent),
-            "_stacknb_services": str(services.directory(self.top_dir)),
-            "BASH_ARGV0": str(self.top_dir / f"{self.mode}.sh"),
-        }
-        lines = [f"{name}={quote(value)}" for name, value in facts.items()]
-        lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
-        if plugins.is_devstack(self.top_dir):
-            lines.append(
-                'source "$TOP_DIR/functions"; _stacknb_load; _TIME_BEGIN=${EPOCHREALTIME%[!0-9]*}'
-            )
-        else:
-            lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
-        lines.append(
-            f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
-            if parallel
-            else "DEVSTACK_PARALLEL=False"
-        )
-        for plugin in self.plugins:
-            lines.append(f"enable_plugin {quote(plugin.name)} {quote(str(plugin.folder))}")
-            lines.append(f"GITDIR[{quote(plugin.name)}]={quote(str(plugin.folder))}")
-        if self.mode == "stack":
-            lines.append("_stacknb_flags=e")
-        return "\n".join(lines)
-
-    def _source(self, hook: Hook) -> HookResult:
+    def _source(self, hook: Hook, trace: bool = False) -> HookResult:
         if hook.warning:
             self.note(f"{hook.name}: {hook.warning}")
         if hook.skipped:
             return HookResult(hook.phase.label, hook.name, "skipped", 0, 0.0, None)
-        return self._turn(hook)
+        return self._turn(hook, trace=trace)
 
-    def _turn(self, hook: Hook, kind: str = "hook") -> HookResult:
+    def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
         """Give the shell a turn; after a turn that ended it, start it again from its snapshot."""
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         log = self.folder.new_log(kind, hook.name, command, label, self.shell.pid)
@@ -268,6 +291,9 @@ class Run:
             self._history.keep(self.shell.save(), kind="begin")
         self.hook, begun = hook, time.time()
         self.emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
+        tracer = Tracer(self.shell, tracing.path_of(self.folder.path, log)) if trace else None
+        if tracer is not None:
+            tracer.begin()
         turn = self.shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
@@ -276,15 +302,17 @@ class Run:
         self.hook, duration = None, time.time() - begun
         interrupted = self.shell.interrupted
         failure = None
-        self._history.keep(
-            self.shell.snapshot if turn.outcome != "lost" else None,
-            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
-        )  # fmt: skip
         if turn.outcome == "lost":
             _close_log(log, turn)
         if turn.outcome != "done":
             self.shell.restore()
             failure = failures.explain(turn, hook.name, hook.path, log, interrupted)
+        if tracer is not None:
+            tracer.end()
+        self._history.keep(
+            self.shell.snapshot if turn.outcome != "lost" else None,
+            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
+        )  # fmt: skip
         gentle = turn.how == "exit" and turn.status == 0 and kind == "hook"
         status = "interrupted" if interrupted else "failed" if failure and not gentle else "ok"
         result = HookResult(label, hook.name, status, turn.status, duration, log, failure)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol, Self
@@ -55,6 +57,7 @@ class Session:
         self._parallel = parallel
         self._jobs = jobs
         self._env = {**os.environ, **checked_environment(env or {})}
+        self.cells = _cells_folder()
         self._run: Run | None = None
         self._lock = threading.RLock()
 
@@ -85,6 +88,7 @@ class Session:
         )  # fmt: skip
         if not (folder.path / "state" / "snapshot.bash").exists():
             raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
+        stack.cells = Path(facts.get("cells") or stack.cells)
         stack._run = stack._new_run(facts["mode"], folder, resumed=True)
         return stack
 
@@ -159,6 +163,7 @@ class Session:
                 "parallel": self._parallel,
                 "jobs": self._jobs,
                 "cpus": os.cpu_count(),
+                "cells": str(self.cells),
             }
             folder = RunDir.create(self._run_dir, mode, facts)
             self._run_dir = None
@@ -169,7 +174,7 @@ class Session:
         return Run(
             mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,
             jobs=self._jobs, localrc=self._localrc, emit=self._emit, tick=self._tick,
-            resumed=resumed,
+            overlay=self.cells, resumed=resumed,
         )  # fmt: skip
 
     def _emit(self, event: Event) -> None:
@@ -179,3 +184,9 @@ class Session:
     def _tick(self) -> None:
         for listener in self.listeners:
             listener.on_tick()
+
+
+def _cells_folder() -> Path:
+    """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return Path.cwd() / ".stacknb" / "cells" / f"{stamp}-{secrets.token_hex(3)}"

@@ -30,7 +30,7 @@ def test_each_face_has_the_commands_it_promises() -> None:
     words = {"plan", "stack", "all", "step", "status", "log", "vars", "changes", "resume", "reset"}
     assert {*commands.of_face(STACK)} >= words
     faces = {face for entry in commands.COMMANDS for face in entry.faces}
-    assert faces == {CLI, STACK, "%unstack", "%clean", "%async_task", "%wait"}
+    assert faces == {CLI, STACK, "%unstack", "%clean", "%async_task", "%wait", "%hook"}
 
 
 def test_every_face_of_the_table_is_a_magic_or_the_command_line() -> None:
@@ -48,7 +48,7 @@ def test_one_flag_means_one_thing_everywhere() -> None:
     meanings: dict[str, set[str]] = {}
     for entry in commands.COMMANDS:
         for argument in entry.arguments:
-            if not argument.by_place and argument.flag != "--timeout":
+            if not argument.by_place and argument.flag not in ("--timeout", "--plugin"):
                 meanings.setdefault(argument.flag, set()).add(f"{argument.kind} {argument.help}")
     assert {flag: found for flag, found in meanings.items() if len(found) > 1} == {}
 

@@ -100,7 +100,8 @@ def test_words_call_the_stack(ipython: InteractiveShell, calls: list[tuple[str, 
     ipython.run_line_magic("stack", "vars 'A*'")
     assert calls == [
         ("run", (None,)), ("run", (None,)), ("run", (None,)), ("run", ("extra",)),
-        ("run_phase", ("install",)), ("run_phase", ("stack-install",)), ("step", ("stack",)),
+        ("run_phase", ("install",)), ("run_phase", ("stack-install",)),
+        ("step", ("stack", False, False)),
         ("run", ("unstack",)), ("run", ("clean",)), ("variables", ("A*",)),
     ]  # fmt: skip
 

@@ -1,0 +1,61 @@
+"""What the shell of a run is told before its first hook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from stacknb import plugins, services
+from stacknb.plugins import Plugin
+from stacknb.shell import quote
+
+__all__ = ["enabling", "setup"]
+
+_HERE = Path(__file__).parent
+
+
+def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
+    """Return the bash that a new shell of a run begins with.
+
+    Parameters
+    ----------
+    mode : str
+    top_dir : Path
+        A DevStack tree brings functions of its own.
+    given : iterable of Plugin
+        Enabled from the start.
+    parallel : bool
+    """
+    facts = {
+        "TOP_DIR": str(top_dir),
+        "RC_DIR": str(top_dir),
+        "FILES": str(top_dir / "files"),
+        "_stacknb_python": sys.executable,
+        "_stacknb_home": str(_HERE.parent),
+        "_stacknb_services": str(services.directory(top_dir)),
+        "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
+    }
+    lines = [f"{name}={quote(value)}" for name, value in facts.items()]
+    lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
+    if plugins.is_devstack(top_dir):
+        lines.append(
+            'source "$TOP_DIR/functions"; _stacknb_load; _TIME_BEGIN=${EPOCHREALTIME%[!0-9]*}'
+        )
+    else:
+        lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
+    lines.append(
+        f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
+        if parallel
+        else "DEVSTACK_PARALLEL=False"
+    )
+    lines += [enabling(plugin) for plugin in given]
+    if mode == "stack":
+        lines.append("_stacknb_flags=e")
+    return "\n".join(lines)
+
+
+def enabling(plugin: Plugin) -> str:
+    """Return the bash that enables a plugin which lies in a folder."""
+    name, folder = quote(plugin.name), quote(str(plugin.folder))
+    return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}"

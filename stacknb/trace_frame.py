@@ -1,0 +1,117 @@
+"""The commands of a traced hook as a frame that shows itself well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stacknb import screen, tracing
+from stacknb.tracing import Command
+
+__all__ = ["TraceFrame", "load"]
+
+COLUMNS = ("hook", "file", "line", "function", "command", "start", "took_s", "depth", "task")
+_WIDE = 100
+_MOST_ROWS = 300
+_SLOW_S = 0.05
+
+
+class TraceFrame(pd.DataFrame):
+    """A frame of `COLUMNS`; what is made from it by pandas is an ordinary frame."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def text(self) -> str:
+        """Return the commands for people: place, command, what it took."""
+        return "\n".join(_text(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.text())
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+def load(traces: Sequence[tuple[str, Path, float | None]]) -> TraceFrame:
+    """Return the commands of some traced hooks.
+
+    Parameters
+    ----------
+    traces : sequence of (str, Path, float or None)
+        Name of the hook, its trace, and when it ended in epoch seconds.
+
+    Returns
+    -------
+    DataFrame
+        A row for each command in the order they began: ``hook``, ``file``, ``line``, ``function``,
+        ``command`` (as it ran), ``start`` (UTC), ``took_s`` (seconds, with all it called),
+        ``depth``, ``task`` (that ran it; empty for the hook itself).
+    """
+    rows = [
+        (hook, *_row(command))
+        for hook, path, until in traces
+        for command in tracing.read(path, until)
+    ]
+    made = TraceFrame(rows, columns=list(COLUMNS))
+    made["start"] = pd.to_datetime(made["start"], unit="s", utc=True)
+    return made.astype({"line": "int64", "took_s": "float64", "depth": "int64"}).pipe(TraceFrame)
+
+
+def _row(command: Command) -> tuple[object, ...]:
+    return tuple(getattr(command, column) for column in COLUMNS[1:])
+
+
+def _shown(frame: TraceFrame) -> Iterator[tuple[str, str, str, float]]:
+    own = frame[frame["task"] == ""]
+    row: Any
+    for row in own.head(_MOST_ROWS).itertuples(index=False):
+        command = row.command.replace("\n", "⏎")
+        cut = command if len(command) <= _WIDE else f"{command[: _WIDE - 1]}…"
+        place = f"{os.path.basename(row.file)}:{row.line}"
+        yield row.hook, place, "  " * row.depth + cut, row.took_s
+
+
+def _notes(frame: TraceFrame) -> Iterator[str]:
+    own = int((frame["task"] == "").sum())
+    if own > _MOST_ROWS:
+        yield f"… {own - _MOST_ROWS:,} more commands; the frame has them all"
+    if tasks := sorted({*frame["task"]} - {""}):
+        yield f"{len(frame) - own:,} commands of tasks are in the frame: {screen.listed(tasks)}"
+    if not len(frame):
+        yield "no command ran"
+
+
+def _text(frame: TraceFrame) -> Iterator[str]:
+    rows = list(_shown(frame))
+    width = max((len(place) for _, place, _, _ in rows), default=0)
+    wide = max((len(command) for _, _, command, _ in rows), default=0)
+    before = ""
+    for hook, place, command, took in rows:
+        if hook != before:
+            yield hook
+        before = hook
+        yield f"  {place:<{width}}  {command:<{wide}}  {screen.seconds(took):>8}"
+    yield from _notes(frame)
+
+
+def _html(frame: TraceFrame) -> str:
+    out = ['<table style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
+    before = ""
+    for hook, place, command, took in _shown(frame):
+        if hook != before:
+            out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
+        before = hook
+        weight = "font-weight:bold" if took >= _SLOW_S else ""
+        out.append(
+            f'<tr><td style="text-align:left">{escape(place)}</td>'
+            f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
+            f'<td style="text-align:right;{weight}">{screen.seconds(took)}</td></tr>'
+        )
+    return "".join([*out, "</table>", *(f"<div>{escape(note)}</div>" for note in _notes(frame))])

@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from stacknb import cellhooks, lifecycle
+from stacknb.exceptions import BadInput
+from stacknb.lifecycle import Phase
+from stacknb.plugins import Plugin
+
+INSTALL = Phase("stack", "install")
+
+
+def test_lines_of_the_file_are_lines_of_the_cell(tmp_path: Path) -> None:
+    added = cellhooks.add(tmp_path, "50-a.sh", "one\ntwo")
+    assert added.path.read_text().splitlines()[1:] == ["one", "two"]
+    assert added.path.read_text().startswith("#")
+    assert not added.replaced
+
+
+def test_the_same_name_again_replaces_the_hook(tmp_path: Path) -> None:
+    cellhooks.add(tmp_path, "50-a.sh", "one\n")
+    added = cellhooks.add(tmp_path, "50-a.sh", "two\n")
+    assert added.replaced
+    assert "one" not in added.path.read_text()
+    assert "replaced by this cell" in repr(added)
+
+
+def test_wrong_syntax_is_refused_with_its_place_in_the_cell(tmp_path: Path) -> None:
+    cellhooks.add(tmp_path, "50-a.sh", "one\n")
+    with pytest.raises(BadInput) as caught:
+        cellhooks.add(tmp_path, "50-a.sh", "if true; then\n  x=( ) )\nfi\n")
+    assert str(caught.value).startswith(
+        "hook '50-a.sh', line 3, column 9 of the cell: syntax error"
+    )
+    assert "\n" not in str(caught.value)
+    assert "one" in (tmp_path / "extras.d" / "50-a.sh").read_text()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "name", "message"),
+    [
+        ("", "50-a", "'50-a' should be called NN-name.sh"),
+        ("", "../50-a.sh", "'../50-a.sh' cannot name a hook"),
+        ("", ".50-a.sh", "'.50-a.sh' cannot name a hook"),
+        ("shop", "setings", "'setings' is no file of a plugin; did you mean 'settings'"),
+        ("../shop", "settings", "'../shop' cannot name a plugin"),
+    ],
+)
+def test_bad_names_are_refused(tmp_path: Path, plugin: str, name: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message.replace(".", r"\.")):
+        cellhooks.add(tmp_path, name, "true\n", plugin)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reserved_number_is_pointed_out(tmp_path: Path) -> None:
+    assert "reserved" in cellhooks.add(tmp_path, "95-a.sh", "true\n").warning
+
+
+def test_cells_are_laid_over_the_tree(tmp_path: Path) -> None:
+    tree, cells = tmp_path / "tree", tmp_path / "cells"
+    for path in (tree / "extras.d" / "10-a.sh", tree / "extras.d" / "20-b.sh",
+                 tree / "p" / "devstack" / "plugin.sh"):  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("true\n")
+    cellhooks.add(cells, "20-b.sh", "true\n")
+    cellhooks.add(cells, "15-c.sh", "true\n")
+    cellhooks.add(cells, "plugin.sh", "true\n", "p")
+    hooks = lifecycle.hooks_of(INSTALL, tree, [Plugin("p", tree / "p")], cells)
+    assert [(hook.name, hook.path.is_relative_to(cells)) for hook in hooks] == [
+        ("10-a.sh", False), ("15-c.sh", True), ("20-b.sh", True), ("p-plugin.sh", True),
+    ]  # fmt: skip
+
+
+def test_what_is_exported_is_an_ordinary_tree(tmp_path: Path) -> None:
+    tree, cells = tmp_path / "tree", tmp_path / "cells"
+    for name in ("extras.d/10-a.sh", "lib/a.sh", ".stacknb/runs/x", ".git/config"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(f"# {name}\n")
+    (tree / "local.conf").write_text("[[post-config|x.conf]]\n[a]\n[[local|localrc]]\nA=1\n")
+    cellhooks.add(cells, "10-a.sh", "# of a cell\n")
+    added = cellhooks.add(cells, "settings", "define_plugin shop\n", "shop")
+    shop = Plugin("shop", added.path.parents[1])
+    done = cellhooks.export(tmp_path / "out", cells, tree, [shop])
+    files = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*")}
+    assert {"extras.d/10-a.sh", "lib/a.sh", "plugins/shop/devstack/settings"} <= files
+    assert not any(name.startswith((".stacknb", ".git")) for name in files)
+    assert "# of a cell" in (tmp_path / "out" / "extras.d" / "10-a.sh").read_text()
+    assert (tmp_path / "out" / "local.conf").read_text().splitlines() == [
+        "[[post-config|x.conf]]", "[a]", "[[local|localrc]]",
+        'enable_plugin shop "$TOP_DIR/plugins/shop"', "A=1",
+    ]  # fmt: skip
+    assert done.command.endswith(f"--plugin shop={tmp_path}/out/plugins/shop")
+    assert "2 hooks from cells" in repr(done)
+    with pytest.raises(BadInput, match="holds something already"):
+        cellhooks.export(tmp_path / "out", cells, tree, [])
+    with pytest.raises(BadInput, match="is within the tree"):
+        cellhooks.export(tree / "out", cells, tree, [])
