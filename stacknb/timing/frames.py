@@ -189,10 +189,14 @@ def phases(records: Records, waiting: Cover) -> pd.DataFrame:
                 max(0, following - end)
                 for (_, end), following in zip(spans, next_start, strict=True)
             ),
+            "after_wait_s": (
+                waiting.within(end, following)
+                for (_, end), following in zip(spans, next_start, strict=True)
+            ),
         },
         integers="hooks tasks",
         times="start end",
-        seconds="duration_s work_s wait_s unaccounted_s after_s",
+        seconds="duration_s work_s wait_s unaccounted_s after_s after_wait_s",
     )
 
 

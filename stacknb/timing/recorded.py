@@ -95,13 +95,14 @@ class RecordedRun:
     def phases(self) -> pd.DataFrame:
         """One row a phase, in order.
 
-        ``phase start end duration_s work_s wait_s unaccounted_s waited_for hooks tasks after_s``.
+        ``phase start end duration_s work_s wait_s unaccounted_s waited_for hooks tasks after_s
+        after_wait_s``.
         A phase lasts from the start of its first hook (in stack.sh: of run_phase) to the end of its
         last. ``work_s + wait_s + unaccounted_s`` is ``duration_s``: hooks at work, waits for tasks
         (``waited_for`` names them, longest first), and what lies between hooks. ``after_s`` is the
-        time from there to the next phase, in stack.sh the work of the main script. A phase without
-        an end is measured up to the last moment known. ``tasks`` counts those started in the phase
-        or after it, before the next.
+        time from there to the next phase, in stack.sh the main script's, of which it waited for
+        tasks ``after_wait_s``. A phase without an end is measured up to the last moment known.
+        ``tasks`` counts those started in the phase or after it, before the next.
         """
         return frames.phases(self.records, self._waiting)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -23,6 +24,9 @@ from stacknb.timing.profile import By, folded, profile
 from stacknb.timing.program import Program, program
 from stacknb.timing.recorded import RecordedRun
 from stacknb.timing.whatif import Prediction, what_if
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["Run", "load"]
 
@@ -177,6 +181,40 @@ class Run(RecordedRun):
             If this is no stack.sh log.
         """
         return folded(self._calls)
+
+    # Pictures are faces: they know this module, not it them. That a run can be asked for them is a
+    # promise to its users, so they are imported when asked for and not before
+    # (tests/test_imports.py allows these imports and no others).
+
+    def timeline(self, **options: Any) -> alt.VConcatChart:
+        """Return a chart of who ran when; options as of `stacknb.charts.timeline`."""
+        from stacknb import charts
+
+        return charts.timeline(self, **options)
+
+    def phase_chart(self, **options: Any) -> alt.LayerChart:
+        """Return a chart of each phase's time; options as of `stacknb.charts.phase_chart`."""
+        from stacknb import charts
+
+        return charts.phase_chart(self, **options)
+
+    def slack_chart(self, **options: Any) -> alt.LayerChart:
+        """Return a chart of each task's time; options as of `stacknb.charts.slack_chart`."""
+        from stacknb import charts
+
+        return charts.slack_chart(self, **options)
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a report that needs no network, less than 1 MB, and return the path.
+
+        It holds the charts, what to change, the figures, all tables (the longest rows of each,
+        where there are many) and the ends of the logs, failed ones first.
+        """
+        from stacknb import report
+
+        file = Path(path)
+        file.write_text(report.page(self), encoding="utf-8")
+        return file
 
     def to_trace(self, path: str | os.PathLike[str]) -> Path:
         """Write the run as Chrome trace JSON, which Perfetto opens, and return the path."""

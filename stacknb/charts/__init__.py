@@ -1,0 +1,8 @@
+"""Pictures of a run: altair charts that show themselves without a network. Reads frames only."""
+
+from __future__ import annotations
+
+from stacknb.charts.lengths import phase_chart, slack_chart
+from stacknb.charts.timeline import timeline
+
+__all__ = ["phase_chart", "slack_chart", "timeline"]

@@ -1,0 +1,150 @@
+"""Charts of lengths: what each phase was spent on, and what became of each task's time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from stacknb.charts.offline import LayerChart, Rows
+from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, WIDTH, Theme, config, ink
+from stacknb.charts.rows import Recorded, duration, records_of
+
+__all__ = ["phase_chart", "slack_chart"]
+
+_BAR = 18  # px
+_STRIPE = (1.5, 2.5)
+_WAIT = "waiting"
+Part = tuple[str, str, str]  # column, what it is called, colour
+
+_OF_PHASE: tuple[Part, ...] = (
+    ("work_s", "hooks at work", HOOK),
+    ("wait_s", _WAIT, KINDS["wait"]),
+    ("unaccounted_s", "unaccounted", "#DDCC77"),
+    ("after_work_s", "main script, before the next phase", MAIN),
+    ("after_wait_s", _WAIT, KINDS["wait"]),
+)
+_OF_TASK: tuple[Part, ...] = (
+    ("hidden_s", "behind other work", STATUS["ok"]),
+    ("blocked_s", _WAIT, KINDS["wait"]),
+    ("slack_s", "over, not collected yet", "#66CCEE"),
+)
+
+
+def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
+    """Draw what the time of each phase was spent on.
+
+    Hooks at work, waits for tasks (striped) and what lies between hooks; behind them, where the run
+    is of stack.sh, the main script's work and waits until the next phase begins.
+
+    Parameters
+    ----------
+    run : Run
+    theme : {"both", "light", "dark"}
+        The page it is for; ``both`` is legible on white and on black.
+    """
+    phases = run.phases
+    phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
+    total = phases["duration_s"].sum()
+    said = f"Phases of {run.path}: {len(phases)}, {duration(float(total))} in all"
+    return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
+
+
+def slack_chart(run: Recorded, *, most: int = 40, theme: Theme = "both") -> alt.LayerChart:
+    """Draw what became of each task's time: hidden behind other work, waited for, uncollected.
+
+    Long stripes are waits that held up the run; long light bars are results that lay there.
+
+    Parameters
+    ----------
+    run : Run
+    most : int
+        How many tasks are shown, at the most: those that were waited for longest, or lay longest.
+    theme : {"both", "light", "dark"}
+        The page it is for; ``both`` is legible on white and on black.
+    """
+    tasks = run.tasks
+    tasks = tasks.assign(blocked_s=tasks["duration_s"] - tasks["hidden_s"])
+    known = tasks[tasks["hidden_s"].notna()]
+    rank = known["blocked_s"] + known["slack_s"].fillna(0)
+    shown = known.loc[rank.sort_values(ascending=False, kind="stable").index[:most]]
+    count = tasks.groupby("name").cumcount() + 1
+    numbered = tasks["name"] + " #" + count.astype(str)
+    names = tasks["name"].where(~tasks["name"].duplicated(keep=False), numbered)
+    of_all = "" if len(shown) == len(tasks) else f" of {len(tasks):,}"
+    subtitle = [f"{len(shown):,}{of_all} tasks, longest waits and longest slack first"]
+    said = f"Tasks of {run.path}: {subtitle[0]}"
+    title = "What became of each task's time"
+    return _bars(shown, names.loc[shown.index], _OF_TASK, theme, title, subtitle, said)
+
+
+def _bars(
+    frame: pd.DataFrame,
+    names: pd.Series,
+    parts: tuple[Part, ...],
+    theme: Theme,
+    title: str,
+    subtitle: list[str],
+    said: str,
+) -> alt.LayerChart:
+    rows = [
+        row
+        for name, said_of in zip(names, records_of(frame), strict=True)
+        for row in _stacked(name, said_of, parts)
+    ]
+    present = {part[1]: part[2] for part in parts if any(row["part"] == part[1] for row in rows)}
+    colour = alt.Color(
+        "part:N",
+        scale=alt.Scale(domain=[*present], range=[*present.values()]),
+        legend=alt.Legend(orient="top", title=None, symbolType="square", columns=0),
+    )
+    told = {"name": "name", "part": "part", "lasts": "lasted", "whole": "in all",
+            "tasks": "waited for"}  # fmt: skip
+    axis = alt.Axis(ticks=False, domain=False, labelLimit=220)
+    spans = alt.Chart().encode(
+        alt.X("from:Q", title="seconds", scale=alt.Scale(nice=False)),
+        alt.X2("to"),
+        alt.Y("name:N", title=None, sort=None, axis=axis),
+        tooltip=[alt.Tooltip(f"{key}:N", title=text) for key, text in told.items()],
+        description="text:N",
+    )
+    stripes = spans.transform_filter(f"datum.part == '{_WAIT}'").mark_rule(
+        strokeWidth=_BAR * 0.75, strokeDash=list(_STRIPE), color="white", opacity=0.85
+    )
+    total = alt.Chart().mark_text(align="left", dx=4, color=ink(theme), aria=False)
+    layers = [
+        spans.mark_bar(size=_BAR * 0.75).encode(colour),
+        stripes,
+        total.transform_filter("datum.last").encode(
+            alt.X("to:Q"), alt.Y("name:N", sort=None), alt.Text("whole:N")
+        ),
+    ]
+    return LayerChart(
+        layer=layers,
+        data=Rows(rows),
+        width=WIDTH - 120,
+        height=alt.Step(_BAR),
+        title=alt.TitleParams(title, subtitle=subtitle),
+        description=said,
+        config=alt.Config(**config(theme)),
+    )
+
+
+def _stacked(
+    name: str, said: Mapping[str, Any], parts: Iterable[Part]
+) -> Iterable[Mapping[str, Any]]:
+    """Return the parts of one bar, one behind the other."""
+    lengths = [(text, said[column]) for column, text, _ in parts if said[column] > 0]
+    whole = duration(sum(length for _, length in lengths))
+    at, rows = 0.0, []
+    for text, length in lengths or [("nothing", 0.0)]:
+        row = {"name": name, "part": text, "from": round(at, 6), "to": round(at + length, 6)}
+        row |= {"lasts": duration(length), "whole": whole, "text": f"{name}, {text}, {whole}"}
+        if text == _WAIT and said.get("waited_for"):
+            row["tasks"] = said["waited_for"]
+        rows.append(row)
+        at += length
+    rows[-1]["last"] = True
+    return rows

@@ -1,0 +1,91 @@
+"""Charts that show themselves anywhere without a network.
+
+altair's own renderers load scripts from the network, or put ``text/html`` into the bundle, which
+JupyterLab prefers to the Vega-Lite it can draw itself. A bundle of Vega-Lite and a picture is live
+in JupyterLab and still something to look at in exported HTML and in previews.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import altair as alt
+import vl_convert
+
+__all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
+
+VEGA_LITE = "application/vnd.vegalite.v5+json"
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.6.json"  # a name; nothing loads it
+_VERSION = "5.8"  # the oldest that vl-convert has; JupyterLab's is 5.6
+_MOST_SVG = 150_000  # characters; beyond it a PNG is smaller
+_PLACES = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d{3,}")
+
+
+class Offline:
+    """What an altair chart needs to show itself offline; stays through ``properties()`` and so on.
+
+    The title that the chart was made with, or ``said``, is what is shown as plain text.
+    """
+
+    def said(self) -> str:
+        """Return the chart in words."""
+        description = self.specification().get("description")
+        return str(description or "chart of a run")
+
+    def specification(self) -> dict[str, Any]:
+        """Return the chart as Vega-Lite 5.6."""
+        # Rows are written for the purpose and are few: altair's limit is for frames of users.
+        with alt.data_transformers.enable("default", max_rows=None):
+            made = cast(dict[str, Any], self.to_dict())  # type: ignore[attr-defined]
+        return {**made, "$schema": _SCHEMA}
+
+    def to_svg(self) -> str:
+        """Return the chart as the text of an SVG file."""
+        made = vl_convert.vegalite_to_svg(self.specification(), vl_version=_VERSION)
+        return _PLACES.sub(_rounded, str(made))
+
+    def to_png(self, scale: float = 2.0) -> bytes:
+        """Return the chart as a PNG file.
+
+        Parameters
+        ----------
+        scale : float
+            Pixels for each unit of the chart's size.
+        """
+        made = vl_convert.vegalite_to_png(self.specification(), vl_version=_VERSION, scale=scale)
+        return bytes(made)
+
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
+        picture: dict[str, Any] = {}
+        svg = self.to_svg()
+        if len(svg) <= _MOST_SVG:
+            picture["image/svg+xml"] = svg
+        else:
+            picture["image/png"] = base64.b64encode(self.to_png(1.5)).decode()
+        return {VEGA_LITE: self.specification(), **picture, "text/plain": self.said()}
+
+
+class ConcatChart(Offline, alt.VConcatChart):
+    """Charts one below the other."""
+
+
+class LayerChart(Offline, alt.LayerChart):
+    """Marks one above the other."""
+
+
+class Rows(alt.InlineData):
+    """Rows written in the chart; `altair` would check each value each time it is touched."""
+
+    _class_is_valid_at_instantiation = False
+
+    def __init__(self, values: Iterable[Mapping[str, Any]] = (), **options: Any) -> None:
+        super().__init__(values=list(values), **options)
+
+
+def _rounded(place: re.Match[str]) -> str:
+    """Return an attribute with its numbers to a hundredth of a pixel, which halves the picture."""
+    return _LONG.sub(lambda number: f"{float(number[0]):.2f}", place[0])

@@ -1,0 +1,65 @@
+"""Colours and sizes that all charts share.
+
+The colours are Paul Tol's "bright" scheme: told apart with every kind of colour vision, and of
+middle lightness, so that they stand out from white and from black. What matters is never told by
+colour alone: waits are striped, the critical path is a line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from stacknb.exceptions import BadInput
+
+__all__ = ["CRITICAL", "HOOK", "KINDS", "MAIN", "STATUS", "WIDTH", "Theme", "config", "ink"]
+
+Theme = Literal["both", "light", "dark"]
+
+WIDTH = 760
+STATUS = {
+    "ok": "#4477AA",
+    "running": "#66CCEE",
+    "failed": "#EE6677",
+    "killed": "#AA3377",
+    "timeout": "#CCBB44",
+    "cancelled": "#9970AB",
+    "lost": "#BBBBBB",
+}
+HOOK, MAIN, CRITICAL = "#228833", "#9FBF9F", "#EE7733"
+KINDS = {
+    "hook": HOOK,
+    "main script": MAIN,
+    **{f"task {status}": colour for status, colour in STATUS.items()},
+    "hook failed": "#882255",
+    "wait": "#999999",
+}
+_INK = {"both": "#767676", "light": "#333333", "dark": "#D0D0D0"}
+
+
+def ink(theme: Theme) -> str:
+    """Return the colour of text and lines.
+
+    Raises
+    ------
+    BadInput
+        If there is no such theme.
+    """
+    if theme not in _INK:
+        raise BadInput(f"theme {theme!r} is none of 'both', 'light', 'dark'")
+    return _INK[theme]
+
+
+def config(theme: Theme) -> dict[str, Any]:
+    """Return the Vega-Lite configuration of a theme; ``both`` is legible on white and on black."""
+    colour = ink(theme)
+    lines = {"gridColor": colour, "gridOpacity": 0.2, "domainColor": colour, "tickColor": colour}
+    return {
+        "background": "transparent",
+        "font": "Liberation Sans, Arial, Helvetica, sans-serif",
+        "padding": {"left": 12, "right": 12, "top": 4, "bottom": 4},
+        "view": {"stroke": None},
+        "axis": {"labelColor": colour, "titleColor": colour, "titleFontWeight": "normal", **lines},
+        "legend": {"labelColor": colour, "titleColor": colour, "labelLimit": 260},
+        "title": {"color": colour, "subtitleColor": colour, "anchor": "start"},
+        "text": {"color": colour},
+    }

@@ -1,0 +1,261 @@
+"""What the timeline shows, as plain rows: who ran when, in which lane, and what to say about it.
+
+Times are milliseconds since the start of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+import pandas as pd
+
+from stacknb.timing.records import Records
+
+__all__ = ["MAIN_LANE", "Recorded", "Row", "Timeline", "duration", "records_of"]
+
+Row = dict[str, Any]
+MAIN_LANE = "main script"
+_COMMAND = 120
+
+
+class Recorded(Protocol):
+    """What a chart reads of a run; see `stacknb.timing.Run`."""
+
+    records: Records
+
+    @property
+    def path(self) -> str:
+        """What was read."""
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """First moment known."""
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the run took."""
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """One row a task."""
+
+    @property
+    def hooks(self) -> pd.DataFrame:
+        """One row a hook."""
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """One row a cell."""
+
+    @property
+    def phases(self) -> pd.DataFrame:
+        """One row a phase."""
+
+    @property
+    def waits(self) -> pd.DataFrame:
+        """One row a wait."""
+
+    def critical_path(self) -> pd.DataFrame:
+        """One row a segment."""
+
+
+def records_of(frame: pd.DataFrame) -> list[Row]:
+    """Return the rows of a frame as dicts."""
+    return cast(list[Row], frame.to_dict("records"))
+
+
+class Timeline:
+    """The rows of a run's timeline.
+
+    Parameters
+    ----------
+    run : Recorded
+    most : int
+        How many tasks (and waits) are shown, at the most: those on the critical path, those that
+        did not end well, then the longest.
+    """
+
+    def __init__(self, run: Recorded, most: int) -> None:
+        self.run, self.most = run, most
+        self.whole_ms = run.elapsed_s * 1000
+        self.path = run.critical_path()
+        tasks = run.tasks[run.tasks["start"].notna()].copy()
+        count = tasks.groupby("name").cumcount() + 1
+        numbered = tasks["name"] + " #" + count.astype(str)
+        tasks["lane"] = tasks["name"].where(~tasks["name"].duplicated(keep=False), numbered)
+        # A task may be called what the lane of the main script is called.
+        tasks["lane"] = tasks["lane"].where(tasks["lane"] != MAIN_LANE, numbered)
+        tasks["begin"] = self._ms(tasks["start"])
+        # Of a task that is lost nobody knows the end: a mark at its start.
+        last = tasks["begin"].where(tasks["status"].ne("running").astype(bool), self.whole_ms)
+        tasks["stop"] = self._ms(tasks["end"]).fillna(last)
+        self.count = len(tasks)
+        self._every = tasks
+        on_path = {lane for lane in self._path_lanes if lane}
+        tasks["critical"] = tasks["lane"].isin(on_path)
+        self.tasks = self._chosen()
+
+    @property
+    def lanes(self) -> list[str]:
+        """The lanes from top to bottom."""
+        return [MAIN_LANE, *self.tasks["lane"]]
+
+    def rows(self) -> list[Row]:
+        """Return every mark but the phases and the critical path."""
+        return [*self._main_rows(), *self._task_rows(), *self._wait_rows(), *self._slack_rows()]
+
+    def _main_rows(self) -> Iterator[Row]:
+        """Yield what the main script did: its own work, then hooks and cells on top of it."""
+        said = self.run.records
+        if said.kind == "stack.sh" and said.main_start is not None and said.start is not None:
+            begin = (said.main_start - said.start) / 1e3
+            end = ((said.main_end or said.main_start) - said.start) / 1e3
+            yield self._row(MAIN_LANE, "main script", begin, end, {"name": "stack.sh"})
+        hooks = pd.concat([self.run.hooks, self.run.cells]).rename(columns={"hook": "name"})
+        begins, ends = self._ms(hooks["start"]), self._ms(hooks["end"])
+        rows = records_of(hooks)
+        for row, begin, end in zip(rows, begins, ends, strict=True):
+            if begin == begin:
+                kind = "hook" if row["status"] in {"ok", "running", "lost"} else "hook failed"
+                stop = self._until_next(begin, begins) if end != end else end
+                yield self._row(MAIN_LANE, kind, begin, stop, {**row, "command": row["path"]})
+
+    def _task_rows(self) -> Iterator[Row]:
+        """Yield one row a task."""
+        for row in records_of(self.tasks):
+            kind = f"task {row['status']}"
+            yield self._row(row["lane"], kind, row["begin"], row["stop"], row)
+
+    def _wait_rows(self) -> Iterator[Row]:
+        """Yield each wait in the lane of the main script, and what it saw of its task in that."""
+        waits = self.run.waits
+        waits = waits.assign(
+            begin=self._ms(waits["wait_start"]),
+            stop=self._ms(waits["wait_end"]).fillna(self.whole_ms),
+        )
+        if len(waits) > self.most:
+            waits = waits.loc[(waits["begin"] - waits["stop"]).nsmallest(self.most).index]
+        for row in records_of(waits.sort_index()):
+            said = {key: row[key] for key in ("phase", "hook")}
+            said |= {"name": f"wait for {row['name']}"}
+            yield self._row(MAIN_LANE, "wait", row["begin"], row["stop"], said)
+        held = self.tasks[self.tasks["wait_start"].notna()]
+        for row, begin in zip(records_of(held), self._ms(held["wait_start"]), strict=True):
+            if begin < row["stop"]:
+                said = {"name": row["name"], "status": "waited for"}
+                yield self._row(row["lane"], "wait", begin, row["stop"], said)
+
+    def _slack_rows(self) -> Iterator[Row]:
+        """Yield how long each finished task lay uncollected."""
+        late = self.tasks[self.tasks["slack_s"] > 0]
+        for row, end in zip(records_of(late), self._ms(late["wait_start"]), strict=True):
+            said = {"name": row["name"], "status": "over, not collected yet"}
+            yield self._row(row["lane"], "uncollected", row["stop"], end, said)
+
+    def path_rows(self) -> tuple[list[Row], list[Row]]:
+        """Return the segments of the critical path, and the steps from lane to lane."""
+        segments: list[Row] = []
+        steps: list[Row] = []
+        shown = set(self.lanes)
+        begins, ends = self._ms(self.path["start"]), self._ms(self.path["end"])
+        for lane, begin, end in zip(self._path_lanes, begins, ends, strict=True):
+            lane = lane if lane in shown else MAIN_LANE
+            last = segments[-1] if segments else None
+            if last and last["lane"] == lane:
+                last["to"] = _rounded(end)
+                continue
+            if last:
+                steps.append({"lane": last["lane"], "other": lane, "at": _rounded(begin)})
+            segments.append({"lane": lane, "from": _rounded(begin), "to": _rounded(end)})
+        return segments, steps
+
+    def phase_rows(self) -> list[Row]:
+        """Return the phases, every second one darker, with what of its name has room."""
+        phases = self.run.phases
+        rows = []
+        begins, ends = self._ms(phases["start"]), self._ms(phases["end"]).fillna(self.whole_ms)
+        said = records_of(phases)
+        for index, (row, begin, end) in enumerate(zip(said, begins, ends, strict=True)):
+            rows.append(
+                {
+                    "phase": row["phase"],
+                    "from": _rounded(begin),
+                    "to": _rounded(end),
+                    "shade": 0.16 if index % 2 else 0.09,
+                    "lasts": duration(row["duration_s"]),
+                    "works": duration(row["work_s"]),
+                    "waits": duration(row["wait_s"]),
+                }
+            )
+        return rows
+
+    @cached_property
+    def _path_lanes(self) -> list[str]:
+        by_name: dict[str, list[Row]] = {}
+        for row in records_of(self._every[["name", "lane", "stop", "begin"]]):
+            by_name.setdefault(row["name"], []).append(row)
+        lanes = []
+        begins = self._ms(self.path["start"])
+        for kind, name, begin in zip(self.path["kind"], self.path["name"], begins, strict=True):
+            same = by_name.get(name, []) if kind in {"task", "queued"} else []
+            held = [row for row in same if row["begin"] <= begin + 0.001 and begin < row["stop"]]
+            chosen = held or same
+            lanes.append(chosen[0]["lane"] if chosen else MAIN_LANE)
+        return lanes
+
+    def _chosen(self) -> pd.DataFrame:
+        if self.count <= self.most:
+            return self._every
+        dull = self._every["status"].isin({"ok", "running"})
+        rank = pd.DataFrame(
+            {
+                "ordinary": ~self._every["critical"] & dull,
+                "length": self._every["begin"] - self._every["stop"],
+            }
+        )
+        kept = rank.sort_values(["ordinary", "length"], kind="stable").index[: self.most]
+        return self._every.loc[kept].sort_index()
+
+    def _until_next(self, begin: float, begins: pd.Series) -> float:
+        later = begins[begins > begin]
+        return float(later.min()) if len(later) else self.whole_ms
+
+    def _ms(self, times: pd.Series) -> pd.Series:
+        return (times - self.run.start).dt.total_seconds() * 1000
+
+    def _row(self, lane: str, kind: str, begin: float, end: float, said: Row) -> Row:
+        """Return one mark with what a pointer on it is told; what is not known is left out."""
+        row = {
+            "lane": lane,
+            "kind": kind,
+            "from": _rounded(begin),
+            "to": _rounded(end),
+            "lasts": duration((end - begin) / 1000),
+            "command": _short(said.get("command", "")),
+            **{key: said.get(key, "") for key in ("name", "phase", "hook", "status")},
+        }
+        for key, column in (("waits", "wait_s"), ("uncollected", "slack_s"), ("cpu", "cpu_s")):
+            row[key] = duration(said.get(column, float("nan")))
+        return {key: value for key, value in row.items() if value != ""}
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for a reader: ``0.123 s``, ``12.3 s``, ``3:05``, ``1:02:03``."""
+    if seconds != seconds:
+        return ""
+    if seconds < 100:
+        return f"{seconds:.3g} s" if seconds >= 0.001 or not seconds else "< 0.001 s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
+def _rounded(ms: float) -> float:
+    return round(float(ms), 3)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _COMMAND else text[: _COMMAND - 1] + "…"
