@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import journal, lifecycle, status
+from stacknb import checking, journal, lifecycle, status
 from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
     from stacknb.cellhooks import CellHook, Exported
+    from stacknb.checking import Report
     from stacknb.status import RunStatus
     from stacknb.tasks import Task, TaskResult
 
@@ -92,6 +93,10 @@ def _is_run(word: str) -> bool:
         return bool(journal.find(word))
     except BadInput:
         return False
+
+
+def _check(stack: Stack | None, o: Namespace) -> Report:
+    return checking.check(o.path)
 
 
 def _reset(stack: Stack, o: Namespace) -> Stack:
@@ -177,6 +182,8 @@ COMMANDS = (
         (_RUN, Argument("HOOK", "a hook or a phase, all by default", "log", optional=True),
          Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
     ),
+    Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing", _check,
+            (Argument("PATH", "a plugin's folder, or one that holds extras.d", "folder"), _JSON)),
     Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
             (STACK,)),
     Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),

@@ -43,8 +43,9 @@ def run(argv: list[str], signals: Signals) -> int:
     table = commands.of_face(arguments.CLI).values()
     o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
     if not o.command.opens_tree:
-        printing.show(o.command.run(None, o), o)
-        return 0
+        value = o.command.run(None, o)
+        printing.show(value, o)
+        return int(o.command.name == "check" and not value)
     try:
         if o.command.name == "stack":
             commands.check_first(o)

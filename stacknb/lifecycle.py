@@ -21,6 +21,7 @@ __all__ = [
     "Phase",
     "find_phase",
     "hooks_of",
+    "look",
     "numbered",
     "phases_of",
     "plan",
@@ -204,6 +205,17 @@ def numbered(name: str) -> str:
     if not 10 <= int(number[1]) <= 89:
         return f"the number {number[1]} is reserved for DevStack itself; use 10 to 89"
     return ""
+
+
+def look(path: Path) -> Hook:
+    """Look at a script by itself: whether it can be sourced at all.
+
+    Returns
+    -------
+    Hook
+        Of no phase; `fault` or `warning` with `skipped` say what is wrong.
+    """
+    return _hook(_FIRST[0], path.name, path, (), "")
 
 
 def _hook(phase: Phase, name: str, path: Path, args: tuple[str, ...], warning: str) -> Hook:

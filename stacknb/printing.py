@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import status, tasklog
+from stacknb.checking import Report
 from stacknb.exceptions import LogError
 from stacknb.follow import Follower
 from stacknb.results import RunResult
@@ -39,7 +40,7 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
     """
     if isinstance(value, list):
         _print_logs(value, o.follow)
-    elif isinstance(value, RunStatus):
+    elif isinstance(value, RunStatus | Report):
         document(value.to_dict()) if o.json else print(value)
     elif isinstance(value, RunResult) and o.json:
         of_run = status.read(run_dir).to_dict() if run_dir is not None else {}

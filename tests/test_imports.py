@@ -42,6 +42,8 @@ FLOORS = {
         "trace_frame",
         "tracing",
         "cellhooks",
+        "checking",
+        "check_rules",
         "opening",
         "executors",
         "timing",

@@ -1,0 +1,53 @@
+import pytest
+
+from stacknb.check_rules import remarks, tasks_started, tasks_waited_for
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ('true\nif [[ "$2" == instal ]]; then true; fi\n', 2, "'instal' is no phase of 'stack'"),
+        ('if [ "$1" = "sorce" ]; then true; fi\n', 1, "did you mean 'source'?"),
+        ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode"),
+        ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
+        ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
+        ("exit 0\ntrue\n", 1, "exit ends the whole run"),
+        ("declare -A MAP\ntrue\n", 1, "'MAP' vanishes when the hook ends"),
+        ("true\n[[ $1 == clean ]] && rm -f x\n\n# the end\n", 2, "ends with status 1"),
+        ("is_service_enabled x && start\n", 1, "ends with status 1"),
+    ],
+)
+def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) -> None:
+    [(at, message)] = remarks(text, "extras")
+    assert at == line
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'if [[ "$1" == "stack" && "$2" == "post-config" ]]; then true; fi\n',
+        "case $1 in\n  stack|clean) true ;;\n  *) true ;;\nesac\n",
+        "case $OTHER in\n  anything) true ;;\nesac\n",
+        "f() {\n  declare x=1\n  exit 3\n}\nfunction g {\n  local y\n  declare z\n}\n",
+        "declare -g A=1\ndeclare -gA B\ndeclare -f f\n",
+        "[[ $1 == clean ]] && rm -f x || true\n",
+        "[[ $1 == clean ]] && rm -f x\ntrue\n",
+        "# exit 0\n# [[ $1 == sorce ]]\ntrue\n",
+        "if [[ $1 == $MODE ]]; then true; fi\n",
+    ],
+)
+def test_what_is_right_is_left_alone(text: str) -> None:
+    assert list(remarks(text, "extras")) == []
+
+
+def test_settings_of_a_plugin_get_no_arguments() -> None:
+    [(line, said)] = remarks('A=1\nif [[ "$1" == "source" ]]; then B=2; fi\n', "settings")
+    assert (line, "without arguments" in said) == (2, True)
+    assert list(remarks('f() {\n  echo "$1"\n}\n', "settings")) == []
+
+
+def test_names_of_tasks_are_found() -> None:
+    text = "async_run --after a --timeout 3 \\\n  b cmd\nasync_runfunc c\nasync_wait b  c\n"
+    assert tasks_started(text) == {"b", "c"}
+    assert list(tasks_waited_for(text)) == [(4, "b"), (4, "c")]
