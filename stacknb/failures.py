@@ -36,7 +36,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     reason = _reason(turn, interrupted)
     if Path(file).name in _OURS or not file:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
-        file, line, command = str(path), *_last_command(path)
+        file, line, command = str(path), *(_return_of(path, turn.status) or _last_command(path))
         if turn.how == "errexit":
             reason = f"ended with status {turn.status}, that of its last command (or of a return)"
     elif turn.how == "interrupt":
@@ -46,8 +46,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         line, message = _message_in(last, file)
         if message:
             reason, command = f"failed: {message}", _line_of(Path(file), line) or command
-    elif command.startswith("return"):
-        command = _line_of(Path(file), line) or command
+    elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
+        command = _line_of(Path(file), line) or command  # `die` and its like called exit
     return Failure(what, turn.status, reason, file, line, command, str(log), last)
 
 
@@ -58,14 +58,16 @@ def _reason(turn: Turn, interrupted: bool) -> str:
         return f"called exit with status {turn.status}"
     if turn.how == "errexit":
         return f"failed with status {turn.status} under errexit"
-    if turn.outcome == "lost" and 128 < turn.status <= 192:
+    if turn.how == "other" and turn.status and turn.command.startswith('source "$_stacknb_path"'):
+        return f"failed with status {turn.status} under errexit"  # and had an ERR trap of its own
+    if turn.how in ("", "other") and 128 < turn.status <= 192:
         try:
             name = signal.Signals(turn.status - 128).name
         except ValueError:
             name = f"signal {turn.status - 128}"
         return f"ended: its shell was killed by {name}"
     if turn.outcome == "lost":
-        return f"ended its shell with status {turn.status} (by exec, or through an EXIT trap)"
+        return f"ended its shell with status {turn.status} (by exec, set -n or an EXIT trap)"
     return f"ended its shell with status {turn.status}"
 
 
@@ -94,6 +96,17 @@ def _only_line(path: Path, command: str) -> int | None:
         return None
     wanted = command.partition("\n")[0].strip()
     found = [number for number, text in enumerate(lines, 1) if wanted and wanted in text]
+    return found[0] if len(found) == 1 else None
+
+
+def _return_of(path: Path, status: int) -> tuple[int, str] | None:
+    """Return the only line with a `return` of that status, if there is one: bash tells no line."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    wanted = re.compile(rf"(?:.*[\s;&|])?(return {status})\b")
+    found = [(number, text.strip()) for number, text in enumerate(lines, 1) if wanted.match(text)]
     return found[0] if len(found) == 1 else None
 
 

@@ -155,7 +155,9 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     out += [parts.get("functions", b""), parts.get("attributes", b"")]
     # bash reads a group whole before it runs it, so the aliases have no effect on what follows.
     # The letters that the driver keeps in _stacknb_flags are off at the time of a snapshot.
-    out += [b"{\n", parts.get("aliases", b""), parts.get("options", b"")]
+    # Posix mode is for later: in it bash refuses functions of ours.
+    options = parts.get("options", b"").replace(b"set -o posix\n", b"_stacknb_posix=1\n")
+    out += [b"{\n", parts.get("aliases", b""), options]
     out.append(b"set +euxvfCE\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
     traps = parts.get("traps", b"")
     out += [text for text in trap_commands(traps) if b"_stacknb_" not in text]

@@ -5,9 +5,17 @@
 # `times` would need a file or a fork to be read; /proc needs neither.
 if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
-        local IFS=' ' _nb_fields
-        read -r -a _nb_fields </proc/self/stat || :
-        _stacknb_cpu=($((_nb_fields[13] + _nb_fields[15])) $((_nb_fields[14] + _nb_fields[16])))
+        mapfile -t _stacknb_read </proc/self/stat
+        # From the fourteenth field on: utime stime cutime cstime.
+        _stacknb_text=${_stacknb_read[0]##*') '}
+        _stacknb_text=${_stacknb_text#* * * * * * * * * * * }
+        _stacknb_cpu=("${_stacknb_text%% *}" 0)
+        _stacknb_text=${_stacknb_text#* }
+        _stacknb_cpu[1]=${_stacknb_text%% *}
+        _stacknb_text=${_stacknb_text#* }
+        ((_stacknb_cpu[0] += ${_stacknb_text%% *}))
+        _stacknb_text=${_stacknb_text#* }
+        ((_stacknb_cpu[1] += ${_stacknb_text%% *}, 1))
     }
 else
     _stacknb_times() { _stacknb_cpu=(0 0); }
@@ -20,7 +28,7 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     _stacknb_times
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "${EPOCHREALTIME/[!0-9]/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
+        "${EPOCHREALTIME/,/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
         "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1"
 }
 
@@ -35,6 +43,8 @@ exit() {
         _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
         ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
     } 2>/dev/null
+    # Under xtrace the call has been shown; what follows is ours.
+    { if [[ $- == *x* ]]; then _stacknb_traced=x; set +x; fi; } 2>/dev/null
     builtin exit "${@:-$_stacknb_status}"
 }
 
@@ -44,31 +54,32 @@ _stacknb_frame() { source "$_stacknb_path" "${_stacknb_args[@]}"; }
 
 # Which of the flags that were on at the end of a turn the next one starts with.
 _stacknb_settle() {
-    local _nb_keep='' _nb_letter _nb_i
-    for ((_nb_i = 0; _nb_i < ${#_stacknb_flags}; _nb_i++)); do
-        _nb_letter=${_stacknb_flags:_nb_i:1}
-        # `[` tells e from E under nocasematch, too.
-        if [ "$_nb_letter" = E ]; then
-            [ -z "$_stacknb_off$_stacknb_foreign" ] || _nb_keep+=E
-        elif [ "$_nb_letter" = e ]; then
-            [ "$_stacknb_kind" = cell ] || _nb_keep+=e
-        elif [ "$_nb_letter" = u ] || [ "$_nb_letter" = f ] || [ "$_nb_letter" = x ] || [ "$_nb_letter" = v ] || [ "$_nb_letter" = C ]; then
-            _nb_keep+=$_nb_letter
-        fi
-    done
-    # A cell runs without errexit; what was on before it stays on.
-    if [ "$_stacknb_kind" = cell ] && [ "${_stacknb_had%%e*}" != "$_stacknb_had" ]; then _nb_keep+=e; fi
+    local _nb_keep=$_stacknb_flags
+    if shopt -q nocasematch; then # for which e and E are one
+        shopt -u nocasematch
+        _stacknb_settle
+        shopt -s nocasematch
+        return
+    fi
+    _nb_keep=${_nb_keep//[!eufxvCE]/}
+    [[ $_stacknb_off$_stacknb_foreign ]] || _nb_keep=${_nb_keep//E/}
+    if [[ $_stacknb_kind == cell ]]; then # it runs without errexit; what was on before it stays on
+        _nb_keep=${_nb_keep//e/}
+        [[ $_stacknb_had != *e* ]] || _nb_keep+=e
+    fi
     _stacknb_flags=$_nb_keep
 }
 
 # The plugins enabled by now, NAME=DIR a line, for the phases to come.
 _stacknb_list_plugins() {
-    local - IFS=$'\x1f' _nb_name
-    set -f
-    _stacknb_plugins='' _stacknb_required="${!_stacknb_requires[*]}"
-    IFS=,
-    for _nb_name in ${DEVSTACK_PLUGINS-}; do
-        [[ -z $_nb_name ]] || _stacknb_plugins+="$_nb_name=${GITDIR[$_nb_name]-}"$'\n'
+    local _nb_name _nb_rest=${DEVSTACK_PLUGINS-},
+    _stacknb_plugins='' _stacknb_required=''
+    for _nb_name in "${!_stacknb_requires[@]}"; do
+        _stacknb_required+=${_stacknb_required:+$'\x1f'}$_nb_name
+    done
+    while [[ $_nb_rest ]]; do
+        _nb_name=${_nb_rest%%,*} _nb_rest=${_nb_rest#*,}
+        [[ ! $_nb_name ]] || _stacknb_plugins+="$_nb_name=${GITDIR[$_nb_name]-}"$'\n'
     done
 }
 
@@ -79,7 +90,11 @@ _stacknb_find_locals() {
         case $_stacknb_text in
             _ | _stacknb_* | BASH* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | *RANDOM | SECONDS | EPOCH* | HISTCMD) continue ;;
         esac
-        [[ ! -R $_stacknb_text && ${!_stacknb_text-} != 7316429 ]] || continue
+        if [[ -R $_stacknb_text ]]; then # a local one, if there is something below it
+            (unset -n "$_stacknb_text" && declare -p "$_stacknb_text") >/dev/null && printf '%s\n' "$_stacknb_text"
+            continue
+        fi
+        [[ ${!_stacknb_text-} != 7316429 ]] || continue
         declare -g "$_stacknb_text=7316429" && [[ ${!_stacknb_text-} != 7316429 ]] && printf '%s\n' "$_stacknb_text"
     done
     return 0
@@ -89,6 +104,7 @@ _stacknb_find_locals() {
 _stacknb_drop_locals() {
     local _stacknb_n _stacknb_i
     for _stacknb_n in "${_stacknb_names[@]}"; do
+        [[ ! -R $_stacknb_n ]] || unset -n "$_stacknb_n"
         for _stacknb_i in 1 2 3 4 5 6 7 8 9; do
             (declare -g "$_stacknb_n=7316429" && [[ ${!_stacknb_n-} != 7316429 ]]) || break
             unset -v "$_stacknb_n" || { printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; break; }
@@ -98,7 +114,8 @@ _stacknb_drop_locals() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() {
-    { _stacknb_status=$1 _stacknb_flags=$-; set +eufxvCE; set +o posix; } 2>/dev/null
+    { _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced; set +eufxvCE; } 2>/dev/null
+    if [[ -o posix ]]; then _stacknb_posix=1; set +o posix; fi
     _stacknb_leaving=1
     [[ -z $_stacknb_foreground ]] || kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
     [[ $_stacknb_busy ]] || return 0

@@ -8,7 +8,8 @@
 #
 # Names beginning _stacknb_ are ours, and _nb_ for locals: a hook may have made any other name readonly,
 # so that `local` of it would fail. Options that a hook leaves set (errexit, nounset, xtrace,
-# noclobber, IFS …) leak to the next hook by design, so every line here has to work under all of them.
+# noclobber, IFS …) leak to the next hook by design, so every line here has to work under all of them,
+# even with IFS readonly: what is read is read by mapfile, which does not look at it.
 
 set +o posix # POSIXLY_CORRECT may be in the environment
 _stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3
@@ -17,6 +18,7 @@ _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err=
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving=''
+_stacknb_posix='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced=''
 set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
@@ -37,7 +39,7 @@ printf "#stacknb shopt\n"; shopt -p
 printf "#stacknb functions\n"; declare -f
 printf "#stacknb attributes\n"; declare -Fx; declare -Fr
 printf "#stacknb aliases\n"; alias -p
-printf "#stacknb options\n"; set +o
+printf "#stacknb options\n"; set +o; [[ ! $_stacknb_posix ]] || printf "set -o posix\n"
 printf "#stacknb flags\n%s\n" "$_stacknb_flags"
 printf "#stacknb umask\n"; umask -p
 printf "#stacknb cwd\n%s\n" "$PWD"
@@ -50,12 +52,19 @@ _stacknb_load() {
     source "${_stacknb_driver%/*}/async.bash"
     source "${_stacknb_driver%/*}/collect.bash"
     source "${_stacknb_driver%/*}/services.bash"
+    # In posix mode bash refuses a function named exit.
+    [[ ! $_stacknb_posix ]] || set -o posix
+    _stacknb_posix=''
 }
 _stacknb_load
 ! compgen -G "$_stacknb_dir/async/*" >/dev/null || : >|"$_stacknb_control/others" # tasks of an earlier shell
 
 trap '_stacknb_on_exit "$?" "$BASH_COMMAND"' EXIT
 trap "$_stacknb_on_int" INT
+trap "$_stacknb_on_err" ERR
+trap -p ERR >|"$_stacknb_control/scratch"
+mapfile -d '' -n 1 _stacknb_own_err <"$_stacknb_control/scratch"
+trap - ERR
 
 # A request is evaluated; if it names a kind, a hook or a cell has its turn. The turn stands here and
 # is no function and no eval: a hook that fails under errexit ends bash right through all of it.
@@ -63,9 +72,11 @@ trap "$_stacknb_on_int" INT
 # errexit and its like are off between turns and kept in _stacknb_flags. errtrace is ours during a
 # turn, so that ERR tells the exact line, unless the hook deals with ERR itself (_stacknb_off, seen
 # in its text; _stacknb_foreign, a trap that one has left).
-while IFS= read -r -d '' _stacknb_text <"$_stacknb_control/in"; do
+#
+# `until !`: after `set -n` every command counts as done and well, and the loop must end, not spin.
+until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     _stacknb_kind=''
-    eval "$_stacknb_text"
+    eval "${_stacknb_read[0]-}"
     [[ $_stacknb_kind ]] || continue
     _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
     _stacknb_times
@@ -82,11 +93,11 @@ while IFS= read -r -d '' _stacknb_text <"$_stacknb_control/in"; do
     { _stacknb_status=$? _stacknb_flags=$-; set +eufxvCE; } 2>/dev/null
     exec >/dev/null 2>&1
     _stacknb_settle
-    trap -p ERR >|"$_stacknb_control/scratch"
-    IFS= read -r -d '' _stacknb_text <"$_stacknb_control/scratch"
-    if [[ $_stacknb_text == *_stacknb_failed=* ]]; then
+    trap -p ERR >|"$_stacknb_control/scratch" # here, because a function does not see it
+    mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/scratch"
+    if [[ ${_stacknb_read-} == "$_stacknb_own_err" ]]; then
         trap - ERR
-    elif [[ $_stacknb_text ]]; then
+    elif [[ ${_stacknb_read-} ]]; then
         _stacknb_foreign=1
     fi
     eval "$_stacknb_save"
