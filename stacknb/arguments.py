@@ -29,7 +29,7 @@ class Argument:
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
         ``switch``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
-        ``log``, ``words``, ``text``.
+        ``log``, ``choice``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
     optional : bool
@@ -40,6 +40,12 @@ class Argument:
         None tells "not given".
     faces : tuple of str
         Only there; everywhere if empty.
+    choices : tuple of str
+        The only words of a ``choice``.
+    short : str
+        Another flag, of one letter.
+    needed : bool
+        An option that must be given.
     """
 
     flag: str
@@ -50,6 +56,9 @@ class Argument:
     at_hand: bool = False
     default: Any = None
     faces: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    short: str = ""
+    needed: bool = False
 
     @property
     def by_place(self) -> bool:
@@ -67,6 +76,7 @@ class Argument:
         if self.by_place:
             return self.flag
         words = {"number": "N", "folder": "DIR", "plugin": "NAME=DIR", "text": "NAME"}
+        words["choice"] = self.dest.upper()
         return words.get(self.kind, self.kind.upper())
 
     def usage(self, face: str) -> str:
@@ -75,7 +85,11 @@ class Argument:
             return f"[{self.flag}]"
         text = self.flag if self.by_place else f"{self.flag} {self.metavar}"
         text += "…" if self.many and self.by_place else ""
-        free = not self.by_place or self.optional or (self.at_hand and face != CLI)
+        free = (
+            (not self.by_place and not self.needed)
+            or self.optional
+            or (self.at_hand and face != CLI)
+        )
         return f"[{text}]{'…' if self.many and not self.by_place else ''}" if free else text
 
     def add_to(self, parser: argparse.ArgumentParser, face: str) -> None:
@@ -84,10 +98,11 @@ class Argument:
         if self.kind == "switch":
             parser.add_argument(self.flag, action="store_true", help=self.help)
             return
-        options |= {"metavar": self.metavar, "type": _CONVERT.get(self.kind, str)}
+        convert = self._choice if self.choices else _CONVERT.get(self.kind, str)
+        options |= {"metavar": self.metavar, "type": convert}
         if not self.by_place:
-            options["action"] = "append" if self.many else "store"
-            parser.add_argument(self.flag, **options)
+            options |= {"action": "append" if self.many else "store", "required": self.needed}
+            parser.add_argument(*filter(None, (self.short, self.flag)), **options)
             return
         if self.kind == "words":
             options["nargs"] = argparse.REMAINDER
@@ -96,6 +111,12 @@ class Argument:
         elif self.optional or (self.at_hand and face != CLI):
             options["nargs"] = "?"
         parser.add_argument(self.dest, **options)
+
+    def _choice(self, text: str) -> str:
+        if text in self.choices:
+            return text
+        known = nearest(text, self.choices) or f"; there are {', '.join(self.choices)}"
+        raise argparse.ArgumentTypeError(f"{text!r} is unknown{known}")
 
 
 @dataclass(frozen=True)

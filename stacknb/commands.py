@@ -12,6 +12,7 @@ from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.results import RunResult
+from stacknb.timing_commands import TIMING_COMMANDS
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
@@ -184,6 +185,7 @@ COMMANDS = (
     ),
     Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing", _check,
             (Argument("PATH", "a plugin's folder, or one that holds extras.d", "folder"), _JSON)),
+    *TIMING_COMMANDS,
     Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
             (STACK,)),
     Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),

@@ -86,7 +86,8 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
         entries = [table[word]] if word else entries
     options = {a.flag: a for entry in entries for a in entry.of(face) if not a.by_place}
     if words and words[-1] in options and options[words[-1]].kind != "switch":
-        found = _values(options[words[-1]].kind, stack, start)
+        option = options[words[-1]]
+        found = [*option.choices] or _values(option.kind, stack, start)
     elif start.startswith("-"):
         found = [*options]
     elif face == STACK and not chosen:

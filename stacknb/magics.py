@@ -8,9 +8,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
+from IPython.display import display
 
 from stacknb import cellhooks, commands, line_words, screen
 from stacknb.arguments import Command, given, help_text
@@ -21,6 +22,11 @@ from stacknb.plugins import parse_plugins
 from stacknb.progress import shown
 from stacknb.results import Result, RunResult
 from stacknb.tasks import Task, TaskResult
+
+if TYPE_CHECKING:  # pandas takes half a second to import
+    import pandas as pd
+
+    from stacknb.timing.answers import Answer
 
 __all__ = ["StackMagics"]
 
@@ -54,6 +60,8 @@ class StackMagics(Magics):
         command, o = line_words.read_stack(line)
         if cell is None:
             value = self._run(command, o)
+            if command.name == "timing":
+                return _show_answer(value)
             if command.name == "resume":
                 print(f"next is {value.next_phase!r}")
             if command.name == "step" and o.hook:
@@ -138,7 +146,7 @@ class StackMagics(Magics):
     def _stack(self, command: Command, o: Namespace) -> Stack | None:
         if command.opens_tree or getattr(o, "top_dir", None):
             return self._opened(o)
-        if any(argument.flag == "RUN" for argument in command.arguments):
+        if any(argument.kind == "run" for argument in command.arguments):
             with contextlib.suppress(BadInput):
                 return current()
             return None
@@ -168,6 +176,13 @@ class StackMagics(Magics):
             at_hand.close()
         self._made, self._settings = stack, wanted
         return stack
+
+
+def _show_answer(answer: Answer) -> pd.DataFrame:
+    for problem, count, example in answer.problems():
+        print(f"{count} × {problem}: {example}", file=sys.stderr)
+    display(answer.chart())  # type: ignore[no-untyped-call] # IPython's
+    return answer.frame
 
 
 def _what_is_next(stack: Stack) -> str:

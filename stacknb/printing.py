@@ -10,7 +10,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stacknb import status, tasklog
 from stacknb.checking import Report
@@ -19,6 +19,9 @@ from stacknb.follow import Follower
 from stacknb.results import RunResult
 from stacknb.status import RunStatus
 from stacknb.timing.status import still_runs
+
+if TYPE_CHECKING:
+    from stacknb.timing.answers import Answer, Form
 
 __all__ = ["document", "show"]
 
@@ -30,7 +33,7 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
 
     Parameters
     ----------
-    value : RunResult, RunStatus, list of Path, DataFrame or None
+    value : RunResult, RunStatus, Answer, DataFrame, Path, list of Path, text, lines or None
     o : Namespace
         The command's arguments.
     run_dir : Path, optional
@@ -38,7 +41,13 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
     error : str, optional
         How it ended, if not well.
     """
-    if isinstance(value, list):
+    if isinstance(value, Path):
+        print(value)
+    elif isinstance(value, str | Iterator):
+        _print_lines(value)
+    elif hasattr(o, "format"):
+        _print_answer(value, o.format)
+    elif isinstance(value, list):
         _print_logs(value, o.follow)
     elif isinstance(value, RunStatus | Report):
         document(value.to_dict()) if o.json else print(value)
@@ -56,6 +65,22 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
         print(as_text())
     else:
         _print_plan(value)
+
+
+def _print_lines(lines: str | Iterator[str]) -> None:
+    if isinstance(lines, str):
+        sys.stdout.write(lines)
+        return
+    for line in lines:
+        print(line, flush=True)
+
+
+def _print_answer(answer: Answer, form: Form) -> None:
+    for problem, count, example in answer.problems():
+        print(f"stacknb: {count} × {problem}: {example}", file=sys.stderr)
+    if answer.note:
+        print(answer.note, file=sys.stdout if form == "table" else sys.stderr)
+    sys.stdout.write(answer.text(form))
 
 
 def document(data: Any) -> None:

@@ -26,7 +26,7 @@ FLOORS = {
         "report",
         "completion",
     ],
-    "commands": ["commands", "arguments"],
+    "commands": ["commands", "timing_commands", "arguments"],
     "dispatcher": ["dispatcher", "background", "authoring", "session", "tables"],
     "one idea each": [
         "run",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stacknb.report import page
-from stacknb.report.tables import cell, table
+from stacknb.report.tables import table
 from stacknb.timing import Run, load
+from stacknb.timing.columns import cell
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
 from stacknb.timing.writing import write_run

@@ -15,8 +15,9 @@ from stacknb.charts import phase_chart, slack_chart, timeline
 from stacknb.charts.offline import Offline
 from stacknb.charts.palette import ink
 from stacknb.charts.rows import Recorded, duration
-from stacknb.report.tables import cell, table
+from stacknb.report.tables import table
 from stacknb.report.tails import tails
+from stacknb.timing.columns import cell
 
 __all__ = ["Reported", "page"]
 

@@ -8,18 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["COLUMNS", "cell", "table"]
+from stacknb.timing.columns import COLUMNS, cell
 
-COLUMNS = {
-    "critical path": "kind name phase start duration_s share",
-    "tasks": "name status phase hook start duration_s wait_s hidden_s slack_s cpu_s exit_code "
-    "command",
-    "hooks": "phase hook status start duration_s work_s wait_s cpu_s exit_code path",
-    "phases": "phase start duration_s work_s wait_s unaccounted_s after_s after_wait_s hooks tasks "
-    "waited_for",
-    "waits": "name phase hook wait_start wait_s blocked_s exit_code",
-    "problems": "problem count example",
-}
+__all__ = ["table"]
+
 _LONG = {"command", "path", "waited_for", "example"}
 _MOST = 200  # characters of a cell
 _BAD = {"failed", "killed", "cancelled", "timeout", "lost"}
@@ -31,14 +23,14 @@ def table(name: str, frame: pd.DataFrame, most: int) -> str:
     Parameters
     ----------
     name : str
-        One of `COLUMNS`; the heading.
+        What it holds, as `answer` calls it; the heading.
     frame : DataFrame
     most : int
         How many rows are shown, at the most: the longest.
     """
-    columns = COLUMNS[name].split()
-    shown, note = _longest(frame, most)
     identifier = name.replace(" ", "-")
+    columns = COLUMNS[identifier].split()
+    shown, note = _longest(frame, most)
     if not len(frame):
         return f'<h2 id="{identifier}">{name.capitalize()}</h2><p class="dim">none</p>\n'
     heads = "".join(_head(column, frame[column]) for column in columns)
@@ -57,18 +49,6 @@ def table(name: str, frame: pd.DataFrame, most: int) -> str:
         f'{search}<div class="table"><table id="t-{identifier}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>\n{rows}</tbody></table></div>\n"
     )
-
-
-def cell(value: Any) -> str:
-    """Return a value for a reader: seconds to the ms, times of day, nothing for unknown."""
-    if value is None or value is pd.NA or value is pd.NaT or value != value:
-        return ""
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%H:%M:%S}.{value.microsecond // 1000:03}"
-    if isinstance(value, float):
-        return f"{value:,.3f}"
-    text = str(value)
-    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
 
 
 def _longest(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
@@ -91,7 +71,7 @@ def _head(column: str, values: pd.Series) -> str:
 
 
 def _cell(column: str, value: Any) -> str:
-    text = escape(cell(value))
+    text = escape(cell(value, _MOST))
     if isinstance(value, int | float):
         return f'<td class="n">{text}</td>'
     if column in _LONG:

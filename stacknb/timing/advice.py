@@ -199,7 +199,7 @@ def _soonest(
 def _where(phase: str, hook: str) -> str:
     if hook:
         return f"Hook {hook!r} in phase {phase!r}"
-    return f"The main script after phase {phase!r} began" if phase else "The main script"
+    return f"The main script (phase {phase!r} was its last)" if phase else "The main script"
 
 
 def _end_of(place: str) -> str:

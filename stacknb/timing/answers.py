@@ -1,0 +1,136 @@
+"""What a run can be asked, by the words of every face, and its answers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import pandas as pd
+
+from stacknb.exceptions import BadInput
+from stacknb.timing.columns import COLUMNS, cell
+from stacknb.timing.profile import By
+from stacknb.timing.run import Run
+
+__all__ = ["Answer", "Form", "answer"]
+
+Form = Literal["table", "csv", "json"]
+
+_ASKED: Mapping[str, Callable[[Run], pd.DataFrame]] = {
+    "tasks": lambda run: run.tasks,
+    "hooks": lambda run: run.hooks,
+    "cells": lambda run: run.cells,
+    "phases": lambda run: run.phases,
+    "waits": lambda run: run.waits,
+    "summary": lambda run: run.summary().rename_axis("figure").rename("value").reset_index(),
+    "critical-path": lambda run: run.critical_path(),
+    "impact": lambda run: run.impact(),
+    "advice": lambda run: run.advice(),
+    "problems": lambda run: run.problems,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer with all that a face needs to show it.
+
+    Attributes
+    ----------
+    what : str
+        The question.
+    frame : DataFrame
+        All of it.
+    run : Run or None
+        Of which run; None if of several.
+    note : str
+        A sentence to stand before it.
+    """
+
+    what: str
+    frame: pd.DataFrame
+    run: Run | None = None
+    note: str = ""
+
+    def text(self, form: Form = "table") -> str:
+        """Return it as text that ends with a newline.
+
+        Parameters
+        ----------
+        form : {"table", "csv", "json"}
+            ``table`` holds the columns that tell most; the others hold all, with instants as ISO
+            8601 in UTC.
+
+        Raises
+        ------
+        BadInput
+            If there is no such form.
+        """
+        match form:
+            case "csv":
+                return str(self.frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ"))
+            case "json":
+                text = self.frame.to_json(
+                    orient="records", date_format="iso", date_unit="us", indent=1
+                )
+                return f"{text}\n"
+            case "table":
+                return _table(self.frame, COLUMNS.get(self.what, ""))
+            case _:
+                raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
+
+    def problems(self) -> Iterator[tuple[str, int, str]]:
+        """Yield what of the logs could not be understood: what, how often, an example."""
+        if self.run is not None and self.what != "problems":
+            yield from self.run.problems.itertuples(index=False, name=None)
+
+    def chart(self) -> Any:
+        """Return the chart that goes with it; None if it is of several runs."""
+        if self.run is None:
+            return None
+        if self.what in {"waits", "impact"}:
+            return self.run.slack_chart()
+        return self.run.phase_chart() if self.what == "phases" else self.run.timeline()
+
+
+def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
+    """Ask a run.
+
+    Parameters
+    ----------
+    run : Run
+    what : str
+        ``tasks``, ``hooks``, ``cells``, ``phases``, ``waits``, ``summary``, ``critical-path``,
+        ``impact``, ``profile``, ``advice`` or ``problems``.
+    by : {"line", "function", "file"}
+        What a row of the profile is.
+
+    Raises
+    ------
+    BadInput
+        If there is no such question, or the run cannot answer it.
+    """
+    if what == "profile":
+        return Answer(what, run.profile(by), run)
+    if what not in _ASKED:
+        raise BadInput(f"{what!r} is none of {', '.join([*_ASKED, 'profile'])}")
+    return Answer(what, _ASKED[what](run), run)
+
+
+def _table(frame: pd.DataFrame, columns: str) -> str:
+    names = columns.split() or list(frame.columns)
+    most = 1000 if "advice" in names else 60
+    cells = [
+        [cell(value, most) for value in row]
+        for row in frame[names].itertuples(index=False, name=None)
+    ]
+    right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in names]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if is_right else text.ljust(width)
+            for text, width, is_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [names, *cells]
+    ]
+    return "".join(f"{line}\n" for line in lines)

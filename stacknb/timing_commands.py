@@ -1,0 +1,102 @@
+"""The commands that ask finished runs: where the time went, and what to make of it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacknb.arguments import CLI, STACK, Argument, Command
+from stacknb.exceptions import BadInput
+
+if TYPE_CHECKING:  # pandas takes half a second to import
+    from stacknb.dispatcher import Stack
+    from stacknb.timing.answers import Answer
+    from stacknb.timing.run import Run
+
+__all__ = ["TIMING_COMMANDS"]
+
+
+def _load(o: Namespace, stack: Stack | None = None) -> Run:
+    from stacknb.timing.run import load
+
+    where = o.path or (stack.run_dir if stack is not None else None)
+    if where is None:
+        raise BadInput("no run yet: begin one with %stack or %stack step, or name a run or a log")
+    return load(where)
+
+
+def _timing(stack: Stack | None, o: Namespace) -> Answer | str:
+    run = _load(o, stack)
+    from stacknb.timing.answers import answer
+
+    if getattr(o, "format", "") != "folded":
+        return answer(run, o.what, o.by)
+    if o.what != "profile":
+        raise BadInput(f"--format 'folded' is for --what profile, not for {o.what!r}")
+    return run.folded()
+
+
+def _compare(stack: None, o: Namespace) -> Answer:
+    from stacknb.timing.answers import Answer
+    from stacknb.timing.comparison import compare
+
+    if o.format == "folded":
+        raise BadInput("--format 'folded' is for timing --what profile")
+    found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
+    return Answer("compare", found, note=str(found.attrs["conclusion"]))
+
+
+def _report(stack: None, o: Namespace) -> Path:
+    return _load(o).to_html(o.output)
+
+
+def _trace(stack: None, o: Namespace) -> Path:
+    return _load(o).to_trace(o.output)
+
+
+def _junit(stack: None, o: Namespace) -> Path:
+    return _load(o).to_junit(o.output)
+
+
+def _follow(stack: None, o: Namespace) -> Iterator[str]:
+    from stacknb.timing.following import follow
+
+    return follow(o.stack_sh_log)
+
+
+_WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profile", "advice",
+         "impact", "cells", "problems")  # fmt: skip
+_PATH = Argument("PATH", "a run directory, one log, or a log of stack.sh (.gz too)", "run",
+                 at_hand=True)  # fmt: skip
+_FORMAT = Argument("--format", "table, csv, json; of a profile folded, for a flame graph", "choice",
+                   default="table", choices=("table", "csv", "json", "folded"),
+                   faces=(CLI,))  # fmt: skip
+
+TIMING_COMMANDS = (
+    Command(
+        "timing", "show where the time of a run went", _timing,
+        (_PATH,
+         Argument("--what", f"one of {', '.join(_WHAT)}", "choice", default="tasks", choices=_WHAT),
+         Argument("--by", "a row of the profile is a line, a function or a file", "choice",
+                  default="line", choices=("line", "function", "file")),
+         _FORMAT), (CLI, STACK),
+    ),
+    Command(
+        "compare", "tell what got slower or faster", _compare,
+        (Argument("BEFORE", "a run directory or a log", "run"),
+         Argument("AFTER", "a run directory or a log", "run"),
+         Argument("--more-before", "another run before; repeats show the noise", "run", many=True),
+         Argument("--more-after", "another run after; repeats show the noise", "run", many=True),
+         _FORMAT), (CLI,),
+    ),
+    Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,
+            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+    Command("trace", "write a Chrome trace, which Perfetto opens", _trace,
+            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+    Command("junit", "write a JUnit report: a suite a phase, a case a hook and task", _junit,
+            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+    Command("follow", "tell what a stack.sh does, from its log, until it ends", _follow,
+            (Argument("STACK_SH_LOG", "its log, which may still grow", "file"),), (CLI,)),
+)  # fmt: skip

@@ -1,0 +1,277 @@
+"""What can be asked of a finished run, through the command line and the magics."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from stacknb import completion, dispatcher, load_ipython_extension
+from stacknb.cli import main
+from stacknb.exceptions import BadInput
+from stacknb.timing import load
+from stacknb.timing.answers import Answer, answer
+from stacknb.timing.columns import COLUMNS
+from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
+from stacknb.timing.synthetic import write_devstack_log
+from stacknb.timing.writing import write_run
+
+T0 = 1_790_000_000_000_000
+S = 1_000_000
+QUESTIONS = ["tasks", "hooks", "phases", "waits", "summary", "critical-path", "advice", "impact",
+             "cells", "problems"]  # fmt: skip
+Said = Callable[..., tuple[int, str, str]]
+
+
+def make_run(folder: Path, factor: float = 1) -> Path:
+    records = Records("", "run", cores=2)
+    records.hooks = [
+        HookRecord("50-api.sh", "stack install", "/t/50-api.sh", "ok", 0, T0, T0 + 9 * S)
+    ]
+    for number, name in enumerate(("db", "web")):
+        task = TaskRecord(name, f"make {name}", "stack install", "50-api.sh", "ok", 0, T0)
+        task.end = T0 + round((number + 2) * factor * S)
+        records.tasks.append(task)
+    wait = WaitRecord("db", T0 + S, T0 + round(2 * factor * S), "stack install", "50-api.sh", 0, 0)
+    records.waits = [wait]
+    return write_run(records, folder)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "run")
+    write_devstack_log("stack.sh.log", lines=2000)
+    return tmp_path
+
+
+@pytest.fixture
+def said(capfd: pytest.CaptureFixture[str]) -> Said:
+    def call(*argv: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = main(argv)
+        return status, *capfd.readouterr()
+
+    return call
+
+
+@pytest.mark.parametrize("what", [*QUESTIONS, "profile"])
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_each_question_is_answered_in_each_form(said: Said, what: str, form: str) -> None:
+    status, out, err = said("timing", "stack.sh.log", "--what", what, "--format", form)
+    assert (status, err) == (0, "")
+    frame = answer(load("stack.sh.log"), what).frame
+    if form == "json":
+        rows = json.loads(out)
+        assert len(rows) == len(frame)
+        assert not rows or {*rows[0]} == {*frame.columns}
+    elif form == "csv":
+        back = pd.read_csv(io.StringIO(out))
+        assert (len(back), [*back.columns]) == (len(frame), [*frame.columns])
+    else:
+        lines = out.splitlines()
+        assert len(lines) == len(frame) + 1
+        assert lines[0].split() == COLUMNS.get(what, " ".join(frame.columns)).split()
+
+
+def test_a_table_is_for_a_reader(said: Said) -> None:
+    lines = said("timing", "run")[1].splitlines()
+    assert lines[0].split()[:4] == ["name", "status", "phase", "hook"]
+    assert "14:13:20.000" in lines[1]
+    assert lines[1].split()[-2:] == ["make", "db"]
+    assert "2.000" in lines[1]
+    assert max(map(len, lines)) < 160
+
+
+def test_figures_are_exact_in_csv_and_json(said: Said) -> None:
+    rows = json.loads(said("timing", "run", "--what", "summary", "--format", "json")[1])
+    figures = {row["figure"]: row["value"] for row in rows}
+    assert figures["elapsed_s"] == 9.0
+    assert figures["cpu_s"] is None, "not known"
+
+
+def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said: Said) -> None:
+    for by, columns in (("file", 4), ("function", 5), ("line", 6)):
+        out = said("timing", "stack.sh.log", "--what", "profile", "--by", by, "--format", "csv")[1]
+        assert len(pd.read_csv(io.StringIO(out)).columns) == columns
+    out = said("timing", "stack.sh.log", "--what", "profile", "--format", "folded")[1]
+    stack, _, ms = out.splitlines()[0].rpartition(" ")
+    assert stack.startswith("./stack.sh:main")
+    assert ms.isdigit()
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["timing"], "PATH is missing; see stacknb timing --help"),
+        (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
+        (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
+        (["timing", "run", "--format", "xml"], "--format: 'xml' is unknown; there are table, csv"),
+        (["timing", "run", "--what", "profile"], "'{here}/run' has no times in its output"),
+        (["timing", "run", "--format", "folded"], "--format 'folded' is for --what profile, not"),
+        (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
+        (["compare", "run"], "AFTER is missing; see stacknb compare --help"),
+        (["compare", "run", "empty.log"], "'{here}/empty.log' is empty"),
+        (["report", "run"], "-o/--output is missing; see stacknb report --help"),
+        (["report", "nowhere", "-o", "x.html"], "'nowhere' does not exist"),
+        (["follow", "nowhere"], "'nowhere' does not exist; give the log of a stack.sh"),
+        (["follow", "other.log"], "'other.log' is no log of stack.sh that can be timed"),
+    ],
+)
+def test_bad_input_is_one_clear_line(said: Said, here: Path, argv: list[str], line: str) -> None:
+    Path("empty.log").touch()
+    Path("other.log").write_text("another tool\n" * 3)
+    status, out, err = said(*argv)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"stacknb: {line.replace('{here}', str(here))}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["report", "trace", "junit"])
+def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: str) -> None:
+    status, _, err = said(command, "run", "-o", "no/such/folder")
+    assert (status, err) == (1, "stacknb: 'no/such/folder': No such file or directory\n")
+
+
+def test_files_are_written_and_named(said: Said) -> None:
+    assert said("report", "run", "-o", "r.html") == (0, "r.html\n", "")
+    assert Path("r.html").read_text().startswith("<!doctype html>")
+    assert said("trace", "run", "--output", "t.json")[:2] == (0, "t.json\n")
+    assert json.loads(Path("t.json").read_text())["traceEvents"]
+    assert said("junit", "-o", "j.xml", "run")[:2] == (0, "j.xml\n")
+    assert ET.parse("j.xml").getroot().get("tests") == "3"
+
+
+def test_a_comparison_begins_with_its_conclusion(said: Said, here: Path) -> None:
+    make_run(here / "slow", 3)
+    status, out, _ = said("compare", "run", "slow")
+    first, head, *rows = out.splitlines()
+    assert status == 0
+    assert first.startswith("The runs differ too little to tell")
+    assert head.split() == COLUMNS["compare"].split()
+    assert any(row.split()[:1] == ["task"] and row.endswith("slower") for row in rows)
+    out, err = said("compare", "run", "slow", "--format", "json")[1:]
+    assert err.startswith("The runs differ"), "not in the document"
+    assert {row["verdict"] for row in json.loads(out)} >= {"slower"}
+
+
+def test_repeats_are_named_one_by_one(said: Said, here: Path) -> None:
+    for number in range(3):
+        make_run(here / f"again{number}", 1 + number / 100)
+    more = ["--more-before", "again0", "--more-before", "again1", "--more-after", "again2"]
+    rows = json.loads(said("compare", "run", "run", *more, "--format", "json")[1])
+    assert {(row["runs_before"], row["runs_after"]) for row in rows} == {(3, 2)}
+
+
+def test_what_could_not_be_understood_is_said_beside_the_answer(said: Said) -> None:
+    with Path("run/waits.jsonl").open("a") as file:
+        file.write("nonsense\n")
+    status, out, err = said("timing", "run", "--format", "csv")
+    assert status == 0
+    assert err == "stacknb: 1 × malformed line in waits.jsonl: b'nonsense'\n"
+    assert "nonsense" not in out
+
+
+def test_a_run_is_followed_to_its_end(said: Said) -> None:
+    status, out, err = said("follow", "stack.sh.log")
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[0] == "14:13:26  ── override_defaults"
+    assert any(line.endswith("waiting for init_neutron") for line in lines)
+    assert re.match(r"over after \d+ min", lines[-1])
+    assert lines[-1].endswith(": 14 tasks")
+
+
+def test_a_failed_run_that_is_followed_is_a_failure(said: Said) -> None:
+    write_devstack_log("failed.log", lines=2000, fails="init_neutron")
+    status, out, err = said("follow", "failed.log")
+    assert status == 1
+    assert "✗ task init_neutron failed with status 3 after" in out
+    assert err == "stacknb: stack.sh ended with status 3; its log is 'failed.log'\n"
+
+
+# --- the magics -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return what is displayed."""
+    found: list[Any] = []
+    monkeypatch.setattr("stacknb.magics.display", found.append)
+    return found
+
+
+@pytest.fixture
+def magic(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Any]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    monkeypatch.setattr(dispatcher, "_current", None)
+    config = Config()
+    config.HistoryManager.enabled = False
+    ipython = InteractiveShell.instance(config=config)
+    load_ipython_extension(ipython)
+    return lambda line: ipython.run_line_magic("stack", line)
+
+
+@pytest.mark.parametrize(
+    ("words", "question", "chart"),
+    [("", "tasks", "Timeline"), ("--what phases", "phases", "Phases"),
+     ("--what waits", "waits", "Tasks")],
+)  # fmt: skip
+def test_the_magic_shows_the_chart_and_returns_the_frame(
+    magic: Any, shown: list[Any], words: str, question: str, chart: str
+) -> None:
+    frame = magic(f"timing run {words}")
+    pd.testing.assert_frame_equal(frame, answer(load("run"), question).frame)
+    [picture] = shown
+    assert picture.said().startswith(f"{chart} of ")
+
+
+def test_the_magic_takes_the_run_at_hand(magic: Any, shown: list[Any], here: Path) -> None:
+    (here / "tree" / "extras.d").mkdir(parents=True)
+    (here / "tree" / "extras.d" / "50-api.sh").write_text("async_run db true; async_wait db\n")
+    with dispatcher.Stack("tree") as stack:
+        stack.run()
+        frame = magic("timing")
+    assert {*frame["name"]} == {"db"}
+    assert len(shown) == 1
+
+
+def test_the_magic_without_a_run_says_what_to_do(magic: Any) -> None:
+    with pytest.raises(BadInput, match="no run yet: begin one with %stack"):
+        magic("timing")
+
+
+def test_questions_are_completed() -> None:
+    def found(line: str) -> list[str]:
+        return completion.complete(*completion.split(line))
+
+    assert found("%stack tim") == ["timing"]
+    assert found("%stack timing --wh") == ["--what"]
+    assert found("%stack timing --what cri") == ["critical-path"]
+    assert found("%stack timing --by f") == ["function", "file"]
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+def test_an_unknown_question_or_form_is_refused() -> None:
+    run = load("run")
+    with pytest.raises(BadInput, match="'x' is none of tasks, hooks"):
+        answer(run, "x")
+    with pytest.raises(BadInput, match="format 'x' is none of table, csv, json"):
+        answer(run).text("x")  # type: ignore[arg-type]
+
+
+def test_an_answer_of_several_runs_has_no_chart() -> None:
+    assert Answer("compare", pd.DataFrame()).chart() is None
