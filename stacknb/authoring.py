@@ -14,7 +14,9 @@ from stacknb.plugins import Plugin
 from stacknb.results import HookResult
 from stacknb.session import Session
 
-if TYPE_CHECKING:  # pandas takes half a second to import
+if TYPE_CHECKING:  # pandas and altair take half a second each to import
+    import altair as alt
+
     from stacknb.changes_frame import ChangesFrame, HistoryFrame
     from stacknb.trace_frame import TraceFrame
 
@@ -74,6 +76,22 @@ class Authoring(Session):
     def next_hook(self) -> Hook | None:
         """The hook that `step` with ``hook=True`` sources next; None between phases."""
         return self._run.next_hook if self._run is not None else None
+
+    def picture(self) -> alt.LayerChart:
+        """Draw the lifecycle: which hook runs where, where tasks start and are waited for.
+
+        Before a run it shows the plan, afterwards what came of it. Shows itself without a network;
+        ``to_svg()`` and ``to_png()`` give it as a file.
+
+        Raises
+        ------
+        BadInput
+            If there is no hook.
+        """
+        from stacknb.charts.lifecycle import lifecycle_chart
+
+        known = self._run.plugins if self._run is not None else self.plugins
+        return lifecycle_chart(self.top_dir, known, cells=self.cells, run_dir=self.run_dir)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.

@@ -7,8 +7,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import checking, journal, lifecycle, status
+from stacknb import author_commands as author
+from stacknb import journal, lifecycle, status
 from stacknb.arguments import CLI, STACK, Argument, Command, given
+from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.results import RunResult
@@ -17,8 +19,6 @@ from stacknb.timing_commands import TIMING_COMMANDS
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
-    from stacknb.cellhooks import CellHook, Exported
-    from stacknb.checking import Report
     from stacknb.status import RunStatus
     from stacknb.tasks import Task, TaskResult
 
@@ -50,14 +50,6 @@ def _step(stack: Stack, o: Namespace) -> RunResult | pd.DataFrame:
     return stack.trace(*done) if o.trace and done else _result(stack)
 
 
-def _hook(stack: Stack, o: Namespace) -> CellHook:
-    return stack.add_hook(o.name, o.cell, plugin=o.plugin or "")
-
-
-def _export(stack: Stack, o: Namespace) -> Exported:
-    return stack.export(o.dir)
-
-
 def _unstack(stack: Stack, o: Namespace) -> RunResult:
     return stack.run("unstack")
 
@@ -76,28 +68,6 @@ def _log(stack: Stack | None, o: Namespace) -> status.Logs:
 
 def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:
     return stack.history(o.glob or "*") if o.history else stack.variables(o.glob or "*")
-
-
-def _changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
-    from stacknb import changes_frame
-
-    if o.run and not o.hook and stack is not None and not _is_run(o.run):
-        o.run, o.hook = None, o.run  # one word alone is a hook of the run at hand
-    run_dir = journal.find(run_dir_of(stack, o))
-    if o.vars:
-        return changes_frame.load_history(run_dir, o.vars)
-    return changes_frame.load(run_dir, o.hook)
-
-
-def _is_run(word: str) -> bool:
-    try:
-        return bool(journal.find(word))
-    except BadInput:
-        return False
-
-
-def _check(stack: Stack | None, o: Namespace) -> Report:
-    return checking.check(o.path)
 
 
 def _reset(stack: Stack, o: Namespace) -> Stack:
@@ -158,12 +128,12 @@ COMMANDS = (
         (_TREE, *SETTINGS, Argument("--hook", "only its next hook", "switch"),
          Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
     ),
-    Command("hook", "make the cell a hook of the stack at hand; again replaces it", _hook,
+    Command("hook", "make the cell a hook of the stack at hand; again replaces it", author.hook,
             (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh"),
              Argument("--plugin", "the plugin that the file is of; a new one is enabled")),
             ("%hook",)),
-    Command("export", "write the tree with the hooks from cells, to be stacked anywhere", _export,
-            (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
+    Command("export", "write the tree with the hooks from cells, to be stacked anywhere",
+            author.export, (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
     Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _JSON),
             (CLI, "%unstack")),
     Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _JSON),
@@ -179,12 +149,15 @@ COMMANDS = (
              Argument("--history", "their values through the run, hook by hook", "switch")),
             (STACK,)),
     Command(
-        "changes", "show what each hook added, changed and removed", _changes,
+        "changes", "show what each hook added, changed and removed", author.changes,
         (_RUN, Argument("HOOK", "a hook or a phase, all by default", "log", optional=True),
          Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
     ),
-    Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing", _check,
-            (Argument("PATH", "a plugin's folder, or one that holds extras.d", "folder"), _JSON)),
+    Command("picture", "draw which hook runs where, and the tasks between them", author.picture,
+            (_TREE, _PLUGIN, Argument("--svg", "write it to this file, too", "file"))),
+    Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing",
+            author.check,
+            (Argument("PATH", "a plugin's folder, or one with extras.d", "folder"), _JSON)),
     *TIMING_COMMANDS,
     Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
             (STACK,)),
@@ -234,20 +207,6 @@ def open_tree(o: Namespace) -> Stack:
     known = {key: getattr(o, key, None) for key in ("run_dir", "localrc", "local_conf", "jobs")}
     serial = getattr(o, "serial", False)
     return Stack(o.top_dir, plugins=o.plugin or (), parallel=not serial, **known)
-
-
-def run_dir_of(stack: Stack | None, o: Namespace) -> str | Path:
-    """Return the run directory that was named, or that of the stack at hand.
-
-    Raises
-    ------
-    BadInput
-        If there is neither.
-    """
-    where = o.run or (stack.run_dir if stack is not None else None)
-    if where is None:
-        raise BadInput("no run yet: begin one with %stack or %stack step")
-    return where
 
 
 def check_first(o: Namespace) -> None:

@@ -49,6 +49,8 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
         _print_answer(value, o.format)
     elif isinstance(value, list):
         _print_logs(value, o.follow)
+    elif said := getattr(value, "said", None):  # a chart
+        print(said())
     elif isinstance(value, RunStatus | Report):
         document(value.to_dict()) if o.json else print(value)
     elif isinstance(value, RunResult) and o.json:

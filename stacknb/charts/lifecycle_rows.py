@@ -1,0 +1,194 @@
+"""What the picture of a lifecycle shows: a cell for each hook and phase, an arrow for each task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stacknb import lifecycle, status
+from stacknb.exceptions import BadInput, LogError
+from stacknb.journal import RunDir
+from stacknb.lifecycle import Hook
+from stacknb.outline import Outline, outline
+from stacknb.plugins import Plugin
+from stacknb.screen import seconds
+
+__all__ = ["Cell", "Picture", "picture"]
+
+
+@dataclass
+class Cell:
+    """A hook in a phase: its place, what its text says, what came of it."""
+
+    column: int
+    row: int
+    hook: Hook
+    said: Outline
+    state: str
+    took: str = ""
+
+
+Task = dict[str, Any]
+
+
+@dataclass
+class Picture:
+    """What is drawn.
+
+    Attributes
+    ----------
+    columns : list of str
+        Phases.
+    rows : dict of str to int
+        Scripts of extras.d, then plugins.
+    cells : list of Cell
+    tasks : list of dict
+        From ``x``, ``y`` (where it starts) to ``x2``, ``y2`` (where it is waited for).
+    """
+
+    columns: list[str]
+    rows: dict[str, int]
+    cells: list[Cell]
+    tasks: list[Task]
+
+
+def picture(
+    top_dir: Path, plugins: Sequence[Plugin], cells: Path | None, run_dir: Path | None
+) -> Picture:
+    """Lay out the hooks of a tree, with the outcome of a run if one is given.
+
+    Raises
+    ------
+    BadInput
+        If there is no hook.
+    """
+    columns = _columns()
+    hooks = [
+        hook
+        for mode in lifecycle.MODES
+        for _, hook in lifecycle.plan(mode, top_dir, plugins, cells)
+    ]
+    if not hooks:
+        raise BadInput(f"{str(top_dir)!r} has no hooks to draw")
+    rows = _rows(hooks, plugins)
+    outcome = status.read(run_dir) if run_dir is not None else None
+    drawn = _cells(hooks, columns, rows, outcome)
+    tasks = _ran(run_dir, outcome, columns, rows) if outcome else _planned(drawn)
+    return Picture(columns, rows, drawn, _spread(tasks))
+
+
+def _columns() -> list[str]:
+    labels = [phase.label for phase in lifecycle.phases_of("stack")]
+    return [*labels, *(mode for mode in lifecycle.MODES if mode != "stack")]
+
+
+def _row_of(hook: str, plugins: Iterable[str]) -> str:
+    """Return the row: one a script of extras.d, one a plugin."""
+    for name in plugins:
+        if hook in (f"{name}-override-defaults", f"{name}-settings", f"{name}-plugin.sh"):
+            return f"plugin {name}"
+    return hook
+
+
+def _rows(hooks: list[Hook], plugins: Sequence[Plugin]) -> dict[str, int]:
+    names = [plugin.name for plugin in plugins]
+    found = dict.fromkeys(_row_of(hook.name, names) for hook in hooks)
+    ordered = sorted(found, key=lambda row: row.startswith("plugin "))
+    return {row: place for place, row in enumerate(ordered)}
+
+
+def _cells(
+    hooks: list[Hook], columns: list[str], rows: dict[str, int], outcome: status.RunStatus | None
+) -> list[Cell]:
+    names = [row.removeprefix("plugin ") for row in rows if row.startswith("plugin ")]
+    ended = {(p.name, h.name): h for p in outcome.phases for h in p.hooks} if outcome else {}
+    cells: dict[tuple[int, int], Cell] = {}
+    for hook in hooks:
+        place = columns.index(hook.phase.label), rows[_row_of(hook.name, names)]
+        if place in cells:  # override_defaults and source are the first of each mode
+            continue
+        said = _said(hook)
+        cell = Cell(*place, hook, said, "has work here" if said.lines else "falls through")
+        if (log := ended.get((hook.phase.label, hook.name))) is not None:
+            cell.state = (
+                "ok, nothing to do" if log.status == "ok" and not said.lines else log.status
+            )
+            cell.took = seconds(log.duration_s) if log.duration_s is not None else ""
+        elif hook.skipped or hook.fault:
+            cell.state = "skipped"
+        cells[place] = cell
+    return list(cells.values())
+
+
+def _said(hook: Hook) -> Outline:
+    try:
+        text = hook.path.read_text("utf-8", "replace") if hook.path.is_file() else ""
+    except OSError:
+        text = ""
+    return outline(text, hook.phase)
+
+
+def _planned(cells: list[Cell]) -> list[Task]:
+    """Pair starts with waits, as far as the hooks' texts name them."""
+    tasks: list[Task] = []
+    open_: dict[str, Cell] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.column, cell.row)):
+        for name in cell.said.waits:
+            if (start := open_.pop(name, None)) is not None:
+                tasks.append(_task(name, start, cell, "as the hooks' texts say"))
+        open_ |= dict.fromkeys(cell.said.starts, cell)
+    return tasks + [_task(name, cell, None, "as the text says") for name, cell in open_.items()]
+
+
+def _ran(
+    run_dir: Path | None, outcome: status.RunStatus, columns: list[str], rows: dict[str, int]
+) -> list[Task]:
+    try:
+        waits = {wait["name"]: wait for wait in RunDir.open(run_dir or "").new_waits()}
+    except LogError:
+        waits = {}
+    names = [row.removeprefix("plugin ") for row in rows if row.startswith("plugin ")]
+
+    def place(phase: str, hook: str) -> tuple[int, int] | None:
+        row = _row_of(hook, names)
+        return (columns.index(phase), rows[row]) if phase in columns and row in rows else None
+
+    tasks = []
+    for task in outcome.tasks:
+        start = place(task.phase, task.hook)
+        wait = waits.get(task.name, {})
+        end = place(wait.get("phase", ""), wait.get("hook", ""))
+        if start is not None:
+            took = f", {seconds(task.duration_s)}" if task.duration_s is not None else ""
+            tasks.append(_arrow(task.name, start, end, f"{task.status}{took}"))
+    return tasks
+
+
+def _task(name: str, start: Cell, end: Cell | None, told: str) -> Task:
+    finish = (end.column, end.row) if end is not None else None
+    return _arrow(name, (start.column, start.row), finish, told)
+
+
+def _arrow(name: str, start: tuple[int, int], end: tuple[int, int] | None, told: str) -> Task:
+    made: Task = {
+        "task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + 0.7,
+        "started": "", "waited": "nobody waits for it",
+    }  # fmt: skip
+    if end is not None:
+        made |= {"x2": end[0] + 0.12, "y2": end[1] + 0.7, "waited": "here"}
+    return made
+
+
+def _spread(tasks: list[Task]) -> list[Task]:
+    """Put ends that share a cell one below the other."""
+    for x, y in (("x", "y"), ("x2", "y2")):
+        found: dict[tuple[float, float], list[Task]] = {}
+        for task in tasks:
+            if x in task:
+                found.setdefault((task[x], task[y]), []).append(task)
+        for group in found.values():
+            for place, task in enumerate(group):
+                task[y] += 0.5 * ((place + 1) / (len(group) + 1) - 0.5)
+    return tasks

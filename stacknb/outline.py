@@ -1,0 +1,128 @@
+"""What a hook does in which phase, as far as its text tells: its branches over ``$1``, ``$2``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from stacknb.lifecycle import Phase
+
+__all__ = ["Outline", "outline"]
+
+_EQUAL = re.compile(
+    r"""\$\{?(?P<place>[12])(?:[:-][^}]*)?\}?["']?\s*==?\s*["']?(?P<word>[A-Za-z_-]+)"""
+)
+_CASE = re.compile(r"""^case\s+["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?\s+in\b""")
+_LABEL = re.compile(r"^\(?((?:[\w*-]+\s*\|\s*)*[\w*-]+)\)\s*(.*)")
+_FUNCTION = re.compile(r"^(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
+_START = re.compile(r"\basync_run(func)?\s+((?:--\w+\s+\S+\s+)*)([A-Za-z0-9._-]+)")
+_WAIT = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
+_SERVICE = re.compile(r"\brun_process\s+([A-Za-z0-9._-]+)")
+_NO_WORK = {"then", "do", "done", "{", "}", ";;", ":", "true"}
+
+
+@dataclass
+class Outline:
+    """What a hook does in one phase.
+
+    Attributes
+    ----------
+    lines : int
+        How many lines of work.
+    starts, waits, services : list of str
+        Names of tasks and services, in order.
+    """
+
+    lines: int = 0
+    starts: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+    services: list[str] = field(default_factory=list)
+
+
+@dataclass
+class _Branch:
+    """Words that ``$1`` and ``$2`` must be; no word at all means any."""
+
+    kind: str
+    first: set[str] = field(default_factory=set)
+    second: set[str] = field(default_factory=set)
+    place: str = ""  # of a `case`: which of the two it looks at
+
+    def admits(self, phase: Phase) -> bool:
+        return (not self.first or phase.mode in self.first) and (
+            not self.second or phase.sub in self.second
+        )
+
+
+def outline(text: str, phase: Phase) -> Outline:
+    r"""Return what a hook's text says it does in a phase.
+
+    Only comparisons of ``$1`` and ``$2`` with plain words are understood; any other condition
+    counts as one that may hold.
+
+    Examples
+    --------
+    >>> text = 'if [[ "$2" == "install" ]]; then\n  async_run db sync\nfi\n'
+    >>> outline(text, Phase("stack", "install")).starts
+    ['db']
+    >>> outline(text, Phase("stack", "extra")).lines
+    0
+    """
+    found, depth = Outline(), 0
+    branches: list[_Branch] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        code = line.strip()
+        if not code or code.startswith("#"):
+            continue
+        if depth or _FUNCTION.match(code):  # defined here, called elsewhere
+            depth = max(0, depth + code.count("{") - code.count("}"))
+            continue
+        code = _enter(code, branches)
+        if all(branch.admits(phase) for branch in branches):
+            _note(code, found)
+        if re.match(r"(fi|esac)\b", line.strip()) and branches:
+            branches.pop()
+    return found
+
+
+def _enter(code: str, branches: list[_Branch]) -> str:
+    """Follow the branches; return what is left of the line as work."""
+    if re.match(r"if\b", code):
+        branches.append(_words(code.partition(";")[0]))
+        return "" if not re.search(r";\s*fi\b", code) else _one_line(code, branches)
+    if re.match(r"(elif|else)\b", code) and branches and branches[-1].kind == "if":
+        branches[-1] = _words(code.partition(";")[0])
+        return ""
+    if case := _CASE.match(code):
+        branches.append(_Branch("case", place=case[1], first=set(), second=set()))
+        return ""
+    if re.match(r"case\b", code):
+        branches.append(_Branch("case"))
+        return ""
+    if branches and branches[-1].kind == "case" and (label := _LABEL.match(code)):
+        words = {word.strip() for word in label[1].split("|")} - {"*"}
+        branches[-1].first = words if branches[-1].place == "1" else set()
+        branches[-1].second = words if branches[-1].place == "2" else set()
+        return label[2]
+    return "" if re.match(r"(fi|esac)\b", code) else code
+
+
+def _one_line(code: str, branches: list[_Branch]) -> str:
+    branches.pop()
+    return code if not _EQUAL.search(code) else ""
+
+
+def _words(condition: str) -> _Branch:
+    branch = _Branch("if")
+    for match in _EQUAL.finditer(condition):
+        (branch.first if match["place"] == "1" else branch.second).add(match["word"])
+    return branch
+
+
+def _note(code: str, found: Outline) -> None:
+    if not code or code in _NO_WORK:
+        return
+    found.lines += 1
+    found.starts += [name for _, _, name in _START.findall(code)]
+    found.waits += [name for names in _WAIT.findall(code) for name in names.split()]
+    found.services += _SERVICE.findall(code)

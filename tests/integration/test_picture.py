@@ -1,0 +1,58 @@
+"""The picture of a lifecycle, from a plan and from a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbformat import v4, validate
+
+from stacknb import Stack, cli
+from stacknb.exceptions import BadInput, HookFailed
+
+SAMPLE = Path(__file__).parents[2] / "notebooks" / "webshop"
+
+
+def test_a_plan_is_drawn_with_the_tasks_that_the_texts_name(tree: Any) -> None:
+    stack = Stack(SAMPLE, plugins=[f"reports={SAMPLE}/plugins/reports"])
+    said = stack.picture().said()
+    stack.close()
+    assert "stack extra: 10-database.sh (falls through), 20-catalog.sh (has work here)" in said
+    assert "build_search_index (as the hooks' texts say)" in said
+    assert "reports-plugin.sh (has work here)" in said
+
+
+def test_a_run_colours_it_by_outcome(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then\n  async_run job true\nfi\n")
+    tree.hook("20-b.sh", "if [[ $2 == extra ]]; then\n  async_wait job\n  false\nfi\n")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    chart = stack.picture()
+    lines = chart.said().splitlines()
+    assert lines[3].startswith("stack install: 10-a.sh (ok, ")
+    assert "20-b.sh (ok, nothing to do, " in lines[3]
+    assert "20-b.sh (failed, " in lines[5]
+    assert "falls through" in lines[6]
+    assert lines[-1].startswith("tasks: job (ok, ")
+
+
+def test_it_shows_itself_offline_and_small(tree: Any) -> None:
+    tree.hook("10-a.sh", "async_run job true\n")
+    bundle = tree.stack().picture()._repr_mimebundle_()
+    assert {*bundle} == {"application/vnd.vegalite.v5+json", "image/svg+xml", "text/plain"}
+    output = v4.new_output("display_data", data=bundle)
+    validate(v4.new_notebook(cells=[v4.new_code_cell("x", outputs=[output])]))
+    assert len(str(bundle)) < 150_000
+    assert "http" not in bundle["image/svg+xml"].replace("http://www.w3.org", "")
+
+
+def test_the_command_line_writes_svg(tree: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    tree.hook("10-a.sh", "true\n")
+    assert cli.main(["picture", str(tree.path), "--svg", "out.svg"]) == 0
+    assert capsys.readouterr().out.startswith("override_defaults: 10-a.sh (")
+    assert Path("out.svg").read_text().startswith("<svg")
+
+
+def test_a_tree_without_hooks_cannot_be_drawn(tree: Any) -> None:
+    with pytest.raises(BadInput, match="has no hooks to draw"):
+        tree.stack().picture()

@@ -1,0 +1,58 @@
+import pytest
+
+from stacknb.lifecycle import Phase
+from stacknb.outline import outline
+
+INSTALL, EXTRA, SOURCE = Phase("stack", "install"), Phase("stack", "extra"), Phase("source")
+
+BRANCHES = """
+# a comment with async_run nothing
+function later {
+    async_run hidden true
+}
+if [[ "$1" == "source" ]]; then
+    A=1
+elif [[ "$1" == "stack" && "$2" == "install" ]]; then
+    async_run --after a --timeout 3 db sync
+    async_runfunc index
+    if [[ -n $A ]]; then
+        async_wait db index
+    fi
+elif [[ $1 = stack && $2 = extra ]]; then
+    run_process api server
+fi
+"""
+
+
+def test_each_phase_has_its_branch() -> None:
+    assert outline(BRANCHES, SOURCE).lines == 1
+    found = outline(BRANCHES, INSTALL)
+    assert (found.starts, found.waits, found.services) == (["db", "index"], ["db", "index"], [])
+    assert outline(BRANCHES, EXTRA).services == ["api"]
+    assert outline(BRANCHES, Phase("clean")).lines == 0
+
+
+def test_nested_conditions_hold_together() -> None:
+    text = "if [[ $1 == stack ]]; then\n  if [[ $2 == install ]]; then\n    a\n  fi\n  b\nfi\n"
+    assert [outline(text, phase).lines for phase in (INSTALL, EXTRA, SOURCE)] == [2, 1, 0]
+
+
+def test_case_counts_as_branches() -> None:
+    text = 'case "$1" in\n  source) a ;;\n  stack|clean)\n    b\n    c\n    ;;\n  *) d ;;\nesac\n'
+    assert outline(text, SOURCE).lines == 2  # a, and what * may do
+    assert outline(text, Phase("clean")).lines == 3
+    assert outline(text, Phase("unstack")).lines == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n# only words\n", "f() {\n  a\n}\n"])
+def test_where_nothing_is_done_there_is_nothing(text: str) -> None:
+    assert outline(text, INSTALL).lines == 0
+
+
+def test_what_is_not_understood_may_hold() -> None:
+    text = "if is_service_enabled x; then\n  a\nelse\n  b\nfi\nc\n"
+    assert outline(text, INSTALL).lines == 3
+
+
+def test_a_command_may_go_on_in_the_next_line() -> None:
+    assert outline("async_run --after a \\\n  b cmd\n", INSTALL).starts == ["b"]
