@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stacknb import author_commands as author
 from stacknb import journal, lifecycle, status
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
     from stacknb.status import RunStatus
-    from stacknb.tasks import Task, TaskResult
+    from stacknb.tasks import Task
 
 __all__ = ["COMMANDS", "SETTINGS", "command", "of_face", "open_tree", "run_dir_of"]
 
@@ -79,7 +79,7 @@ def _resume(stack: Stack | None, o: Namespace) -> Stack:
     where = journal.find(o.run or Path())
     if stack is not None and stack.run_dir == where:
         return stack  # it is open already
-    if stack is not None:
+    if stack is not None and not stack.busy:
         stack.close()
     return Stack.resume(where)
 
@@ -89,14 +89,25 @@ def _async_task(stack: Stack, o: Namespace) -> Task:
     return stack.async_run(o.name, *o.command, after=after, timeout=o.timeout)
 
 
-def _wait(stack: Stack, o: Namespace) -> list[TaskResult]:
+def _wait(stack: Stack, o: Namespace) -> Any:
+    worker = stack.worker
+    if o.name == ["stack"] and worker is not None and not worker.collected:
+        return worker.wait(o.timeout)
     return stack.async_wait(*o.name, timeout=o.timeout)
+
+
+def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
+    return journal.find(run_dir_of(stack, o)) if o.run or stack is None else stack
 
 
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
 _JSON = Argument("--json", "print one JSON document", "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
+_BG = Argument(
+    "--bg", "return at once: %wait stack collects the run", "switch",
+    faces=(STACK, "%unstack", "%clean"),
+)  # fmt: skip
 SETTINGS = (
     _PLUGIN,
     Argument("--localrc", "settings in bash, sourced before the first phase", "file"),
@@ -119,13 +130,14 @@ COMMANDS = (
          Argument("--until", "the last phase to run", "phase"),
          Argument("--resume", "go on with an earlier run: --run-dir, or the latest", "switch",
                   faces=(CLI,)),
-         _JSON),
+         _BG, _JSON),
     ),
     Command("all", "the same as without a word: every phase that is left", _all,
-            (_TREE, *SETTINGS, Argument("--until", "the last phase to run", "phase")), (STACK,)),
+            (_TREE, *SETTINGS, _BG, Argument("--until", "the last phase to run", "phase")),
+            (STACK,)),
     Command(
         "step", "run the next phase, or again the one that failed", _step,
-        (_TREE, *SETTINGS, Argument("--hook", "only its next hook", "switch"),
+        (_TREE, *SETTINGS, _BG, Argument("--hook", "only its next hook", "switch"),
          Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
     ),
     Command("hook", "make the cell a hook of the stack at hand; again replaces it", author.hook,
@@ -134,9 +146,9 @@ COMMANDS = (
             ("%hook",)),
     Command("export", "write the tree with the hooks from cells, to be stacked anywhere",
             author.export, (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
-    Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _JSON),
+    Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _BG, _JSON),
             (CLI, "%unstack")),
-    Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _JSON),
+    Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _BG, _JSON),
             (CLI, "%clean")),
     Command("status", "show how far a run is", _status, (_RUN, _JSON)),
     Command(
@@ -159,6 +171,8 @@ COMMANDS = (
             author.check,
             (Argument("PATH", "a plugin's folder, or one with extras.d", "folder"), _JSON)),
     *TIMING_COMMANDS,
+    Command("panel", "show the live panel of a run, here or beside the notebook", _panel,
+            (_RUN, Argument("--dock", "beside the notebook", "switch")), (STACK,)),
     Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
             (STACK,)),
     Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),
@@ -173,7 +187,7 @@ COMMANDS = (
     ),
     Command(
         "wait", "wait for tasks, all if none is named, and show their logs", _wait,
-        (Argument("NAME", "of a task", "task", many=True, optional=True),
+        (Argument("NAME", "of a task; stack for a run with --bg", "task", many=True, optional=True),
          Argument("--timeout", "wait no longer; the tasks run on", "seconds"),
          Argument("--tail", "how many lines of each log are shown (20)", "number", default=20)),
         ("%wait",),

@@ -150,9 +150,10 @@ class Stack(Background):
             If the user stopped it.
         """
         last = lifecycle.find_phase(until, mode) if until is not None else None
-        with self._lock:
+        with self._at_work():
             before = self.run("unstack") if mode == "clean" and self._fresh(mode) else None
-            run = self._begin(mode, anew=True)
+            earlier = before.run_dir if before is not None else None
+            run = self._begin(mode, anew=True, before=earlier)
             if before is not None:
                 run.result.hooks[:0] = before.hooks
             if last is not None and last.label in run.result.phases:
@@ -175,7 +176,7 @@ class Stack(Background):
             As `run`.
         """
         wanted = lifecycle.find_phase(phase, mode)
-        with self._lock:
+        with self._at_work():
             if self._run is not None and self._run.mode == mode:
                 self._run.check_turn(wanted)
             elif wanted != lifecycle.phases_of(mode)[0]:
@@ -207,7 +208,7 @@ class Stack(Background):
         HookFailed, Interrupted
             As `run`.
         """
-        with self._lock:
+        with self._at_work():
             if self._run is not None and self._run.mode == mode and self._run.result.complete:
                 raise BadInput(f"every phase of {mode!r} is done; %stack reset begins anew")
             run = self._begin(mode)
@@ -230,7 +231,7 @@ class Stack(Background):
         HookFailed
             If it ended the shell; the session goes on from the snapshot.
         """
-        with self._lock:
+        with self._at_work():
             return self._begin(self._mode).evaluate(code)
 
     def variables(self, pattern: str = "*") -> pd.DataFrame:

@@ -73,6 +73,26 @@ class Follower:
         self._last = data[-1:] or self._last
         return data
 
+    def skip(self, keep: int = LAST) -> int:
+        """Leave out all but the last `keep` bytes of what is waiting.
+
+        Returns
+        -------
+        int
+            How many bytes are left out.
+        """
+        before = self._offset
+        try:
+            end = self.path.stat().st_size if self._end is None else self._end
+        except OSError:
+            return 0
+        if end - before > keep:
+            if not before:
+                self.read(0)  # the header
+                before = self._offset
+            self._offset = max(before, end - keep)
+        return self._offset - before
+
     def finish(self, most: int | None = None) -> int:
         """Say that the log is complete: from now on `read` goes up to the end of the output.
 

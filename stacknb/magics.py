@@ -19,7 +19,7 @@ from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.plugins import parse_plugins
-from stacknb.progress import shown
+from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult
 from stacknb.tasks import Task, TaskResult
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
 __all__ = ["StackMagics"]
 
 _WITH_PROGRESS = ("stack", "all", "step", "unstack", "clean")
+_NEED_SHELL = ("vars", "async_task")
 _CELL_LINES = 200
 
 
@@ -93,17 +94,18 @@ class StackMagics(Magics):
         return self._run(command, o)  # type: ignore[no-any-return]
 
     @line_magic
-    def wait(self, line: str) -> list[TaskResult]:
-        """Wait for tasks, all if none is named, and show their logs."""
+    def wait(self, line: str) -> Any:
+        """Wait for tasks, all if none is named, and show their logs; or for the run with --bg."""
         command, o = line_words.read("wait", line)
-        results: list[TaskResult] = []
+        results: Any = []
         try:
             results = self._run(command, o)
         except StacknbError as error:
             results = getattr(error, "results", [])
             raise
         finally:
-            _show_logs(results, o.tail)
+            if isinstance(results, list):
+                _show_logs(results, o.tail)
         return results
 
     @cell_magic
@@ -122,8 +124,19 @@ class StackMagics(Magics):
     def _run(self, command: Command, o: Namespace) -> Any:
         stack = self._stack(command, o)
         try:
+            if command.name == "panel":
+                return _show_panel(command.run(stack, o), o.dock)
             if stack is None or command.name not in _WITH_PROGRESS:
-                return command.run(stack, o)
+                _check_shell(stack, command.name)
+                value = command.run(stack, o)
+                _wake_panel(stack)
+                return value
+            if in_notebook():
+                from stacknb.widgets.cell import run_in_cell
+
+                return run_in_cell(stack, command.name, lambda: command.run(stack, o), not o.bg)
+            if o.bg:
+                return stack.start(lambda: command.run(stack, o), command.name)
             with shown(stack):
                 return command.run(stack, o)
         except HookFailed:
@@ -134,7 +147,9 @@ class StackMagics(Magics):
             raise Interrupted("interrupted; the session is usable") from None
 
     def _evaluate(self, o: Namespace, cell: str) -> Result:
-        result = self._opened(o).evaluate(cell)
+        stack = self._opened(o)
+        _check_shell(stack, "vars")
+        result = stack.evaluate(cell)
         for text, stream in ((result.stdout, sys.stdout), (result.stderr, sys.stderr)):
             lines = screen.clean(text.encode("utf-8", "replace"), 500)
             if len(lines) > _CELL_LINES:
@@ -172,7 +187,7 @@ class StackMagics(Magics):
             if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
                 return at_hand
         stack = commands.open_tree(o)
-        if at_hand is not None:
+        if at_hand is not None and not at_hand.busy:
             at_hand.close()
         self._made, self._settings = stack, wanted
         return stack
@@ -189,6 +204,35 @@ def _what_is_next(stack: Stack) -> str:
     if stack.next_hook is not None:
         return f"next is {stack.next_hook.name!r} in {stack.next_phase!r}"
     return f"next is {stack.next_phase!r}" if stack.next_phase else "every phase is done"
+
+
+def _check_shell(stack: Stack | None, name: str) -> None:
+    """Refuse what would block until a run in the background gives the shell back."""
+    if name in _NEED_SHELL and stack is not None and stack.busy:
+        raise BadInput(
+            "a run goes on in the background and holds the shell: collect it with %wait stack, or "
+            "stop it in its panel"
+        )
+
+
+def _show_panel(run: Stack | Path, dock: bool) -> Any:
+    if not in_notebook():
+        where = run.run_dir if isinstance(run, Stack) else run
+        return commands.command("status").run(None, Namespace(run=where))
+    from stacknb.widgets import panel_of, panel_of_run
+
+    panel = panel_of(run) if isinstance(run, Stack) else panel_of_run(run)
+    if not dock:
+        return panel  # which shows itself
+    panel.show(dock)
+    return None
+
+
+def _wake_panel(stack: Stack | None) -> None:
+    """Let the panel look at once: what it shows may have changed while nothing ran."""
+    panels = sys.modules.get("stacknb.widgets.panels")
+    if stack is not None and panels is not None:
+        panels.wake(stack)
 
 
 def _absolute(folder: str) -> Path:

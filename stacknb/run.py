@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from stacknb import failures, lifecycle, opening, plugins, screen, services, tasklog, tracing
@@ -55,6 +55,8 @@ class Run:
         Is told every event.
     tick : callable
         Is called about ten times a second while a hook runs.
+    check : callable
+        Is called before each hook; raises Interrupted if the user has stopped the run.
     overlay : Path, optional
         A folder of hooks that the cells of a notebook hold, laid over the tree.
     resumed : bool
@@ -74,6 +76,7 @@ class Run:
         localrc: str,
         emit: Callable[[Event], None],
         tick: Callable[[], None],
+        check: Callable[[], None] = lambda: None,
         overlay: Path | None = None,
         resumed: bool = False,
     ) -> None:
@@ -86,6 +89,7 @@ class Run:
         self.hook: Hook | None = None
         self._emit_to = emit
         self._tick = tick
+        self._check = check
         self._localrc = localrc
         self._overlay = overlay
         self._turn_of: _PhaseTurn | None = None
@@ -165,6 +169,7 @@ class Run:
         before = len(turn.results)
         try:
             while turn.left and not self._given_up:
+                self._check()
                 result = self._source(turn.left[0], trace)
                 turn.left.pop(0)
                 turn.results.append(result)
@@ -316,9 +321,11 @@ class Run:
         gentle = turn.how == "exit" and turn.status == 0 and kind == "hook"
         status = "interrupted" if interrupted else "failed" if failure and not gentle else "ok"
         result = HookResult(label, hook.name, status, turn.status, duration, log, failure)
+        why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
         self.emit(
-            "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log)
-        )
+            "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
+            **why,
+        )  # fmt: skip
         self._note_plugins(turn)
         if gentle:
             self._given_up = True

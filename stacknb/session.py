@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from stacknb import lifecycle
-from stacknb.exceptions import BadInput
+from stacknb.exceptions import BadInput, Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
 from stacknb.results import RunResult
 from stacknb.run import Run
 from stacknb.shell import check_bash, checked_environment
+from stacknb.worker import Worker
 
 __all__ = ["Listener", "Session"]
 
@@ -58,8 +60,11 @@ class Session:
         self._jobs = jobs
         self._env = {**os.environ, **checked_environment(env or {})}
         self.cells = _cells_folder()
+        self.worker: Worker | None = None
         self._run: Run | None = None
         self._lock = threading.RLock()
+        self._depth = 0  # of the calls that give the shell to hooks
+        self._stopping = False
 
     @classmethod
     def resume(cls, run_dir: str | os.PathLike[str]) -> Self:
@@ -114,13 +119,43 @@ class Session:
         """Begin a run, if none is under way; return its directory."""
         return self._begin(self._mode).folder.path
 
+    @property
+    def busy(self) -> bool:
+        """Whether hooks or cells run, in whichever thread."""
+        return self._depth > 0
+
+    def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
+        """Do `work` in a thread: ``stack.start(stack.run)``; it is collected with ``wait()``.
+
+        Parameters
+        ----------
+        work : callable
+            Takes nothing.
+        what : str
+            What it does, for messages.
+
+        Raises
+        ------
+        BadInput
+            If an earlier one goes on.
+        """
+        if self.worker is not None and self.worker.running:
+            what = self.worker.what
+            raise BadInput(f"{what!r} goes on in the background; wait for it or stop it")
+        self.worker = Worker(what, work, self.interrupt)
+        return self.worker
+
     def interrupt(self) -> None:
-        """End the foreground command of the hook that runs, from any thread."""
-        if self._run is not None:
-            self._run.shell.interrupt()
+        """End the foreground command of the hook that runs and with it the run, from any thread."""
+        if self.busy:
+            self._stopping = True
+            if self._run is not None:
+                self._run.shell.interrupt()
 
     def reset(self) -> None:
         """End the run under way, so that the next call begins a new one."""
+        if self.worker is not None and not self.worker.here:
+            self.worker.stop()
         with self._lock:
             run, self._run = self._run, None
             if run is not None:
@@ -141,6 +176,18 @@ class Session:
             return f"<stack of {self.top_dir}, no run yet>"
         return f"<stack of {self.top_dir}: {self._run.result!r}>"
 
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Hold the shell; an interrupt that comes meanwhile finds its end, whenever it comes."""
+        with self._lock:
+            if not self._depth:
+                self._stopping = False
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+
     # -- within ----------------------------------------------------------------------------------
 
     @property
@@ -150,8 +197,11 @@ class Session:
     def _fresh(self, mode: str) -> bool:
         return self._run is None or self._run.mode != mode or self._run.next_phase is None
 
-    def _begin(self, mode: str, anew: bool = False) -> Run:
-        """Return the run under way, or a new one: of another mode, or `anew` after its end."""
+    def _begin(self, mode: str, anew: bool = False, before: Path | None = None) -> Run:
+        """Return the run under way, or a new one: of another mode, or `anew` after its end.
+
+        `before` is the directory of the run that has to go before it.
+        """
         with self._lock:
             run = self._run
             if run is not None and run.mode == mode and not (anew and run.next_phase is None):
@@ -164,6 +214,7 @@ class Session:
                 "jobs": self._jobs,
                 "cpus": os.cpu_count(),
                 "cells": str(self.cells),
+                **({"before": str(before)} if before is not None else {}),
             }
             folder = RunDir.create(self._run_dir, mode, facts)
             self._run_dir = None
@@ -174,14 +225,20 @@ class Session:
         return Run(
             mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,
             jobs=self._jobs, localrc=self._localrc, emit=self._emit, tick=self._tick,
-            overlay=self.cells, resumed=resumed,
+            check=self._check_stop, overlay=self.cells, resumed=resumed,
         )  # fmt: skip
+
+    def _check_stop(self) -> None:
+        if self._stopping:
+            raise Interrupted("stopped between two hooks; the session is usable")
 
     def _emit(self, event: Event) -> None:
         for listener in self.listeners:
             listener.on_event(event)
 
     def _tick(self) -> None:
+        if self._stopping and self._run is not None:  # it came just before the hook
+            self._run.shell.interrupt()
         for listener in self.listeners:
             listener.on_tick()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from stacknb import processes, tasklog
 from stacknb.exceptions import BadInput, Interrupted, LogError, TaskFailed, WaitTimeout
-from stacknb.journal import RunDir
+from stacknb.journal import Event, RunDir
 from stacknb.shell import Shell
 from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of, wait_for_end
 
@@ -32,9 +33,15 @@ class TaskBook:
         self._folder = folder
         self._shell = shell
         self._tasks: dict[str, Task] = {}
+        self._lock = threading.Lock()  # a panel asks from another thread
 
     def all(self) -> dict[str, Task]:
         """Return every task by its name; of several with one name the newest."""
+        with self._lock:
+            self._read()
+        return self._tasks
+
+    def _read(self) -> None:
         for event in self._folder.new_events():
             if event.kind == "task":
                 self._tasks[event.name] = Task(
@@ -45,7 +52,6 @@ class TaskBook:
             task = self._tasks.get(wait["name"])
             if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
                 task.result = _result(task, wait)
-        return self._tasks
 
     def uncollected(self) -> list[Task]:
         """Return the tasks that nobody has waited for, in the order they were started."""
@@ -113,11 +119,14 @@ class TaskBook:
             Is called about ten times a second meanwhile.
         """
         begun = time.time()
+        self._note("wait-start", tasks)
         try:
             left = wait_for_end(tasks, timeout, tick)
         except KeyboardInterrupt:
             waited = ", ".join(repr(task.name) for task in tasks if task.running)
             raise Interrupted(f"stopped waiting for {waited}; it runs on") from None
+        finally:
+            self._note("wait-end", tasks)
         ended = [task for task in tasks if task not in left]
         results = [task.result or self.collect(task, begun) for task in ended]
         if left:
@@ -126,6 +135,14 @@ class TaskBook:
         if not all(results):
             raise TaskFailed(results)
         return results
+
+    def _note(self, kind: str, tasks: Sequence[Task]) -> None:
+        # For whoever watches; what counts is in waits.jsonl.
+        for task in tasks:
+            if task.result is None:
+                log = str(task.log.relative_to(self._folder.path))
+                data = {"log": log, "phase": "", "hook": ""}
+                self._folder.write(Event(kind, time.time(), task.name, data))
 
     def collect(self, task: Task, wait_start: float) -> TaskResult:
         """Take the result of a task that has ended."""
@@ -137,12 +154,18 @@ class TaskBook:
         return task.result
 
     def cancel(self, task: Task) -> TaskResult:
-        """End a task's whole process group, see that it is empty, and take the result."""
+        """End a task's whole process group, see that it is empty, and take the result.
+
+        While a hook runs the result is left for its own wait to take.
+        """
         begun = time.time()
         if task.running:
             self._shell.mark(task.pid, "cancelled")
             processes.end_group(task.pid)
             _close_log(task.log)
+        if task.result is None and self._shell.busy:
+            wait = {"wait_start": begun, "wait_end": time.time(), "exit_code": None}
+            return _result(task, wait)
         return self.collect(task, begun)
 
 

@@ -29,6 +29,8 @@ FLOORS = {
     "commands": ["commands", "author_commands", "timing_commands", "arguments"],
     "dispatcher": ["dispatcher", "background", "authoring", "session", "tables"],
     "one idea each": [
+        "board",
+        "worker",
         "run",
         "taskbook",
         "failures",

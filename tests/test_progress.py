@@ -1,8 +1,12 @@
 import contextlib
 import html
 import io
+import json
+import os
 import re
+import socket
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,29 +15,32 @@ from typing import Any
 import pytest
 
 from stacknb import progress, tasklog
-from stacknb.journal import Event
-from stacknb.progress.board import Board
-from stacknb.progress.notebook import Notebook
+from stacknb.board import Board
+from stacknb.journal import Event, RunDir
+from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
-from stacknb.results import RunResult
 
 CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 
 
 class Run:
-    """Tells a listener the events of a run that never was; its hooks' logs are real files."""
+    """Writes the directory of a run that never was, and tells a listener its events."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder / "run"
         self.listener: Any = None
-        self.stack: Any = SimpleNamespace(tasks={}, run_dir=None, result=None, top_dir="/tree")
-        self.phase, self.log = "", folder
+        self.stack: Any = SimpleNamespace(run_dir=None, result=None, top_dir="/tree")
+        self.phase, self.log = "", self.folder
 
     def tell(self, kind: str, name: str, **data: Any) -> None:
-        self.listener.on_event(Event(kind, 1000.0, name, data))
+        event = Event(kind, time.time(), name, data)
+        self.journal.write(event)
+        self.listener.on_event(event)
 
     def begin(self, mode: str = "stack") -> None:
+        self.journal = RunDir.create(self.folder, mode, {"top_dir": "/tree"})
+        self.stack.run_dir = self.folder
         self.tell("run-start", mode, top_dir="/tree", run_dir=str(self.folder))
 
     def begin_phase(self, name: str, *hooks: str) -> None:
@@ -44,9 +51,8 @@ class Run:
         self.tell("phase-end", self.phase, ok=ok, duration_s=2.0)
 
     def begin_hook(self, name: str) -> None:
-        self.log = tasklog.numbered(self.folder / f"{name}.log")
-        self.header = {"kind": "hook", "name": name, "run": "r", "pid": 1, "start": 1.0}
-        self.log.write_bytes(tasklog.begin_line(self.header))
+        self.log = self.journal.new_log("hook", name, [name], self.phase, os.getpid())
+        self.header = tasklog.read_header(self.log)
         self.tell("hook-start", name, phase=self.phase, log=str(self.log), what="hook")
 
     def prints(self, output: bytes) -> None:
@@ -56,21 +62,31 @@ class Run:
     def tick(self) -> None:
         self.listener.on_tick()
 
-    def end_hook(self, status: str = "ok") -> None:
-        self.prints(tasklog.end_line(self.header, end=2.0, exit_code=0))
-        words = {"status": status, "duration_s": 1.0, "log": str(self.log)}
+    def end_hook(self, status: str = "ok", **more: Any) -> None:
+        self.prints(tasklog.end_line(self.header, end=time.time(), exit_code=0))
+        words = {"status": status, "duration_s": 1.0, "log": str(self.log), **more}
         self.tell("hook-end", self.header["name"], phase=self.phase, **words)
 
-    def hook(self, name: str, output: bytes = b"", status: str = "ok") -> None:
+    def hook(self, name: str, output: bytes = b"", status: str = "ok", **more: Any) -> None:
         self.begin_hook(name)
         self.prints(output)
-        self.end_hook(status)
+        self.end_hook(status, **more)
 
-    def task(self, name: str, state: str, result: Any = None, **more: Any) -> None:
-        self.stack.tasks[name] = SimpleNamespace(
-            name=name, pid=len(self.stack.tasks), state=state, running=state == "running",
-            result=result, log=self.folder / f"{name}.log", started=1000.0, **more,
-        )  # fmt: skip
+    def task(self, name: str, output: bytes = b"", exit_code: int | None = None) -> None:
+        """Start a task; with an exit code it has ended, and its wait too."""
+        log = self.folder / "async" / f"{name}.log"
+        pid = os.getpid() if exit_code is None else 2**22 + 1
+        header = {"name": name, "pid": pid, "run": self.journal.run, "start": time.time(),
+                  "host": socket.gethostname()}  # fmt: skip
+        words = {"pid": pid, "log": f"async/{name}.log", "phase": self.phase, "hook": "10-a.sh"}
+        self.journal.write(Event("task", time.time(), name, words))
+        log.write_bytes(tasklog.begin_line(header) + output)
+        if exit_code is not None:
+            with log.open("ab") as file:
+                file.write(tasklog.end_line(header, end=time.time() + 1, exit_code=exit_code))
+            wait = {"name": name, "exit_code": exit_code, "log": f"async/{name}.log"}
+            with (self.folder / "waits.jsonl").open("a") as file:
+                file.write(json.dumps(wait) + "\n")
 
 
 @pytest.fixture
@@ -117,11 +133,16 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def pictures(run: Run, clock: Clock) -> list[tuple[dict[str, str], bool]]:
-    shown: list[tuple[dict[str, str], bool]] = []
-    run.listener = Notebook(run.stack, lambda bundle, first: shown.append((bundle, first)), clock)
-    return shown
+class Nobody:
+    def on_event(self, event: Event) -> None:
+        pass
+
+
+def summary(run: Run, since: float = 0.0) -> dict[str, str]:
+    """Return what is left of a run in a notebook."""
+    board = Board(lambda: run.stack.run_dir)
+    board.update()
+    return page.bundle(board, since)
 
 
 # -- plain lines ----------------------------------------------------------------------------------
@@ -251,8 +272,7 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
     run.end_phase()
     run.begin_phase("source", "10-a.sh")
     run.begin_hook("10-a.sh")
-    run.task("db", "running")
-    run.stack.tasks["db"].log.write_bytes(b"#stacknb-begin {}\nstep 1\nstep 2\n")
+    run.task("db", b"step 1\nstep 2\n")
     run.prints(b"50 %\r80 %")
     clock.now = 1.0
     run.tick()
@@ -279,11 +299,13 @@ def test_a_terminal_is_drawn_ten_times_a_second_at_most(
 def test_a_terminal_names_eight_tasks_and_counts_the_others(
     run: Run, terminal: Screen, clock: Clock
 ) -> None:
-    for number in range(12):
-        run.task(f"t{number}", "running")
-    run.task("ended", "ok", SimpleNamespace(status="ok"))
     run.begin()
-    picture = CONTROL.sub("", terminal.getvalue())
+    for number in range(12):
+        run.task(f"t{number}")
+    run.task("ended", exit_code=0)
+    clock.now = 1.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
     assert "▶ t7" in picture
     assert "t8" not in picture
     assert "ended" not in picture
@@ -393,149 +415,73 @@ def test_a_display_that_fails_does_not_end_the_run(
 # -- a notebook -----------------------------------------------------------------------------------
 
 
-def test_a_notebook_has_one_display_that_changes(
-    run: Run, pictures: list[tuple[dict[str, str], bool]], clock: Clock
-) -> None:
+@pytest.fixture
+def watched(run: Run) -> Run:
+    run.listener = Nobody()
     run.begin()
-    run.begin_phase("source", "10-a.sh")
-    run.hook("10-a.sh", b"one\n")
-    clock.now = 1.0
+    return run
+
+
+def test_html_and_text_say_the_same(watched: Run) -> None:
+    run = watched
+    run.begin_phase("override_defaults")
     run.end_phase()
-    run.listener.close()
-    assert [first for _, first in pictures] == [True, False]
-    for kind in ("text/plain", "text/html"):
-        assert "one" in pictures[-1][0][kind]
-
-
-def test_a_notebook_is_drawn_only_when_something_changed(
-    run: Run, pictures: list[tuple[dict[str, str], bool]], clock: Clock
-) -> None:
-    run.begin()
-    run.begin_phase("source", "10-a.sh")
-    run.hook("10-a.sh", b"one\n")
-    run.end_phase()
-    for tenth in range(1, 50):
-        clock.now = tenth / 10
-        run.tick()
-    assert len(pictures) == 2
-    run.listener.close()
-    assert len(pictures) == 2
-
-
-def test_html_and_text_say_the_same(
-    run: Run, pictures: list[tuple[dict[str, str], bool]], clock: Clock
-) -> None:
-    run.begin()
     run.begin_phase("source", "10-a.sh", "20-b.sh")
     run.hook("10-a.sh", b"some <b>words</b> & more\n")
-    run.hook("20-b.sh", b"", "failed")
+    why = {"reason": "failed with status 3", "file": "/tree/x", "line": 7, "command": "false <&>"}
+    run.hook("20-b.sh", b"its last words\n", "failed", failure={**why, "status": 3})
     run.end_phase(ok=False)
     run.tell("warning", "mind <this>")
-    run.task("db", "running")
-    run.listener.close()
-    bundle = pictures[-1][0]
-    page = Page(bundle["text/html"])
-    for text in ("some <b>words</b> & more", "mind <this>", "10-a.sh", "failed in source", "db"):
-        assert text in page.text
+    run.task("db")
+    bundle = summary(run)
+    seen = Page(bundle["text/html"])
+    for text in (
+        "some <b>words</b> & more", "mind <this>", "10-a.sh", "failed in source", "db", "1 running",
+        "/tree/x:7", "false <&>", "its last words", "mend it and run 'source' again",
+    ):  # fmt: skip
+        assert text in seen.text
         assert text in bundle["text/plain"]
     assert html.escape("<b>words</b> & more") in bundle["text/html"]
     assert "var(--jp-error-color1, #" in bundle["text/html"]
 
 
-def test_the_hook_that_failed_shows_more_than_the_others(
-    run: Run, pictures: list[tuple[dict[str, str], bool]]
-) -> None:
-    lines = b"".join(b"line %02d\n" % number for number in range(50))
-    run.begin()
-    run.begin_phase("source", "10-a.sh", "20-b.sh")
-    run.hook("10-a.sh", lines)
-    run.hook("20-b.sh", lines, "failed")
-    run.end_phase(ok=False)
-    run.listener.close()
-    text = pictures[-1][0]["text/plain"]
-    assert text.count("| line") == 25
-    assert "45 lines before these, all in 10-a.sh.log" in text
-    assert "30 lines before these, all in 20-b.sh.log" in text
+def test_of_much_output_the_end_is_shown_and_the_log_is_named(watched: Run) -> None:
+    run = watched
+    run.begin_phase("source", "10-a.sh")
+    run.hook("10-a.sh", b"".join(b"line %02d\n" % number for number in range(50)))
+    text = summary(run)["text/plain"]
+    assert text.count("| line") == 5
+    assert "45 lines before these, all in hooks/source/10-a.sh.log" in text
 
 
-def test_a_display_stays_small_whatever_was_printed(
-    run: Run, pictures: list[tuple[dict[str, str], bool]]
-) -> None:
-    run.begin()
-    names = [f"{number}-a.sh" for number in range(10, 90)]
-    for phase in ("source", "stack install", "stack extra"):
+def test_a_summary_stays_small_whatever_was_printed(watched: Run) -> None:
+    run = watched
+    names = [f"{number}-{'a' * 200}.sh" for number in range(10, 90)]
+    for phase in ("override_defaults", "source", "stack install"):
         run.begin_phase(phase, *names)
         for name in names:
-            run.hook(name, b"<&>" * 2000 + b"\n" + b"'" * 5000 + b"\n")
-        run.end_phase()
+            bad = name == names[-1] and phase == "stack install"
+            why = {"reason": "<&>" * 5000, "command": "<" * 90_000} if bad else {}
+            status = "failed" if bad else "ok"
+            run.hook(name, b"<&>" * 2000 + b"\n" + b"'" * 5000 + b"\n", status, failure=why)
+        run.end_phase(ok=not bad)
     for number in range(500):
-        run.task(f"t{number}", "running")
-    run.listener.close()
-    bundle = pictures[-1][0]
-    assert sum(len(text.encode()) for text in bundle.values()) < 50_000
+        run.task(f"t{number}", b"&" * 10_000, exit_code=number % 2)
+    for _ in range(20):
+        run.tell("warning", "&" * 10_000)
+    assert len(json.dumps(summary(run))) < 24_000
 
 
-def test_what_was_too_much_to_read_is_told_by_its_size(
-    run: Run, pictures: list[tuple[dict[str, str], bool]]
-) -> None:
-    run.begin()
-    run.begin_phase("source", "10-a.sh")
-    run.hook("10-a.sh", b"line\n" * (4 << 20))
-    run.listener.close()
-    assert re.search(r"20\.\d MB and more before these", pictures[-1][0]["text/plain"])
+def test_a_cell_tells_what_ran_in_it(watched: Run) -> None:
+    run = watched
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh", b"printed before\n")
+    run.end_phase()
+    later = time.time() + 60
+    assert "printed before" in summary(run)["text/plain"]
+    assert "printed before" not in summary(run, since=later)["text/plain"]
+    assert "✓ override_defaults" in summary(run, since=later)["text/plain"]
 
 
-def test_a_cell_that_runs_nothing_shows_nothing(
-    run: Run, pictures: list[tuple[dict[str, str], bool]]
-) -> None:
-    run.listener.close()
-    assert pictures == []
-
-
-# -- the board ------------------------------------------------------------------------------------
-
-
-def test_a_step_continues_the_board_of_its_run(run: Run) -> None:
-    run.stack.result = RunResult("stack", Path("run"), phases=["override_defaults", "source"])
-    board = Board(run.stack)
-    assert [phase.status for phase in board.phases[:3]] == ["ok", "ok", "to come"]
-    assert board.place("stack pre-install") == "3/7"
-
-
-def test_clean_stands_below_its_unstack_run(run: Run) -> None:
-    run.listener = board = Board(run.stack)
-    run.begin("unstack")
-    run.begin_phase("override_defaults")
-    run.begin("clean")
-    labels = [phase.label for phase in board.phases]
-    assert labels == ["override_defaults", "source", "unstack"] * 1 + [
-        "override_defaults", "source", "clean",
-    ]  # fmt: skip
-
-
-def test_thousands_of_tasks_are_not_all_looked_at(run: Run) -> None:
-    looks = []
-
-    class Task(SimpleNamespace):
-        @property
-        def running(self) -> bool:
-            looks.append(self.name)
-            return False
-
-    for number in range(5000):
-        run.stack.tasks[str(number)] = Task(name=str(number), pid=number, result=None)
-    board = Board(run.stack)
-    assert board.running_tasks(8) == ([], 5000 - 64)
-    assert len(looks) == 64
-    for _ in range(80):
-        board.running_tasks(8)
-    assert board.running_tasks(8) == ([], 0)
-    assert len(looks) == 5000
-
-
-def test_tasks_that_went_wrong_are_shown_before_others(run: Run) -> None:
-    for number in range(10):
-        run.task(f"t{number}", "ok", SimpleNamespace(status="failed" if number == 2 else "ok"))
-    names = [(task.name, state) for task, state in Board(run.stack).ended_tasks(3)]
-    assert ("t2", "failed") in names
-    assert len(names) == 3
+def test_a_stack_without_a_run_says_so(run: Run) -> None:
+    assert summary(run)["text/plain"].startswith("no run yet")

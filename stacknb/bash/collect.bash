@@ -65,6 +65,9 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     [[ $1 == quiet ]] || printf '[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n' \
         "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" $((_stacknb_open - 1))
     _nb_begun=${3:-${EPOCHREALTIME/,/.}}
+    # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
+    [[ $1 == quiet || $BASHPID != "$$" || ${_stacknb_ended[$2]-} ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
     _stacknb_code=${_stacknb_ended[$2]-}
     if [[ -z $_stacknb_code ]]; then
         if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi

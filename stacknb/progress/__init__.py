@@ -30,7 +30,7 @@ def shown(stack: Stack, stream: TextIO | None = None) -> Iterator[View]:
     ----------
     stack : Stack
     stream : text stream, optional
-        Where to; by default the notebook if there is one, otherwise stderr.
+        Where to; by default stderr.
     """
     view = _Guarded(view_of(stack, stream))
     stack.listeners.append(view)
@@ -66,10 +66,6 @@ class _Guarded:
 
 def view_of(stack: Stack, stream: TextIO | None = None) -> View:
     """Return the display that fits: see `shown`."""
-    if stream is None and in_notebook():
-        from stacknb.progress.notebook import Notebook
-
-        return Notebook(stack)
     stream = stream or sys.stderr
     if stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", ""):
         from stacknb.progress.terminal import Terminal

@@ -1,31 +1,34 @@
-"""The picture of a run in a notebook: the same as HTML and as plain text, within a budget."""
+"""The summary of a run as HTML and as plain text: small, and it needs no script and no network."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Protocol
 
-from stacknb.follow import last_line
-from stacknb.progress.board import Board, HookState, PhaseState
-from stacknb.screen import SYMBOLS, clean_line, listed, seconds, size
+from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
+from stacknb.screen import SYMBOLS, clean_line, excerpt, listed, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
-_BUDGET = 12_000  # characters of output in one picture, as HTML
-_TASKS = 20
-_ROWS = 30
+_BUDGET = 2_500  # characters of output in one summary, as HTML
+_WIDTH = 200
+_LAST = 60  # characters of a task's last line
+_TASKS = 12
+_ROWS = 14
+_NOTES = 5
+_NAME = 60
 _COLOURS = {
-    "ok": "var(--jp-success-color1, #388e3c)",
+    "ok": "var(--jp-success-color1, #2e7d32)",
     "running": "var(--jp-brand-color1, #1976d2)",
-    "to come": "var(--jp-content-font-color2, #666)",
-    "waiting": "var(--jp-content-font-color2, #666)",
+    "to come": "var(--jp-content-font-color2, #616161)",
+    "waiting": "var(--jp-content-font-color2, #616161)",
+    "skipped": "var(--jp-content-font-color2, #616161)",
 }
-_BAD = "var(--jp-error-color1, #d32f2f)"
-_DIM = "color:var(--jp-content-font-color2, #666)"
+_BAD = "var(--jp-error-color1, #c62828)"
+_DIM = "color:var(--jp-content-font-color2, #616161)"
 _BOX = (
     "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 13px);"
     "color:var(--jp-content-font-color1, #212121);line-height:1.4"
@@ -34,19 +37,18 @@ _PRE = (
     "margin:0 0 4px 1.5em;padding:2px 8px;overflow-x:auto;font-size:inherit;line-height:1.3;"
     "background:var(--jp-layout-color2, #f5f5f5);color:inherit"
 )
-
-
-class Output(Protocol):
-    """The end of a hook's output; see `Tail`."""
-
-    lines: list[str]
-    count: int
-    left_out: int
+# Where the live panel is shown, the summary behind it is not; and the other way round.
+_STYLE = (
+    "<style>.jp-OutputArea-child:has(.stacknb-panel:not(.stacknb-moved))"
+    " + .jp-OutputArea-child:has(.stacknb-twin),"
+    ".jp-OutputArea-child:not(:has(.stacknb-panel)):has(+ .jp-OutputArea-child .stacknb-twin)"
+    "{display:none}</style>"
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the picture.
+    """A line of the summary.
 
     Attributes
     ----------
@@ -68,118 +70,140 @@ class Row:
     lines: list[str] = field(default_factory=list)
 
 
-def bundle(board: Board, outputs: Mapping[Path, Output], top_dir: Path) -> dict[str, str]:
-    """Return the picture by MIME type."""
-    picture = rows(board, outputs, top_dir)
-    steps = board.phases
-    return {"text/plain": _plain(picture, steps), "text/html": _html(picture, steps)}
+def bundle(board: Board, since: float = 0.0) -> dict[str, str]:
+    """Return the summary by MIME type.
+
+    Parameters
+    ----------
+    board : Board
+    since : float
+        Phases that ended before are not told in detail; epoch seconds.
+    """
+    found = rows(board, since)
+    return {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
 
 
-def rows(board: Board, outputs: Mapping[Path, Output], top_dir: Path) -> list[Row]:
-    """Return the picture line by line."""
-    bad = next((phase for phase in board.phases if phase.status not in _COLOURS), None)
-    state = "complete" if board.complete else "under way"
-    if bad is not None:
-        state = f"{bad.status} in {bad.label}"
-    elif board.phases and board.phases[-1].status != "ok" and board.hook is None:
-        following = next((p.label for p in board.phases if p.status == "to come"), "")
-        state = f"next is {following}" if following else state
-    found = [Row(0, f"{board.mode} of {top_dir}", more=state)]
-    allowed = _lines_allowed(board, outputs)
-    for phase in board.phases:
-        if phase.begun:
-            found += _phase_rows(phase, board, outputs, allowed)
+def rows(board: Board, since: float = 0.0) -> list[Row]:
+    """Return the summary line by line."""
+    if board.run_dir is None:
+        return [Row(0, "no run yet")]
+    found = [Row(0, f"{board.mode} of {board.top_dir}", more=_state(board))]
+    begun = [phase for phase in board.phases if phase.begun and _is_new(phase, since)]
+    allowed = _lines_allowed([hook for phase in begun for hook in phase.hooks])
+    for phase in begun:
+        found += _phase_rows(phase, board, allowed)
+    found += _failure_rows(board)
     found += _task_rows(board)
-    found += [Row(1, "note", more=clean_line(note, 300)) for note in board.notes[-10:]]
+    notes = board.notes[-_NOTES:]
+    found += [Row(1, "note", more=line) for line in _within(notes, _BUDGET, first=True)]
     return [*found, Row(1, "logs", more=str(board.run_dir))]
 
 
-def _lines_allowed(board: Board, outputs: Mapping[Path, Output]) -> dict[Path, int]:
+def _is_new(phase: PhaseState, since: float) -> bool:
+    return phase.status == "running" or phase.begun + (phase.duration_s or 0.0) >= since
+
+
+def _state(board: Board) -> str:
+    state, phase = board.state, board.phase
+    if state in ("failed", "interrupted") and phase is not None:
+        return f"{phase.status} in {phase.label}"
+    if state == "complete":
+        spent = sum(phase.duration_s or 0.0 for phase in board.phases)
+        return f"complete after {seconds(spent)}"
+    if state == "unfinished" and board.next_phase:
+        return f"next is {board.next_phase}"
+    return "ended early" if board.ended else "under way"
+
+
+def _lines_allowed(hooks: list[HookState]) -> dict[Path, list[str]]:
     """Share the budget: the hook that runs or failed first, then the newest."""
-    hooks = [hook for phase in reversed(board.phases) for hook in reversed(phase.hooks)]
-    hooks.sort(key=lambda hook: hook.status == "ok")
-    allowed: dict[Path, int] = {}
+    begun = [hook for hook in reversed(hooks) if hook.begun]
+    begun.sort(key=lambda hook: hook.status == "ok")
+    allowed: dict[Path, list[str]] = {}
     left = _BUDGET
-    for hook in hooks:
-        output = outputs.get(hook.log)
-        if output is None or len(allowed) >= _ROWS:
-            continue
-        most = output.lines[-5 if hook.status == "ok" else -20 :]
-        while (cost := sum(len(escape(line)) for line in most)) > left:
-            most = most[1:]
-        left -= cost
-        allowed[hook.log] = len(most)
+    for hook in begun[:200]:
+        if len(allowed) >= _ROWS or left <= 0:
+            break
+        if hook.status in BAD:
+            continue  # its lines are in the explanation
+        lines = _within(excerpt(hook.log, 5, _WIDTH - 60), left)
+        if lines:
+            left -= sum(len(escape(line)) for line in lines)
+            allowed[hook.log] = lines
     return allowed
 
 
-def _phase_rows(
-    phase: PhaseState, board: Board, outputs: Mapping[Path, Output], allowed: Mapping[Path, int]
-) -> Iterator[Row]:
-    count = f"{len(phase.hooks)} of {phase.expected} hooks" if phase.expected else "no hooks"
-    if len(phase.hooks) >= phase.expected > 0:
-        count = f"{phase.expected} hook{'s' * (phase.expected != 1)}"
-    rows, quiet = [], []
-    for hook in phase.hooks:
-        output = outputs.get(hook.log)
-        if hook.status == "ok" and (output is None or not output.count or hook.log not in allowed):
-            quiet.append(hook.name)
-            continue
-        rows.append(_hook_row(hook, output, allowed.get(hook.log, 0), board))
+def _within(lines: list[str], budget: int, first: bool = False) -> list[str]:
+    """Return the last lines (or the first) that fit; each is cut to a width."""
+    kept = [clean_line(line, _WIDTH) for line in lines]
+    while kept and sum(len(escape(line)) for line in kept) > budget:
+        kept = kept[:-1] if first else kept[1:]
+    return kept
+
+
+def _phase_rows(phase: PhaseState, board: Board, allowed: dict[Path, list[str]]) -> Iterator[Row]:
+    begun = [hook for hook in phase.hooks if hook.begun]
+    expected = len(phase.hooks)
+    count = f"{len(begun)} of {expected} hooks" if expected else "no hooks"
+    if len(begun) >= expected > 0:
+        count = f"{expected} hook{'s' * (expected != 1)}"
+    told = [hook for hook in begun if hook.status != "ok" or hook.log in allowed]
+    quiet = [hook.name[:_NAME] for hook in begun if hook not in told[-_ROWS:]]
     if quiet:
-        count += f"; nothing printed by {listed(quiet, 12)}"
-    took = _spent(phase.duration_s, phase.begun, time.time())
-    yield Row(1, phase.label, phase.status, took, count)
-    yield from rows
+        count += f"; nothing to show of {listed(quiet, 6)}"
+    yield Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
+    for hook in told[-_ROWS:]:
+        lines = [line.replace(f"{board.run_dir}/", "") for line in allowed.get(hook.log, [])]
+        took = _spent(hook.duration_s, hook.begun)
+        yield Row(2, hook.name[:_NAME], hook.status, took, lines=lines)
 
 
-def _hook_row(hook: HookState, output: Output | None, shown: int, board: Board) -> Row:
-    lines = output.lines[-shown:] if output is not None and shown else []
-    more = ""
-    if output is not None and (output.left_out or output.count > len(lines)):
-        count = output.count - len(lines)
-        more = f"{count:,} line{'s' * (count != 1)} before these"
-        if output.left_out:
-            more = f"{size(output.left_out)} and more before these"
-        more += f", all in {_within(board, hook.log)}"
-    took = _spent(hook.duration_s, hook.begun, time.time())
-    return Row(2, hook.name, hook.status, took, more, lines)
-
-
-def _within(board: Board, log: Path) -> Path:
-    """Shorten a path to what follows the run directory, which has a line of its own."""
-    inside = board.run_dir is not None and log.is_relative_to(board.run_dir)
-    return log.relative_to(board.run_dir) if inside and board.run_dir else log
+def _failure_rows(board: Board) -> Iterator[Row]:
+    why = picture(board, 0)["failure"]
+    if why is None:
+        return
+    facts = [("at", why["place"]), ("command", why["command"]), ("status", why["code"])]
+    lines = _within([f"{key:<8}{value}" for key, value in facts if value], _BUDGET, first=True)
+    last = _within([f"  | {line}" for line in why["lines"]], _BUDGET // 2)
+    lines += ["last lines", *last] if last else []
+    lines.append(f"log     {why['log']}")
+    again = f"mend it and run {board.next_phase!r} again" if board.next_phase else ""
+    lines += [f"next    {again}"] if again else []
+    name = clean_line(str(why["hook"]), _NAME)
+    yield Row(1, name, why["status"], more=clean_line(why["reason"], _WIDTH), lines=lines)
 
 
 def _task_rows(board: Board) -> Iterator[Row]:
-    running, more = board.running_tasks(_TASKS)
-    ended = board.ended_tasks(_TASKS - len(running))
-    if not running and not ended:
+    tasks = board.tasks.shown(_TASKS)
+    if not tasks:
         return
-    yield Row(1, "tasks")
-    for task, state in ended:
-        collected = task.result is not None
-        took = seconds(task.result.duration_s) if task.result is not None else ""
-        where = "" if state == "ok" and collected else str(_within(board, task.log))
-        waited = "" if collected else "not waited for yet, "
-        yield Row(2, task.name, state, took, waited + where)
-    for task in running:
-        last = clean_line(last_line(task.log).decode("utf-8", "replace"), 120)
-        yield Row(2, task.name, task.state, _spent(None, task.started, time.time()), last)
-    if more:
-        yield Row(2, f"+{more} more running")
+    counts = ", ".join(f"{count} {status}" for status, count in board.tasks.counts().items())
+    yield Row(1, "tasks", more=counts)
+    yield from (_task_row(task) for task in tasks)
+    if len(board.tasks) > len(tasks):
+        yield Row(2, f"and {len(board.tasks) - len(tasks)} more")
 
 
-def _spent(duration_s: float | None, begun: float, now: float) -> str:
+def _task_row(task: TaskState) -> Row:
+    more = task.last[:_LAST]
+    if not task.live:
+        more = "" if task.collected else "not waited for yet"
+        if task.status != "ok":
+            more = f"{more}, {task.key}".removeprefix(", ")
+    return Row(2, task.name[:_NAME], task.status, _spent(task.duration_s, task.started), more)
+
+
+def _spent(duration_s: float | None, begun: float) -> str:
     if duration_s is not None:
         return seconds(duration_s)
-    # Whole seconds, so that the picture changes no more often.
-    return f"{int(now - begun)} s" if now - begun < 60 else seconds(now - begun)
+    spent = time.time() - begun
+    # Whole seconds, so that the summary changes no more often.
+    return f"{int(spent)} s" if spent < 60 else seconds(spent)
 
 
-def _plain(picture: list[Row], steps: list[PhaseState]) -> str:
+def _plain(found: list[Row], steps: list[PhaseState]) -> str:
     text = []
-    for row in picture:
+    for row in found:
         mark = f"{SYMBOLS.get(row.status, '·')} " if row.status else ""
         words = [f"{mark}{row.name}", row.status if row.status != "ok" else "", row.time]
         more = f"  ({row.more})" if row.more and row.level else f": {row.more}" if row.more else ""
@@ -194,9 +218,9 @@ def _step(phase: PhaseState) -> str:
     return f"{SYMBOLS.get(phase.status, '·')} {phase.label.removeprefix('stack ')}"
 
 
-def _html(picture: list[Row], steps: list[PhaseState]) -> str:
-    parts = [f'<div class="stacknb" style="{_BOX}">']
-    for row in picture:
+def _html(found: list[Row], steps: list[PhaseState]) -> str:
+    parts = [f'{_STYLE}<div class="stacknb-twin" style="{_BOX}">']
+    for row in found:
         mark = _coloured(row.status, SYMBOLS.get(row.status, "·")) + " " if row.status else ""
         name = escape(row.name) if row.level == 2 else f"<b>{escape(row.name)}</b>"
         words = [mark + name]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from stacknb.board import Board
 from stacknb.dispatcher import Stack
 from stacknb.follow import MOST, Follower
 from stacknb.journal import Event
-from stacknb.progress.board import Board
 from stacknb.screen import SYMBOLS, Feed, seconds, size
 
 __all__ = ["Plain", "silence", "writer"]
@@ -35,7 +35,7 @@ class Plain:
         write: Callable[[str], None],
         paint: Callable[[str, str], str] = lambda status, text: text,
     ) -> None:
-        self.board = Board(stack)
+        self.board = Board(lambda: stack.run_dir)
         self._write = write
         self._paint = paint
         self._log: Follower | None = None
@@ -44,11 +44,11 @@ class Plain:
 
     def on_event(self, event: Event) -> None:
         """Show an event, and before it what was printed until then."""
-        self.board.on_event(event)
         name, data = event.name, event.data
         if event.kind == "run-start":
             self._write(f"{name}: {data['top_dir']}, logs in {data['run_dir']}\n")
         elif event.kind == "phase-start":
+            self.board.update()
             count = len(data["hooks"])
             hooks = f"{count} hook{'s' * (count != 1)}" if count else "no hooks"
             self._say("heading", f"── {name} ({self.board.place(name)}, {hooks})")

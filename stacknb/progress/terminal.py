@@ -15,13 +15,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from stacknb.board import PhaseState, TaskState, Waiting, expected, left
 from stacknb.dispatcher import Stack
-from stacknb.follow import last_line
 from stacknb.journal import Event
-from stacknb.progress.board import PhaseState
 from stacknb.progress.plain import Plain, writer
-from stacknb.screen import SYMBOLS, clean_line, seconds
-from stacknb.tasks import Task
+from stacknb.screen import SYMBOLS, seconds
 
 __all__ = ["Terminal"]
 
@@ -91,6 +89,7 @@ class Terminal:
         if self._live is None or self._clock() - self._drawn < _PAUSE_S:
             return
         self._drawn = self._clock()
+        self._board.update()
         try:
             self._live.start()
             with self._console:  # one write for both
@@ -106,13 +105,17 @@ class Terminal:
         now, room = time.time(), max(1, self._console.height - 6)
         yield Text("─" * width, "dim")
         yield from self._steps(now, width)
+        yield from self._outlook(now, width)
         hook = self._board.hook
         if hook is not None:
             text = Text(f"{SYMBOLS['running']} {hook.name}", "bold cyan")
             text.append(f"  {seconds(hook.spent(now))}  ", "not bold")
             yield _cut(text.append(self._plain.partial, "dim"))
-        tasks, more = self._board.running_tasks(min(_TASKS, room))
-        if tasks:
+        waits = self._board.waiting
+        yield from (_cut(_waiting(wait, now)) for wait in waits[:_TASKS])
+        names = {wait.task.key for wait in waits}
+        tasks, more = self._board.tasks.running(min(_TASKS, room))
+        if tasks := [task for task in tasks if task.key not in names]:
             yield _tasks(tasks, now)
         if more:
             yield Text(f"  +{more} more tasks", "dim")
@@ -126,6 +129,20 @@ class Terminal:
                 line = Text()
             line.append_text(step).append("  ")
         yield line
+
+    def _outlook(self, now: float, width: int) -> Iterator[Text]:
+        """Say how far it is and how long it may take, where an earlier run tells."""
+        board = self._board
+        total, rest = expected(board), left(board, now)
+        if total is None or rest is None or board.earlier is None:
+            return
+        spent = sum(phase.spent(now) or 0.0 for phase in board.phases)
+        part = spent / (spent + rest) if spent + rest else 1.0
+        room = max(4, min(30, width - 60))
+        done = round(part * room)
+        text = Text("━" * done, "green").append("━" * (room - done), "dim")
+        about = f"  {part:4.0%}, about {seconds(round(rest))} left, as in the run of "
+        yield _cut(text.append(about + board.earlier.when, "dim"))
 
     def _paint(self, status: str, text: str) -> str:
         if self._console.no_color or self._console.color_system is None:
@@ -153,18 +170,24 @@ def _phase(phase: PhaseState, now: float) -> Text:
     return text
 
 
-def _tasks(tasks: list[Task], now: float) -> Table:
+def _waiting(wait: Waiting, now: float) -> Text:
+    text = Text(f"  … waiting for {wait.task.name}", "yellow")
+    text.append(f"  {seconds(now - wait.since)}", "not bold")
+    if wait.before_s is not None:
+        text.append(f"  (took {seconds(wait.before_s)} last time)", "dim")
+    return text.append(f"  {wait.task.last}", "dim")
+
+
+def _tasks(tasks: list[TaskState], now: float) -> Table:
     table = Table.grid(padding=(0, 2), expand=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for task in tasks:
-        last = clean_line(last_line(task.log).decode("utf-8", "replace"), 300)
-        state = task.state
         table.add_row(
-            Text(f"  {SYMBOLS.get(state, '▶')} {task.name}", _STYLES.get(state, "")),
+            Text(f"  {SYMBOLS.get(task.status, '▶')} {task.name}", _STYLES.get(task.status, "")),
             Text(seconds(now - task.started)),
-            Text(last, "dim"),
+            Text(task.last, "dim"),
         )
     return table
 

@@ -226,12 +226,13 @@ def test_bad_input_is_one_line(kernel: Kernel, tree: Any, line: str, message: st
     assert "\n" not in shown(cell)
 
 
-def test_a_run_has_one_display_that_is_updated(kernel: Kernel, tree: Any) -> None:
+def test_a_run_leaves_a_panel_and_a_summary_that_is_updated(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", 'if [[ $2 == install ]]; then echo "a <b> & c"; sleep 0.3; fi\n')
     cell = kernel.run(f"%stack {tree.path}")
-    assert cell.kinds[0] == "display_data"
-    assert {*cell.kinds[1:]} == {"update_display_data"}
-    assert len(cell.kinds) <= 10 * cell.took_s + 2
+    assert cell.kinds.count("display_data") == 2
+    [view] = [data for data in cell.displays if "text/html" not in data]
+    assert "application/vnd.jupyter.widget-view+json" in view
+    assert cell.kinds.count("update_display_data") <= 10 * cell.took_s + 2
     last = cell.displays[-1]
     assert {*last} == {"text/plain", "text/html"}
     assert "a &lt;b&gt; &amp; c" in last["text/html"]
@@ -241,12 +242,86 @@ def test_a_run_has_one_display_that_is_updated(kernel: Kernel, tree: Any) -> Non
     assert "Async summary" in cell.value
 
 
+def test_a_run_in_the_background_returns_at_once_and_is_collected(
+    kernel: Kernel, tree: Any, until: Until
+) -> None:
+    tree.hook(
+        "10-a.sh", "if [[ $2 == install ]]; then until [[ -e go ]]; do sleep 0.02; done; fi\n"
+    )
+    value = kernel.run(f"%stack {tree.path} --bg").value
+    assert value == "<stack goes on in the background; %wait stack collects it>"
+    assert "'stack' goes on in the background" in shown(kernel.run("%stack step"))
+    assert "a run goes on in the background" in shown(kernel.run("%stack vars"))
+    assert "did not end within 0.1 s" in shown(kernel.run("%wait stack --timeout 0.1"))
+    Path("go").touch()
+    cell = kernel.run("%wait stack")
+    assert "<stack run complete: 7 hooks" in cell.value
+    assert kernel.run("%stack vars HOME").error == {}
+
+
+def test_an_error_in_the_background_is_raised_where_it_is_collected(
+    kernel: Kernel, tree: Any
+) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then false; fi\n")
+    assert kernel.run(f"%stack {tree.path} --bg").error == {}
+    cell = kernel.run("%wait stack")
+    assert shown(cell).startswith("HookFailed: '10-a.sh' failed with status 1 under errexit\n")
+    assert "no task 'stack' was started" in shown(kernel.run("%wait stack"))
+
+
+def test_a_panel_leaves_no_thread_no_comm_and_no_file_behind(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "async_run nap sleep 1000\n")
+    look = (
+        "import gc, os, threading, ipywidgets, comm\n"
+        "def look():\n"
+        "    gc.collect()\n"
+        "    names = [t.name for t in threading.enumerate() if t.name.startswith('stacknb')]\n"
+        # Sockets are the kernel's: it has one for each thread that ever sent, and drops it later.
+        "    open_ones = os.listdir('/proc/self/fd')\n"
+        "    files = [os.path.realpath(f'/proc/self/fd/{number}') for number in open_ones]\n"
+        "    files = [name for name in files if '.log' in name or '.json' in name]\n"
+        "    return names, len(comm.get_comm_manager().comms), files\n"
+    )
+    kernel.run(f"%stack {tree.path} step")
+    kernel.run(look + "from stacknb import widgets; widgets.close_all(); seen = []")
+    for _ in range(4):
+        kernel.run("panel = %stack panel\npanel")
+        assert "stacknb-panel" in kernel.run("look()").value
+        kernel.run("panel.take({'do': 'open', 'log': 'async/nap.log', 'id': '1'})")
+        kernel.run("panel.close(); seen.append(look())")
+    names, comms, files = zip(*eval(kernel.run("print(seen)").text), strict=True)
+    assert names == files == ([],) * 4
+    assert len(set(comms)) == 1
+    assert kernel.run("panel").error["ename"] == "BadInput"
+
+
+def test_two_stacks_with_two_panels_do_not_disturb_each_other(
+    kernel: Kernel, tree: Any, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        extras = tmp_path / name / "extras.d"
+        extras.mkdir(parents=True)
+        wait = f"until [[ -e {tmp_path}/go ]]; do sleep 0.02; done"
+        (extras / f"10-{name}.sh").write_text(f"if [[ $2 == install ]]; then {wait}; fi\n")
+        assert kernel.run(f"%stack {tmp_path / name} --bg").error == {}
+        kernel.run(f"{name} = stacknb.current()")
+    assert kernel.run("one.busy, two.busy").value == "(True, True)"
+    (tmp_path / "go").touch()
+    for name in ("one", "two"):
+        assert "complete: 7 hooks" in kernel.run(f"{name}.worker.wait()").value
+        kernel.run(f"from stacknb import widgets; panel = widgets.panel_of({name})")
+        summary = kernel.run("panel").displays[-1]["text/plain"]
+        assert summary.startswith(f"stack of {tmp_path / name}: complete")
+    assert kernel.run("one.close(); two.close()").error == {}
+
+
 def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo before; false; fi\n")
     cell = kernel.run(f"%stack {tree.path}")
     assert cell.error["ename"] == "HookFailed"
     assert shown(cell).startswith("HookFailed: '10-a.sh' failed with status 1 under errexit\n")
     assert "✗ 10-a.sh failed" in cell.displays[-1]["text/plain"]
+    assert "mend it and run 'stack install' again" in cell.displays[-1]["text/plain"]
 
 
 def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any) -> None:

@@ -1,0 +1,21 @@
+"""What a run looks like now, read from its directory alone: every display that is redrawn reads it.
+
+The same for a run of this process, of another one, and for a run that ended long ago.
+"""
+
+from stacknb.board.board import Board
+from stacknb.board.picture import changes, expected, left, picture
+from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
+
+__all__ = [
+    "BAD",
+    "Board",
+    "HookState",
+    "PhaseState",
+    "TaskState",
+    "Waiting",
+    "changes",
+    "expected",
+    "left",
+    "picture",
+]

@@ -1,0 +1,105 @@
+"""What an earlier run of the same tree took, so that a display can say what is to be expected."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import LogError
+from stacknb.journal import RunDir
+
+__all__ = ["Earlier", "find"]
+
+_MOST = 50  # run directories looked at
+
+
+class Earlier:
+    """An earlier run.
+
+    Parameters
+    ----------
+    run_dir : Path
+    start : float
+        Epoch seconds.
+
+    Attributes
+    ----------
+    phases : dict of str to float
+        Seconds each phase took that ended well.
+    """
+
+    def __init__(self, run_dir: Path, start: float) -> None:
+        self.run_dir = run_dir
+        self.start = start
+        self.phases: dict[str, float] = {}
+        self.complete = False
+        self._tasks: dict[str, float | None] = {}
+        for event in RunDir(run_dir, "").new_events():
+            if event.kind == "phase-end" and event.data.get("ok"):
+                self.phases[event.name] = float(event.data["duration_s"])
+            elif event.kind == "run-end":
+                self.complete = bool(event.data.get("complete"))
+
+    @property
+    def when(self) -> str:
+        """Its beginning in local time: ``22 Nov 17:40``."""
+        return time.strftime("%d %b %H:%M", time.localtime(self.start))
+
+    def task_s(self, name: str) -> float | None:
+        """Return how many seconds the task of that name took, if it ended well."""
+        if name not in self._tasks:
+            self._tasks[name] = self._read(self.run_dir / "async" / f"{name}.log")
+        return self._tasks[name]
+
+    def _read(self, path: Path) -> float | None:
+        try:
+            record = tasklog.read(path)
+        except (OSError, LogError):
+            return None
+        footer = record.footer
+        if footer is None or footer["exit_code"] != 0 or "end" not in footer:
+            return None
+        start = record.header.get("start")
+        return max(0.0, footer["end"] - start) if isinstance(start, int | float) else None
+
+
+def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
+    """Return the newest complete run beside `run_dir` of the same tree and mode, made before it.
+
+    Parameters
+    ----------
+    run_dir : Path
+    facts : dict
+        Its ``run.json``.
+    """
+    candidates = []
+    try:
+        names = sorted(os.listdir(run_dir.parent), reverse=True)
+    except OSError:
+        return None
+    for name in names[:_MOST]:
+        path = run_dir.parent / name
+        if name == "latest" or path == run_dir:
+            continue
+        other = _facts(path)
+        same = all(other.get(key) == facts.get(key) for key in ("top_dir", "mode"))
+        if same and other["start"] < facts.get("start", 0.0):
+            candidates.append((other["start"], path))
+    for start, path in sorted(candidates, reverse=True):
+        earlier = Earlier(path, start)
+        if earlier.complete:
+            return earlier
+    return None
+
+
+def _facts(run_dir: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    known = isinstance(facts, dict) and isinstance(facts.get("start"), int | float)
+    return facts if known else {}

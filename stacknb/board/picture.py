@@ -1,0 +1,211 @@
+"""A board as plain data for JSON, in sections; and what has changed between two of them.
+
+Times are instants (epoch seconds) as far as possible: who shows them counts on by itself, so that
+a second that passes is no change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stacknb import screen
+from stacknb.board.board import Board
+from stacknb.board.states import HookState, PhaseState, TaskState
+from stacknb.follow import last_line
+
+__all__ = ["changes", "expected", "left", "picture"]
+
+Picture = dict[str, Any]
+
+_HOOKS = 40
+_NOTES = 5
+_TAIL = 8
+_KEYED = ("rows",)  # sections of which single entries are sent
+
+
+def picture(board: Board, most: int) -> Picture:
+    """Return what a panel shows.
+
+    Parameters
+    ----------
+    board : Board
+    most : int
+        How many tasks are named.
+
+    Returns
+    -------
+    dict
+        ``run phases hooks tail waiting order counts rows failure notes basis``.
+    """
+    tasks = board.tasks.shown(most)
+    phase = board.phase
+    return {
+        "run": {
+            "mode": board.mode,
+            "tree": board.top_dir,
+            "dir": str(board.run_dir or ""),
+            "begun": board.started,
+            "ended": _ended(board),
+            "state": board.state,
+            "where": phase.label if phase is not None else "",
+            "next": board.next_phase,
+        },
+        "basis": board.earlier.when if board.earlier is not None else "",
+        "phases": [_phase(phase) for phase in board.phases],
+        "hooks": _hooks(board, phase),
+        "tail": _tail(board),
+        "waiting": [
+            {
+                "name": wait.task.name,
+                "since": wait.since,
+                "hook": wait.hook,
+                "last": wait.task.last,
+                "before": _rounded(wait.before_s),
+                "begun": wait.task.started,
+                "log": wait.task.key,
+            }
+            for wait in board.waiting[:_NOTES]
+        ],
+        "order": [task.key for task in tasks],
+        "counts": board.tasks.counts(),
+        "rows": {task.key: _task(task, board) for task in tasks},
+        "failure": _failure(board),
+        "notes": [screen.clean_line(note, 300) for note in board.notes[-_NOTES:]],
+    }
+
+
+def changes(old: Picture, new: Picture) -> Picture:
+    """Return the sections of `new` that are not in `old`; of ``rows`` the entries alone.
+
+    An entry that is gone is None.
+    """
+    found: Picture = {}
+    for key, value in new.items():
+        before = old.get(key)
+        if value == before:
+            continue
+        if key in _KEYED and isinstance(before, dict):
+            entries: dict[str, Any] = dict.fromkeys(before.keys() - value.keys())
+            entries |= {k: v for k, v in value.items() if before.get(k) != v}
+            found[key] = entries
+        else:
+            found[key] = value
+    return found
+
+
+def expected(board: Board) -> float | None:
+    """Return how many seconds all phases took in an earlier run; None if one is not known."""
+    known = [phase.expected_s for phase in board.phases]
+    total = sum(value for value in known if value is not None)
+    return total if known and None not in known else None
+
+
+def left(board: Board, now: float) -> float | None:
+    """Return how many seconds the rest may take, as far as an earlier run tells."""
+    if expected(board) is None:
+        return None
+    total = 0.0
+    for phase in board.phases:
+        if phase.status == "to come":
+            total += phase.expected_s or 0.0
+        elif phase.status == "running":
+            total += max(0.0, (phase.expected_s or 0.0) - (now - phase.begun))
+    return total
+
+
+def _ended(board: Board) -> float | None:
+    """Return the moment at which nothing ran any more."""
+    if board.state == "running":
+        return None
+    ends = [p.begun + p.duration_s for p in board.phases if p.begun and p.duration_s is not None]
+    return round(max(ends), 2) if ends else None
+
+
+def _phase(phase: PhaseState) -> dict[str, Any]:
+    return {
+        "name": phase.label,
+        "status": phase.status,
+        "begun": phase.begun,
+        "took": _rounded(phase.duration_s),
+        "expected": _rounded(phase.expected_s),
+    }
+
+
+def _hooks(board: Board, phase: PhaseState | None) -> list[dict[str, Any]]:
+    if phase is None:
+        return []
+    hooks = phase.hooks
+    if len(hooks) > _HOOKS:  # around the one that runs
+        at = next((n for n, hook in enumerate(hooks) if hook.status == "running"), len(hooks))
+        hooks = hooks[max(0, at - _HOOKS // 2) :][:_HOOKS]
+    return [_hook(hook, board) for hook in hooks]
+
+
+def _hook(hook: HookState, board: Board) -> dict[str, Any]:
+    return {
+        "name": hook.name,
+        "status": hook.status,
+        "begun": hook.begun,
+        "took": _rounded(hook.duration_s),
+        "log": key_of(hook, board),
+    }
+
+
+def key_of(hook: HookState, board: Board) -> str:
+    """Return a hook's log as a path within the run directory; empty before it has begun."""
+    if board.run_dir is None or not hook.begun or not hook.log.is_relative_to(board.run_dir):
+        return ""
+    return str(hook.log.relative_to(board.run_dir))
+
+
+def _tail(board: Board) -> dict[str, Any] | None:
+    """Return the last line that the hook at work has printed."""
+    hook = board.hook
+    if hook is None:
+        return None
+    text = last_line(hook.log).decode("utf-8", "replace")
+    return {"hook": hook.name, "log": key_of(hook, board), "last": screen.clean_line(text, 200)}
+
+
+def _task(task: TaskState, board: Board) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "status": task.status,
+        "begun": task.started,
+        "took": _rounded(task.duration_s),
+        "phase": task.phase,
+        "hook": task.hook,
+        "last": task.last,
+        "collected": task.collected,
+        "before": _rounded(board.before(task)) if task.live else None,
+    }
+
+
+def _failure(board: Board) -> dict[str, Any] | None:
+    hook = board.failed
+    if hook is None:
+        return None
+    why = hook.failure
+    line = why.get("line")
+    place = f"{why.get('file', '')}:{line}" if line else str(why.get("file", ""))
+    return {
+        "hook": hook.name,
+        "status": hook.status,
+        "reason": str(why.get("reason") or _WORDS.get(hook.status, hook.status)),
+        "place": place,
+        "command": screen.clean_line(" ".join(str(why.get("command", "")).split()), 300),
+        "code": why.get("status"),
+        "lines": screen.tail(hook.log, _TAIL, 200),
+        "log": key_of(hook, board),
+        "path": str(hook.log),
+    }
+
+
+_WORDS = {
+    "lost": "ended without a word: its shell is gone (the kernel or the machine was restarted?)",
+    "interrupted": "was interrupted",
+}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

@@ -1,0 +1,129 @@
+"""A log that is open in a panel: its end, then what comes; and a search in all of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import LogError
+from stacknb.follow import Follower
+from stacknb.screen import Feed, clean_line, size
+
+__all__ = ["OpenLog", "search"]
+
+_FIRST = 32 << 10  # bytes shown when it is opened
+_PIECE = 8 << 10  # bytes shown in one update: a log that floods must not flood the browser
+_WIDTH = 500
+_MATCHES = 200
+_PATIENCE_S = 3.0
+_BLOCK = 1 << 20
+
+
+class OpenLog:
+    """The end of one log, and what comes.
+
+    Parameters
+    ----------
+    key : str
+        Its path within the run directory.
+    path : Path
+    """
+
+    def __init__(self, key: str, path: Path) -> None:
+        self.key = key
+        self._path = path
+        self._log = Follower(path)
+        self._feed = Feed(_WIDTH)
+        self._told: tuple[str, bool] | None = None
+        self._ended = False
+        self._skipped = self._log.skip(_FIRST)
+
+    def news(self) -> dict[str, Any] | None:
+        """Return what a panel is to be told, or None if there is nothing."""
+        first = self._told is None
+        if not self._ended and _footer(self._path):
+            self._ended = True
+            self._log.finish()
+        skipped = self._skipped + (0 if first else self._log.skip(2 * _FIRST))
+        self._skipped = 0
+        text = self._feed.take(self._log.read(_FIRST if first else _PIECE))
+        if skipped:
+            _, _, text = text.partition("\n")  # the first line is a part of one
+        state = (self._feed.partial, self._ended)
+        if not text and not skipped and state == self._told:
+            return None
+        self._told = state
+        return {
+            "kind": "log",
+            "key": self.key,
+            "path": str(self._path),
+            "reset": first,
+            "skipped": size(skipped) if skipped else "",
+            "text": text,
+            "partial": self._feed.partial[:_WIDTH],
+            "ended": self._ended,
+        }
+
+
+def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> dict[str, Any]:
+    """Search a whole log, whatever its size, as far as patience goes.
+
+    Parameters
+    ----------
+    key : str
+    path : Path
+    text : str
+        What is searched for; capitals do not matter.
+    patience_s : float
+        Seconds.
+
+    Returns
+    -------
+    dict
+        ``lines``: pairs of line number and line, the first 200; ``words``: how many there are.
+    """
+    wanted = text.lower().encode("utf-8", "replace")
+    found: list[tuple[int, str]] = []
+    count, number, read = 0, 0, 0
+    deadline, rest, cut = time.monotonic() + patience_s, b"", ""
+    with path.open("rb") as file:
+        file.readline()  # the header
+        while block := file.read(_BLOCK):
+            read += len(block)
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            data = whole + newline
+            number = _scan(data, wanted, number, found)
+            count += data.lower().count(wanted) if wanted else 0
+            if time.monotonic() > deadline:
+                cut = f" in the first {size(read)}"
+                break
+    _scan(rest, wanted, number, found)
+    count = max(count, len(found))
+    shown = f", the first {len(found)} shown" if count > len(found) else ""
+    words = f"found {count} times{cut}{shown}" if count else f"not found{cut}"
+    return {"kind": "found", "key": key, "text": text, "lines": found, "words": words}
+
+
+def _scan(data: bytes, wanted: bytes, number: int, found: list[tuple[int, str]]) -> int:
+    """Add the lines of `data` that hold `wanted`; return the number of the last line."""
+    lowered, at, line = data.lower(), 0, number
+    while wanted and len(found) < _MATCHES and (hit := lowered.find(wanted, at)) >= 0:
+        begin = data.rfind(b"\n", 0, hit) + 1
+        end = data.find(b"\n", hit)
+        end = len(data) if end < 0 else end
+        line += data.count(b"\n", at if at else 0, begin)
+        raw = data[begin : min(end, begin + 64 * _WIDTH)].decode("utf-8", "replace")
+        if not raw.startswith("#stacknb-end "):
+            found.append((line + 1, clean_line(raw, _WIDTH)))
+        at = end + 1
+        line += 1
+    return number + data.count(b"\n")
+
+
+def _footer(path: Path) -> bool:
+    try:
+        return tasklog.read(path).footer is not None
+    except (OSError, LogError):
+        return False

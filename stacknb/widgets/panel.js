@@ -1,0 +1,473 @@
+// The live panel. The kernel sends the picture of a run once and then what changes in it; times are
+// instants, so that this side counts the seconds. Rows are kept and changed in place: a row that is
+// built anew would lose the keyboard's focus.
+
+const SYMBOLS = {
+  ok: "✓", failed: "✗", killed: "✗", timeout: "✗", lost: "✗", running: "▶", waiting: "…",
+  "to come": "·", cancelled: "■", interrupted: "■", skipped: "–", complete: "✓", unfinished: "·",
+};
+const WORDS = { waiting: "held back", unfinished: "not finished" };
+const BUTTONS = [
+  ["stop", "■ Stop", "Interrupt the hook and end the run; tasks run on"],
+  ["retry", "↻ Retry the phase", "Run the phase that failed again"],
+  ["step", "▶ Next step", "Run the next phase"],
+  ["rest", "▶▶ Run the rest", "Run every phase that is left"],
+];
+const LINES = 2000; // of an open log
+const PATIENCE_MS = 500;
+
+function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key === "onclick") node.addEventListener("click", value);
+    else if (value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function attribute(node, name, value) {
+  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
+function seconds(value, whole) {
+  if (value < 60) return whole ? `${Math.floor(value)} s` : `${value.toFixed(value < 10 ? 2 : 1)} s`;
+  const minutes = Math.floor(Math.round(value) / 60), rest = Math.round(value) % 60;
+  if (minutes < 60) return `${minutes} min ${String(rest).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+function keyed(parent, keys, make, update) {
+  const known = (parent.kept ??= new Map());
+  for (const [key, node] of known) if (!keys.includes(key)) { node.remove(); known.delete(key); }
+  let before = null;
+  for (const key of keys) {
+    let node = known.get(key);
+    if (!node) known.set(key, (node = make(key)));
+    const place = before ? before.nextSibling : parent.firstChild;
+    if (place !== node) {
+      const focus = node.contains(document.activeElement) ? document.activeElement : null;
+      parent.insertBefore(node, place);
+      focus?.focus();
+    }
+    update(node, key);
+    before = node;
+  }
+}
+
+const short = (label) => label.replace(/^stack /, "");
+
+// A click goes over the widget's own line. A kernel that is busy with a cell answers it only
+// afterwards, so a click that is not confirmed is sent again where such a kernel does listen: over
+// its control channel. The kernel does each click once, by its number.
+function sender(model, said) {
+  const open = new Map();
+  const prefix = Math.random().toString(36).slice(2);
+  let count = 0;
+  const kernel = () => model.widget_manager?.kernel;
+  function control(content) {
+    const k = kernel();
+    if (!k?.sendControlMessage) return;
+    const header = {
+      msg_id: `${prefix}-${++count}`, msg_type: "stacknb_request", session: k.clientId,
+      username: "", version: "5.3", date: new Date().toISOString(),
+    };
+    k.sendControlMessage(
+      { channel: "control", header, parent_header: {}, metadata: {}, content, buffers: [] },
+      false, true,
+    );
+  }
+  function send(action, words = {}) {
+    const id = `${prefix}-${++count}`;
+    const content = { ...words, do: action, id, panel: model.get("panel") };
+    const again = setTimeout(() => control(content), PATIENCE_MS);
+    const late = setTimeout(() => {
+      open.delete(id);
+      if (action === "stop") kernel()?.interrupt?.();
+      else if (action !== "sync") said(false, "The kernel does not answer; it may be busy or gone.");
+    }, 20 * PATIENCE_MS);
+    open.set(id, [again, late]);
+    model.send(content);
+  }
+  send.confirm = (id) => { (open.get(id) ?? []).forEach(clearTimeout); open.delete(id); };
+  send.close = () => [...open.keys()].forEach(send.confirm);
+  return send;
+}
+
+function render({ model, el }) {
+  let S = model.get("picture");
+  let skew = 0, log = null, toast = 0, told = "";
+  const now = () => Date.now() / 1000 + skew;
+  const part = {};
+  const node = (name, tag, attributes, ...children) =>
+    (part[name] = h(tag, { class: `snb-${name}`, ...attributes }, ...children));
+  const send = sender(model, say);
+
+  const button = (text, title, onclick, more = {}) =>
+    h("button", { type: "button", title, onclick, ...more }, text);
+  const logButton = (name) => h("button", {
+    type: "button", class: "snb-name", title: `Open the log of ${name}`,
+    onclick: (event) => openLog(event.currentTarget.dataset.log, name),
+  }, name);
+
+  el.classList.add("stacknb-panel");
+  attribute(el, "role", "region");
+  el.replaceChildren(
+    h("div", { class: "snb-head" },
+      node("state", "span"), node("title", "span"), node("clock", "span"),
+      node("actions", "span", { role: "group", "aria-label": "Actions" },
+        ...BUTTONS.map(([action, text, title]) => button(text, title, (event) => {
+          event.currentTarget.disabled = true;
+          send(action);
+        }, { "data-do": action, hidden: "" })))),
+    node("bar", "div", { role: "progressbar", "aria-label": "Progress of the run",
+      "aria-valuemin": "0", "aria-valuemax": "100" }, h("div")),
+    node("phases", "ol", { "aria-label": "Phases" }),
+    node("hooks", "ul", { "aria-label": "Hooks of the phase" }),
+    node("last", "div"),
+    node("waits", "div", { "aria-label": "Waits" }),
+    node("failure", "div", { role: "group", "aria-label": "What went wrong", hidden: "" }),
+    node("tasks", "div", { hidden: "" },
+      node("counts", "div"),
+      h("div", { class: "snb-scroll" }, h("table", {},
+        h("thead", {}, h("tr", {}, ...["State", "Task", "Time", "Started in", "Last line", ""].map(
+          (text) => h("th", { scope: "col" }, text || h("span", { class: "snb-hidden" }, "Actions"))))),
+        node("rows", "tbody"))),
+      node("more", "div")),
+    node("log", "div", { role: "group", "aria-label": "Log", hidden: "" }),
+    node("notes", "ul", { "aria-label": "Notes" }),
+    node("toast", "div", { role: "status", hidden: "" }),
+    node("live", "div", { class: "snb-hidden", "aria-live": "polite" }),
+  );
+
+  function say(ok, text) {
+    put(part.toast, text);
+    part.toast.hidden = false;
+    part.toast.classList.toggle("snb-bad", !ok);
+    clearTimeout(toast);
+    toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
+  }
+
+  const spent = (entry) => entry.took ?? (entry.begun ? Math.max(0, now() - entry.begun) : 0);
+  const running = (entry) => entry.took == null && entry.begun;
+  const time = (entry) => (entry.begun || entry.took != null) && entry.status !== "to come"
+    ? seconds(spent(entry), running(entry)) : "";
+  function mark(target, status, text) {
+    attribute(target, "data-status", status);
+    put(target, text);
+  }
+
+  // -- the sections -----------------------------------------------------------------------------
+
+  function head() {
+    const run = S.run, phases = S.phases;
+    const at = phases.findLastIndex((phase) => phase.begun) + 1;
+    const word = WORDS[run.state] ?? run.state;
+    mark(part.state, run.state, `${SYMBOLS[run.state] ?? "·"} ${word}`);
+    const where = run.where && run.state !== "complete" ? ` · ${run.where} (${at} of ${phases.length})` : "";
+    const next = run.state === "unfinished" && run.next ? ` · next is ${run.next}` : "";
+    put(part.title, run.mode ? `${run.mode} of ${run.tree.split("/").pop()}${next || where}` : "no run yet");
+    attribute(part.title, "title", `${run.tree}\nlogs in ${run.dir}`);
+    attribute(el, "aria-label", `${run.mode} of ${run.tree}`);
+    for (const item of part.actions.children) {
+      const can = S.can.includes(item.dataset.do);
+      if (item.hidden === can) item.disabled = false;
+      item.hidden = !can;
+    }
+    const text = `${run.mode} ${word}${run.where ? `, ${run.where}` : ""}`;
+    if (told !== text) put(part.live, (told = text));
+  }
+
+  function clock() {
+    const run = S.run, phases = S.phases;
+    if (!run.mode) return;
+    const took = phases.reduce((sum, phase) => sum + (phase.begun ? spent(phase) : 0), 0);
+    const total = phases.length;
+    const known = total && phases.every((phase) => phase.expected != null);
+    let left = 0;
+    for (const phase of phases) {
+      if (phase.status === "to come") left += phase.expected ?? 0;
+      if (phase.status === "running") left += Math.max(0, (phase.expected ?? 0) - spent(phase));
+    }
+    const done = phases.filter((phase) => ["ok", "skipped"].includes(phase.status)).length;
+    const part_ = run.state === "complete" ? 1
+      : known && took + left > 0 ? Math.min(0.99, took / (took + left)) : total ? done / total : 0;
+    const percent = Math.round(100 * part_);
+    attribute(part.bar, "aria-valuenow", String(percent));
+    attribute(part.bar, "data-status", run.state);
+    part.bar.firstChild.style.width = `${percent}%`;
+    let text = took ? seconds(took, run.state === "running") : "";
+    if (known && run.state === "running") {
+      text += ` · about ${seconds(left, true)} left`;
+      attribute(part.clock, "title", `As in the run of ${S.basis}`);
+      text += `, as on ${S.basis}`;
+    }
+    put(part.clock, text);
+  }
+
+  function phases() {
+    keyed(part.phases, S.phases.map((_, number) => number),
+      () => h("li", {}, h("span", { class: "snb-mark" }), h("span", { class: "snb-label" }), h("span", { class: "snb-time" })),
+      (item, number) => {
+        const phase = S.phases[number];
+        const [symbol, label, clocked] = item.children;
+        attribute(item, "data-status", phase.status);
+        put(symbol, SYMBOLS[phase.status] ?? "·");
+        put(label, short(phase.name));
+        const expected = phase.expected != null && ["to come", "running"].includes(phase.status)
+          ? ` of ~${seconds(phase.expected, phase.expected >= 10)}` : "";
+        put(clocked, phase.status === "to come" ? expected.replace(" of ", "") : time(phase) + expected);
+        attribute(item, "aria-label", `${phase.name}: ${phase.status}`);
+        attribute(item, "title", `${phase.name}: ${phase.status}`);
+        if (phase.status === "running") attribute(item, "aria-current", "step");
+        else item.removeAttribute("aria-current");
+      });
+  }
+
+  function hooks() {
+    keyed(part.hooks, S.hooks.map((hook, number) => `${number} ${hook.name}`),
+      (key) => h("li", {}, h("span", { class: "snb-mark" }), logButton(key.replace(/^\d+ /, "")), h("span", { class: "snb-time" })),
+      (item, key) => {
+        const hook = S.hooks[Number.parseInt(key, 10)];
+        const [symbol, name, clocked] = item.children;
+        attribute(item, "data-status", hook.status);
+        put(symbol, SYMBOLS[hook.status] ?? "·");
+        attribute(item, "title", `${hook.name}: ${hook.status}`);
+        name.dataset.log = hook.log;
+        name.disabled = !hook.log;
+        put(clocked, time(hook));
+      });
+    const last = S.tail?.last && !S.waiting.length ? `${S.tail.hook}: ${S.tail.last}` : "";
+    put(part.last, last);
+  }
+
+  function waits() {
+    keyed(part.waits, S.waiting.map((wait) => wait.log),
+      (key) => h("div", {}, h("span", { class: "snb-mark" }, "⧗"), h("span", {}, "Waiting for "),
+        logButton(S.waiting.find((wait) => wait.log === key).name), h("span", { class: "snb-time" }),
+        h("code")),
+      (item, key) => {
+        const wait = S.waiting.find((entry) => entry.log === key);
+        const [, , name, clocked, last] = item.children;
+        name.dataset.log = wait.log;
+        const before = wait.before != null ? `, took ${seconds(wait.before)} last time` : "";
+        const who = wait.hook ? ` by ${wait.hook}` : "";
+        put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it runs since ${seconds(now() - wait.begun, true)}${before}`);
+        put(last, wait.last);
+      });
+  }
+
+  function failure() {
+    const why = S.failure;
+    part.failure.hidden = !why;
+    if (!why) return part.failure.replaceChildren();
+    const facts = [["at", why.place], ["command", why.command], ["status", why.code]]
+      .filter(([, value]) => value != null && value !== "")
+      .flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, h("code", {}, String(value)))]);
+    const open = button("Open the log", why.path, () => openLog(why.log, why.hook));
+    const next = S.can.includes("retry")
+      ? "Mend it and retry the phase; the variables are as the hook left them: %stack vars."
+      : "";
+    part.failure.replaceChildren(
+      h("div", { class: "snb-why" }, h("span", { class: "snb-mark" }, SYMBOLS[why.status] ?? "✗"),
+        h("b", {}, why.hook), ` ${why.reason}`),
+      h("dl", {}, ...facts),
+      ...(why.lines.length ? [h("pre", { tabindex: "0", "aria-label": "Last lines" }, why.lines.join("\n"))] : []),
+      h("div", { class: "snb-next" }, ...(why.log ? [open] : []), h("span", {}, next)));
+  }
+
+  function tasks() {
+    const total = Object.values(S.counts).reduce((sum, count) => sum + count, 0);
+    part.tasks.hidden = !total;
+    put(part.counts, `Tasks: ${Object.entries(S.counts).map(([status, count]) => `${count} ${WORDS[status] ?? status}`).join(", ")}`);
+    keyed(part.rows, S.order.filter((key) => S.rows[key]),
+      (key) => h("tr", {}, h("td"), h("td", {}, logButton(S.rows[key].name)), h("td"), h("td"), h("td"),
+        h("td", {}, button("Cancel", `End the task ${S.rows[key].name} with all it started`, (event) => {
+          event.currentTarget.disabled = true;
+          send("cancel", { name: S.rows[key].name });
+        }))),
+      (item, key) => {
+        const row = S.rows[key];
+        const [state, name, clocked, phase, last, actions] = item.children;
+        const idle = row.status === "ok" && !row.collected ? ", not waited for" : "";
+        attribute(item, "data-status", row.status);
+        put(state, `${SYMBOLS[row.status] ?? "·"} ${WORDS[row.status] ?? row.status}${idle}`);
+        name.firstChild.dataset.log = key;
+        put(clocked, time(row) + (row.before != null ? ` of ~${seconds(row.before, row.before >= 10)}` : ""));
+        put(phase, short(row.phase));
+        put(last, row.last);
+        attribute(last, "title", row.last);
+        const cancel = actions.firstChild;
+        cancel.hidden = !(S.can.includes("cancel") && ["running", "waiting"].includes(row.status));
+      });
+    const folded = total - S.order.length;
+    if (folded > 0 && S.order.length < 500) {
+      if (!part.more.firstChild) part.more.append(button("", "Show more tasks", () => send("more")));
+      put(part.more.firstChild, `and ${folded} more: show them`);
+    } else put(part.more, folded > 0 ? `and ${folded} more` : "");
+  }
+
+  function notes() {
+    keyed(part.notes, S.notes.map((_, number) => number), () => h("li"),
+      (item, number) => put(item, S.notes[number]));
+  }
+
+  // -- an open log ------------------------------------------------------------------------------
+
+  function openLog(key, name) {
+    if (!key) return;
+    if (log?.key === key) return log.search.focus();
+    log = { key, name, lines: [], partial: "", path: "", follow: true };
+    log.pre = h("pre", { tabindex: "0", "aria-label": `Log of ${name}` });
+    log.pre.addEventListener("scroll", () => {
+      if (log) log.follow = log.pre.scrollTop + log.pre.clientHeight >= log.pre.scrollHeight - 20;
+    });
+    log.status = h("span", { class: "snb-time", role: "status" });
+    log.search = h("input", { type: "search", placeholder: "Search; Enter searches the whole log", "aria-label": "Search in the log" });
+    log.search.addEventListener("input", showLog);
+    log.search.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // the notebook has shortcuts of its own
+      if (event.key === "Enter" && log.search.value) {
+        put(log.status, "searching …");
+        send("search", { log: key, text: log.search.value });
+      } else if (event.key === "Escape") closeLog();
+    });
+    part.log.replaceChildren(
+      h("div", { class: "snb-loghead" }, h("b", {}, name), log.search, log.status,
+        button("Copy path", "Copy the path of the log", () => copy(log.path || log.key)),
+        button("✕", "Close the log", closeLog, { "aria-label": "Close the log" })),
+      log.pre);
+    part.log.hidden = false;
+    send("open", { log: key });
+    log.search.focus({ preventScroll: true });
+  }
+
+  function closeLog() {
+    if (!log) return;
+    log = null;
+    part.log.hidden = true;
+    part.log.replaceChildren();
+    send("shut");
+  }
+
+  function takeLog(message) {
+    if (!log || log.key !== message.key) return;
+    if (message.reset) log.lines = [];
+    if (message.skipped) log.lines.push(`… ${message.skipped} left out here; all is in the log`);
+    if (message.text) log.lines.push(...message.text.replace(/\n$/, "").split("\n"));
+    if (log.lines.length > LINES) log.lines.splice(0, log.lines.length - LINES);
+    log.partial = message.partial ?? "";
+    log.path = message.path;
+    log.ended = message.ended;
+    log.found = null;
+    showLog();
+  }
+
+  function showLog() {
+    if (!log) return;
+    const wanted = log.search.value.toLowerCase();
+    let lines = log.partial ? [...log.lines, log.partial] : log.lines;
+    if (log.found) lines = log.found;
+    else if (wanted) lines = lines.filter((line) => line.toLowerCase().includes(wanted));
+    log.pre.textContent = lines.join("\n") || (wanted ? "no such line" : "nothing printed yet");
+    if (!log.found) put(log.status, wanted ? `${lines.length} of the last ${log.lines.length} lines` : log.ended ? "ended" : "live");
+    if (log.follow) log.pre.scrollTop = log.pre.scrollHeight;
+  }
+
+  function takeFound(message) {
+    if (!log || log.key !== message.key || log.search.value !== message.text) return;
+    log.found = message.lines.map(([number, line]) => `${String(number).padStart(6)}  ${line}`);
+    log.follow = false;
+    put(log.status, message.words);
+    showLog();
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      say(true, `Copied ${text}`);
+    } catch {
+      say(false, text); // a page that may not use the clipboard: there to be copied by hand
+    }
+  }
+
+  // -- what the kernel sends ----------------------------------------------------------------------
+
+  const sections = { run: head, can: head, phases, hooks, tail: hooks, waiting: waits, failure,
+    counts: tasks, order: tasks, rows: tasks, notes };
+  function draw(keys) {
+    const what = new Set(keys.map((key) => sections[key]).filter(Boolean));
+    if (keys.includes("waiting")) what.add(hooks);
+    if (keys.includes("can")) what.add(tasks).add(failure);
+    what.add(clock).forEach((section) => section());
+  }
+  function full(picture) {
+    S = picture;
+    skew = S.now - Date.now() / 1000;
+    el.classList.toggle("snb-closed", Boolean(S.closed));
+    draw(Object.keys(sections));
+  }
+  function receive(message) {
+    if (message.kind === "full") full(message.picture);
+    else if (message.kind === "diff") {
+      if (message.n <= S.n) return;
+      if (message.n > S.n + 1) return send("sync");
+      for (const [key, value] of Object.entries(message.set)) {
+        if (key !== "rows") { S[key] = value; continue; }
+        S.rows = { ...S.rows };
+        for (const [row, entry] of Object.entries(value)) {
+          if (entry === null) delete S.rows[row]; else S.rows[row] = entry;
+        }
+      }
+      S.n = message.n;
+      skew = message.now - Date.now() / 1000;
+      draw(Object.keys(message.set));
+    } else if (message.kind === "log") takeLog(message);
+    else if (message.kind === "found") takeFound(message);
+    else if (message.kind === "ack") send.confirm(message.id);
+    else if (message.kind === "said") {
+      say(message.ok, message.text);
+      el.querySelectorAll("button[disabled][title]").forEach((item) => {
+        if (!item.classList.contains("snb-name")) item.disabled = false;
+      });
+    }
+  }
+  const onPicture = () => full(model.get("picture"));
+  model.on("msg:custom", receive);
+  model.on("change:picture", onPicture);
+  full(S);
+  const ticking = setInterval(() => {
+    if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
+      clock(); phases(); hooks(); waits(); tasks();
+    }
+  }, 1000);
+
+  // One run is shown in one cell: its newest. The others go back to their summary.
+  const id = model.get("panel");
+  const moved = (event) => {
+    if (event.detail.panel === id && event.detail.el !== el && el.closest(".jp-Cell")) {
+      el.classList.add("stacknb-moved");
+    }
+  };
+  document.addEventListener("stacknb-shown", moved);
+  requestAnimationFrame(() => {
+    if (el.closest(".jp-Cell")) {
+      document.dispatchEvent(new CustomEvent("stacknb-shown", { detail: { panel: id, el } }));
+    }
+  });
+
+  return () => {
+    clearInterval(ticking);
+    clearTimeout(toast);
+    send.close();
+    document.removeEventListener("stacknb-shown", moved);
+    model.off("msg:custom", receive);
+    model.off("change:picture", onPicture);
+  };
+}
+
+export default { render };

@@ -1,0 +1,263 @@
+"""The live panel: watches a run directory in a thread, and sends what has changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+import weakref
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from stacknb import journal
+from stacknb.board import Board, changes, picture
+from stacknb.dispatcher import Stack
+from stacknb.exceptions import BadInput, StacknbError
+from stacknb.progress import page
+from stacknb.widgets import actions
+from stacknb.widgets.display import Summary, show_widget
+from stacknb.widgets.link import Link
+from stacknb.widgets.openlog import OpenLog, search
+
+__all__ = ["Panel"]
+
+_PAUSE_S = 0.1  # between two updates
+_IDLE_S = 0.5  # where nothing runs
+_SHARE = 0.02  # of one core that updates may take
+_KEY_S = 5.0  # the whole picture is sent again, for pages that missed something
+_YOUNG_S = 3.0  # … and in the first moments always, since a page takes time to load
+_SUMMARY_S = 2.0
+_BEFORE_S = 1.0  # a phase that began so shortly before its panel is told by it
+_TASKS, _MORE = 30, 500
+
+
+class Panel:
+    """A view of one run, or of the runs of one stack, that goes on living.
+
+    Parameters
+    ----------
+    run : Stack or path-like
+        A run directory can be watched; with its stack, it can be acted on too.
+
+    Raises
+    ------
+    BadInput
+        If there is no such run.
+    """
+
+    def __init__(self, run: Stack | str | os.PathLike[str]) -> None:
+        self.closed = False
+        self._stack = weakref.ref(run) if isinstance(run, Stack) else None
+        self._path = None if isinstance(run, Stack) else journal.find(run)
+        self._board = Board(self._where)
+        self._lock = threading.RLock()
+        self._most = _TASKS
+        self._shown: dict[str, Any] = {}
+        self._count = 0
+        self._whole_at = self._young_until = 0.0
+        self._summary: Summary | None = None
+        self._stale = False
+        self._log: OpenLog | None = None
+        self._done: deque[str] = deque(maxlen=500)
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._helpers: list[threading.Thread] = []
+        self._look()
+        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._whole, self.take)
+
+    # -- showing ---------------------------------------------------------------------------------
+
+    def show(self, dock: bool = False) -> None:
+        """Show it here: in the output of the cell, or beside the notebook.
+
+        Raises
+        ------
+        BadInput
+            If it is to be docked and the package ``sidecar`` is missing, or it is closed.
+        """
+        if self._link is None:
+            raise BadInput("this panel is closed; %stack panel makes another")
+        with self._lock:
+            self._young_until = time.monotonic() + _YOUNG_S
+            self._look()
+            show_widget(self._link, f"stacknb: {Path(self._board.top_dir).name}", dock)
+            if not dock:
+                self.leave()
+                self._summary = Summary(time.time() - _BEFORE_S)
+                self._summarise()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="stacknb-panel", daemon=True)
+            self._thread.start()
+
+    def leave(self) -> None:
+        """Leave the summary in its cell as it is; the next cell gets one of its own."""
+        with self._lock:
+            self._summarise()
+            self._summary = None
+
+    def _ipython_display_(self) -> None:
+        self.show()
+
+    def settle(self) -> None:
+        """Bring everything up to date now, so that the end of a run is in its cell."""
+        self.update()
+        with self._lock:
+            self._summarise()
+            if self._link is not None:
+                self._link.send_state("picture")
+
+    def wake(self) -> None:
+        """Look again at once, where nothing ran."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Take it away: its thread, its widget and what it had open; its summary stays."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            self._summarise()
+        self._wake.set()
+        for thread in [self._thread, *self._helpers]:
+            if thread is not None and thread is not threading.current_thread():
+                thread.join()
+        with self._lock:
+            link, self._link, self._log = self._link, None, None
+            self._thread = None
+        if link is not None:
+            link.close()
+
+    def __repr__(self) -> str:
+        return f"<panel of {self._board.run_dir}{', closed' if self.closed else ''}>"
+
+    # -- updates ---------------------------------------------------------------------------------
+
+    def update(self) -> None:
+        """Send what has changed."""
+        with self._lock:
+            before = self._shown
+            self._look()
+            changed = changes(before, self._shown)
+            if changed:
+                self._send_changes(changed)
+                self._stale = True
+            if self._stale and self._summary is not None and self._summary.age_s > _SUMMARY_S:
+                self._summarise()
+            if self._log is not None and (news := self._log.news()) is not None:
+                self._send(news)
+
+    def _send_changes(self, changed: dict[str, Any]) -> None:
+        self._count += 1
+        now = time.monotonic()
+        if now < self._young_until or now - self._whole_at > _KEY_S:
+            self._whole_at = now
+            self._send({"kind": "full", "picture": self._whole()})
+        else:
+            news = {"kind": "diff", "n": self._count, "now": time.time(), "set": changed}
+            self._send(news)
+
+    def _look(self) -> None:
+        self._board.update()
+        stack = self._stack() if self._stack is not None else None
+        can = actions.allowed(stack, self._board)
+        self._shown = {**picture(self._board, self._most), "can": can}
+
+    def _whole(self) -> dict[str, Any]:
+        with self._lock:
+            return {**self._shown, "n": self._count, "now": time.time(), "closed": self.closed}
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _summarise(self) -> None:
+        self._stale = False
+        if self._summary is not None:
+            self._summary.draw(page.bundle(self._board, self._summary.since))
+
+    def _watch(self) -> None:
+        while not self.closed:
+            begun = time.thread_time()
+            self.update()
+            took = time.thread_time() - begun
+            with self._lock:
+                live = self._board.live or "stop" in self._shown["can"] or self._log is not None
+                if not live and self._stack is not None and self._stack() is None:
+                    self._thread = None
+                    return
+            self._wake.wait(max(_PAUSE_S if live else _IDLE_S, took / _SHARE))
+            self._wake.clear()
+
+    def _where(self) -> Path | None:
+        if self._stack is None:
+            return self._path
+        stack = self._stack()
+        return stack.run_dir if stack is not None else None
+
+    # -- clicks ----------------------------------------------------------------------------------
+
+    def take(self, content: dict[str, Any]) -> None:
+        """Do what a click asks for, once; from any thread, and without making it wait.
+
+        Parameters
+        ----------
+        content : dict
+            ``do``, ``id``, and what else the action needs.
+        """
+        number = str(content.get("id"))
+        with self._lock:
+            if self.closed or number in self._done:
+                return
+            self._done.append(number)
+            self._send({"kind": "ack", "id": number})
+            self._helpers = [thread for thread in self._helpers if thread.is_alive()]
+            helper = threading.Thread(
+                target=self._act, args=(content,), name="stacknb-click", daemon=True
+            )
+            self._helpers.append(helper)
+            helper.start()
+
+    def _act(self, content: dict[str, Any]) -> None:
+        try:
+            said = self._do(content)
+        except (StacknbError, OSError, ValueError) as error:
+            self._send({"kind": "said", "ok": False, "text": str(error)})
+        else:
+            if said:
+                self._send({"kind": "said", "ok": True, "text": said})
+        self.wake()
+
+    def _do(self, content: dict[str, Any]) -> str:
+        action = content.get("do")
+        if action == "sync":
+            with self._lock:
+                self._send({"kind": "full", "picture": self._whole()})
+        elif action == "more":
+            self._most = _MORE
+        elif action == "shut":
+            self._log = None
+        elif action == "open":
+            key = str(content.get("log"))
+            opened = OpenLog(key, self._log_path(key))
+            with self._lock:
+                self._log = opened
+        elif action == "search":
+            key = str(content.get("log"))
+            self._send(search(key, self._log_path(key), str(content.get("text"))))
+        else:
+            stack = self._stack() if self._stack is not None else None
+            return actions.do(stack, self._board, content)
+        return ""
+
+    def _log_path(self, key: str) -> Path:
+        run_dir = self._board.run_dir
+        if run_dir is None:
+            raise BadInput("there is no run yet, so there is no log")
+        path = Path(os.path.realpath(run_dir / key))
+        if not path.is_relative_to(os.path.realpath(run_dir)) or path.suffix != ".log":
+            raise BadInput(f"{key!r} is no log of this run")
+        if not path.is_file():
+            raise BadInput(f"log {key!r} is not there yet, or no longer")
+        return path
