@@ -8,13 +8,14 @@
 #   make bench   print the benchmark ratios
 #   make openstack         stack a real OpenStack; downloads 40 MB, takes minutes, says so first
 #   make openstack-clean   its services down, its data gone
+#   make bench-openstack   stack it serially and with tasks, in turns; half an hour
 #   make clean   remove .venv, caches and built files; runs (.stacknb) stay
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := setup
-.PHONY: setup run test lint lab bench openstack openstack-clean clean
+.PHONY: setup run test lint lab bench openstack openstack-clean bench-openstack clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -121,6 +122,9 @@ openstack: setup
 
 openstack-clean: setup
 	@$(PYTHON) notebooks/openstack/stack.py clean $(ARGS)
+
+bench-openstack: setup
+	@$(PYTHON) tests/bench_openstack.py $(ARGS)
 
 # --- the rest ------------------------------------------------------------------------------------
 

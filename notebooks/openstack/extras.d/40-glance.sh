@@ -22,14 +22,15 @@ elif is_service_enabled glance; then
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_glance
         async_run --after venv-glance glance-db glance_manage db_sync
-        async_run --after glance-db glance-metadefs later load_metadefs
+        async_run --after glance-db glance-metadefs load_metadefs
         async_run --after venv-glance glance-samples later make_samples glance glance.api
 
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
         # Accounts and server are made at the same time: glance asks keystone only when it is asked.
         # Nothing of this stops the hook, so that the plugins begin with their accounts at once.
         async_run glance-accounts create_service_accounts glance image
-        async_run --after glance-db \
+        # SQLite has one writer at a time: the server starts when the metadata definitions are in.
+        async_run --after glance-metadefs \
             glance-server start_api glance glance.wsgi.api OS_GLANCE_CONFIG_DIR="$GLANCE_DIR"
         async_run --after service-project --after glance-accounts \
             glance-role openstack role add --project service --user glance admin

@@ -25,6 +25,7 @@ function openstack {
 # create_user NAME: the client reads this command from its standard input, because arguments, and the
 # password among them, show in the list of processes. Its status is then always 1: the answer tells.
 function create_user {
+    { local -; set +x; } 2>/dev/null
     local answer
     answer=$(openstack <<<"user create --domain default --password $(password "$1") -f value -c name $1" || :)
     [[ $answer == "$1"* ]] || die $LINENO "user $1 was not created: $answer"

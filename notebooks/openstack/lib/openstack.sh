@@ -75,6 +75,7 @@ function free_port {
 # make_password NAME and password NAME. They never become variables, and a function that uses one
 # switches xtrace off: so none shows in a log, among the variables or in a list of processes.
 function make_password {
+    { local -; set +x; } 2>/dev/null
     printf '%s=%s\n' "$1" "$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')" >>"$DATA_DIR/passwords"
 }
 
@@ -136,7 +137,7 @@ function start_api {
 # Started is not ready: wait until it answers, but not for one that has ended.
 function wait_for_server { # NAME PORT
     local deadline=$((SECONDS + SERVICE_TIMEOUT))
-    until wait_for_service 2 "http://$SERVICE_HOST:$2/" 2>/dev/null; do
+    until wait_for_service 5 "http://$SERVICE_HOST:$2/" 2>/dev/null; do
         is_running "$1" && ((SECONDS < deadline)) ||
             die $LINENO "$1 does not answer at port $2: see the log of the service $1"
     done

@@ -1,0 +1,159 @@
+"""A real OpenStack: installed, stacked, asked, killed, stacked again. Minutes, and a package index.
+
+``pytest -m "not openstack"`` leaves it out.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stacknb import services, tasklog, timing
+
+pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
+
+TREE = Path(__file__).parents[2] / "notebooks" / "openstack"
+PLACEMENT = ["--plugin", f"placement={TREE / 'plugins' / 'placement'}"]
+LATEST = Path(".stacknb/runs/latest")
+APIS = ("keystone", "glance", "placement")
+
+Left = Callable[[], list[int]]
+Until = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def venvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the virtual environments, which the first stack fills."""
+    return tmp_path_factory.mktemp("venvs")
+
+
+@pytest.fixture(autouse=True)
+def places(
+    sandbox: None, venvs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    monkeypatch.setenv("DEST", str(tmp_path))
+    monkeypatch.setenv("VENVS_DIR", str(venvs))
+    yield
+    records = services.directory(TREE)
+    for name in services.names(records):
+        services.stop(records, name)
+
+
+def start(mode: str, *words: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "stacknb.cli", mode, str(TREE), *PLACEMENT, *words]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def call(mode: str, *words: str) -> str:
+    process = start(mode, *words)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output[-5000:]
+    return output
+
+
+def answer(task: str) -> str:
+    return tasklog.read(LATEST / "async" / f"smoke-{task}.log").output().decode()
+
+
+def ports() -> dict[str, int]:
+    """Return where the services of the last run listen, as the catalog has it."""
+    found = re.findall(r"catalog: (\w+) at 127\.0\.0\.1:(\d+)", answer("catalog"))
+    return {name: int(port) for name, port in found}
+
+
+def listeners(port: int) -> list[str]:
+    """Return the local addresses, in the kernel's notation, at which anybody listens to `port`."""
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    ends = [row[1].rpartition(":") for row in rows if row[3] == "0A"]
+    return [address for address, _, number in ends if int(number, 16) == port]
+
+
+def pid_of(service: str) -> int:
+    return int((services.directory(TREE) / service).read_text().split()[0])
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.resolve().rglob("*") if path.is_file()]
+
+
+def command_lines() -> Iterator[bytes]:
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                yield Path("/proc", entry, "cmdline").read_bytes()
+
+
+def check_answers() -> None:
+    assert "ok    token" in answer("token")
+    assert "pattern" in answer("image")
+    assert "this-machine" in answer("provider")
+    assert sorted(ports()) == sorted(APIS)
+    assert set(timing.load(LATEST).tasks["status"]) == {"ok"}
+
+
+def test_killed_while_it_installs_it_is_stacked_afterwards_and_shows_no_password(
+    venvs: Path, tmp_path: Path, left: Left, until: Until
+) -> None:
+    process = start("stack")
+    until((venvs / "keystone" / "bin" / "python").exists, "pip is about to run", 120)
+    process.kill()
+    process.communicate()
+    until(lambda: not left(), "all of the killed run has ended", 60)
+
+    Path("localrc").write_text("set -x\n")
+    output = call("stack", "--localrc", "localrc")
+    check_answers()
+    assert {tuple(listeners(port)) for port in ports().values()} == {("0100007F",)}  # 127.0.0.1
+
+    file = tmp_path / "data" / "passwords"
+    assert file.stat().st_mode & 0o777 == 0o600
+    passwords = re.findall(r"^.+=(\w{40})$", file.read_text(), re.MULTILINE)
+    assert len(set(passwords)) == 7
+    seen = [output.encode(), *command_lines(), *(path.read_bytes() for path in files(LATEST))]
+    assert [word for word in passwords for text in seen if word.encode() in text] == []
+    holders = [p for p in files(tmp_path / "data") if passwords[0].encode() in p.read_bytes()]
+    assert file in holders
+    assert {path.stat().st_mode & 0o077 for path in holders} == {0}
+
+    os.kill(pid_of("glance"), signal.SIGKILL)
+    addresses = ports()
+    call("unstack")
+    assert left() == []
+    assert [listeners(port) for port in addresses.values()] == [[], [], []]
+    call("clean")
+    assert not (tmp_path / "data").exists()
+    assert sorted(path.parent.name for path in venvs.glob("*/.installed")) == [
+        "client", "glance", "keystone", "placement",
+    ]  # fmt: skip
+
+
+def test_killed_while_it_makes_accounts_it_is_stacked_again_without_tasks(
+    tmp_path: Path, left: Left, until: Until
+) -> None:
+    process = start("stack")
+    accounts = LATEST / "async" / "placement-accounts.log"
+    until(lambda: accounts.exists() and b"user placement" in accounts.read_bytes(), "accounts", 900)
+    process.kill()
+    process.communicate()
+    before = pid_of("keystone")
+
+    call("stack", "--serial")
+    check_answers()
+    assert pid_of("keystone") != before
+    assert timing.load(LATEST).summary()["max_concurrency"] == 1
+
+    addresses = ports()
+    call("clean")
+    assert left() == []
+    assert [listeners(port) for port in addresses.values()] == [[], [], []]
+    assert not (tmp_path / "data").exists()
