@@ -134,21 +134,23 @@ def test_a_json_document_holds_all_and_null_for_what_is_unknown(run: Run, tmp_pa
     assert len(document["waits"]) == 1
 
 
-def test_parquet_is_written_or_what_lacks_is_said(
+def test_parquet_files_hold_the_frames_with_their_dtypes(run: Run, tmp_path: Path) -> None:
+    files = run.to_parquet(tmp_path / "out")
+    assert [file.stem for file in files] == ["tasks", "hooks", "phases", "waits"]
+    for file in files:
+        back, frame = pd.read_parquet(file), getattr(run, file.stem)
+        assert [*back.columns] == [*frame.columns]
+        for column in frame.columns:
+            assert back[column].isna().equals(frame[column].isna())
+            known = frame[column].notna()
+            assert back[column][known].tolist() == frame[column][known].tolist()
+        assert back.dtypes.astype(str).tolist() == frame.dtypes.astype(str).tolist()
+
+
+def test_without_pyarrow_it_is_said_what_lacks(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written: list[Path] = []
-    monkeypatch.setattr(
-        pd.DataFrame, "to_parquet", lambda frame, path, index: written.append(Path(path))
-    )
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "pyarrow")
-    assert run.to_parquet(tmp_path / "out") == written
-    assert [file.name for file in written] == [
-        "tasks.parquet",
-        "hooks.parquet",
-        "phases.parquet",
-        "waits.parquet",
-    ]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(BadInput, match="need 'pyarrow', which is not installed"):
+    with pytest.raises(BadInput, match=r"need 'pyarrow', .*: pip install 'stacknb\[parquet\]'"):
         run.to_parquet(tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import altair as alt
@@ -48,7 +49,7 @@ def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
     phases = run.phases
     phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
     total = phases["duration_s"].sum()
-    said = f"Phases of {run.path}: {len(phases)}, {duration(float(total))} in all"
+    said = f"Phases of {PurePath(run.path).name}: {len(phases)}, {duration(float(total))} in all"
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
 
@@ -75,7 +76,7 @@ def slack_chart(run: Recorded, *, most: int = 40, theme: Theme = "both") -> alt.
     names = tasks["name"].where(~tasks["name"].duplicated(keep=False), numbered)
     of_all = "" if len(shown) == len(tasks) else f" of {len(tasks):,}"
     subtitle = [f"{len(shown):,}{of_all} tasks, longest waits and longest slack first"]
-    said = f"Tasks of {run.path}: {subtitle[0]}"
+    said = f"Tasks of {PurePath(run.path).name}: {subtitle[0]}"
     title = "What became of each task's time"
     return _bars(shown, names.loc[shown.index], _OF_TASK, theme, title, subtitle, said)
 
@@ -124,7 +125,7 @@ def _bars(
     return LayerChart(
         layer=layers,
         data=Rows(rows),
-        width=WIDTH - 120,
+        width=WIDTH - 60,
         height=alt.Step(_BAR),
         title=alt.TitleParams(title, subtitle=subtitle),
         description=said,

@@ -7,7 +7,6 @@ in JupyterLab and still something to look at in exported HTML and in previews.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -20,7 +19,6 @@ __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
 VEGA_LITE = "application/vnd.vegalite.v5+json"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.6.json"  # a name; nothing loads it
 _VERSION = "5.8"  # the oldest that vl-convert has; JupyterLab's is 5.6
-_MOST_SVG = 150_000  # characters; beyond it a PNG is smaller
 _PLACES = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
@@ -60,13 +58,11 @@ class Offline:
         return bytes(made)
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
-        picture: dict[str, Any] = {}
-        svg = self.to_svg()
-        if len(svg) <= _MOST_SVG:
-            picture["image/svg+xml"] = svg
-        else:
-            picture["image/png"] = base64.b64encode(self.to_png(1.5)).decode()
-        return {VEGA_LITE: self.specification(), **picture, "text/plain": self.said()}
+        return {
+            VEGA_LITE: self.specification(),
+            "image/svg+xml": self.to_svg(),  # also of 500 tasks smaller than a PNG
+            "text/plain": self.said(),
+        }
 
 
 class ConcatChart(Offline, alt.VConcatChart):

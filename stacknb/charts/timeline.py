@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 from typing import Any, Literal
 
 import altair as alt
@@ -32,6 +33,7 @@ _TOLD = {
     "begins": "from", "ends": "to", "lasts": "lasted", "waits": "waited for it",
     "uncollected": "uncollected for", "cpu": "CPU",
 }  # fmt: skip
+_UNSURE = ("command", "phase", "hook", "status", "waits", "uncollected", "cpu")
 _TOLD_OF_PHASE = {
     "phase": "phase", "begins": "from", "lasts": "lasted", "works": "hooks at work",
     "waits": "waiting",
@@ -86,7 +88,8 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
         alt.Chart()
         .transform_calculate(begins=_moment("from", begun), ends=_moment("to", begun))
         .transform_calculate(
-            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts"
+            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts",
+            **{key: f"datum['{key}'] || ''" for key in _UNSURE},
         )
         .encode(**spans, tooltip=_tooltip(_TOLD), description="text:N")
     )
@@ -94,7 +97,7 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     scale = alt.Scale(domain=present, range=[KINDS[kind] for kind in present])
     legend = alt.Legend(orient="top", title=None, symbolType="square")
     fill = alt.Fill("kind:N", scale=scale, legend=legend)
-    stroke = alt.Stroke("kind:N", scale=scale, legend=None)  # so that nothing is too short to see
+    stroke = alt.Stroke("kind:N", scale=scale, legend=legend)  # so that nothing is too short to see
     in_main = f"datum.lane == {json.dumps(MAIN_LANE)}"
     thick = max(2.0, height * 0.72)
     layers = [
@@ -194,10 +197,12 @@ def _time(rows: Timeline, field: str = "from", axis: Ruler = "labelled") -> alt.
         look["title"] = "seconds since the start" if is_short else "since the start"
     if is_short:
         ruler = alt.Axis(labelExpr="datum.value / 1000", **look)
-        scale = alt.Scale(domain=[0, whole or 1], nice=False)
+        scale = alt.Scale(nice=False)
     else:
         ruler = alt.Axis(format="%-H:%M:%S" if whole >= 3_600_000 else "%-M:%S", **look)
-        scale = alt.Scale(type="utc", domain=[0, whole])
+        scale = alt.Scale(type="utc")
+    if axis == "none":  # one chart tells the extent; all others share it
+        scale.domain = [0, whole or 1]
     kind = "Q" if is_short else "T"
     return alt.X(f"{field}:{kind}", scale=scale, axis=None if axis == "none" else ruler)
 
@@ -265,7 +270,5 @@ def _in_words(rows: Timeline) -> str:
     path = rows.path.groupby("name", sort=False)["duration_s"].sum().sort_values(ascending=False)
     first = zip(path.index[:3].astype(str), path[:3], strict=True)
     longest = ", ".join(f"{name or MAIN_LANE} {duration(s)}" for name, s in first)
-    return (
-        f"Timeline of {rows.run.path}: {duration(rows.run.elapsed_s)}, {_counts(rows)}; "
-        f"longest on the critical path: {longest}"
-    )
+    name, took = PurePath(rows.run.path).name, duration(rows.run.elapsed_s)
+    return f"Timeline of {name}: {took}, {_counts(rows)}; longest on the critical path: {longest}"

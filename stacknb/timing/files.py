@@ -35,7 +35,9 @@ def write_parquet(frames: Mapping[str, pd.DataFrame], folder: str | os.PathLike[
         If neither pyarrow nor fastparquet is installed, which pandas needs for it.
     """
     if not any(importlib.util.find_spec(name) for name in ("pyarrow", "fastparquet")):
-        raise BadInput("Parquet files need 'pyarrow', which is not installed: pip install pyarrow")
+        raise BadInput(
+            "Parquet files need 'pyarrow', which is not installed: pip install 'stacknb[parquet]'"
+        )
     written = []
     for name, frame in frames.items():
         path = _folder(folder) / f"{name}.parquet"
