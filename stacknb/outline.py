@@ -75,6 +75,8 @@ def outline(text: str, phase: Phase) -> Outline:
         if not code or code.startswith("#"):
             continue
         if depth or _FUNCTION.match(code):  # defined here, called elsewhere
+            if not depth and branches and all(branch.admits(phase) for branch in branches):
+                found.lines += 1
             depth = max(0, depth + code.count("{") - code.count("}"))
             continue
         code = _enter(code, branches)

@@ -27,6 +27,7 @@ _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"
 _BASH_FOLDER = str(Path(__file__).parent / "bash")
 # What our own ERR trap runs, which bash counts among the hook's commands.
 _OF_ERR_TRAP = re.compile(r"\[\[ \S* != |printf '%s\\0' errexit ")
+_QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
 
 
@@ -153,6 +154,7 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             inside = file.startswith(_BASH_FOLDER) and not (task and function == "_stacknb_child")
             ours = in_trap or inside or "_stacknb_" in command
             where = "" if function in ("source", "_stacknb_child") else function
+            command = _QUOTED.sub(lambda word: word[0].replace("\\", ""), command)
             made = Command(
                 file, int(number or 0), where, command, float(when), 0.0, int(depth), task
             )
