@@ -92,7 +92,7 @@ export EXECUTE_NOTEBOOK
 run: setup
 	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	echo "run: 1. $(NOTEBOOK), in a copy of notebooks/"; \
-	tar -cf - --exclude=.dest notebooks | tar -xf - -C "$$work"; \
+	tar -cf - --exclude=.stacknb notebooks | tar -xf - -C "$$work"; \
 	$(PYTHON) -c "$$EXECUTE_NOTEBOOK" "$$work/notebooks/$(NOTEBOOK)"; \
 	echo "run: 2. stack, unstack and clean $(TREE) from the command line"; \
 	$(PYTHON) -m stacknb.cli stack $(TREE) >"$$work/summary" || { status=$$?; cat "$$work/summary"; exit $$status; }; \
@@ -134,4 +134,4 @@ lab: setup
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	@find stacknb tests notebooks -name .dest -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true
+	@find stacknb tests notebooks -name .stacknb -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} + 2>/dev/null || true

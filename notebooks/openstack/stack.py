@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--serial", action="store_true", help="no background tasks")
     asked = parser.parse_args()
 
-    dest = Path(os.environ.get("DEST", TREE / ".dest"))
+    dest = Path(os.environ.get("DEST", TREE / ".stacknb" / "dest"))
     venvs = Path(os.environ.get("VENVS_DIR", dest / "venvs")).absolute()
     os.environ["DATABASE_TYPE"] = asked.database
     os.environ["INSTALL_MARIADB"] = str(asked.install_mariadb)

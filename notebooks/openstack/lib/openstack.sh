@@ -5,7 +5,7 @@
 # the names that DevStack gives to the same things.
 
 # Defaults. ${X:-…} keeps what a user or an override_defaults hook has set before.
-DEST=${DEST:-$TOP_DIR/.dest}
+DEST=${DEST:-$TOP_DIR/.stacknb/dest}
 DATA_DIR=${DATA_DIR:-$DEST/data}
 VENVS_DIR=${VENVS_DIR:-$DEST/venvs}
 PYTHON=${PYTHON:-python3}
