@@ -212,6 +212,7 @@ _stacknb_pass_gate() {
 
 # The rest of what a task needs that is no ordinary one of a hook; here in its own process.
 _stacknb_arrange() {
+    _stacknb_leader=$BASHPID
     if [[ ! $_stacknb_busy && ! $_stacknb_foreign ]]; then # in a hook's turn this trap is there already
         trap '{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); } 2>/dev/null' ERR
         set -E

@@ -70,8 +70,10 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
     _stacknb_code=${_stacknb_ended[$2]-}
     if [[ -z $_stacknb_code ]]; then
+        [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
         if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
         ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+        [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
     fi
     _nb_end=${EPOCHREALTIME/,/.}
     _stacknb_codes[$2]=$_stacknb_code
@@ -104,6 +106,16 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
     printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$2" "$_nb_pid" \
         "$_nb_command" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+# A task that waits for another one gives its place under --jobs back meanwhile, as make does.
+_stacknb_rest() { printf 'rest\x1f%s\n' "$_stacknb_leader" >|"$_stacknb_control/supervisor"; }
+
+_stacknb_go_on() {
+    local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
+    printf 'return\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" >|"$_stacknb_control/supervisor"
+    until [[ -p $_nb_gate ]]; do read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"; done
+    read -r _nb_nothing <"$_nb_gate"
 }
 
 _stacknb_note_failure() { # NAME
@@ -170,7 +182,14 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
     local _nb_status=''
     [[ $_nb_head == *'"pid": '* ]] || return 0
     _nb_head=${_nb_head##*\"pid\": }
-    ((_stacknb_code <= 128)) || _nb_status='"status": "killed", '
+    if [[ -r $_stacknb_control/why.${_nb_head%%[!0-9]*} ]]; then
+        read -r _nb_status <"$_stacknb_control/why.${_nb_head%%[!0-9]*}"
+    elif ((_stacknb_code > 128)); then
+        _nb_status=killed
+    elif ((_stacknb_code == 127)); then
+        _nb_status=lost # nobody knows: a bare `wait` in the hook may have taken its status
+    fi
+    _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
     printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/,/.}" \
         "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2"
 }

@@ -114,6 +114,7 @@ _stacknb_drop_locals() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() {
+    [[ $BASHPID == "$$" ]] || return 0 # a task that was ended before it had set a trap of its own
     { _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced; set +eufxvCE; } 2>/dev/null
     if [[ -o posix ]]; then _stacknb_posix=1; set +o posix; fi
     _stacknb_leaving=1
