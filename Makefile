@@ -2,7 +2,7 @@
 #
 #   make setup   make .venv with the locked packages; every other target does this first
 #   make run     stack the sample tree: from its notebook, then from the command line
-#   make test    ruff, mypy and all tests
+#   make test    ruff, mypy and all tests, some in a real browser (as root on Debian it installs chromium)
 #   make lint    ruff and mypy alone
 #   make lab     open JupyterLab on the first notebook
 #   make bench   print the benchmark ratios
@@ -103,8 +103,18 @@ run: setup
 
 # --- checks --------------------------------------------------------------------------------------
 
-test: lint
+test: lint browser
 	@$(PYTHON) -m pytest
+
+# The panel is tested in a real browser. Without one its tests fail and say so; none is skipped.
+browser:
+	@if ! command -v "$${STACKNB_CHROMIUM:-chromium}" >/dev/null && [[ $$EUID == 0 && -e /etc/debian_version ]]; then \
+	  echo "test: installing Debian's chromium, in which the panel is tested"; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1 \
+	    || { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	    || echo "test: apt-get cannot install chromium: install it by hand, or name yours in STACKNB_CHROMIUM" >&2; \
+	fi
 
 lint: setup
 	@echo "lint: ruff check"; $(PYTHON) -m ruff check --quiet .

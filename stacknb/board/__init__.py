@@ -4,7 +4,7 @@ The same for a run of this process, of another one, and for a run that ended lon
 """
 
 from stacknb.board.board import Board
-from stacknb.board.picture import changes, expected, left, picture
+from stacknb.board.picture import brief, changes, expected, left, picture
 from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "PhaseState",
     "TaskState",
     "Waiting",
+    "brief",
     "changes",
     "expected",
     "left",

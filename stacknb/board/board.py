@@ -69,8 +69,14 @@ class Board:
         self.earlier: earlier.Earlier | None = None
         self._tasks = TaskList(Path())
 
-    def update(self) -> None:
-        """Take in what is new."""
+    def update(self, thoroughly: bool = False) -> None:
+        """Take in what is new.
+
+        Parameters
+        ----------
+        thoroughly : bool
+            Look at every task now, and not at some in each of a few rounds.
+        """
         where = self._where()
         anew = where is not None and where != self.run_dir
         if anew and where is not None:
@@ -83,9 +89,9 @@ class Board:
         for wait in self._folder.new_waits():
             self._tasks.on_wait(wait)
         now = self._clock()
-        if anew or not 0 <= now - self._looked < _LOOK_S:
+        if anew or thoroughly or not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
-            self._tasks.look()
+            self._tasks.look(thoroughly)
             self._doubt_hook(now, anew)
 
     # -- what displays ask for -------------------------------------------------------------------

@@ -13,12 +13,14 @@ from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
 from stacknb.follow import last_line
 
-__all__ = ["changes", "expected", "left", "picture"]
+__all__ = ["brief", "changes", "expected", "left", "picture"]
 
 Picture = dict[str, Any]
 
 _HOOKS = 40
 _NOTES = 5
+_BRIEF = 8  # tasks, hooks and lines …
+_BRIEF_WIDTH = 60  # … and characters of each, in what a notebook keeps
 _TAIL = 8
 _KEYED = ("rows",)  # sections of which single entries are sent
 
@@ -72,6 +74,23 @@ def picture(board: Board, most: int) -> Picture:
         "failure": _failure(board),
         "notes": [screen.clean_line(note, 300) for note in board.notes[-_NOTES:]],
     }
+
+
+def brief(whole: Picture) -> Picture:
+    """Return a picture with the first tasks and hooks only, and with short lines."""
+    order = whole["order"][:_BRIEF]
+    rows = {
+        key: {**whole["rows"][key], "last": whole["rows"][key]["last"][:_BRIEF_WIDTH]}
+        for key in order
+    }
+    why = whole["failure"]
+    if why is not None:
+        lines = [line[:_BRIEF_WIDTH] for line in why["lines"]]
+        why = {**why, "lines": lines, "command": why["command"][:_BRIEF_WIDTH]}
+        why |= {key: why[key][: 4 * _BRIEF_WIDTH] for key in ("reason", "place")}
+    notes = [note[: 2 * _BRIEF_WIDTH] for note in whole["notes"]]
+    hooks = whole["hooks"][:_BRIEF]
+    return {**whole, "order": order, "rows": rows, "failure": why, "notes": notes, "hooks": hooks}
 
 
 def changes(old: Picture, new: Picture) -> Picture:
@@ -191,8 +210,10 @@ def _failure(board: Board) -> dict[str, Any] | None:
     return {
         "hook": hook.name,
         "status": hook.status,
-        "reason": str(why.get("reason") or _WORDS.get(hook.status, hook.status)),
-        "place": place,
+        "reason": screen.clean_line(
+            str(why.get("reason") or _WORDS.get(hook.status, hook.status)), 300
+        ),
+        "place": screen.clean_line(place, 1000),
         "command": screen.clean_line(" ".join(str(why.get("command", "")).split()), 300),
         "code": why.get("status"),
         "lines": screen.tail(hook.log, _TAIL, 200),

@@ -103,7 +103,7 @@ class TaskState:
     phase: str
     hook: str
     started: float
-    status: str = "waiting"
+    status: str = "running"
     duration_s: float | None = None
     last: str = ""
     collected: bool = False

@@ -81,14 +81,13 @@ class TaskList:
         """Take in that the hook which waited has ended."""
         self._waits = {key: wait for key, wait in self._waits.items() if not wait[1]}
 
-    def look(self) -> None:
-        """Look at some of the tasks that may run; at all of them in a few rounds."""
+    def look(self, at_all: bool = False) -> None:
+        """Look at some of the tasks that may run, at all of them in a few rounds; or at once."""
         live = list(self._live.values())
         begin = self._turn % len(live) if live else 0
         self._turn = begin + _LOOKS
-        for task in (live[begin:] + live[:begin])[:_LOOKS]:
-            if task.status == "waiting" and self._size(task) > 0:
-                self._set(task, "running")
+        for task in (live[begin:] + live[:begin])[: None if at_all else _LOOKS]:
+            self._set(task, "running" if self._size(task) > 0 else "waiting")
             if not processes.alive(task.pid):
                 self._read_end(task)
 
@@ -164,8 +163,7 @@ class TaskList:
             return task
         task.size = size
         if task.live:
-            if size > 0:
-                self._set(task, "running")
+            self._set(task, "running" if size > 0 else "waiting")
             text = last_line(self._run_dir / task.key)
         else:
             text = self._read_times(task)

@@ -9,16 +9,16 @@ from html import escape
 from pathlib import Path
 
 from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
-from stacknb.screen import SYMBOLS, clean_line, excerpt, listed, seconds
+from stacknb.screen import SYMBOLS, clean_line, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
-_BUDGET = 2_500  # characters of output in one summary, as HTML
+_BUDGET = 1_500  # characters of output in one summary, as HTML
 _WIDTH = 200
 _LAST = 60  # characters of a task's last line
-_TASKS = 12
-_ROWS = 14
-_NOTES = 5
+_TASKS = 10
+_ROWS = 10
+_NOTES = 4
 _NAME = 60
 _COLOURS = {
     "ok": "var(--jp-success-color1, #2e7d32)",
@@ -147,10 +147,7 @@ def _phase_rows(phase: PhaseState, board: Board, allowed: dict[Path, list[str]])
     count = f"{len(begun)} of {expected} hooks" if expected else "no hooks"
     if len(begun) >= expected > 0:
         count = f"{expected} hook{'s' * (expected != 1)}"
-    told = [hook for hook in begun if hook.status != "ok" or hook.log in allowed]
-    quiet = [hook.name[:_NAME] for hook in begun if hook not in told[-_ROWS:]]
-    if quiet:
-        count += f"; nothing to show of {listed(quiet, 6)}"
+    told = [h for h in begun if h.log in allowed or (h.status != "ok" and h is not board.failed)]
     yield Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
     for hook in told[-_ROWS:]:
         lines = [line.replace(f"{board.run_dir}/", "") for line in allowed.get(hook.log, [])]
@@ -170,7 +167,8 @@ def _failure_rows(board: Board) -> Iterator[Row]:
     again = f"mend it and run {board.next_phase!r} again" if board.next_phase else ""
     lines += [f"next    {again}"] if again else []
     name = clean_line(str(why["hook"]), _NAME)
-    yield Row(1, name, why["status"], more=clean_line(why["reason"], _WIDTH), lines=lines)
+    reason = clean_line(why["reason"], _WIDTH).removeprefix(f"{why['status']} ")
+    yield Row(1, name, why["status"], more=reason, lines=lines)
 
 
 def _task_rows(board: Board) -> Iterator[Row]:

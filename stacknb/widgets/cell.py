@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -43,6 +44,7 @@ def run_in_cell(stack: Stack, what: str, work: Callable[[], Any], stay: bool = T
         from stacknb.widgets.panels import panel_of
 
         panel_of(stack).leave()
+    begun = time.time()
     first = _First()
     stack.listeners.append(first)
     worker = stack.start(work, what)
@@ -53,7 +55,7 @@ def run_in_cell(stack: Stack, what: str, work: Callable[[], Any], stay: bool = T
     if not first.heard.is_set():
         return worker.finish()
     with _unharmed():
-        panel_of(stack).show()
+        panel_of(stack).show(since=begun)
     if not stay:
         return worker
     try:

@@ -229,6 +229,7 @@ function render({ model, el }) {
   }
 
   function hooks() {
+    attribute(part.hooks, "data-phase", S.hooks.length ? `${short(S.run.where)}:` : "");
     keyed(part.hooks, S.hooks.map((hook, number) => `${number} ${hook.name}`),
       (key) => h("li", {}, h("span", { class: "snb-mark" }), logButton(key.replace(/^\d+ /, "")), h("span", { class: "snb-time" })),
       (item, key) => {
@@ -247,7 +248,7 @@ function render({ model, el }) {
 
   function waits() {
     keyed(part.waits, S.waiting.map((wait) => wait.log),
-      (key) => h("div", {}, h("span", { class: "snb-mark" }, "⧗"), h("span", {}, "Waiting for "),
+      (key) => h("div", {}, h("span", { class: "snb-mark" }, "…"), h("span", {}, "Waiting for "),
         logButton(S.waiting.find((wait) => wait.log === key).name), h("span", { class: "snb-time" }),
         h("code")),
       (item, key) => {
@@ -397,7 +398,7 @@ function render({ model, el }) {
 
   // -- what the kernel sends ----------------------------------------------------------------------
 
-  const sections = { run: head, can: head, phases, hooks, tail: hooks, waiting: waits, failure,
+  const sections = { run: head, can: head, basis: clock, phases, hooks, tail: hooks, waiting: waits, failure,
     counts: tasks, order: tasks, rows: tasks, notes };
   function draw(keys) {
     const what = new Set(keys.map((key) => sections[key]).filter(Boolean));

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import journal
-from stacknb.board import Board, changes, picture
+from stacknb.board import Board, brief, changes, picture
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput, StacknbError
 from stacknb.progress import page
@@ -29,7 +29,6 @@ _SHARE = 0.02  # of one core that updates may take
 _KEY_S = 5.0  # the whole picture is sent again, for pages that missed something
 _YOUNG_S = 3.0  # … and in the first moments always, since a page takes time to load
 _SUMMARY_S = 2.0
-_BEFORE_S = 1.0  # a phase that began so shortly before its panel is told by it
 _TASKS, _MORE = 30, 500
 
 
@@ -58,7 +57,7 @@ class Panel:
         self._count = 0
         self._whole_at = self._young_until = 0.0
         self._summary: Summary | None = None
-        self._stale = False
+        self._stale = self._brief = False
         self._log: OpenLog | None = None
         self._done: deque[str] = deque(maxlen=500)
         self._wake = threading.Event()
@@ -69,8 +68,15 @@ class Panel:
 
     # -- showing ---------------------------------------------------------------------------------
 
-    def show(self, dock: bool = False) -> None:
+    def show(self, dock: bool = False, since: float = 0.0) -> None:
         """Show it here: in the output of the cell, or beside the notebook.
+
+        Parameters
+        ----------
+        dock : bool
+            Beside the notebook.
+        since : float
+            The summary does not tell in detail what ended before; epoch seconds.
 
         Raises
         ------
@@ -85,7 +91,7 @@ class Panel:
             show_widget(self._link, f"stacknb: {Path(self._board.top_dir).name}", dock)
             if not dock:
                 self.leave()
-                self._summary = Summary(time.time() - _BEFORE_S)
+                self._summary = Summary(since)
                 self._summarise()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="stacknb-panel", daemon=True)
@@ -102,11 +108,16 @@ class Panel:
 
     def settle(self) -> None:
         """Bring everything up to date now, so that the end of a run is in its cell."""
-        self.update()
         with self._lock:
+            self._board.update(thoroughly=True)
+            self.update()
             self._summarise()
             if self._link is not None:
+                # What an executed notebook keeps; a page that is open gets all of it right after.
+                self._brief = True
                 self._link.send_state("picture")
+                self._brief = False
+                self._send({"kind": "full", "picture": self._whole()})
 
     def wake(self) -> None:
         """Look again at once, where nothing ran."""
@@ -166,7 +177,8 @@ class Panel:
 
     def _whole(self) -> dict[str, Any]:
         with self._lock:
-            return {**self._shown, "n": self._count, "now": time.time(), "closed": self.closed}
+            shown = brief(self._shown) if self._brief else self._shown
+            return {**shown, "n": self._count, "now": time.time(), "closed": self.closed}
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._link is not None:

@@ -137,6 +137,29 @@ class Lab:
                 number,
             )
 
+    def busy(self, number: int) -> bool:
+        """Tell whether a cell runs, or is to run."""
+        prompt = self.page.locator(".jp-CodeCell").nth(number).locator(".jp-InputPrompt")
+        return prompt.inner_text() == "[*]:"
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.shell.currentWidget.context.sessionContext"
+            ".session.kernel.restart() }"
+        )
+
+    def shutdown(self) -> None:
+        """End the kernel."""
+        self.page.evaluate(
+            "async () => { await window.jupyterapp.shell.currentWidget?.context?.sessionContext"
+            "?.shutdown() }"
+        )
+
     def wait_run(self, number: int) -> None:
         """Wait until a cell has run."""
         prompt = self.page.locator(".jp-CodeCell").nth(number).locator(".jp-InputPrompt")

@@ -1,0 +1,372 @@
+"""The panel as people see it: a real JupyterLab in a real browser."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbclient
+import nbformat
+import pytest
+from lab import PATIENCE_MS, Lab, Server, opened, start_browser
+from nbconvert import HTMLExporter
+from playwright.sync_api import Browser, expect, sync_playwright
+
+pytestmark = pytest.mark.timeout(600)
+expect.set_options(timeout=PATIENCE_MS)
+
+UNTIL = "until_there() { until [[ -e $TOP_DIR/$1 ]]; do sleep 0.02; done; }\n"
+LOAD = "%load_ext stacknb"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = start_browser(playwright)
+        yield browser
+        browser.close()
+    # Playwright's loop would stay that of this thread; the kernels of other tests need their own.
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def lab(server: Server, browser: Browser) -> Iterator[Lab]:
+    with opened(server, browser) as lab:
+        yield lab
+        lab.shutdown()
+
+
+@pytest.fixture
+def shop(server: Server, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Return a tree of hooks in the folder of the notebooks; its name is the test's."""
+    path = server.root / f"shop{abs(hash(request.node.name)) % 10**8}"
+    (path / "extras.d").mkdir(parents=True)
+    yield path
+    shutil.rmtree(path)
+
+
+def hook(shop: Path, name: str, text: str, phase: str = "install") -> None:
+    inner = "".join(f"  {line}\n" for line in text.splitlines())
+    code = f"{UNTIL}if [[ $2 == {phase} ]]; then\n{inner}fi\n"
+    (shop / "extras.d" / name).write_text(code)
+
+
+def state(lab: Lab, word: str) -> None:
+    """Wait until the panel shows that state."""
+    expect(lab.panel.locator(".snb-state")).to_contain_text(word)
+
+
+def test_a_panel_appears_and_changes_while_its_cell_is_busy(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "echo first words\nuntil_there one\necho other words\nuntil_there two")
+    hook(shop, "20-b.sh", "echo done")
+    lab.open("live.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    state(lab, "running")
+    panel = lab.panel
+    expect(panel.locator("[aria-current=step]")).to_contain_text("install")
+    expect(panel.locator(".snb-title")).to_contain_text("stack install (4 of 7)")
+    expect(panel.locator(".snb-last")).to_have_text("10-a.sh: first words")
+    (shop / "one").touch()
+    expect(panel.locator(".snb-last")).to_have_text("10-a.sh: other words")
+    assert lab.busy(1)
+    (shop / "two").touch()
+    state(lab, "complete")
+    expect(panel.locator(".snb-phases li[data-status=ok]")).to_have_count(7)
+    expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+    lab.wait_run(1)
+    assert "stack run complete: 14 hooks" in lab.output(1)
+    expect(lab.page.locator(".stacknb-twin")).to_be_hidden()
+
+
+def test_stop_stops_the_run_of_a_busy_cell(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "until_there never")
+    lab.open("stop.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    state(lab, "running")
+    lab.button("Stop").click()
+    state(lab, "interrupted")
+    lab.wait_run(1)
+    assert "'10-a.sh' was interrupted" in lab.output(1)
+    expect(lab.panel.locator(".snb-failure")).to_contain_text("10-a.sh")
+    lab.shoot("stopped")
+
+
+def test_a_wait_is_shown_with_its_task_and_cancel_ends_it(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run db bash -c 'echo loading table 7; sleep 1000'")
+    hook(shop, "20-b.sh", "async_wait db || echo the database is not there")
+    lab.open("cancel.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    waits = lab.panel.locator(".snb-waits")
+    expect(waits).to_contain_text(re.compile("Waiting for db for .* by 20-b.sh"))
+    expect(waits).to_contain_text("loading table 7")
+    row = lab.panel.locator("tbody tr")
+    expect(row).to_contain_text("running")
+    lab.shoot("waiting")
+    lab.button("Cancel").click()
+    expect(lab.panel.locator(".snb-toast")).to_contain_text("task 'db' was cancelled")
+    expect(row).to_contain_text("cancelled")
+    state(lab, "complete")
+    expect(waits).to_be_empty()
+
+
+def test_a_log_opens_goes_on_and_can_be_searched(lab: Lab, shop: Path) -> None:
+    hook(
+        shop, "10-a.sh",
+        "for n in {1..3000}; do echo line $n; done\nuntil_there one\necho the last of them\n"
+        "until_there two",
+    )  # fmt: skip
+    lab.open("log.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    state(lab, "running")
+    lab.button("10-a.sh").click()
+    log = lab.panel.locator(".snb-log pre")
+    expect(log).to_contain_text("line 3000")
+    (shop / "one").touch()
+    expect(log).to_contain_text("the last of them")
+    assert log.evaluate("pre => pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 20")
+    search = lab.panel.get_by_label("Search in the log")
+    search.fill("LAST OF")
+    expect(log).to_have_text("the last of them")
+    search.fill("line 17")
+    search.press("Enter")
+    expect(log).to_contain_text("    17  line 17")  # long gone from the part that was shown
+    expect(lab.panel.locator(".snb-loghead")).to_contain_text("found 111 times")
+    lab.shoot("log")
+    lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lab.button("Copy path").click()
+    expect(lab.panel.locator(".snb-toast")).to_contain_text("hooks/stack-install/10-a.sh.log")
+    search.press("Escape")
+    expect(lab.panel.locator(".snb-log")).to_be_hidden()
+    (shop / "two").touch()
+    state(lab, "complete")
+
+
+def test_a_failure_is_explained_and_its_phase_can_be_retried(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "echo reading the settings\nnosuch --option")
+    lab.open("failure.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    state(lab, "failed")
+    why = lab.panel.locator(".snb-failure")
+    for text in (
+        "10-a.sh", "failed with status 127", f"{shop}/extras.d/10-a.sh:4", "nosuch --option",
+        "reading the settings", "command not found", "retry",
+    ):  # fmt: skip
+        expect(why).to_contain_text(text)
+    lab.wait_run(1)
+    assert "HookFailed: '10-a.sh' failed with status 127" in lab.output(1)
+    lab.shoot("failed")
+    why.get_by_role("button", name="Open the log").click()
+    expect(lab.panel.locator(".snb-log pre")).to_contain_text("reading the settings")
+    hook(shop, "10-a.sh", "echo mended")
+    lab.button("Retry the phase").click()
+    expect(lab.panel.locator(".snb-title")).to_contain_text("next is stack post-config")
+    expect(why).to_be_hidden()
+    lab.button("Next step").click()
+    expect(lab.panel.locator(".snb-title")).to_contain_text("next is stack extra")
+    lab.button("Run the rest").click()
+    state(lab, "complete")
+
+
+def test_a_run_in_the_background_goes_on_after_a_reload_of_the_page(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run slow until_there two\nuntil_there one")
+    cells = [LOAD, f"%stack {shop.name} --bg", "6 * 7", "%wait stack", "%stack panel"]
+    lab.open("background.ipynb", cells)
+    lab.run(0, 1, 2)
+    lab.wait_run(2)
+    assert "42" in lab.output(2)
+    state(lab, "running")
+    lab.save()
+    lab.load()
+    state(lab, "running")
+    lab.button("slow").click()
+    expect(lab.panel.locator(".snb-log")).to_be_visible()
+    (shop / "one").touch()
+    expect(lab.panel.locator(".snb-waits")).to_contain_text("Waiting for slow")
+    lab.run(3)
+    (shop / "two").touch()
+    state(lab, "complete")
+    lab.wait_run(3)
+    assert "stack run complete" in lab.output(3)
+    lab.run(4)
+    lab.wait_run(4)
+    # The panel has moved to the newest cell; the first has its summary.
+    expect(lab.page.locator(".jp-CodeCell").nth(4).locator(".stacknb-panel")).to_be_visible()
+    expect(lab.page.locator(".jp-CodeCell").nth(1).locator(".stacknb-panel")).to_be_hidden()
+    expect(lab.page.locator(".jp-CodeCell").nth(1).locator(".stacknb-twin")).to_be_visible()
+
+
+def test_a_run_is_shown_again_in_another_kernel(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run good echo all is well\nasync_wait good")
+    runs = f"{shop.name}-run"
+    cells = [LOAD, f"%stack {shop.name} --run-dir {runs}", f"%stack panel {runs}"]
+    lab.open("again.ipynb", cells)
+    lab.run(0, 1)
+    state(lab, "complete")
+    lab.wait_run(1)
+    lab.restart()
+    lab.run(0, 2)
+    shown = lab.page.locator(".jp-CodeCell").nth(2).locator(".stacknb-panel")
+    expect(shown.locator(".snb-state")).to_contain_text("complete")
+    shown.get_by_role("button", name="good").click()
+    expect(shown.locator(".snb-log pre")).to_contain_text("all is well")
+    expect(shown.get_by_role("button", name="Next step")).to_be_hidden()
+
+
+def test_hundreds_of_tasks_are_folded_and_what_matters_is_on_top(lab: Lab, shop: Path) -> None:
+    hook(
+        shop, "10-a.sh",
+        "for n in {1..300}; do async_run t$n until_there go; done\n"
+        "async_run broken bash -c 'exit 3'\nuntil_there go",
+    )  # fmt: skip
+    lab.open("many.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.run(0, 1)
+    expect(lab.panel.locator(".snb-counts")).to_have_text(re.compile("300 running"))
+    rows = lab.panel.locator("tbody tr")
+    expect(rows.first).to_contain_text("broken")
+    expect(rows.first).to_contain_text("✗ failed")
+    expect(rows).to_have_count(30)
+    lab.shoot("many")
+    lab.button("and 271 more").click()
+    expect(rows).to_have_count(301)
+    (shop / "go").touch()
+    state(lab, "complete")
+    expect(lab.panel.locator(".snb-counts")).to_have_text("Tasks: 1 failed, 300 ok")
+
+
+def test_the_panel_can_be_docked_beside_the_notebook(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "until_there go")
+    lab.open("dock.ipynb", [LOAD, f"%stack {shop.name} --bg", "%stack panel --dock"])
+    lab.run(0, 1, 2)
+    lab.wait_run(2)
+    docked = lab.page.locator(".stacknb-panel:not(.jp-Cell .stacknb-panel)")
+    expect(docked.locator(".snb-state")).to_contain_text("running")
+    lab.shoot("docked")
+    docked.get_by_role("button", name="Stop").click()
+    expect(docked.locator(".snb-state")).to_contain_text("interrupted")
+
+
+@pytest.mark.parametrize(("theme", "width", "zoom"), [
+    ("JupyterLab Dark", 1100, 1), ("JupyterLab Light", 520, 1), ("JupyterLab Light", 1100, 2),
+])  # fmt: skip
+def test_it_is_readable_dark_narrow_and_at_200_percent(
+    lab: Lab, shop: Path, theme: str, width: int, zoom: int
+) -> None:
+    hook(
+        shop,
+        "10-a.sh",
+        "async_run db bash -c 'echo a line that is rather long, as they are; sleep 1000'",
+    )
+    hook(shop, "20-b.sh", "async_wait db")
+    lab.page.set_viewport_size({"width": width, "height": 800})
+    lab.open("looks.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.page.evaluate(
+        "theme => { window.jupyterapp.commands.execute('application:toggle-left-area');"
+        " window.jupyterapp.commands.execute('apputils:change-theme', {theme}) }",
+        theme,
+    )
+    lab.page.evaluate("zoom => { document.body.style.zoom = zoom }", zoom)
+    lab.run(0, 1)
+    expect(lab.panel.locator(".snb-waits")).to_contain_text("rather long")
+    expect(lab.page.locator(f"body[data-jp-theme-name='{theme}']")).to_be_attached()
+    lab.shoot(f"{theme.split()[1].lower()}-{width}-{zoom}")
+    panel = lab.panel
+    assert panel.evaluate("el => el.scrollWidth <= el.clientWidth")
+    # Every pair of colours that carries words has contrast enough (WCAG AA).
+    for part in (".snb-title", ".snb-clock", ".snb-waits", ".snb-counts", "tbody td", ".snb-state"):
+        assert contrast(lab, part) >= 4.5, part
+    lab.button("Stop").click()
+    state(lab, "interrupted")
+
+
+def contrast(lab: Lab, part: str) -> float:
+    """Return the contrast of a text and what is behind it, as WCAG counts it."""
+    return float(
+        lab.panel.locator(part).first.evaluate("""el => {
+        const rgb = text => text.match(/[\\d.]+/g).map(Number);
+        let under = el;
+        const clear = node => (rgb(getComputedStyle(node).backgroundColor)[3] ?? 1) === 0;
+        while (clear(under)) under = under.parentElement;
+        const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+            .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const [a, b] = [getComputedStyle(el).color, getComputedStyle(under).backgroundColor]
+            .map(rgb).map(light).sort((x, y) => y - x);
+        return (a + 0.05) / (b + 0.05);
+    }""")
+    )
+
+
+def test_it_can_be_used_with_the_keyboard_and_says_what_it_is(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "until_there never")
+    lab.open("keys.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.run(0, 1)
+    state(lab, "running")
+    panel = lab.panel
+    expect(panel).to_have_attribute("role", "region")
+    expect(panel.locator("[aria-live=polite]")).to_contain_text("stack running")
+    expect(panel.get_by_role("list", name="Phases").get_by_role("listitem")).to_have_count(7)
+    log = panel.get_by_role("button", name="10-a.sh")
+    log.focus()
+    lab.page.keyboard.press("Enter")
+    expect(panel.get_by_label("Search in the log")).to_be_focused()
+    lab.page.keyboard.press("Escape")
+    stop = panel.get_by_role("button", name="Stop")
+    stop.focus()
+    lab.page.keyboard.press("Space")
+    state(lab, "interrupted")
+
+
+def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_result(
+    shop: Path, tmp_path: Path, browser: Browser
+) -> None:
+    hook(
+        shop,
+        "10-a.sh",
+        "echo built\nyes 'a very long story' | head -n 200000\nasync_run db echo filled",
+    )
+    hook(shop, "20-b.sh", "false", "post-config")
+    cells = [LOAD, f"%stack {shop}", "%stack panel"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    before = len(json.dumps(notebook))
+    client = nbclient.NotebookClient(notebook, timeout=300, allow_errors=True)
+    client.resources["metadata"] = {"path": str(tmp_path)}
+    client.execute()
+    assert len(json.dumps(notebook)) - before < 50_000
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    page = tmp_path / "executed.html"
+    page.write_text(html)
+    context = browser.new_context(offline=True)
+    shown = context.new_page()
+    shown.goto(page.as_uri())
+    for text in (
+        "failed in stack post-config",
+        "20-b.sh",
+        "a very long story",
+        "all 3.6 MB",
+        "db ok",
+    ):
+        expect(shown.locator(".stacknb-twin").first).to_contain_text(text)
+    expect(shown.locator(".stacknb-twin").first).to_be_visible()
+    if folder := os.environ.get("STACKNB_SCREENSHOTS"):
+        shown.screenshot(path=str(Path(folder) / "exported.png"))
+    context.close()
+
+
+def test_a_missing_browser_is_a_failure_that_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lab.CHROMIUM", "no-such-browser")
+    nobody: Any = None
+    with pytest.raises(AssertionError, match="apt-get install chromium"):
+        start_browser(nobody)

@@ -1,0 +1,363 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from fakerun import Run
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacknb import tasklog
+from stacknb.board import Board, brief, changes, expected, left, picture
+from stacknb.journal import Event, RunDir
+
+LABELS = [
+    "override_defaults", "source", "stack pre-install", "stack install", "stack post-config",
+    "stack extra", "stack test-config",
+]  # fmt: skip
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path)
+    run.begin()
+    return run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def board(run: Run, clock: Clock) -> Board:
+    return Board(lambda: run.folder, clock)
+
+
+def look(board: Board, clock: Clock | None = None) -> Board:
+    board.update(thoroughly=True)
+    return board
+
+
+def test_a_board_without_a_run_is_empty() -> None:
+    board = look(Board(lambda: None))
+    assert (board.run_dir, board.phases, board.state, board.live) == (None, [], "unfinished", False)
+    assert picture(board, 5)["order"] == []
+
+
+def test_phases_and_hooks_go_from_to_come_to_their_end(run: Run, board: Board) -> None:
+    assert [phase.status for phase in look(board).phases] == ["to come"] * 7
+    run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
+    run.hook("10-a.sh")
+    run.begin_hook("20-b.sh")
+    assert [hook.status for hook in look(board).phases[0].hooks] == ["ok", "running"]
+    assert board.hook is not None
+    assert (board.state, board.live, board.hook.name) == ("running", True, "20-b.sh")
+    run.end_hook()
+    run.end_phase()
+    assert [phase.status for phase in look(board).phases] == ["ok"] + ["to come"] * 6
+    assert (board.state, board.next_phase) == ("unfinished", "source")
+    assert board.phases[0].duration_s == 2.0
+
+
+def test_a_board_that_comes_later_says_the_same(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    look(board)
+    run.task("db", b"one\n", exit_code=0)
+    run.hook("10-a.sh")
+    run.end_phase()
+    late = look(Board(lambda: run.folder))
+    assert picture(late, 5) == picture(look(board), 5)
+
+
+def test_a_hook_that_was_not_sourced_is_skipped(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
+    run.hook("20-b.sh")
+    run.end_phase()
+    hooks = {hook.name: hook.status for hook in look(board).phases[0].hooks}
+    assert hooks == {"10-a.sh": "skipped", "20-b.sh": "ok"}
+
+
+def test_phases_after_exit_0_are_skipped_and_the_run_has_ended(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh")
+    run.end_phase()
+    run.tell("run-end", "stack", ok=True, complete=False)
+    assert [phase.status for phase in look(board).phases[1:]] == ["skipped"] * 6
+    assert (board.state, board.next_phase) == ("unfinished", "")
+
+
+def test_a_failure_tells_where_and_why_until_its_phase_begins_again(run: Run, board: Board) -> None:
+    why = {
+        "reason": "failed with status 3",
+        "file": "/x",
+        "line": 7,
+        "command": "a\n b",
+        "status": 3,
+    }
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh", b"the last words\n", "failed", failure=why)
+    run.end_phase(ok=False)
+    failure = picture(look(board), 5)["failure"]
+    assert failure["place"] == "/x:7"
+    assert failure["command"] == "a b"
+    assert failure["lines"] == ["the last words"]
+    assert failure["log"] == "hooks/override_defaults/10-a.sh.log"
+    assert (board.state, board.next_phase) == ("failed", "override_defaults")
+    run.begin_phase("override_defaults", "10-a.sh")
+    assert picture(look(board), 5)["failure"] is None
+
+
+def test_a_phase_stopped_between_two_hooks_was_interrupted(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
+    run.hook("10-a.sh")
+    run.end_phase(ok=False)
+    assert look(board).phases[0].status == "interrupted"
+
+
+def test_a_phase_gone_through_hook_by_hook_is_not_at_work_between_them(
+    run: Run, board: Board, clock: Clock
+) -> None:
+    run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
+    run.hook("10-a.sh")
+    clock.now = time.time()
+    assert look(board).state == "running"
+    clock.now += 2
+    assert (look(board).state, board.live) == ("unfinished", False)
+    assert board.next_phase == "override_defaults"
+
+
+def test_a_hook_whose_shell_is_gone_is_lost(run: Run, clock: Clock) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, pid=2**22 + 1)
+    run.tell("hook-start", "10-a.sh", phase=run.phase, log=str(run.log), what="hook")
+    os.utime(run.log, (time.time() - 100, time.time() - 100))
+    board = look(Board(lambda: run.folder))
+    assert (board.phases[0].status, board.state, board.live) == ("lost", "failed", False)
+    assert picture(board, 5)["failure"]["reason"].startswith("ended without a word")
+
+
+def test_a_shell_that_is_gone_for_a_moment_only_is_not_lost(
+    run: Run, board: Board, clock: Clock
+) -> None:
+    look(board)
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, pid=2**22 + 1)
+    run.header = tasklog.read_header(run.log)
+    run.tell("hook-start", "10-a.sh", phase=run.phase, log=str(run.log), what="hook")
+    assert look(board).state == "running"
+    run.end_hook("failed")
+    run.end_phase(ok=False)
+    assert look(board).state == "failed"
+
+
+def test_a_run_directory_that_was_moved_is_read_where_it_is(run: Run, tmp_path: Path) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh", b"", "failed")
+    run.end_phase(ok=False)
+    run.folder.rename(tmp_path / "elsewhere")
+    board = look(Board(lambda: tmp_path / "elsewhere"))
+    assert board.failed is not None
+    assert board.failed.log.is_file()
+
+
+def test_a_cell_is_no_hook_of_a_phase(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults")
+    run.end_phase()
+    log = run.journal.new_log("cell", "1", ["x"], "", os.getpid())
+    run.tell("hook-start", "1", phase="", log=str(log), what="cell")
+    assert look(board).hook is not None
+    assert [phase.label for phase in board.phases] == LABELS
+    assert board.phases[0].hooks == []
+
+
+def test_clean_stands_below_its_unstack_run(tmp_path: Path) -> None:
+    first = Run(tmp_path, "first")
+    first.begin("unstack")
+    first.begin_phase("override_defaults")
+    first.end_phase()
+    RunDir.create(tmp_path / "second", "clean", {"top_dir": "/tree", "before": str(first.folder)})
+    board = look(Board(lambda: tmp_path / "second"))
+    assert [(phase.label, phase.status) for phase in board.phases] == [
+        ("override_defaults", "ok"), ("source", "to come"), ("unstack", "to come"),
+        ("override_defaults", "to come"), ("source", "to come"), ("clean", "to come"),
+    ]  # fmt: skip
+
+
+# -- tasks ----------------------------------------------------------------------------------------
+
+
+def test_tasks_are_ordered_by_what_matters(run: Run, board: Board) -> None:
+    run.task("done", exit_code=0)
+    run.task("bad", exit_code=3)
+    for name in ("one", "two", "waited"):
+        run.task(name, f"{name} says\n".encode())
+    run.waits("waited")
+    tasks = look(board).tasks.shown(10)
+    assert [task.name for task in tasks] == ["waited", "bad", "one", "two", "done"]
+    assert [task.status for task in tasks] == ["running", "failed", "running", "running", "ok"]
+    assert [task.last for task in tasks[2:4]] == ["one says", "two says"]
+    assert board.tasks.counts() == {"running": 3, "failed": 1, "ok": 1}
+
+
+def test_a_wait_blocks_until_it_is_written_down(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.task("db", b"table 3\n")
+    run.waits("db")
+    [wait] = look(board).waiting
+    assert (wait.task.name, wait.hook, wait.task.last) == ("db", "10-a.sh", "table 3")
+    line = {"name": "db", "exit_code": 0, "log": "async/db.log"}
+    (run.folder / "waits.jsonl").write_text(json.dumps(line) + "\n")
+    assert look(board).waiting == []
+    assert board.tasks["async/db.log"].collected
+
+
+def test_a_wait_of_a_hook_that_was_stopped_blocks_no_longer(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.task("db")
+    run.waits("db")
+    assert len(look(board).waiting) == 1
+    run.end_hook("interrupted")
+    assert look(board).waiting == []
+
+
+def test_a_task_whose_process_is_gone_without_a_footer_is_lost(run: Run, board: Board) -> None:
+    run.task("db", b"one\n")
+    log = run.folder / "async" / "db.log"
+    header = {**tasklog.read_header(log), "pid": 2**22 + 1}
+    log.write_bytes(tasklog.begin_line(header) + b"one\n")
+    words = {"pid": 2**22 + 1, "log": "async/gone.log", "phase": "", "hook": ""}
+    run.journal.write(Event("task", time.time(), "gone", words))
+    (run.folder / "async" / "gone.log").write_bytes(log.read_bytes())
+    assert look(board).tasks["async/gone.log"].status == "lost"
+    assert board.tasks["async/db.log"].status == "running"
+
+
+def test_a_second_task_of_a_name_has_a_row_of_its_own(run: Run, board: Board) -> None:
+    run.task("db", exit_code=1)
+    words = {"pid": os.getpid(), "log": "async/db.2.log", "phase": "", "hook": ""}
+    run.journal.write(Event("task", time.time(), "db", words))
+    states = {task.key: task.status for task in look(board).tasks.shown(5)}
+    assert states == {"async/db.log": "failed", "async/db.2.log": "waiting"}
+
+
+def test_thousands_of_tasks_are_not_all_looked_at(
+    run: Run, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    for number in range(1000):
+        words = {"pid": number, "log": f"async/t{number}.log", "phase": "", "hook": ""}
+        run.journal.write(Event("task", time.time(), f"t{number}", words))
+    monkeypatch.setattr("stacknb.processes.alive", lambda pid: looks.append(pid) or True)
+    board.update()
+    assert len(looks) == 64
+    for _ in range(20):
+        board.tasks.look()
+    assert len(set(looks)) == 1000
+
+
+# -- an earlier run -------------------------------------------------------------------------------
+
+
+def finished(tmp_path: Path, name: str, mode: str = "unstack") -> Run:
+    run = Run(tmp_path, name)
+    run.begin(mode)
+    for label in ("override_defaults", "source", mode):
+        run.begin_phase(label)
+        run.end_phase()
+    run.tell("run-end", mode, ok=True, complete=True)
+    return run
+
+
+def test_times_of_an_earlier_run_are_expected_again(tmp_path: Path) -> None:
+    earlier = finished(tmp_path, "1")
+    earlier.task("db", exit_code=0)
+    run = Run(tmp_path, "2")
+    run.begin("unstack")
+    run.task("db")
+    run.waits("db", hook="")
+    board = look(Board(lambda: run.folder))
+    assert [phase.expected_s for phase in board.phases] == [2.0, 2.0, 2.0]
+    assert (expected(board), left(board, time.time())) == (6.0, 6.0)
+    assert board.earlier is not None
+    assert board.earlier.run_dir == earlier.folder
+    [wait] = board.waiting
+    assert wait.before_s == pytest.approx(1.0, abs=0.5)
+    run.begin_phase("override_defaults")
+    run.end_phase()
+    run.begin_phase("source")
+    begun = look(board).phases[1].begun
+    assert left(board, begun + 0.5) == pytest.approx(3.5)
+    assert left(board, begun + 50) == 2.0
+
+
+def test_runs_of_another_tree_or_mode_or_that_failed_tell_nothing(tmp_path: Path) -> None:
+    finished(tmp_path, "1", "clean")
+    broken = Run(tmp_path, "2")
+    broken.begin("unstack")
+    other = finished(tmp_path, "3")
+    facts = json.loads((other.folder / "run.json").read_text())
+    (other.folder / "run.json").write_text(json.dumps({**facts, "top_dir": "/other"}))
+    (tmp_path / "4").mkdir()
+    (tmp_path / "4" / "run.json").write_text("{")
+    run = Run(tmp_path, "5")
+    run.begin("unstack")
+    board = look(Board(lambda: run.folder))
+    assert board.earlier is None
+    assert (expected(board), left(board, 0.0)) == (None, None)
+
+
+# -- pictures -------------------------------------------------------------------------------------
+
+ROWS = st.dictionaries(st.text(max_size=3), st.integers(), max_size=5)
+PICTURES = st.fixed_dictionaries({"run": st.integers(), "rows": ROWS, "order": st.lists(st.text())})
+
+
+@given(PICTURES, PICTURES)
+def test_a_picture_and_its_changes_give_the_next_one(old: dict, new: dict) -> None:
+    changed = changes(old, new)
+    rows = {**old["rows"], **changed.get("rows", {})}
+    rows = {key: value for key, value in rows.items() if value is not None}
+    assert {**old, **changed, "rows": rows} == new
+    assert changes(new, new) == {}
+
+
+def test_a_second_that_passes_is_no_change(run: Run, clock: Clock) -> None:
+    board = Board(lambda: run.folder, clock)
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.task("db", b"one\n")
+    run.waits("db")
+    before = picture(look(board), 5)
+    clock.now += 0.5
+    assert changes(before, picture(look(board), 5)) == {}
+
+
+def test_a_picture_is_small_whatever_was_printed(run: Run, board: Board) -> None:
+    names = [f"{number}-{'a' * 60}.sh" for number in range(10, 90)]
+    run.begin_phase("override_defaults", *names)
+    for name in names:
+        run.hook(name)
+    why = {"reason": "<&>" * 5000, "command": "<" * 90_000, "file": "/" * 4000}
+    run.hook("90-z.sh", b"\xff" * 100_000 + b"\n", "failed", failure=why)
+    run.end_phase(ok=False)
+    for number in range(500):
+        run.task(f"t{number}", b"\x00\x1b[31m" * 10_000, exit_code=number % 2)
+    for _ in range(20):
+        run.tell("warning", "&" * 10_000)
+    whole = picture(look(board), 30)
+    assert len(whole["order"]) == 30
+    assert sum(whole["counts"].values()) == 500
+    assert len(json.dumps(whole, ensure_ascii=False).encode()) < 50_000
+    assert len(json.dumps(brief(whole), ensure_ascii=False).encode()) < 9_000

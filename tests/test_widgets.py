@@ -1,0 +1,267 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakerun import Run
+
+from stacknb.board import Board
+from stacknb.exceptions import BadInput
+from stacknb.widgets import Panel, actions, openlog
+from stacknb.widgets.link import Link, _from_control
+from stacknb.widgets.openlog import OpenLog, search
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path)
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    return run
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    monkeypatch.setattr(Link, "send", lambda self, message: messages.append(message))
+    return messages
+
+
+@pytest.fixture
+def panel(run: Run, sent: list[dict[str, Any]]) -> Iterator[Panel]:
+    panel = Panel(run.folder)
+    yield panel
+    panel.close()
+
+
+def click(panel: Panel, do: str, **words: Any) -> None:
+    """Click, and wait until it is done."""
+    panel.take({"do": do, "id": f"{do} {words}", **words})
+    for thread in threading.enumerate():
+        if thread.name == "stacknb-click":
+            thread.join()
+
+
+def of_kind(sent: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [message for message in sent if message["kind"] == kind]
+
+
+# -- what is sent ---------------------------------------------------------------------------------
+
+
+def test_the_whole_picture_is_sent_first_and_then_what_changes(
+    run: Run, panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    run.task("db", b"one\n")
+    panel.update()
+    [whole] = sent
+    assert whole["kind"] == "full"
+    assert whole["picture"]["order"] == ["async/db.log"]
+    sent.clear()
+    panel.update()
+    assert sent == []
+    run.task_prints("db", b"two\n")
+    panel.update()
+    [news] = sent
+    assert (news["kind"], news["n"]) == ("diff", whole["picture"]["n"] + 1)
+    assert news["set"].keys() == {"rows"}
+    assert news["set"]["rows"]["async/db.log"]["last"] == "two"
+
+
+def test_a_page_that_is_loaded_anew_gets_the_picture_as_it_is_now(run: Run, panel: Panel) -> None:
+    link = panel._link
+    assert link is not None
+    assert link.get_state()["picture"]["order"] == []
+    run.task("db", b"one\n")
+    panel.update()
+    assert link.get_state("picture")["picture"]["order"] == ["async/db.log"]
+
+
+def test_only_some_of_many_tasks_are_sent_until_more_are_asked_for(
+    run: Run, panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    for number in range(200):
+        run.task(f"t{number}")
+    panel.update()
+    assert len(sent[-1]["picture"]["order"]) == 30
+    assert sent[-1]["picture"]["counts"] == {"running": 200}
+    click(panel, "more")
+    panel.update()
+    assert len(sent[-1]["set"]["order"]) == 200
+
+
+def test_a_closed_panel_sends_nothing_and_leaves_no_thread(
+    run: Run, panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    panel.close()
+    panel.close()
+    sent.clear()
+    panel.take({"do": "sync", "id": "1"})
+    panel.update()
+    assert sent == []
+    assert not [t for t in threading.enumerate() if t.name.startswith("stacknb-")]
+    with pytest.raises(BadInput, match="this panel is closed"):
+        panel.show()
+
+
+def test_a_path_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no run directory"):
+        Panel(tmp_path)
+
+
+# -- clicks ---------------------------------------------------------------------------------------
+
+
+def test_a_click_that_comes_twice_is_done_once(panel: Panel, sent: list[dict[str, Any]]) -> None:
+    for _ in range(2):
+        click(panel, "sync")
+    assert len(of_kind(sent, "full")) == 1
+    assert len(of_kind(sent, "ack")) == 1
+
+
+async def send_over_control(content: Any) -> None:
+    await _from_control(None, [b"ident"], {"header": {}, "content": content})
+
+
+def drive(coroutine: Any) -> None:
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
+
+
+def test_a_click_over_the_control_channel_finds_its_panel(
+    panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    assert panel._link is not None
+    content = {"do": "sync", "id": "7", "panel": panel._link.panel}
+    drive(send_over_control(content))
+    assert of_kind(sent, "ack") == [{"kind": "ack", "id": "7"}]
+    for nonsense in (None, 5, {}, {"panel": "no such"}, {**content, "id": "7"}):
+        drive(send_over_control(nonsense))
+    assert len(of_kind(sent, "ack")) == 1
+
+
+def test_what_only_the_kernel_of_the_run_can_do_is_refused_in_words(
+    panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    for action in ("stop", "cancel", "retry", "step", "nonsense"):
+        click(panel, action)
+    said = of_kind(sent, "said")
+    assert [message["ok"] for message in said] == [False] * 5
+    assert said[0]["text"] == "'stop' needs the kernel of the run; this is a view of its files"
+
+
+@pytest.mark.parametrize(
+    "key", ["../outside.log", "/etc/passwd", "run.json", "state/snapshot.bash", "", "async/no.log"]
+)
+def test_nothing_but_logs_of_the_run_can_be_opened(
+    run: Run, panel: Panel, sent: list[dict[str, Any]], key: str
+) -> None:
+    (run.folder.parent / "outside.log").write_text("secret")
+    (run.folder / "state" / "snapshot.bash").write_text("secret")
+    for action in ("open", "search"):
+        click(panel, action, log=key, text="secret")
+    panel.update()
+    assert [message["ok"] for message in of_kind(sent, "said")] == [False, False]
+    assert "secret" not in json.dumps(of_kind(sent, "log") + of_kind(sent, "found"))
+
+
+def stack(run: Run, **more: Any) -> Any:
+    result = SimpleNamespace(mode="stack", complete=False)
+    facts = {
+        "busy": False, "worker": None, "next_phase": "source", "result": result,
+        "run_dir": run.folder,
+    }  # fmt: skip
+    return SimpleNamespace(**facts | more)
+
+
+def test_what_can_be_done_depends_on_what_goes_on(run: Run) -> None:
+    board = Board(lambda: run.folder)
+    board.update()
+    assert actions.allowed(None, board) == []
+    assert actions.allowed(stack(run, busy=True), board) == ["stop", "cancel"]
+    assert actions.allowed(stack(run), board) == ["step", "rest", "cancel"]
+    assert actions.allowed(stack(run, next_phase=None), board) == ["cancel"]
+    assert actions.allowed(stack(run, run_dir=Path("other")), board) == []
+    run.end_hook("failed")
+    run.end_phase(ok=False)
+    board.update()
+    assert actions.allowed(stack(run), board) == ["retry", "cancel"]
+    with pytest.raises(BadInput, match="'step' cannot be done now: no run goes on"):
+        actions.do(stack(run), board, {"do": "step"})
+
+
+# -- an open log ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def log(run: Run) -> Callable[[], dict[str, Any] | None]:
+    return OpenLog("x.log", run.log).news
+
+
+def test_a_log_shows_what_was_printed_and_then_what_comes(run: Run) -> None:
+    run.prints(b"one\n\x1b[31mtwo\x1b[0m\nthr")
+    log = OpenLog("x.log", run.log)
+    first = log.news()
+    assert first is not None
+    assert (first["text"], first["partial"], first["reset"]) == ("one\ntwo\n", "thr", True)
+    assert log.news() is None
+    run.prints(b"ee\n")
+    second = log.news()
+    assert second is not None
+    assert (second["text"], second["reset"], second["ended"]) == ("three\n", False, False)
+    run.prints(b"the end")
+    run.end_hook()
+    third = log.news()
+    assert third is not None
+    assert (third["partial"], third["ended"]) == ("the end", True)
+    assert "#stacknb" not in json.dumps([first, second, third])
+    assert log.news() is None
+
+
+def test_of_a_long_log_the_end_is_shown(run: Run) -> None:
+    run.prints(b"a line of it\n" * 100_000 + b"the last\n")
+    news = OpenLog("x.log", run.log).news()
+    assert news is not None
+    assert news["skipped"] == "1.3 MB"
+    assert news["text"].endswith("\nthe last\n")
+    assert news["text"].startswith("a line of it\n")
+    assert len(news["text"]) <= 32 << 10
+
+
+def test_a_log_that_floods_sends_little_and_says_what_is_left_out(run: Run) -> None:
+    log = OpenLog("x.log", run.log)
+    log.news()
+    run.prints(b"flood\n" * 100_000)
+    news = log.news()
+    assert news is not None
+    assert len(json.dumps(news)) < 12_000
+    assert news["skipped"].endswith("kB")
+
+
+def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:
+    run.prints(b"".join(b"Line %d\n" % number for number in range(1, 1001)) + b"no end LINE 5")
+    found = search("x.log", run.log, "line 5")
+    assert found["lines"][:3] == [(5, "Line 5"), (50, "Line 50"), (51, "Line 51")]
+    assert found["lines"][-1] == (1001, "no end LINE 5")
+    assert found["words"] == "found 112 times"
+    assert search("x.log", run.log, "nothing like it")["words"] == "not found"
+
+
+def test_a_search_across_blocks_misses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openlog, "_BLOCK", 7)
+    run.prints(b"one needle\ntwo\nthree needle\nneedle four\n")
+    found = search("x.log", run.log, "needle")
+    assert found["lines"] == [(1, "one needle"), (3, "three needle"), (4, "needle four")]
+
+
+def test_a_search_without_end_says_how_far_it_came(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openlog, "_BLOCK", 1000)
+    run.prints(b"needle\n" * 10_000)
+    found = search("x.log", run.log, "needle", patience_s=0.0)
+    assert found["words"].startswith("found 143 times in the first 1.0 kB")
