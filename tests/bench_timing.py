@@ -53,6 +53,10 @@ figures["answers_s"] = timed(lambda: (runs[0].critical_path(), runs[0].advice())
 figures["impact_s"] = timed(lambda: runs[0].impact())
 """
 
+REPORT = """
+figures = {"report_s": timed(lambda: load(sys.argv[1]).to_html(sys.argv[1] + ".html"))}
+"""
+
 
 def main() -> None:
     """Print every figure the project promises, with its limit."""
@@ -61,6 +65,7 @@ def main() -> None:
         stack_log(folder / "stack.sh.log")
         for count in (1_000, 10_000, 100_000):
             many_tasks(folder / f"run-{count}", count)
+        reported(folder / "run-1000")
 
 
 def stack_log(log: Path) -> None:
@@ -90,6 +95,13 @@ def many_tasks(folder: Path, count: int) -> None:
     report("critical path, advice", found["answers_s"], max(1, scale), "")
     report("per task, µs", found["load_s"] / count * 1e6, 200, "")
     report("impact of each", found["impact_s"], max(2, 2 * scale), "")
+
+
+def reported(folder: Path) -> None:
+    """Measure the HTML report of a run, from a new process's first import of the charts on."""
+    found = measured(REPORT, folder)
+    size = folder.with_name(folder.name + ".html").stat().st_size
+    report("report of 1,000 tasks", found["report_s"], 5, f"{size / 1e3:.0f} kB")
 
 
 def records_of(count: int) -> Records:

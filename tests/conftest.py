@@ -24,7 +24,6 @@ KNOWN = {
     "test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place": "a waiting task keeps its place under --jobs 1",
     "test_a_task_that_close_ended_has_a_result": "what close ends has no result yet",
     "test_an_interrupt_at_any_moment_ends_the_run_or_comes_too_late": "a race at the end of a hook",
-    "test_the_time_of_each_line_is_what_a_plain_parser_reads": "generated clocks that jump",
 }
 
 

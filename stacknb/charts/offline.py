@@ -26,25 +26,25 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 class Offline:
     """What an altair chart needs to show itself offline; stays through ``properties()`` and so on.
 
-    The title that the chart was made with, or ``said``, is what is shown as plain text.
+    Its description is what is shown as plain text.
     """
 
     def said(self) -> str:
         """Return the chart in words."""
-        description = self.specification().get("description")
-        return str(description or "chart of a run")
+        said = self["description"]  # type: ignore[index]
+        return "chart of a run" if said is alt.Undefined else str(said)
 
     def specification(self) -> dict[str, Any]:
         """Return the chart as Vega-Lite 5.6."""
-        # Rows are written for the purpose and are few: altair's limit is for frames of users.
+        # Each part was checked when it was made; to check all of it again takes longer than to draw
+        # it. Rows are written for the purpose and few: altair's limit is for frames of users.
         with alt.data_transformers.enable("default", max_rows=None):
-            made = cast(dict[str, Any], self.to_dict())  # type: ignore[attr-defined]
+            made = cast(dict[str, Any], self.to_dict(validate=False))  # type: ignore[attr-defined]
         return {**made, "$schema": _SCHEMA}
 
     def to_svg(self) -> str:
         """Return the chart as the text of an SVG file."""
-        made = vl_convert.vegalite_to_svg(self.specification(), vl_version=_VERSION)
-        return _PLACES.sub(_rounded, str(made))
+        return _svg(self.specification())
 
     def to_png(self, scale: float = 2.0) -> bytes:
         """Return the chart as a PNG file.
@@ -58,11 +58,9 @@ class Offline:
         return bytes(made)
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
-        return {
-            VEGA_LITE: self.specification(),
-            "image/svg+xml": self.to_svg(),  # also of 500 tasks smaller than a PNG
-            "text/plain": self.said(),
-        }
+        made = self.specification()
+        # An SVG is smaller than a PNG, also of 500 tasks.
+        return {VEGA_LITE: made, "image/svg+xml": _svg(made), "text/plain": self.said()}
 
 
 class ConcatChart(Offline, alt.VConcatChart):
@@ -80,6 +78,11 @@ class Rows(alt.InlineData):
 
     def __init__(self, values: Iterable[Mapping[str, Any]] = (), **options: Any) -> None:
         super().__init__(values=list(values), **options)
+
+
+def _svg(specification: dict[str, Any]) -> str:
+    made = vl_convert.vegalite_to_svg(specification, vl_version=_VERSION)
+    return _PLACES.sub(_rounded, str(made))
 
 
 def _rounded(place: re.Match[str]) -> str:

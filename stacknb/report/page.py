@@ -23,7 +23,7 @@ __all__ = ["Reported", "page"]
 
 _LIMIT = 1_000_000  # bytes of the file; below that …
 _SIZES = (  # … tasks in the timeline, rows of a table, characters of logs, whatever fits first
-    (600, 1000, 250_000), (300, 500, 150_000), (120, 200, 100_000), (60, 60, 30_000),
+    (400, 1000, 250_000), (250, 500, 150_000), (120, 200, 100_000), (60, 60, 30_000),
 )  # fmt: skip
 _FIGURES = {
     "elapsed_s": "from the first moment known to the last",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb import tasklog
@@ -39,7 +42,8 @@ def read(
     present = time.time() if now is None else now
     try:
         if file.is_dir():
-            return read_folder(file, run, present)
+            with _no_collection():
+                return read_folder(file, run, present)
         with file.open("rb") as opened:
             start = opened.read(len(tasklog.BEGIN))
         if start == tasklog.BEGIN:
@@ -53,3 +57,16 @@ def read(
         ) from None
     except OSError as error:
         raise LogError(f"{str(file)!r} cannot be read: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    # Nothing of what is read becomes garbage; looking through all of it again and again, as Python
+    # does while objects are made, takes longer the more there are.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
