@@ -164,7 +164,8 @@ def output() -> None:
         (here / "tree/extras.d/50-a.sh").write_text(f"{command}\n")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         base, ours = medians(
-            lambda: plain(f"{command} >{here}/plain"), lambda: phase(here / "tree")
+            lambda: plain(f"{command} >{tempfile.mkdtemp(dir=here)}/out"),
+            lambda: phase(here / "tree"),
         )
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
