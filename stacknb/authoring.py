@@ -42,6 +42,11 @@ class Authoring(Session):
         ------
         BadInput
             If the name is none for a hook, or the syntax is wrong.
+
+        Examples
+        --------
+        >>> stack.add_hook("50-hello.sh", "echo hello")
+        <hook '50-hello.sh' added; see %stack plan>
         """
         with self._lock:
             added = cellhooks.add(self.cells, name, text, plugin)
@@ -67,6 +72,12 @@ class Authoring(Session):
         ------
         BadInput
             If `target` holds something already, or cannot be written.
+
+        Examples
+        --------
+        >>> added = stack.add_hook("50-hello.sh", "echo hello")
+        >>> [path.name for path in stack.export("exported").hooks]
+        ['50-hello.sh']
         """
         known = self._run.plugins if self._run is not None else self.plugins
         where = Path(os.path.abspath(Path(target).expanduser()))
@@ -74,7 +85,15 @@ class Authoring(Session):
 
     @property
     def next_hook(self) -> Hook | None:
-        """The hook that `step` with ``hook=True`` sources next; None between phases."""
+        """The hook that `step` with ``hook=True`` sources next; None between phases.
+
+        Examples
+        --------
+        >>> added = stack.add_hook("50-hello.sh", "echo hello")
+        >>> done = stack.step(hook=True)
+        >>> stack.next_hook.name
+        '50-hello.sh'
+        """
         return self._run.next_hook if self._run is not None else None
 
     def picture(self) -> alt.LayerChart:
@@ -87,6 +106,11 @@ class Authoring(Session):
         ------
         BadInput
             If there is no hook.
+
+        Examples
+        --------
+        >>> print(stack.picture().said().splitlines()[1])
+        source: 10-shop.sh (has work here)
         """
         from stacknb.charts.lifecycle import lifecycle_chart
 
@@ -112,6 +136,14 @@ class Authoring(Session):
         ------
         BadInput
             If there is no run, or no such hook or phase in it.
+
+        Examples
+        --------
+        >>> done = stack.run(until="source")
+        >>> print(stack.changes("source").text())
+        source · 10-shop.sh
+          + SHOP_NAME       = corner
+          + function greet  4 lines
         """
         from stacknb import changes_frame
 
@@ -129,6 +161,12 @@ class Authoring(Session):
         -------
         DataFrame
             The columns of `changes`, ordered by name, then by time.
+
+        Examples
+        --------
+        >>> done = stack.run(until="source")
+        >>> print(stack.history("SHOP_*").text())
+        SHOP_NAME  source  10-shop.sh  corner
         """
         from stacknb import changes_frame
 
@@ -152,6 +190,12 @@ class Authoring(Session):
         ------
         BadInput
             If no such hook was traced.
+
+        Examples
+        --------
+        >>> done = stack.step(trace=True)
+        >>> stack.trace("10-shop.sh")["command"].tolist()[0]
+        '[[ override_defaults == source ]]'
         """
         from stacknb import trace_frame
 

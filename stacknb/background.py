@@ -17,7 +17,14 @@ class Background(Authoring):
 
     @property
     def tasks(self) -> dict[str, Task]:
-        """Every task of the run by its name, whoever started it; of one name the newest."""
+        """Every task of the run by its name, whoever started it; of one name the newest.
+
+        Examples
+        --------
+        >>> task = stack.async_run("hello", "echo", "two words")
+        >>> list(stack.tasks)
+        ['hello']
+        """
         return dict(self._run.tasks.all()) if self._run is not None else {}
 
     def async_run(
@@ -48,6 +55,13 @@ class Background(Authoring):
         ------
         BadInput
             If the name cannot be one or is in use, or a task it comes after is unknown or failed.
+
+        Examples
+        --------
+        >>> task = stack.async_run("hello", "echo", "two  words")
+        >>> [result] = stack.async_wait("hello")
+        >>> result.tail()
+        'two  words'
         """
         run = self._begin(self._mode)
         words = [str(word) for word in argv] or [name]
@@ -78,6 +92,12 @@ class Background(Authoring):
             After `timeout`.
         Interrupted
             If the user stopped the wait; the tasks run on.
+
+        Examples
+        --------
+        >>> task = stack.async_run("nap", "sleep", "0")
+        >>> [result.status for result in stack.async_wait()]
+        ['ok']
         """
         if self._run is None:
             if names:
@@ -94,6 +114,12 @@ class Background(Authoring):
         ------
         BadInput
             If a task of that name was never started.
+
+        Examples
+        --------
+        >>> task = stack.async_run("nap", "sleep", "1000")
+        >>> [result.ok for result in stack.cancel("nap")]
+        [False]
         """
         if self._run is None:
             raise BadInput("there is no run yet, so there is no task to cancel")

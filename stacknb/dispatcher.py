@@ -30,6 +30,11 @@ def current() -> Stack:
     ------
     BadInput
         If there is none.
+
+    Examples
+    --------
+    >>> stacknb.current() is stack
+    True
     """
     if _current is None:
         raise BadInput("no stack yet: begin with %stack TOP_DIR")
@@ -37,7 +42,14 @@ def current() -> Stack:
 
 
 class Async:
-    """The calls of a `Stack` to be awaited: ``await stack.aio.run()``; they run in a thread."""
+    """The calls of a `Stack` to be awaited: ``await stack.aio.run()``; they run in a thread.
+
+    Examples
+    --------
+    >>> import asyncio
+    >>> asyncio.run(stack.aio.run(until="source")).phases
+    ['override_defaults', 'source']
+    """
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -79,8 +91,9 @@ class Stack(Background):
 
     Examples
     --------
-    >>> with Stack("notebooks/webshop") as stack:          # doctest: +SKIP
-    ...     stack.run(until="install")
+    >>> with stacknb.Stack(tree) as stack:
+    ...     stack.run(until="source").phases
+    ['override_defaults', 'source']
     """
 
     def __init__(
@@ -104,7 +117,12 @@ class Stack(Background):
         _current = self
 
     def close(self) -> None:
-        """End the shell and every task; services started by ``run_process`` go on."""
+        """End the shell and every task; services started by ``run_process`` go on.
+
+        Examples
+        --------
+        >>> stack.close()
+        """
         global _current
         super().close()
         if _current is self:
@@ -124,6 +142,11 @@ class Stack(Background):
         DataFrame
             A row for each hook, in order: ``phase``, ``hook``, ``path``, ``args`` (tuple of str),
             ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
+
+        Examples
+        --------
+        >>> stack.plan("unstack")["phase"].tolist()
+        ['override_defaults', 'source', 'unstack']
         """
         known = self._run.plugins if self._run is not None else self.plugins
         return tables.plan(lifecycle.plan(mode, self.top_dir, known, self.cells))
@@ -148,6 +171,11 @@ class Stack(Background):
             If a hook ended the run; it can be mended and its phase run again.
         Interrupted
             If the user stopped it.
+
+        Examples
+        --------
+        >>> stack.run(until="source").phases
+        ['override_defaults', 'source']
         """
         last = lifecycle.find_phase(until, mode) if until is not None else None
         with self._at_work():
@@ -174,6 +202,11 @@ class Stack(Background):
             If there is no such phase, or it is out of order: says what to run first.
         HookFailed, Interrupted
             As `run`.
+
+        Examples
+        --------
+        >>> [hook.status for hook in stack.run_phase("override_defaults")]
+        ['ok']
         """
         wanted = lifecycle.find_phase(phase, mode)
         with self._at_work():
@@ -207,6 +240,11 @@ class Stack(Background):
             If every phase is done.
         HookFailed, Interrupted
             As `run`.
+
+        Examples
+        --------
+        >>> [hook.name for hook in stack.step(hook=True)]
+        ['10-shop.sh']
         """
         with self._at_work():
             if self._run is not None and self._run.mode == mode and self._run.result.complete:
@@ -230,6 +268,11 @@ class Stack(Background):
         ------
         HookFailed
             If it ended the shell; the session goes on from the snapshot.
+
+        Examples
+        --------
+        >>> stack.evaluate("echo $((6 * 7))").tail()
+        '42'
         """
         with self._at_work():
             return self._begin(self._mode).evaluate(code)
@@ -248,6 +291,12 @@ class Stack(Background):
             ``name``, ``type`` (string, integer, array, associative, nameref), ``value`` (str; of
             secrets a mask), ``exported``, ``readonly``, ``local`` (a local variable of a frame
             that the last failure left).
+
+        Examples
+        --------
+        >>> done = stack.run(until="source")
+        >>> stack.variables("SHOP_*")["value"].tolist()
+        ['corner']
         """
         with self._lock:
             shell = self._begin(self._mode).shell

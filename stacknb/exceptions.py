@@ -27,6 +27,11 @@ class StacknbError(Exception):
     """Base of every error of stacknb.
 
     ``status`` is the exit status the command line ends with.
+
+    Examples
+    --------
+    >>> issubclass(stacknb.BadInput, stacknb.StacknbError)
+    True
     """
 
     status = 1
@@ -36,7 +41,15 @@ class StacknbError(Exception):
 
 
 class BadInput(StacknbError, ValueError):
-    """An argument, a name, a file or a folder that cannot be used as given."""
+    """An argument, a name, a file or a folder that cannot be used as given.
+
+    Examples
+    --------
+    >>> stacknb.Stack("no/where")
+    Traceback (most recent call last):
+        ...
+    stacknb.exceptions.BadInput: top_dir 'no/where': there is no such folder; ...
+    """
 
     status = 2
 
@@ -106,6 +119,15 @@ class HookFailed(StacknbError):
         Where it was and why.
     advice : str
         What can be done next.
+
+    Examples
+    --------
+    >>> added = stack.add_hook("50-bad.sh", "exit 3")
+    >>> stack.run()
+    Traceback (most recent call last):
+        ...
+    stacknb.exceptions.HookFailed: '50-bad.sh' called exit with status 3
+    ...
     """
 
     def __init__(self, failure: Failure, advice: str = "") -> None:
@@ -115,7 +137,13 @@ class HookFailed(StacknbError):
 
 
 class Interrupted(StacknbError):
-    """The user stopped a hook or a wait; tasks run on and the session is usable."""
+    """The user stopped a hook or a wait; tasks run on and the session is usable.
+
+    Examples
+    --------
+    >>> stacknb.Interrupted.status  # of the command line
+    130
+    """
 
     status = 130
 
@@ -140,6 +168,14 @@ class TaskFailed(StacknbError):
     ----------
     results : sequence of TaskResult
         Every result of the wait, the good ones too, in the order of the names.
+
+    Examples
+    --------
+    >>> task = stack.async_run("bad", "false")
+    >>> stack.async_wait("bad")
+    Traceback (most recent call last):
+        ...
+    stacknb.exceptions.TaskFailed: task 'bad' failed with status 1...
     """
 
     def __init__(self, results: Sequence[Explained]) -> None:
@@ -154,6 +190,14 @@ class WaitTimeout(StacknbError, TimeoutError):
     ----------
     results : sequence of TaskResult
         Results of the tasks that did end.
+
+    Examples
+    --------
+    >>> task = stack.async_run("nap", "sleep", "1000")
+    >>> stack.async_wait("nap", timeout=0.01)
+    Traceback (most recent call last):
+        ...
+    stacknb.exceptions.WaitTimeout: 'nap' did not end within 0.01 s; it runs on
     """
 
     def __init__(self, message: str, results: Sequence[Any] = ()) -> None:

@@ -30,6 +30,12 @@ class Verdict:
         What there is.
     hint : str
         What to try next; empty if it passed.
+
+    Examples
+    --------
+    >>> print(Verdict("02.1", False, "PORT is 80", "set it earlier"))
+    ✗ exercise 02.1, not yet: PORT is 80
+      hint: set it earlier
     """
 
     exercise: str

@@ -84,6 +84,15 @@ class Session:
         ------
         BadInput
             If there is no such run, or it left no snapshot.
+
+        Examples
+        --------
+        >>> done = stack.step()
+        >>> run_dir = stack.run_dir
+        >>> stack.close()
+        >>> with stacknb.Stack.resume(run_dir) as again:
+        ...     again.next_phase
+        'source'
         """
         folder = RunDir.open(run_dir)
         facts = folder.facts()
@@ -99,29 +108,60 @@ class Session:
 
     @property
     def run_dir(self) -> Path | None:
-        """Directory of the run under way, or of the last; None before the first."""
+        """Directory of the run under way, or of the last; None before the first.
+
+        Examples
+        --------
+        >>> stack.run_dir is None
+        True
+        """
         return self._run.folder.path if self._run is not None else None
 
     @property
     def result(self) -> RunResult | None:
-        """The run under way, as far as it went."""
+        """The run under way, as far as it went.
+
+        Examples
+        --------
+        >>> done = stack.step()
+        >>> stack.result.phases
+        ['override_defaults']
+        """
         return self._run.result if self._run is not None else None
 
     @property
     def next_phase(self) -> str | None:
-        """The phase that `step` would run; None at the end."""
+        """The phase that `step` would run; None at the end.
+
+        Examples
+        --------
+        >>> stack.next_phase
+        'override_defaults'
+        """
         if self._run is None:
             return lifecycle.phases_of("stack")[0].label
         following = self._run.next_phase
         return following.label if following is not None else None
 
     def begin(self) -> Path:
-        """Begin a run, if none is under way; return its directory."""
+        """Begin a run, if none is under way; return its directory.
+
+        Examples
+        --------
+        >>> stack.begin() == stack.run_dir
+        True
+        """
         return self._begin(self._mode).folder.path
 
     @property
     def busy(self) -> bool:
-        """Whether hooks or cells run, in whichever thread."""
+        """Whether hooks or cells run, in whichever thread.
+
+        Examples
+        --------
+        >>> stack.busy
+        False
+        """
         return self._depth > 0
 
     def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
@@ -138,6 +178,12 @@ class Session:
         ------
         BadInput
             If an earlier one goes on.
+
+        Examples
+        --------
+        >>> worker = stack.start(stack.run)
+        >>> worker.wait().complete
+        True
         """
         if self.worker is not None and self.worker.running:
             what = self.worker.what
@@ -146,14 +192,27 @@ class Session:
         return self.worker
 
     def interrupt(self) -> None:
-        """End the foreground command of the hook that runs and with it the run, from any thread."""
+        """End the foreground command of the hook that runs and with it the run, from any thread.
+
+        Examples
+        --------
+        >>> stack.interrupt()  # nothing runs, so nothing happens
+        """
         if self.busy:
             self._stopping = True
             if self._run is not None:
                 self._run.shell.interrupt()
 
     def reset(self) -> None:
-        """End the run under way, so that the next call begins a new one."""
+        """End the run under way, so that the next call begins a new one.
+
+        Examples
+        --------
+        >>> done = stack.step()
+        >>> stack.reset()
+        >>> stack.next_phase
+        'override_defaults'
+        """
         if self.worker is not None and not self.worker.here:
             self.worker.stop()
         with self._lock:

@@ -45,6 +45,11 @@ def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
     run : Run
     theme : {"both", "light", "dark"}
         The page it is for; ``both`` is legible on white and on black.
+
+    Examples
+    --------
+    >>> stacknb.charts.phase_chart(run).to_svg().startswith("<svg")
+    True
     """
     phases = run.phases
     phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
@@ -65,6 +70,11 @@ def slack_chart(run: Recorded, *, most: int = 40, theme: Theme = "both") -> alt.
         How many tasks are shown, at the most: those that were waited for longest, or lay longest.
     theme : {"both", "light", "dark"}
         The page it is for; ``both`` is legible on white and on black.
+
+    Examples
+    --------
+    >>> stacknb.charts.slack_chart(run).to_svg().startswith("<svg")
+    True
     """
     tasks = run.tasks
     tasks = tasks.assign(blocked_s=tasks["duration_s"] - tasks["hidden_s"])

@@ -53,6 +53,11 @@ def lifecycle_chart(
     ------
     BadInput
         If there is no hook to draw.
+
+    Examples
+    --------
+    >>> lifecycle_chart(stack.top_dir).to_svg().startswith("<svg")
+    True
     """
     return _chart(top_dir, picture(top_dir, plugins, cells, run_dir), theme)
 

@@ -57,6 +57,11 @@ def timeline(run: Recorded, *, most: int = 600, theme: Theme = "both") -> alt.VC
         not end well and the longest.
     theme : {"both", "light", "dark"}
         The page it is for; ``both`` is legible on white and on black.
+
+    Examples
+    --------
+    >>> stacknb.charts.timeline(run).to_svg().startswith("<svg")
+    True
     """
     rows = Timeline(run, most)
     begun = (run.records.start or 0) // 1000

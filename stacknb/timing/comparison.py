@@ -53,6 +53,11 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
     ------
     BadInput
         If a side is empty, or a log cannot be read.
+
+    Examples
+    --------
+    >>> stacknb.timing.compare(run, run)["delta_s"].unique().tolist()
+    [0.0]
     """
     sides = [_runs(before, "before"), _runs(after, "after")]
     samples = [_samples(runs) for runs in sides]

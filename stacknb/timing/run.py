@@ -53,12 +53,35 @@ def load(path: str | os.PathLike[str], *, run: str | None = None, now: float | N
     ------
     LogError
         If it is none of these.
+
+    Examples
+    --------
+    >>> stacknb.timing.load(run_dir).tasks["name"].tolist()
+    ['stock']
     """
     return Run(read(path, run=run, now=now))
 
 
 class Run(RecordedRun):
-    """One recorded run and the questions it answers: made by `load`."""
+    """One recorded run and the questions it answers: made by `load`.
+
+    Examples
+    --------
+    >>> run.phases["phase"].tolist()[:2]
+    ['override_defaults', 'source']
+    >>> run.tasks[["name", "status"]].to_dict("records")
+    [{'name': 'stock', 'status': 'ok'}]
+    >>> bool(abs(run.critical_path()["duration_s"].sum() - run.elapsed_s) < 1e-6)
+    True
+    >>> run.what_if(faster={"stock": 2.0}).saved_s >= 0
+    True
+    >>> run.impact()["name"].tolist()
+    ['stock']
+    >>> [path.name for path in (run.to_html("run.html"), run.to_trace("run.json"))]
+    ['run.html', 'run.json']
+    >>> run.timeline().said().startswith("Timeline of ")
+    True
+    """
 
     def critical_path(self) -> pd.DataFrame:
         """Return the chain of segments that set the elapsed time: shorten one to shorten the run.

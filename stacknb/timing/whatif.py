@@ -23,6 +23,11 @@ class Prediction(float):
     ----------
     recorded_s : float
         The recorded elapsed time.
+
+    Examples
+    --------
+    >>> Prediction(7.5, 10.0)
+    7.500 s instead of 10.000 s (2.500 s less)
     """
 
     recorded_s: float
