@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,18 @@ def test_help_of_magics_and_command_line_tell_the_same() -> None:
             for argument in shared:
                 assert argument.flag in text
                 assert argument.help in text
+
+
+def test_what_the_page_for_devstack_people_names_is_there(tree: Path, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "notebooks" / "from-devstack.md").read_text()
+    table = text.partition("## Functions")[2].partition("## Variables")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    names = {code.split()[0] for row in rows for code in re.findall(r"`([^`]+)`", row)}
+    names -= {"get_or_create_user"}  # of a DevStack tree alone
+    assert len(names) > 30
+    with Stack(tree, run_dir=tmp_path / "run") as stack:
+        said = stack.evaluate("for name in " + " ".join(names) + '; do declare -F "$name"; done')
+    assert {*said.stdout.split()} == names
+    options = set(re.findall(r"`(--[a-z-]+)", text))
+    known = {argument.flag for entry in commands.COMMANDS for argument in entry.arguments}
+    assert options <= known | {"--after", "--timeout", "--cwd"}
