@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import bench_panel
 import bench_timing
 
 from stacknb.dispatcher import Stack
@@ -209,6 +210,7 @@ def main() -> None:
     for part in (imports, round_trip, hooks, large_space, tasks, devstack, many, output):
         part()
         sys.stdout.flush()
+    bench_panel.main()
     bench_timing.main()
 
 

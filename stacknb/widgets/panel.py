@@ -27,7 +27,7 @@ _PAUSE_S = 0.1  # between two updates
 _IDLE_S = 0.5  # where nothing runs
 _SHARE = 0.02  # of one core that updates may take
 _KEY_S = 5.0  # the whole picture is sent again, for pages that missed something
-_YOUNG_S = 3.0  # … and in the first moments always, since a page takes time to load
+_YOUNG_S, _YOUNG_KEY_S = 4.0, 0.5  # … more often at first, since a page takes time to load
 _SUMMARY_S = 2.0
 _TASKS, _MORE = 30, 500
 
@@ -162,7 +162,7 @@ class Panel:
     def _send_changes(self, changed: dict[str, Any]) -> None:
         self._count += 1
         now = time.monotonic()
-        if now < self._young_until or now - self._whole_at > _KEY_S:
+        if now - self._whole_at > (_YOUNG_KEY_S if now < self._young_until else _KEY_S):
             self._whole_at = now
             self._send({"kind": "full", "picture": self._whole()})
         else:
