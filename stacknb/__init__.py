@@ -14,6 +14,7 @@ _HOME = {
     "BadInput": "exceptions",
     "HookFailed": "exceptions",
     "Interrupted": "exceptions",
+    "Panel": "widgets",
     "Stack": "dispatcher",
     "StacknbError": "exceptions",
     "TaskFailed": "exceptions",

@@ -99,7 +99,7 @@ function sender(model, said) {
 }
 
 function render({ model, el }) {
-  let S = model.get("picture");
+  let S = null;
   let skew = 0, log = null, toast = 0, told = "";
   const now = () => Date.now() / 1000 + skew;
   const part = {};
@@ -203,8 +203,7 @@ function render({ model, el }) {
     let text = took ? seconds(took, run.state === "running") : "";
     if (known && run.state === "running") {
       text += ` · about ${seconds(left, true)} left`;
-      attribute(part.clock, "title", `As in the run of ${S.basis}`);
-      text += `, as on ${S.basis}`;
+      text += `, as in the run of ${S.basis}`;
     }
     put(part.clock, text);
   }
@@ -255,9 +254,9 @@ function render({ model, el }) {
         const wait = S.waiting.find((entry) => entry.log === key);
         const [, , name, clocked, last] = item.children;
         name.dataset.log = wait.log;
-        const before = wait.before != null ? `, took ${seconds(wait.before)} last time` : "";
-        const who = wait.hook ? ` by ${wait.hook}` : "";
-        put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it runs since ${seconds(now() - wait.begun, true)}${before}`);
+        const before = wait.before != null ? ` and took ${seconds(wait.before)} last time` : "";
+        const who = wait.hook ? `, by ${wait.hook}` : "";
+        put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it has run for ${seconds(now() - wait.begun, true)}${before}`);
         put(last, wait.last);
       });
   }
@@ -407,7 +406,7 @@ function render({ model, el }) {
     what.add(clock).forEach((section) => section());
   }
   function full(picture) {
-    S = picture;
+    S = { ...picture }; // other views of the panel are given the same
     skew = S.now - Date.now() / 1000;
     el.classList.toggle("snb-closed", Boolean(S.closed));
     draw(Object.keys(sections));
@@ -440,7 +439,7 @@ function render({ model, el }) {
   const onPicture = () => full(model.get("picture"));
   model.on("msg:custom", receive);
   model.on("change:picture", onPicture);
-  full(S);
+  onPicture();
   const ticking = setInterval(() => {
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
       clock(); phases(); hooks(); waits(); tasks();

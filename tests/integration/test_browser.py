@@ -108,7 +108,7 @@ def test_a_wait_is_shown_with_its_task_and_cancel_ends_it(lab: Lab, shop: Path) 
     lab.open("cancel.ipynb", [LOAD, f"%stack {shop.name}"])
     lab.run(0, 1)
     waits = lab.panel.locator(".snb-waits")
-    expect(waits).to_contain_text(re.compile("Waiting for db for .* by 20-b.sh"))
+    expect(waits).to_contain_text(re.compile("Waiting for db for .*, by 20-b.sh"))
     expect(waits).to_contain_text("loading table 7")
     row = lab.panel.locator("tbody tr")
     expect(row).to_contain_text("running")
@@ -204,6 +204,21 @@ def test_a_run_in_the_background_goes_on_after_a_reload_of_the_page(lab: Lab, sh
     expect(lab.page.locator(".jp-CodeCell").nth(4).locator(".stacknb-panel")).to_be_visible()
     expect(lab.page.locator(".jp-CodeCell").nth(1).locator(".stacknb-panel")).to_be_hidden()
     expect(lab.page.locator(".jp-CodeCell").nth(1).locator(".stacknb-twin")).to_be_visible()
+
+
+def test_two_views_of_a_panel_show_the_same(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "until_there one", "install")
+    hook(shop, "20-b.sh", "until_there two", "extra")
+    lab.open("views.ipynb", [LOAD, f"%stack {shop.name} --bg", "%stack panel"])
+    lab.run(0, 1, 2)
+    lab.wait_run(2)
+    views = lab.page.locator(".stacknb-panel .snb-title")
+    expect(views).to_have_count(2)
+    (shop / "one").touch()
+    for number in (0, 1):
+        expect(views.nth(number)).to_contain_text("stack extra (6 of 7)")
+    (shop / "two").touch()
+    state(lab, "complete")
 
 
 def test_a_run_is_shown_again_in_another_kernel(lab: Lab, shop: Path) -> None:
