@@ -8,11 +8,11 @@ from pathlib import Path
 
 from stacknb import screen
 from stacknb.exceptions import Failure
-from stacknb.shell import Turn
+from stacknb.turns import Turn
 
 __all__ = ["explain"]
 
-_OURS = ("core.bash", "driver.bash", "async.bash", "collect.bash", "services.bash", "helpers.bash")
+_OURS = Path(__file__).parent / "bash"
 
 
 def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:
@@ -34,7 +34,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     last = tuple(screen.tail(log, 10, 300))
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
-    if Path(file).name in _OURS or not file:
+    if Path(file).parent == _OURS or not file:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         file, line, command = str(path), *(_return_of(path, turn.status) or _last_command(path))
         if turn.how == "errexit":
@@ -81,19 +81,13 @@ def _message_in(last: tuple[str, ...], file: str) -> tuple[int | None, str]:
 
 
 def _line_of(path: Path, line: int | None) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
+    lines = _lines(path)
     return lines[line - 1].strip() if line and line <= len(lines) else ""
 
 
 def _only_line(path: Path, command: str) -> int | None:
     """Return the number of the only line that holds the (first line of the) command."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
+    lines = _lines(path)
     wanted = command.partition("\n")[0].strip()
     found = [number for number, text in enumerate(lines, 1) if wanted and wanted in text]
     return found[0] if len(found) == 1 else None
@@ -101,22 +95,24 @@ def _only_line(path: Path, command: str) -> int | None:
 
 def _return_of(path: Path, status: int) -> tuple[int, str] | None:
     """Return the only line with a `return` of that status, if there is one: bash tells no line."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None
+    lines = _lines(path)
     wanted = re.compile(rf"(?:.*[\s;&|])?(return {status})\b")
     found = [(number, text.strip()) for number, text in enumerate(lines, 1) if wanted.match(text)]
     return found[0] if len(found) == 1 else None
 
 
 def _last_command(path: Path) -> tuple[int | None, str]:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return None, ""
+    lines = _lines(path)
     for number in range(len(lines), 0, -1):
         text = lines[number - 1].strip()
         if text and not text.startswith("#"):
             return number, text
     return None, ""
+
+
+def _lines(path: Path) -> list[str]:
+    # As bash counts them: a carriage return or a form feed begins no line.
+    try:
+        return path.read_bytes().decode("utf-8", "replace").split("\n")
+    except OSError:
+        return []

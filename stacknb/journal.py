@@ -130,6 +130,10 @@ class RunDir:
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{str(where / 'run.json')!r} is damaged: it names no run") from error
 
+    def abandon(self) -> None:
+        """Say that no run came of it, so that the directory can be used for another."""
+        (self.path / "run.json").unlink(missing_ok=True)
+
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
         facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))

@@ -98,9 +98,8 @@ class Line:
             self._hear()
         return self.pid != 0 and self.status is None
 
-    def send(self, code: str) -> None:
-        """Send one request."""
-        data = code.encode("utf-8", "surrogateescape") + b"\0"
+    def send(self, data: bytes) -> None:
+        """Send one request, ended by NUL."""
         while data:
             data = data[os.write(self._send_fd, data) :]
 

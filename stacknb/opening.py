@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import plugins, services
+from stacknb.environment import quote
 from stacknb.plugins import Plugin
-from stacknb.shell import quote
 
-__all__ = ["enabling", "setup"]
+__all__ = ["enabling", "forgetting_timers", "setup"]
 
 _HERE = Path(__file__).parent
 
@@ -39,9 +39,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     lines = [f"{name}={quote(value)}" for name, value in facts.items()]
     lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
     if plugins.is_devstack(top_dir):
-        lines.append(
-            'source "$TOP_DIR/functions"; _stacknb_load; _TIME_BEGIN=${EPOCHREALTIME%[!0-9]*}'
-        )
+        lines.append('source "$TOP_DIR/functions"; _stacknb_load')
     else:
         lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
     lines.append(
@@ -59,3 +57,21 @@ def enabling(plugin: Plugin) -> str:
     """Return the bash that enables a plugin which lies in a folder."""
     name, folder = quote(plugin.name), quote(str(plugin.folder))
     return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}"
+
+
+def forgetting_timers(since: float) -> str:
+    """Return the bash that forgets timers a failed hook has left running.
+
+    Started again by the mended hook, they would be started twice, which `time_start` refuses.
+
+    Parameters
+    ----------
+    since : float
+        When the hook began, epoch seconds.
+    """
+    return (
+        'for _stacknb_text in "${!_TIME_START[@]}"; do\n'
+        f"  ((${{_TIME_START[$_stacknb_text]:-0}} < {int(since * 1000)})) ||\n"
+        "    _TIME_START[$_stacknb_text]=\n"
+        "done"
+    )

@@ -5,14 +5,22 @@ Standard library only: the supervisor and the service starter load it without si
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
 
-__all__ = ["alive", "end_all", "end_group", "members", "send", "stat_fields"]
+__all__ = [
+    "alive",
+    "end_all",
+    "end_group",
+    "members",
+    "send",
+    "start_ticks",
+    "started_at",
+    "stat_fields",
+]
 
 _GROUP, _SESSION, START_TIME = 2, 3, 19
 
@@ -43,6 +51,29 @@ def alive(pid: int) -> bool:
     return True
 
 
+def start_ticks(pid: int) -> int | None:
+    """Return when a process began, in clock ticks since boot, which tells it from later ones.
+
+    None if it has ended; 0 for any that runs where there is no ``/proc``.
+    """
+    fields = stat_fields(pid)
+    if fields:
+        return int(fields[START_TIME]) if fields[0] not in "ZX" else None
+    return 0 if alive(pid) else None
+
+
+def started_at(pid: int) -> float | None:
+    """Return when a process began, epoch seconds; None if that cannot be told.
+
+    The clock may have been set since: then the answer is off by as much.
+    """
+    ticks = start_ticks(pid)
+    if not ticks or not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age_s
+
+
 def members(*, session: int | None = None, group: int | None = None) -> list[int]:
     """Return the pids of a session, or of a process group, without those that have ended."""
     index, wanted = (_SESSION, session) if session is not None else (_GROUP, group)
@@ -62,34 +93,47 @@ def members(*, session: int | None = None, group: int | None = None) -> list[int
     return found
 
 
-def send(pids: Iterable[int], number: int) -> None:
-    """Send a signal to each process that is still there."""
+def send(pids: Iterable[int], number: int) -> set[int]:
+    """Send a signal to each process that is still there; return those it may not be sent to."""
+    refused = set()
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
             os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError:  # of another user: started through sudo
+            refused.add(pid)
+    return refused
 
 
 def end_all(
     find: Callable[[], list[int]], grace_s: float, meanwhile: Callable[[], None] = lambda: None
-) -> None:
+) -> set[int]:
     """End what `find` returns until it returns nothing: SIGTERM, after `grace_s` SIGKILL.
 
     Stopped processes are continued, so that they can act on the signal. `meanwhile` is called
     in between.
+
+    Returns
+    -------
+    set of int
+        Processes of another user, which nothing can be done about; they run on.
     """
     deadline = time.monotonic() + grace_s
     told: set[int] = set()
-    while pids := find():
+    refused: set[int] = set()
+    while pids := set(find()) - refused:
         if time.monotonic() > deadline:
-            send(pids, signal.SIGKILL)
+            refused |= send(pids, signal.SIGKILL)
         else:
-            send(set(pids) - told, signal.SIGTERM)
-            send(set(pids) - told, signal.SIGCONT)
-            told.update(pids)
+            refused |= send(pids - told, signal.SIGTERM)
+            send(pids - told, signal.SIGCONT)
+            told |= pids
         meanwhile()
         time.sleep(0.005)
+    return refused & set(find())
 
 
-def end_group(group: int, grace_s: float = 2.0) -> None:
-    """End a whole process group and return when it is verified empty."""
-    end_all(lambda: members(group=group), grace_s)
+def end_group(group: int, grace_s: float = 2.0) -> set[int]:
+    """End a whole process group; return when it is empty, but for what `end_all` returns."""
+    return end_all(lambda: members(group=group), grace_s)

@@ -15,9 +15,10 @@ from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.shell import Shell, Turn
+from stacknb.shell import Shell
 from stacknb.taskbook import TaskBook
 from stacknb.tracing import Tracer
+from stacknb.turns import Turn
 
 __all__ = ["Run"]
 
@@ -102,7 +103,8 @@ class Run:
             jobs=jobs,
             setup=opening.setup(mode, top_dir, self.plugins, parallel),
         )
-        self.tasks = TaskBook(folder, self.shell)
+        self.tasks = TaskBook(folder, self.shell, self.note, resumed)
+        self.shell.recall = self.tasks.memory
         self._history = History(folder.path)
         if resumed:
             self.result.phases = folder.phases_done()
@@ -264,6 +266,7 @@ class Run:
     def close(self) -> None:
         """End the shell with everything it started."""
         self.shell.close()
+        self.tasks.close()
 
     # -- events and notes --------------------------------------------------------------------------
 
@@ -291,6 +294,7 @@ class Run:
     def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
         """Give the shell a turn; after a turn that ended it, start it again from its snapshot."""
         label, command = hook.phase.label, [str(hook.path), *hook.args]
+        self.shell.revive()  # the header tells its pid
         log = self.folder.new_log(kind, hook.name, command, label, self.shell.pid)
         if not self._history.begun:
             self._history.keep(self.shell.save(), kind="begin")
@@ -305,12 +309,13 @@ class Run:
             hands_off=hook.deals_with_err, tick=self._tick,
         )  # fmt: skip
         self.hook, duration = None, time.time() - begun
-        interrupted = self.shell.interrupted
+        interrupted = turn.interrupted
         failure = None
         if turn.outcome == "lost":
-            _close_log(log, turn)
+            tasklog.close(log, exit_code=turn.status)
         if turn.outcome != "done":
             self.shell.restore()
+            self.shell.evaluate(opening.forgetting_timers(begun))
             failure = failures.explain(turn, hook.name, hook.path, log, interrupted)
         if tracer is not None:
             tracer.end()
@@ -363,9 +368,3 @@ class Run:
             ]
             for sentence in plugins.misordered(self.plugins, turn.requires):
                 self.note(sentence)
-
-
-def _close_log(log: Path, turn: Turn) -> None:
-    with log.open("ab") as file:
-        header = tasklog.read_header(log)
-        file.write(tasklog.end_line(header, end=time.time(), exit_code=turn.status))

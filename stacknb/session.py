@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from stacknb import lifecycle
+from stacknb.environment import check_bash, checked_environment
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
 from stacknb.results import RunResult
 from stacknb.run import Run
-from stacknb.shell import check_bash, checked_environment
 from stacknb.worker import Worker
 
 __all__ = ["Listener", "Session"]
@@ -198,10 +198,9 @@ class Session:
         --------
         >>> stack.interrupt()  # nothing runs, so nothing happens
         """
-        if self.busy:
-            self._stopping = True
-            if self._run is not None:
-                self._run.shell.interrupt()
+        self._stopping = self.busy
+        if self._run is not None:
+            self._run.shell.interrupt()
 
     def reset(self) -> None:
         """End the run under way, so that the next call begins a new one.
@@ -276,8 +275,12 @@ class Session:
                 **({"before": str(before)} if before is not None else {}),
             }
             folder = RunDir.create(self._run_dir, mode, facts)
+            try:
+                self._run = self._new_run(mode, folder)
+            except BaseException:
+                folder.abandon()
+                raise
             self._run_dir = None
-            self._run = self._new_run(mode, folder)
             return self._run
 
     def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:

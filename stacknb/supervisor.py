@@ -11,7 +11,7 @@ Run with the standard library alone, in a session of its own, once for each `Sta
   sessions of their own and stay.
 
 The parent talks to it over a socket, a JSON object a line; shells through the FIFO
-``CONTROL/supervisor``, see `Tasks.register`. macOS has no pidfd and no subreaper: there it polls.
+``CONTROL/supervisor``, see `Gatekeeper.take`. macOS has no pidfd and no subreaper: there it polls.
 """
 
 from __future__ import annotations
@@ -27,113 +27,15 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
-from stacknb import processes, tasklog
-from stacknb.exceptions import LogError
+from stacknb import processes
+from stacknb.gatekeeper import Gatekeeper
 
 _GRACE_S = 2.0
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _HAVE_PIDFD = hasattr(os, "pidfd_open")
-
-
-@dataclass
-class Task:
-    """A task that a shell has handed over before its command starts."""
-
-    gate: str
-    pid: int
-    limit_s: float | None
-    after: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, log
-    gate_fd: int = -1
-    deadline: float = float("inf")
-    killed: bool = False
-
-
-class Tasks:
-    """Who may start, who runs, who has to end."""
-
-    def __init__(self, control: str, jobs: int | None) -> None:
-        self.control = control
-        self.jobs = jobs
-        self.waiting: list[Task] = []
-        self.running: dict[int, Task] = {}
-        self.ending: list[Task] = []
-
-    def register(self, message: str) -> None:
-        """Take a line of a shell: ``task GATE PID LIMIT [NAME PID LOG]…``, parted by 0x1f."""
-        kind, *fields = message.split("\x1f")
-        if kind != "task" or len(fields) < 3 or len(fields) % 3:
-            return
-        gate, pid, limit, *after = fields
-        os.mkfifo(gate, 0o600)
-        deps = [(after[i], int(after[i + 1]), after[i + 2]) for i in range(0, len(after), 3)]
-        self.waiting.append(Task(gate, int(pid), float(limit) if limit else None, deps))
-
-    def tick(self, now: float) -> None:
-        """Free the places of ended tasks, end late ones, let others start."""
-        for task in [task for task in self.running.values() if not processes.alive(task.pid)]:
-            del self.running[task.pid]
-            os.close(task.gate_fd)
-            if task.killed:  # what it started may not heed SIGTERM as it did
-                self.ending.append(task)
-        for task in list(self.ending):
-            if not processes.members(group=task.pid):
-                self.ending.remove(task)
-            elif now > task.deadline:
-                _signal_group(task.pid, signal.SIGKILL)
-        for task in self.running.values():
-            if now > task.deadline:
-                self._end(task, now)
-        for task in list(self.waiting):
-            if not processes.alive(task.pid):
-                self._forget(task)
-            elif (verdict := self._verdict(task)) is not None:
-                self._forget(task, verdict)
-                if verdict == "go":
-                    task.deadline = now + task.limit_s if task.limit_s else float("inf")
-
-    def next_deadline(self) -> float:
-        """Return the clock time of the next timeout, infinite if there is none."""
-        tasks = [*self.running.values(), *self.ending]
-        return min((task.deadline for task in tasks), default=float("inf"))
-
-    def watched(self) -> set[int]:
-        """Return the pids whose end changes something."""
-        pids = set(self.running)
-        for task in self.waiting:
-            pids.update(pid for _, pid, _ in task.after)
-        return pids
-
-    def _verdict(self, task: Task) -> str | None:
-        for name, pid, log in task.after:
-            if processes.alive(pid):
-                return None
-            code = _exit_code(log)
-            if code != 0:
-                ending = "was killed" if code is None else f"ended with status {code}"
-                return f"{name!r}, which it was to start after, {ending}"
-        if self.jobs is not None and len(self.running) >= self.jobs:
-            return None
-        return "go"
-
-    def _forget(self, task: Task, verdict: str = "") -> None:
-        self.waiting.remove(task)
-        if verdict:
-            # Opened for both, so that it does not block; held until the task has ended, because
-            # what is in a FIFO is lost when nobody has it open.
-            task.gate_fd = os.open(task.gate, os.O_RDWR | os.O_NONBLOCK)
-            os.write(task.gate_fd, verdict.encode() + b"\n")
-            self.running[task.pid] = task
-
-    def _end(self, task: Task, now: float) -> None:
-        if not task.killed:
-            with open(f"{self.control}/why.{task.pid}", "w", encoding="utf-8") as file:
-                file.write("timeout\n")
-        _signal_group(task.pid, signal.SIGKILL if task.killed else signal.SIGTERM)
-        task.killed, task.deadline = True, now + _GRACE_S
 
 
 class Supervisor:
@@ -143,7 +45,7 @@ class Supervisor:
         self.link = link
         self.control = control
         self.parent = os.getppid()
-        self.tasks = Tasks(control, jobs)
+        self.gates = Gatekeeper(control, jobs)
         self.shells: dict[int, subprocess.Popen[bytes]] = {}
         self.pidfds: dict[int, int] = {}
         self.poll = select.poll()
@@ -174,7 +76,7 @@ class Supervisor:
             self._reap()
             if self.link.fileno() in ready and not self._read_link():
                 return
-            self.tasks.tick(time.monotonic())
+            self.gates.tick(time.monotonic())
 
     def end_session(self) -> None:
         """End every other process of this session; return when none is left."""
@@ -190,7 +92,7 @@ class Supervisor:
         )
 
     def _patience_ms(self) -> float | None:
-        wait = self.tasks.next_deadline() - time.monotonic()
+        wait = self.gates.next_deadline() - time.monotonic()
         if not _HAVE_PIDFD:
             wait = min(wait, _POLL_S)
         return None if wait == float("inf") else max(0.0, wait * 1000 + 1)
@@ -198,7 +100,7 @@ class Supervisor:
     def _watch(self) -> None:
         if not _HAVE_PIDFD:
             return
-        wanted = self.tasks.watched()
+        wanted = self.gates.watched()
         for pid in wanted - self.pidfds.keys():
             descriptor = _pidfd(pid)
             if descriptor is not None:
@@ -214,7 +116,7 @@ class Supervisor:
             while data := os.read(self.fifo, 65536):
                 *lines, self.rest = (self.rest + data).split(b"\n")
                 for line in lines:
-                    self.tasks.register(os.fsdecode(line))
+                    self.gates.take(os.fsdecode(line))
 
     def _read_link(self) -> bool:
         data = self.link.recv(65536)
@@ -283,20 +185,6 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None
-
-
-def _exit_code(log: str) -> int | None:
-    try:
-        footer = tasklog.read(log).footer
-    except (OSError, LogError):
-        return None
-    return footer["exit_code"] if footer is not None and "status" not in footer else None
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-        os.killpg(pid, signal.SIGCONT)
 
 
 _LIBC: ctypes.CDLL | None = None

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import processes, tasklog
-from stacknb.exceptions import BadInput, Interrupted, LogError, TaskFailed, WaitTimeout
+from stacknb import processes, recall, tasklog
+from stacknb.exceptions import (
+    BadInput,
+    Interrupted,
+    LogError,
+    StacknbError,
+    TaskFailed,
+    WaitTimeout,
+)
 from stacknb.journal import Event, RunDir
 from stacknb.shell import Shell
 from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of, wait_for_end
@@ -27,31 +36,31 @@ class TaskBook:
         Its journal tells of every task, its ``waits.jsonl`` of every wait.
     shell : Shell
         Starts the tasks and is their parent.
+    note : callable
+        Is told what the user should know.
+    resumed : bool
+        The journal is of an earlier session, whose tasks have ended by now or are orphans.
     """
 
-    def __init__(self, folder: RunDir, shell: Shell) -> None:
+    def __init__(
+        self, folder: RunDir, shell: Shell, note: Callable[[str], None], resumed: bool = False
+    ) -> None:
         self._folder = folder
         self._shell = shell
+        self._warn = note
+        self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
-        self._lock = threading.Lock()  # a panel asks from another thread
+        self._taken: dict[str, float] = {}  # when the result of a task was taken
+        self._lost: dict[str, int] = {}  # statuses that no process tells any more
+        if resumed:
+            self._read(recall.ticks_of_old)
+            self._settle_old()
 
     def all(self) -> dict[str, Task]:
         """Return every task by its name; of several with one name the newest."""
         with self._lock:
-            self._read()
+            self._read(lambda pid, *_: processes.start_ticks(pid))
         return self._tasks
-
-    def _read(self) -> None:
-        for event in self._folder.new_events():
-            if event.kind == "task":
-                self._tasks[event.name] = Task(
-                    self, event.name, event.data["pid"], self._folder.path / event.data["log"],
-                    event.data["phase"], event.data["hook"], event.time,
-                )  # fmt: skip
-        for wait in self._folder.new_waits():
-            task = self._tasks.get(wait["name"])
-            if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
-                task.result = _result(task, wait)
 
     def uncollected(self) -> list[Task]:
         """Return the tasks that nobody has waited for, in the order they were started."""
@@ -156,38 +165,95 @@ class TaskBook:
     def cancel(self, task: Task) -> TaskResult:
         """End a task's whole process group, see that it is empty, and take the result.
 
-        While a hook runs the result is left for its own wait to take.
+        Raises
+        ------
+        StacknbError
+            If it belongs to another user (it was started through sudo).
         """
         begun = time.time()
-        if task.running:
-            self._shell.mark(task.pid, "cancelled")
-            processes.end_group(task.pid)
-            _close_log(task.log)
-        if task.result is None and self._shell.busy:
-            wait = {"wait_start": begun, "wait_end": time.time(), "exit_code": None}
-            return _result(task, wait)
+        if not task.running:
+            return self.collect(task, begun)
+        self._shell.mark(task.pid, "cancelled")
+        foreign = processes.end_group(task.pid)
+        numbers = ", ".join(map(str, sorted(foreign)))
+        if task.pid in foreign:
+            raise StacknbError(
+                f"task {task.name!r} belongs to another user and cannot be cancelled; "
+                f"end it by hand: sudo kill {numbers}"
+            )
+        if foreign:
+            self._warn(
+                f"task {task.name!r} was cancelled, but what it started as another user runs on; "
+                f"end it by hand: sudo kill {numbers}"
+            )
+        result = self.collect(task, begun)
+        if result.status != "cancelled":  # it had to be killed, or wrote no footer of its own
+            tasklog.close(task.log, exit_code=result.exit_code, status="cancelled")
+            task.result = replace(result, status="cancelled")
         return self.collect(task, begun)
 
+    def close(self) -> None:
+        """Take the results of what was ended together with the shell."""
+        for task in self.uncollected():
+            if not task.running:
+                if tasklog.footer_of(task.log) is None:
+                    tasklog.close(task.log, exit_code=128 + signal.SIGKILL, status="killed")
+                now = time.time()
+                task.result = _result(task, {"wait_start": now, "wait_end": now, "exit_code": None})
 
-def _close_log(log: Path) -> None:
+    def memory(self) -> str:
+        """Return bash that tells a restored shell what has become of tasks since its snapshot."""
+        snapshot = self._shell.snapshot
+        since = snapshot.stat().st_mtime - 1.0 if snapshot.exists() else 0.0
+        changed = [
+            task
+            for task in self.all().values()
+            if task.result is None or self._taken.get(task.name, 0.0) > since
+        ]
+        return recall.bash_of(changed, self._lost, self._folder.path)
+
+    def _read(self, ticks_of: Callable[[int, Path, float], int | None]) -> None:
+        for event in self._folder.new_events():
+            if event.kind == "task":
+                data, log = event.data, self._folder.path / event.data["log"]
+                self._tasks[event.name] = Task(
+                    self, event.name, data["pid"], log, data["phase"], data["hook"], event.time,
+                    ticks_of(data["pid"], log, event.time),
+                )  # fmt: skip
+        for wait in self._folder.new_waits():
+            task = self._tasks.get(wait["name"])
+            if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
+                task.result = _result(task, wait)
+                self._taken[task.name] = wait["wait_end"]
+
+    def _settle_old(self) -> None:
+        for task in self._tasks.values():
+            if task.result is None and not task.running:
+                footer = tasklog.footer_of(task.log)
+                if footer is None:  # killed, or its machine was
+                    tasklog.close(
+                        task.log, exit_code=127, status="lost", end=_last_change(task.log)
+                    )
+                self._lost[task.name] = 127 if footer is None else footer["exit_code"]
+
+
+def _last_change(path: Path) -> float:
     try:
-        record = tasklog.read(log)
-    except (OSError, LogError):
-        return
-    if record.footer is None:  # it had to be killed
-        fields = {"end": time.time(), "exit_code": 137, "status": "cancelled"}
-        with log.open("ab") as file:
-            file.write(tasklog.end_line(record.header, **fields))
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
     try:
         record = tasklog.read(task.log)
-        header, footer = record.header, record.footer or {}
+        header, footer = record.header, record.footer
     except (OSError, LogError):
-        header, footer = {}, {}
+        header, footer = {}, None
     exit_code = wait["exit_code"]
-    status = status_of(task.log, exit_code)
+    status = status_of(footer, exit_code)
+    if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
+        footer = {}  # it is none, or forged
     if exit_code is None:
         exit_code = footer.get("exit_code", 255)
     start = header.get("start", task.started)

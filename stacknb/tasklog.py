@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ __all__ = [
     "END",
     "LogRecord",
     "begin_line",
+    "close",
     "end_line",
+    "footer_of",
     "numbered",
     "read",
     "read_header",
@@ -111,6 +114,30 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     with open(path, "rb") as file:
         return _header_of(file.readline(_HEADER_LIMIT), Path(path))[0]
+
+
+def footer_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the footer that counts; None if there is none, or no log."""
+    try:
+        return read(path).footer
+    except (OSError, LogError):
+        return None
+
+
+def close(path: str | os.PathLike[str], **fields: Any) -> None:
+    """Append a footer for what could not end its own log; a log without a header stays as it is.
+
+    Parameters
+    ----------
+    **fields
+        Of the footer, ``exit_code`` and ``status`` among them; ``end`` is now if not given.
+    """
+    try:
+        header = read_header(path)
+        with open(path, "ab") as file:
+            file.write(end_line(header, **{"end": time.time(), **fields}))
+    except (OSError, LogError):  # full disk, or never begun: the wait knows what is to know
+        pass
 
 
 def begin_line(header: Mapping[str, Any]) -> bytes:

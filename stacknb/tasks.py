@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,8 +119,9 @@ class Task:
 
     def __init__(
         self, collector: Collector, name: str, pid: int, log: Path, phase: str, hook: str,
-        started: float,
+        started: float, ticks: int | None,
     ) -> None:  # fmt: skip
+        # `ticks` is when the process began, see `processes.start_ticks`; None: it has ended.
         self._collector = collector
         self.name = name
         self.pid = pid
@@ -129,11 +130,15 @@ class Task:
         self.hook = hook
         self.started = started
         self.result: TaskResult | None = None
+        self._ticks = ticks
 
     @property
     def running(self) -> bool:
         """Whether it has not ended yet (it may still be held back)."""
-        return self.result is None and processes.alive(self.pid)
+        if self.result is not None or self._ticks is None:
+            return False
+        # Another process may have been given the number since.
+        return processes.start_ticks(self.pid) == self._ticks
 
     @property
     def state(self) -> str:
@@ -142,7 +147,15 @@ class Task:
             return self.result.status
         if self.running:
             return "running" if _has_header(self.log) else "waiting"
-        return status_of(self.log, None)
+        return status_of(tasklog.footer_of(self.log), None)
+
+    @property
+    def command(self) -> list[str]:
+        """The command with its arguments; empty while it is held back."""
+        try:
+            return [str(word) for word in tasklog.read_header(self.log).get("command", [])]
+        except (OSError, LogError):
+            return []
 
     def wait(self, timeout: float | None = None) -> TaskResult:
         """Wait for this task; as `Stack.async_wait`, but a failed task is a result, not an error.
@@ -209,24 +222,23 @@ def wait_for_end(
     return left
 
 
-def status_of(log: Path, exit_code: int | None) -> str:
+def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> str:
     """Return the status of a task that has ended.
 
     Parameters
     ----------
-    log : Path
+    footer : dict or None
+        Of its log.
     exit_code : int or None
-        What its shell knows; believed over a footer, which a task could forge.
+        What its shell knows. A footer that contradicts it is not believed: the task printed that.
     """
-    try:
-        footer = tasklog.read(log).footer
-    except (OSError, LogError):
-        footer = None
-    said = (footer or {}).get("status")
-    if said in ("cancelled", "timeout", "killed"):
-        return str(said)
     if footer is not None and exit_code is None:
         exit_code = footer["exit_code"]
+    if footer is not None and footer["exit_code"] != exit_code:
+        footer = None
+    said = (footer or {}).get("status")
+    if said in ("cancelled", "timeout", "killed", "lost"):
+        return str(said)
     if exit_code is None:
         return "lost"
     if exit_code == 0:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stacknb import snapshot
-from stacknb.shell import Shell, quote
+from stacknb.environment import quote
+from stacknb.shell import Shell
 
 __all__ = ["Command", "Tracer", "path_of", "read"]
 

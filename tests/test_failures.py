@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+import stacknb
 from stacknb import tasklog
 from stacknb.exceptions import Failure
 from stacknb.failures import explain
-from stacknb.shell import Turn
+from stacknb.turns import Turn
 
+DRIVER = str(Path(stacknb.__file__).parent / "bash" / "driver.bash")
 SCRIPT = "a=1\nf() {\n  false\n}\nf\n# the end\n\n"
 
 
@@ -58,9 +60,7 @@ def test_a_call_of_exit(script: Path) -> None:
 
 
 def test_where_the_source_itself_failed_it_is_the_last_command(script: Path) -> None:
-    failure = explained(
-        script, died(1, "errexit", "/x/stacknb/bash/driver.bash", "99", 'source "$_stacknb_path"')
-    )
+    failure = explained(script, died(1, "errexit", DRIVER, "99", 'source "$_stacknb_path"'))
 
     assert (failure.file, failure.line, failure.command) == (str(script), 5, "f")
     assert "its last command" in failure.reason

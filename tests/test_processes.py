@@ -113,3 +113,40 @@ def test_what_is_to_be_done_meanwhile_is_done() -> None:
         )
 
         assert calls
+
+
+def test_what_may_not_be_signalled_is_given_up_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As with what a task started through sudo; the tests may run as root, to whom all is allowed.
+    with (
+        started("bash", "-c", "echo; sleep 100", start_new_session=True) as own,
+        started("bash", "-c", "echo; sleep 100", start_new_session=True) as foreign,
+    ):
+        really = os.kill
+
+        def kill(pid: int, number: int) -> None:
+            if pid == foreign.pid:
+                raise PermissionError
+            really(pid, number)
+
+        monkeypatch.setattr(os, "kill", kill)
+        both = [own.pid, foreign.pid]
+        left = processes.end_all(lambda: [pid for pid in both if processes.alive(pid)], 0.1)
+        monkeypatch.undo()
+
+        assert left == {foreign.pid}
+        assert not processes.alive(own.pid)
+
+
+def test_a_process_is_told_from_a_later_one_by_when_it_began() -> None:
+    before = time.time()
+    with started("sh", "-c", "echo; exec sleep 100") as process:
+        began = processes.started_at(process.pid)
+        assert began is not None
+        assert before - 0.02 <= began <= time.time()
+        assert processes.start_ticks(process.pid) == int(
+            processes.stat_fields(process.pid)[processes.START_TIME]
+        )
+        process.kill()
+        process.wait()
+        assert processes.start_ticks(process.pid) is None
+        assert processes.started_at(process.pid) is None

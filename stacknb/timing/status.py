@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +10,7 @@ from stacknb import processes
 
 __all__ = ["ended_as", "still_runs"]
 
-_TOLERANCE_S = (
-    2.0  # the kernel counts a process's start in ticks since a boot time in whole seconds
-)
+_TOLERANCE_S = 2.0  # the clock may have been set a little since
 
 
 def ended_as(
@@ -34,7 +31,7 @@ def ended_as(
     if footer is not None:
         code = int(footer["exit_code"])
         status = footer.get("status")
-        if status in ("cancelled", "timeout", "killed"):
+        if status in ("cancelled", "timeout", "killed", "lost"):
             return str(status), code
         return ("failed" if code else "ok"), code
     if wait_code is None and still_runs(header):
@@ -49,20 +46,8 @@ def still_runs(header: Mapping[str, Any]) -> bool:
         return False
     if not processes.alive(pid):
         return False
-    began = _started_at(pid)
+    began = processes.started_at(pid)
     start = header.get("start")
     if began is None or not isinstance(start, int | float):
         return True
     return began <= start + _TOLERANCE_S  # otherwise its number went to another process
-
-
-def _started_at(pid: int) -> float | None:
-    fields = processes.stat_fields(pid)
-    if len(fields) <= processes.START_TIME:
-        return None
-    try:
-        with open("/proc/stat", encoding="ascii") as file:
-            boot = next(int(line.split()[1]) for line in file if line.startswith("btime "))
-    except (OSError, StopIteration):
-        return None
-    return boot + int(fields[processes.START_TIME]) / os.sysconf("SC_CLK_TCK")

@@ -177,6 +177,33 @@ def test_an_interrupt_at_any_moment_ends_the_run_or_comes_too_late(tree, delay_m
     assert int(stack.evaluate("echo ${x:-0}").stdout) in (len(ran), len(ran) + 1)
 
 
+@pytest.mark.parametrize("settings", [": >ready; sleep 1000", "trap '' INT; : >ready; sleep 1000"])
+def test_ctrl_c_while_a_run_begins_leaves_nothing_and_the_next_try_begins_it(
+    tree, left, settings: str
+) -> None:
+    # What a DevStack tree's functions do when they are sourced comes before the first phase.
+    for name in ("stack.sh", "functions-common"):
+        (tree.path / name).write_text("")
+    functions = tree.path / "functions"
+    functions.write_text(f"[[ -e mended ]] || {{ {settings}; }}\n")
+    stack = tree.stack(run_dir="run")
+    with soon(sigint, Path("ready").absolute()), pytest.raises((Interrupted, KeyboardInterrupt)):
+        stack.evaluate(":")
+    assert left() == []
+    Path("mended").touch()
+
+    assert stack.evaluate("echo alive").stdout == "alive\n"
+    assert stack.run_dir == Path("run").absolute()
+
+
+def test_an_interrupt_of_what_python_asks_for_is_an_interrupt_and_the_session_goes_on(tree) -> None:
+    stack = tree.run("v=1\nasync_run() { : >ready; sleep 1000; }")
+    with soon(stack.interrupt, Path("ready").absolute()), pytest.raises(Interrupted):
+        stack.async_run("t", "true")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
 def test_an_interrupt_during_a_cell(tree, until) -> None:
     stack = tree.run("v=1")
     with soon(stack.interrupt, Path("ready").absolute()), pytest.raises((Interrupted, HookFailed)):

@@ -389,8 +389,8 @@ def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_the
 
     failure = caught.value.failure
     assert failure.command == "false"
-    lines = Path(failure.file).read_text().splitlines()
-    assert "false" in lines[(failure.line or 0) - 1]
+    lines = Path(failure.file).read_bytes().split(b"\n")
+    assert lines[(failure.line or 0) - 1] == b"    false"
 
 
 def test_exit_0_ends_the_whole_run_with_status_0_and_says_so(tree) -> None:

@@ -1,0 +1,75 @@
+"""What a shell is started with: a bash that is new enough, an environment, words in its quoting."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+
+from stacknb.exceptions import BadInput
+
+__all__ = ["check_bash", "checked_environment", "quote"]
+
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+
+
+def check_bash(program: str = "bash") -> str:
+    """Return the path of a bash that is new enough.
+
+    Raises
+    ------
+    BadInput
+        If there is none, or it is older than 5.0.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise BadInput(f"{program!r} was not found in PATH; install bash 5.0 or newer")
+    version = _version_of(path, os.stat(path).st_mtime_ns)
+    major = version.partition(".")[0]
+    if not major.isdigit() or int(major) < 5:
+        raise BadInput(
+            f"{path!r} is bash {version or 'of no version'!r}; install bash 5.0 or newer"
+        )
+    return path
+
+
+@functools.cache
+def _version_of(path: str, changed: int) -> str:
+    """Ask a bash for its version; `changed` tells a program from another that took its place."""
+    try:
+        asked = subprocess.run(
+            [path, "--norc", "--noprofile", "-c", 'echo "$BASH_VERSION"'],
+            capture_output=True, text=True, check=False, env={}, errors="replace",
+        )  # fmt: skip
+    except OSError:
+        return ""
+    return asked.stdout.strip()
+
+
+def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` if a process can have it.
+
+    Raises
+    ------
+    BadInput
+        Names the variable that no environment can hold.
+    """
+    for name, value in env.items():
+        try:
+            usable = name and "=" not in name and "\0" not in name + value
+            (name + value).encode("utf-8", "surrogateescape")
+        except (TypeError, UnicodeEncodeError):
+            usable = False
+        if not usable:
+            raise BadInput(f"variable {name!r} of env cannot be in an environment: {value!r}")
+    return dict(env)
+
+
+def quote(text: str) -> str:
+    """Quote one word for bash; bytes that are no UTF-8 come as surrogates and stay as they are."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "'" + text.replace("'", "'\"'\"'") + "'"

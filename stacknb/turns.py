@@ -1,0 +1,69 @@
+"""What came of one piece of bash, as its shell answered or as the process ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Turn", "answered", "lost"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What came of one piece of bash.
+
+    Attributes
+    ----------
+    outcome : str
+        ``done``: it ran to its end. ``died``: it ended bash, which left a snapshot.
+        ``lost``: bash is gone without a word (killed, ``exec``, an EXIT trap of the hook's own).
+    status : int
+    plugins : dict of str to str
+        Plugins enabled by then, name to folder.
+    requires : tuple of str
+        ``PLUGIN REQUIRED`` as noted by ``plugin_requires``.
+    how : str
+        ``errexit``, ``exit``, ``interrupt`` or ``other``; empty if it did not die.
+    file, line, command : str
+        Where, as far as bash knew.
+    interrupted : bool
+        The user stopped it, or wanted to.
+    """
+
+    outcome: str
+    status: int
+    plugins: dict[str, str]
+    requires: tuple[str, ...] = ()
+    how: str = ""
+    file: str = ""
+    line: str = ""
+    command: str = ""
+    interrupted: bool = False
+
+
+def answered(fields: Sequence[str], process_status: int | None, interrupted: bool) -> Turn:
+    """Return what an answer says: outcome, status, plugins, requirements, and where it died.
+
+    Parameters
+    ----------
+    process_status : int or None
+        Of the bash, if it died. An EXIT trap does not see the signal that ends its shell.
+    """
+    outcome, status, plugins, requires, *where = fields
+    code = int(status)
+    if outcome == "died" and (process_status or 0) > 128:
+        code = process_status or code
+    pairs = (line.partition("=") for line in plugins.splitlines())
+    enabled = {name: folder for name, _, folder in pairs}
+    needs = tuple(requires.split("\x1f")) if requires else ()
+    return Turn(outcome, code, enabled, needs, *_four(where), interrupted)
+
+
+def lost(status: int, where: str, interrupted: bool) -> Turn:
+    """Return the turn of a bash that gave no answer; `where` is what its ERR trap had noted."""
+    return Turn("lost", status, {}, (), *_four(where.split("\0")), interrupted)
+
+
+def _four(where: Sequence[str]) -> tuple[str, str, str, str]:
+    how, file, line, command = (list(where) + [""] * 4)[:4]
+    return how, file, line, command
