@@ -47,13 +47,20 @@ class Dialogue:
         self._interrupted_at: float | None = None
         self._under_way = False
 
-    def ask(self, code: str, tick: Callable[[], None] | None = None) -> Turn:
+    def ask(
+        self,
+        code: str,
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Turn:
         """Have bash evaluate `code`, which ends with an answer.
 
         Parameters
         ----------
         tick : callable, optional
             Called about ten times a second meanwhile.
+        meanwhile : callable, optional
+            Called once, as soon as bash is at it.
 
         Raises
         ------
@@ -62,7 +69,7 @@ class Dialogue:
         """
         data = encoded(code)
         try:
-            return self._exchange(data, tick)
+            return self._exchange(data, tick, meanwhile)
         except BaseException:  # nobody knows what it would answer next
             with contextlib.suppress(ShellDied):
                 self.end()
@@ -90,12 +97,17 @@ class Dialogue:
     def _interrupted(self) -> bool:
         return self._interrupted_at is not None
 
-    def _exchange(self, data: bytes, tick: Callable[[], None] | None) -> Turn:
+    def _exchange(
+        self,
+        data: bytes,
+        tick: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None,
+    ) -> Turn:
         self._interrupted_at = None
         self._under_way = True
         try:
             self._send(data)
-            turn = self._await_answer(tick)
+            turn = self._await_answer(tick, meanwhile)
         finally:
             with self._signalling:
                 self._under_way = False
@@ -113,11 +125,16 @@ class Dialogue:
             self._interrupted_at = time.monotonic()
             self.end()
 
-    def _await_answer(self, tick: Callable[[], None] | None) -> Turn:
+    def _await_answer(
+        self, tick: Callable[[], None] | None, meanwhile: Callable[[], None] | None = None
+    ) -> Turn:
         stages = list(_ESCALATION)
         fields: list[str] | None = None
         while fields is None:
             try:
+                if meanwhile is not None:
+                    todo, meanwhile = meanwhile, None
+                    todo()
                 fields = self._line.receive(_TICK_S)
                 if fields is not None:
                     break

@@ -74,11 +74,12 @@ class History:
         self._path = run_dir / "state" / "history"
         self._limit = limit
         self._known: dict[bytes, int] = {}
+        self._unwritten: tuple[dict[str, Any], bytes | None] | None = None
         self.begun = False
 
     def keep(
         self,
-        snapshot: Path | None,
+        snapshot: bytes | None,
         *,
         kind: str,
         phase: str = "",
@@ -86,15 +87,26 @@ class History:
         start: float = 0.0,
         end: float = 0.0,
     ) -> None:
-        """Add the snapshot in a file; None if the shell was lost without one.
+        """Add a snapshot; None if the shell was lost without one.
 
-        That nothing can be written is no reason to end a run: the history then ends early.
+        It is written by the next call, or by `settle`, while a hook runs or there is time.
         """
+        self.settle()
         self.begun = True
         facts: dict[str, Any] = {
             "kind": kind, "phase": phase, "name": name, "start": start, "end": end,
             "files": _listing(self._run_dir),
         }  # fmt: skip
+        self._unwritten = facts, snapshot
+
+    def settle(self) -> None:
+        """Write what was kept last.
+
+        That nothing can be written is no reason to end a run: the history then ends early.
+        """
+        if self._unwritten is None:
+            return
+        (facts, snapshot), self._unwritten = self._unwritten, None
         try:
             payload = self._payload(snapshot, facts)
             facts["size"] = len(payload)
@@ -103,11 +115,11 @@ class History:
         except OSError:
             self._known = {}  # what was written last is not sure, so the next one is written whole
 
-    def _payload(self, snapshot: Path | None, facts: dict[str, Any]) -> bytes:
+    def _payload(self, snapshot: bytes | None, facts: dict[str, Any]) -> bytes:
         if snapshot is None:
             facts["why"] = "the shell was lost without leaving its variables"
             return b""
-        pieces = _pieces(snapshot.read_bytes())
+        pieces = _pieces(snapshot)
         ops, new = _compare(self._known, pieces)
         full = self._path.exists() and self._path.stat().st_size > self._limit
         if full or sum(map(len, new)) > _NEW_LIMIT:

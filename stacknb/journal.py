@@ -63,6 +63,7 @@ class RunDir:
         self.run = run
         self._journal = _Lines(path / "journal.jsonl")
         self._waits = _Lines(path / "waits.jsonl")
+        self._out = -1
 
     @classmethod
     def create(
@@ -132,6 +133,7 @@ class RunDir:
 
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
+        self.close()
         (self.path / "run.json").unlink(missing_ok=True)
 
     def facts(self) -> dict[str, Any]:
@@ -177,10 +179,18 @@ class RunDir:
         """Append an event; a journal that cannot be written is no reason to end a run."""
         line = {"event": event.kind, "time": event.time, "name": event.name, **event.data}
         try:
-            with (self.path / "journal.jsonl").open("ab") as file:
-                file.write(json.dumps(line).encode() + b"\n")
+            if self._out < 0:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                self._out = os.open(self.path / "journal.jsonl", flags, 0o644)
+            os.write(self._out, json.dumps(line).encode() + b"\n")
         except OSError:
             pass
+
+    def close(self) -> None:
+        """Let go of the journal; a later event opens it again."""
+        if self._out >= 0:
+            os.close(self._out)
+            self._out = -1
 
     def new_events(self) -> list[Event]:
         """Return the events since the last call."""

@@ -45,7 +45,7 @@ class Line:
     """
 
     def __init__(self, jobs: int | None = None) -> None:
-        self.control = Path(tempfile.mkdtemp(prefix="stacknb-"))
+        self.control = Path(tempfile.mkdtemp(prefix="stacknb-", dir=_scratch()))
         self.pid = 0
         self.status: int | None = None
         self._unread = b""
@@ -180,3 +180,9 @@ def _cwd() -> str:
         return os.getcwd()
     except FileNotFoundError:  # it was deleted under us
         return "/"
+
+
+def _scratch() -> str | None:
+    # In memory, if there is such a place: to write a small file anew costs a disk more than a fork.
+    shm = "/dev/shm"
+    return shm if "TMPDIR" not in os.environ and os.access(shm, os.W_OK | os.X_OK) else None

@@ -263,10 +263,15 @@ class Run:
         out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
         return Result(code, done.exit_code, out, err, done.log)
 
+    def settle(self) -> None:
+        """Finish what is put off while hooks follow one another."""
+        self._history.settle()
+
     def close(self) -> None:
         """End the shell with everything it started."""
         self.shell.close()
         self.tasks.close()
+        self.folder.close()
 
     # -- events and notes --------------------------------------------------------------------------
 
@@ -306,7 +311,7 @@ class Run:
         turn = self.shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
-            hands_off=hook.deals_with_err, tick=self._tick,
+            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._history.settle,
         )  # fmt: skip
         self.hook, duration = None, time.time() - begun
         interrupted = turn.interrupted

@@ -18,6 +18,7 @@ from stacknb.journal import Event, RunDir
 from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
 from stacknb.results import RunResult
 from stacknb.run import Run
+from stacknb.vault import Vault
 from stacknb.worker import Worker
 
 __all__ = ["Listener", "Session"]
@@ -100,7 +101,7 @@ class Session:
             facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
             jobs=facts["jobs"],
         )  # fmt: skip
-        if not (folder.path / "state" / "snapshot.bash").exists():
+        if Vault(folder.path / "state").newest is None:
             raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
         stack.cells = Path(facts.get("cells") or stack.cells)
         stack._run = stack._new_run(facts["mode"], folder, resumed=True)
@@ -245,6 +246,8 @@ class Session:
                 yield
             finally:
                 self._depth -= 1
+                if not self._depth and self._run is not None:
+                    self._run.settle()
 
     # -- within ----------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,10 +17,14 @@ from stacknb.environment import quote
 from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.line import Line
 from stacknb.turns import Turn
+from stacknb.vault import Vault, is_whole
 
 __all__ = ["Shell"]
 
 _BASH_FOLDER = Path(__file__).parent / "bash"
+_TURN = (
+    'mapfile -d \'\' -n 1 -t _stacknb_read <"$_stacknb_control/turn"; eval "${_stacknb_read[0]}"'
+)
 
 
 class Shell:
@@ -66,7 +69,9 @@ class Shell:
         self._bash = bash
         self._state = run_dir / "state"
         self._state.mkdir(mode=0o700, exist_ok=True)
-        _empty(self._locals)
+        self._vault = Vault(self._state)
+        newest = self._vault.newest
+        self._newest = newest.read_bytes() if newest is not None else b""
         self._lock = threading.RLock()
         self._line = Line(jobs)
         self._dialogue = Dialogue(self._line)
@@ -112,6 +117,7 @@ class Shell:
         err: Path | None = None,
         hands_off: bool = False,
         tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
         """Source `path` in the shell, its output going to `log`, and take a snapshot after it.
 
@@ -127,27 +133,29 @@ class Shell:
             Leave ERR traps and errtrace alone: the hook deals with them itself.
         tick : callable, optional
             Called about ten times a second while it runs.
+        meanwhile : callable, optional
+            Called once while it runs.
 
         Returns
         -------
         Turn
         """
-        new = self._state / "snapshot.new"
-        _empty(new)
         plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
         assignments = {
             "kind": kind, "name": plain, "phase": phase, "hook": plain if kind == "hook" else "",
-            "path": path, "log": str(log), "err": str(err or ""), "state": str(new),
+            "path": path, "log": str(log), "err": str(err or ""), "state": str(self._written),
             "off": "1" if hands_off else "",
         }  # fmt: skip
         code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in assignments.items())
         words = " ".join(map(quote, args))
-        turn = self._request(f"{code} _stacknb_args=({words})", tick)
+        # bash reads a FIFO byte by byte, so what is long is handed over in a file.
+        request = self._line.control / "turn"
+        request.write_bytes(encoded(f"{code} _stacknb_args=({words})"))
+        turn = self._request(_TURN, tick, meanwhile)
         if turn.outcome == "lost":
-            _empty(self._locals)  # they are of an earlier failure
+            self._locals.unlink(missing_ok=True)  # they are of an earlier failure
         else:
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(new, self.snapshot)
+            self._keep()
         return turn
 
     def call(self, *words: str) -> tuple[int, str]:
@@ -182,12 +190,11 @@ class Shell:
         """Leave word why a task is about to be ended: ``cancelled``."""
         (self._line.control / f"why.{pid}").write_text(f"{why}\n", encoding="utf-8")
 
-    def save(self) -> Path:
-        """Take a snapshot of the shell as it stands, beside that of the last turn."""
-        path = self._state / "snapshot.begin"
-        _empty(path)
-        self.evaluate(f'_stacknb_state={quote(str(path))}; eval "$_stacknb_save"')
-        return path
+    def save(self) -> bytes:
+        """Take a snapshot of the shell as it stands, and keep it as the newest."""
+        self.evaluate(f'_stacknb_state={quote(str(self._written))}; eval "$_stacknb_save"')
+        self._keep()
+        return self._newest
 
     def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
         """Return the variables of the shell as it stands."""
@@ -199,9 +206,15 @@ class Shell:
             target.unlink()
 
     @property
-    def snapshot(self) -> Path:
-        """The newest snapshot; it need not exist."""
-        return self._state / "snapshot.bash"
+    def snapshot(self) -> bytes:
+        """The newest snapshot; empty if there is none."""
+        return self._newest
+
+    @property
+    def snapshot_time(self) -> float:
+        """When the newest snapshot was taken, epoch seconds; 0 if there is none."""
+        newest = self._vault.newest
+        return newest.stat().st_mtime if newest is not None else 0.0
 
     @property
     def lost_locals(self) -> list[snapshots.Variable]:
@@ -214,16 +227,15 @@ class Shell:
         """End what runs in the foreground, from any thread; within a second."""
         self._dialogue.interrupt()
 
-    def restore(self, state: Path | None = None) -> None:
-        """Start a new bash from a snapshot (the newest, if none is named).
+    def restore(self, *, anew: bool = False) -> None:
+        """Start a new bash from the newest snapshot, or from none.
 
         The old one is ended if it still runs. Its tasks run on.
         """
         with self._lock:
             self._dialogue.end()
-            state = state or self.snapshot
-            if state.exists():
-                script = self._restoring(state)
+            if self._newest and not anew:
+                script = self._restoring()
                 # What is no name in bash cannot be in its snapshot; everything else is.
                 self._start({k: v for k, v in self._env.items() if not k.isidentifier()})
                 self.evaluate(f"source {quote(str(script))}; _stacknb_load")
@@ -257,19 +269,30 @@ class Shell:
     # -- within --------------------------------------------------------------------------------
 
     @property
-    def _locals(self) -> Path:
-        return self._state / "snapshot.new.locals"
+    def _written(self) -> Path:
+        return self._line.control / "snapshot"
 
-    def _restoring(self, state: Path) -> Path:
+    @property
+    def _locals(self) -> Path:
+        return self._line.control / "snapshot.locals"
+
+    def _keep(self) -> None:
+        data = self._written.read_bytes()
+        if is_whole(data):
+            self._newest = data
+            with contextlib.suppress(OSError):  # a full disk is no reason to end a session
+                self._vault.put(data)
+
+    def _restoring(self) -> Path:
         # Each is kept: a function restored from it reports its lines when it fails.
         count = 1
         while (script := self._state / f"restored.{count}.bash").exists():
             count += 1
-        hidden = self._state / "snapshot.new.hidden"
+        hidden = self._line.control / "snapshot.hidden"
         names = hidden.read_text().replace("#stacknb local ", "").split() if hidden.exists() else []
         hidden.unlink(missing_ok=True)
         script.touch(mode=0o600)
-        script.write_bytes(snapshots.restore_script(state.read_bytes(), names))
+        script.write_bytes(snapshots.restore_script(self._newest, names))
         return script
 
     def _start(self, env: Mapping[str, str]) -> None:
@@ -288,12 +311,12 @@ class Shell:
             )
         return turn
 
-    def _request(self, code: str, tick: Callable[[], None] | None = None) -> Turn:
+    def _request(
+        self,
+        code: str,
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Turn:
         with self._lock:
             self.revive()
-            return self._dialogue.ask(code, tick)
-
-
-def _empty(path: Path) -> None:
-    # bash writes into the file as it stands, so it stays the owner's alone.
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            return self._dialogue.ask(code, tick, meanwhile)

@@ -203,8 +203,7 @@ class TaskBook:
 
     def memory(self) -> str:
         """Return bash that tells a restored shell what has become of tasks since its snapshot."""
-        snapshot = self._shell.snapshot
-        since = snapshot.stat().st_mtime - 1.0 if snapshot.exists() else 0.0
+        since = self._shell.snapshot_time - 1.0
         changed = [
             task
             for task in self.all().values()

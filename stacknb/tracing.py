@@ -75,8 +75,7 @@ class Tracer:
     def __init__(self, shell: Shell, path: Path) -> None:
         self.path = path
         self._shell = shell
-        state = shell.snapshot if shell.snapshot.exists() else shell.save()
-        parts = snapshot.sections(state.read_bytes())
+        parts = snapshot.sections(shell.snapshot or shell.save())
         self._was_on = b"x" in parts.get("flags", b"")
         found = snapshot.parse_variables(parts.get("variables", b""))
         ps4 = next((v.text() for v in found if v.name == "PS4" and v.value is not None), None)
@@ -100,7 +99,7 @@ class Tracer:
         back = f'[[ "${{PS4-}}" != *{quote(_MARK)}* ]] || {self._back}'
         # To unset it closes the file; after a restore there is none, which bash complains about.
         self._shell.evaluate(f"{{ unset -v BASH_XTRACEFD; }} 2>/dev/null\n{off}\n{back}")
-        os.replace(self._shell.save(), self._shell.snapshot)  # the turn's own has all that in it
+        self._shell.save()  # the turn's own has all that in it
 
 
 def path_of(run_dir: Path, log: Path) -> Path:

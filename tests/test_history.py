@@ -24,8 +24,8 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def keep(book: History, run_dir: Path, text: bytes, name: str = "a") -> None:
-    (run_dir / "state" / "snapshot").write_bytes(text)
-    book.keep(run_dir / "state" / "snapshot", kind="hook", name=name)
+    book.keep(text, kind="hook", name=name)
+    book.settle()
 
 
 @given(texts=st.lists(LINES, max_size=6))
@@ -93,6 +93,17 @@ def test_a_lost_shell_is_a_moment_without_a_snapshot(run_dir: Path) -> None:
     keep(book, run_dir, b"two\n", "c")
     snapshots = [(moment.name, moment.snapshot) for moment in history.read(run_dir)]
     assert snapshots == [("a", b"one\n"), ("b", None), ("c", b"two\n")]
+
+
+def test_what_was_kept_last_is_written_at_the_next_call(run_dir: Path) -> None:
+    book = History(run_dir)
+    book.settle()
+    book.keep(b"one\n", kind="hook", name="a")
+    assert list(history.read(run_dir)) == []
+    book.keep(b"two\n", kind="hook", name="b")
+    assert [moment.snapshot for moment in history.read(run_dir)] == [b"one\n"]
+    book.settle()
+    assert [moment.name for moment in history.read(run_dir)] == ["a", "b"]
 
 
 def test_files_of_the_run_directory_are_listed_but_not_its_logs(run_dir: Path) -> None:

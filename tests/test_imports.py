@@ -60,6 +60,7 @@ FLOORS = {
         "shell",
         "dialogue",
         "turns",
+        "vault",
         "environment",
         "line",
         "processes",

@@ -270,7 +270,7 @@ def by_stacknb(
     restored: bool = False,
 ) -> Outcome:
     outcome = Outcome()
-    shell.restore(work / "nothing")
+    shell.restore(anew=True)
     shell.evaluate(f"_stacknb_flags={'e' if errexit else ''}")
     for number, (path, args) in enumerate([*hooks, (work / "dump", ())]):
         dump = number == len(hooks)

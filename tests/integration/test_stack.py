@@ -393,6 +393,10 @@ def test_what_cannot_be_resumed_is_named(tree, tmp_path: Path) -> None:
     with pytest.raises(HookFailed):
         stack.run()
     stack.close()
+    with Stack.resume(tmp_path / "run") as resumed:  # as it was before the first hook
+        assert resumed.next_phase == "override_defaults"
+    for path in (tmp_path / "run" / "state").glob("snapshot*"):
+        path.unlink()
     with pytest.raises(BadInput, match=r"left no snapshot to resume from; stack anew"):
         Stack.resume(tmp_path / "run")
 

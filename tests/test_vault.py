@@ -1,0 +1,58 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacknb.vault import Vault, is_whole
+
+
+def snapshot(text: str) -> bytes:
+    return f"#stacknb variables\n{text}\n#stacknb end\n".encode()
+
+
+def test_an_empty_vault_has_no_snapshot(tmp_path: Path) -> None:
+    assert Vault(tmp_path).newest is None
+
+
+@given(texts=st.lists(st.text("ab\n", max_size=30), min_size=1, max_size=8))
+def test_the_newest_snapshot_is_the_one_put_last_whatever_their_lengths(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("vault")
+    vault = Vault(folder)
+    for number, text in enumerate(texts):
+        vault.put(snapshot(text))
+        for path in folder.iterdir():  # the clock of files may be coarse
+            age = number if path.read_bytes() == snapshot(text) else number - 1
+            os.utime(path, (age, age))
+    for reader in (vault, Vault(folder)):
+        assert reader.newest is not None
+        assert reader.newest.read_bytes() == snapshot(texts[-1])
+
+
+@pytest.mark.parametrize(
+    "torn", [lambda new, old: b"?" + new[1:9] + old[9:], lambda new, old: new[:-3]]
+)
+def test_a_snapshot_that_was_cut_while_it_was_written_does_not_count(tmp_path: Path, torn) -> None:
+    vault = Vault(tmp_path)
+    vault.put(snapshot("old"))
+    first = vault.newest
+    vault.put(snapshot("new"))
+    (second,) = set(tmp_path.iterdir()) - {first}
+    second.write_bytes(torn(snapshot("new"), snapshot("old")))
+
+    assert Vault(tmp_path).newest == first
+    Vault(tmp_path).put(snapshot("newer"))
+    assert is_whole(second.read_bytes())
+    assert first is not None
+    assert first.read_bytes() == snapshot("old")
+
+
+def test_snapshots_are_for_the_owner_alone(tmp_path: Path) -> None:
+    vault = Vault(tmp_path)
+    vault.put(snapshot("a"))
+    vault.put(snapshot("b"))
+
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
