@@ -66,8 +66,8 @@ class Supervisor:
         if parent_fd is not None:
             self.poll.register(parent_fd, select.POLLIN)
         while os.getppid() == self.parent:
-            self._watch()
-            ready = {descriptor for descriptor, _ in self.poll.poll(self._patience_ms())}
+            all_watched = self._watch()
+            ready = {descriptor for descriptor, _ in self.poll.poll(self._patience_ms(all_watched))}
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 65536)
@@ -91,15 +91,16 @@ class Supervisor:
             self._reap,
         )
 
-    def _patience_ms(self) -> float | None:
+    def _patience_ms(self, all_watched: bool) -> float | None:
         wait = self.gates.next_deadline() - time.monotonic()
-        if not _HAVE_PIDFD:
+        if not all_watched:
             wait = min(wait, _POLL_S)
         return None if wait == float("inf") else max(0.0, wait * 1000 + 1)
 
-    def _watch(self) -> None:
+    def _watch(self) -> bool:
+        """Have the end of tasks wake the loop; False if it has to look by itself."""
         if not _HAVE_PIDFD:
-            return
+            return False
         wanted = self.gates.watched()
         for pid in wanted - self.pidfds.keys():
             descriptor = _pidfd(pid)
@@ -110,6 +111,7 @@ class Supervisor:
             descriptor = self.pidfds.pop(pid)
             self.poll.unregister(descriptor)
             os.close(descriptor)
+        return self.pidfds.keys() >= wanted  # one may have ended before it could be watched
 
     def _read_fifo(self) -> None:
         with contextlib.suppress(BlockingIOError):

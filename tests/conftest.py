@@ -16,8 +16,6 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 # are reported as xfailed. Whoever mends one takes its line out.
 KNOWN = {
     "test_a_plain_wait_in_a_hook_does_not_lose_the_status_of_a_task": "a bare wait in a hook",
-    "test_a_task_that_takes_too_long_is_ended_with_its_whole_group[ignores SIGTERM": "the supervisor forgets a task as soon as its leader is dead",
-    "test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place": "a waiting task keeps its place under --jobs 1",
 }
 
 
