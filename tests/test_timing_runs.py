@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,18 @@ def test_a_footer_of_another_run_is_not_believed(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write(f'\n#stacknb-end {{"end": {T0 + 1}, "exit_code": 0, "run": "guess"}}\n')
     assert load(tmp_path).tasks["status"].tolist() == ["lost"]
+
+
+def test_the_footer_of_a_task_that_still_runs_is_not_believed(tmp_path: Path) -> None:
+    told = header("db", time.time(), pid=os.getpid(), host=socket.gethostname())
+    write(tmp_path / "async/db.log", told, end=time.time() + 1)
+    run = load(tmp_path)
+    assert run.tasks["status"].tolist() == ["running"]
+    assert run.tasks["end"].isna().all()
+    assert run.going_on
+    assert problems(tmp_path) == {"footer of a task that still runs (printed by the task?)": 1}
+    waits(tmp_path, wait("db", 0, 1, exit_code=0))
+    assert load(tmp_path).tasks["status"].tolist() == ["ok"], "the wait got its status"
 
 
 def test_a_forged_success_before_a_kill_is_not_believed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from stacknb.timing.records import (
     TaskRecord,
     WaitRecord,
 )
-from stacknb.timing.status import ended_as
+from stacknb.timing.status import ended_as, still_runs
 
 __all__ = ["read_folder", "read_log"]
 
@@ -185,6 +186,9 @@ def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
 
 def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> TaskRecord:
     said = log.header
+    if log.footer is not None and wait_code is None and still_runs(said):
+        problems.add("footer of a task that still runs (printed by the task?)", str(log.path))
+        log = dataclasses.replace(log, footer=None)
     status, code = ended_as(said, log.footer, wait_code)
     start, end = _span(log, problems)
     queued, after = micros(said.get("queued")), said.get("after")

@@ -1,0 +1,115 @@
+"""Charts as people see them: in a real JupyterLab, with hover, and in exported HTML."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+from lab import PATIENCE_MS, Lab, Server, opened, start_browser
+from nbconvert import HTMLExporter
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from stacknb.timing import load
+from stacknb.timing.synthetic import write_devstack_log
+
+pytestmark = pytest.mark.timeout(600)
+expect.set_options(timeout=PATIENCE_MS)
+
+SHOW = """
+from stacknb.timing import load
+run = load('stack.sh.log')
+display(run.timeline(), run.phase_chart(), run.slack_chart())
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = start_browser(playwright)
+        yield browser
+        browser.close()
+    # Playwright's loop would stay that of this thread; the kernels of other tests need their own.
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, browser: Browser) -> Iterator[Lab]:
+    server = Server(tmp_path / "lab")
+    write_devstack_log(server.root / "stack.sh.log", lines=2000)
+    try:
+        with opened(server, browser) as lab:
+            yield lab
+            lab.shutdown()
+    finally:
+        server.close()
+
+
+def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
+    asked: list[str] = []
+    errors: list[str] = []
+    lab.page.on("request", lambda request: asked.append(request.url))
+    lab.page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    lab.open("charts.ipynb", [SHOW])
+    lab.run(0)
+    lab.wait_run(0)
+    charts = lab.page.locator(".jp-OutputArea .vega-embed")
+    expect(charts).to_have_count(3)
+    charts.nth(0).scroll_into_view_if_needed()
+    box = charts.nth(0).bounding_box()
+    assert box is not None
+    told = lab.page.locator("#vg-tooltip-element.visible")
+    for down in range(60, int(box["height"]), 6):
+        lab.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + down)
+        if told.count() and "stack.sh" in told.inner_text():
+            break
+    expect(told).to_contain_text(re.compile(r"from:\s*2026-09-21 14:13:20\.\d{3} UTC"))
+    assert "undefined" not in told.inner_text()
+    lab.shoot("timeline")
+    elsewhere = [url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "blob:"))]
+    assert elsewhere == []
+    assert [error for error in errors if "vega" in error.lower()] == []
+
+
+def test_an_exported_notebook_shows_the_charts_as_pictures(
+    tmp_path: Path, browser: Browser
+) -> None:
+    write_devstack_log(tmp_path / "stack.sh.log", lines=2000)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SHOW)])
+    client = nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}})
+    client.extra_arguments = ["--IPKernelApp.log_level=ERROR"]
+    client.execute()
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    (tmp_path / "charts.html").write_text(page)
+    context = browser.new_context(offline=True)
+    try:
+        shown = context.new_page()
+        shown.goto(f"file://{tmp_path}/charts.html", wait_until="domcontentloaded")
+        assert shown.locator(".jp-OutputArea svg:visible, .jp-OutputArea img:visible").count() == 3
+    finally:
+        context.close()
+
+
+def test_the_report_works_from_disk_without_a_network(tmp_path: Path, browser: Browser) -> None:
+    write_devstack_log(tmp_path / "stack.sh.log", lines=2000)
+    file = load(tmp_path / "stack.sh.log").to_html(tmp_path / "report.html")
+    context = browser.new_context(offline=True)
+    try:
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"file://{file}")
+        first = page.locator("#t-tasks tbody tr").first
+        page.get_by_role("columnheader", name="duration").nth(1).get_by_role("button").click()
+        expect(first).to_contain_text("init_swift")
+        page.get_by_role("searchbox", name="search tasks").fill("neutron")
+        expect(page.locator("#t-tasks tbody tr:visible")).to_have_count(3)
+        page.locator('svg [aria-label^="init_neutron, ok"]').first.hover()
+        expect(page.locator("#told")).to_contain_text("init_neutron, ok")
+        assert errors == []
+    finally:
+        context.close()
