@@ -63,8 +63,8 @@ _stacknb_write_head() {
     printf -v _stacknb_words '"%s", ' "$@"
     [[ $* != *[\\\"[:cntrl:]]* ]] || _stacknb_to_json "$@"
     _stacknb_start=${EPOCHREALTIME/,/.}
-    printf '#stacknb-begin {"kind": "task", "name": "%s", "command": [%s], "phase": "%s", "hook": "%s", "start": %s, "queued": %s, "pid": %d, "host": "%s", "run": "%s"}\n' \
-        "$_stacknb_task" "${_stacknb_words%, }" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_start" "$_stacknb_queued" "$BASHPID" "$_stacknb_host" "$_stacknb_run"
+    printf '#stacknb-begin {"kind": "task", "name": "%s", "command": [%s], "phase": "%s", "hook": "%s", "start": %s, "queued": %s, %s"pid": %d, "host": "%s", "run": "%s"}\n' \
+        "$_stacknb_task" "${_stacknb_words%, }" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_start" "$_stacknb_queued" "${_stacknb_special:+$_stacknb_said}" "$BASHPID" "$_stacknb_host" "$_stacknb_run"
 }
 
 # The end of the task: its footer. The task may have changed any variable but these of its own.
@@ -128,7 +128,7 @@ _stacknb_prepare() {
     set +eufv
     # Now there may be logs that the shell of the hooks has not given their names.
     ((BASH_SUBSHELL == 0)) || : >|"$_stacknb_control/others"
-    _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=()
+    _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=() _stacknb_said=''
     # A person starts it, between two turns, when the options are kept elsewhere.
     [[ $_stacknb_busy ]] || _stacknb_opts=$_stacknb_flags
     while [[ ${1-} == --* ]]; do
@@ -152,6 +152,10 @@ _stacknb_prepare() {
     fi
     _stacknb_task=$1
     _stacknb_resolve_after "${_nb_after[@]}" || return
+    if ((${#_nb_after[@]})); then
+        printf -v _stacknb_said ', "%s"' "${_nb_after[@]}"
+        _stacknb_said="\"after\": [${_stacknb_said#, }], " # the critical path goes back through it
+    fi
     _stacknb_new_log
     unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklog
+from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklog, timing
 
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
@@ -1401,3 +1401,14 @@ def test_xtrace_of_a_hook_shows_nothing_of_ours(tree, output) -> None:
     for text in (output(stack, "10-hook.sh"), log_of(stack, "t").output().decode()):
         lines = [line.lstrip("+") for line in text.splitlines() if line.startswith("+")]
         assert set(lines) <= {" async_run t echo out", " echo out", " async_wait t", " set +x"}
+
+
+def test_the_critical_path_goes_through_the_tasks_that_a_task_had_to_come_after(tree) -> None:
+    stack = tree.run(
+        "async_run first sleep 0.2; async_run quick true\n"
+        "async_run --after first --after quick second true\n"
+        "async_wait second first quick"
+    )
+    path = timing.load(stack.run_dir).critical_path()
+
+    assert list(path.loc[path["kind"] == "task", "name"]) == ["first", "second"]
