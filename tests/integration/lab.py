@@ -48,13 +48,21 @@ def start_browser(playwright: Playwright) -> Browser:
 class Server:
     """A JupyterLab server with all its settings in `folder`; notebooks go to ``folder/root``."""
 
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        self.root.mkdir(parents=True)
-        env = dict(os.environ)
+    def __init__(
+        self,
+        folder: Path,
+        python: str = sys.executable,
+        root: Path | None = None,
+        **options: Any,
+    ) -> None:
+        self.root = root or folder / "root"
+        self.root.mkdir(parents=True, exist_ok=True)
+        env = {**os.environ, **options.pop("env", {})}
         for name in FOLDERS:
             env[name] = str(folder / name.lower())
             Path(env[name]).mkdir()
+            if options.get("user") is not None:
+                os.chown(env[name], options["user"], options["group"])
         for name, values in SETTINGS.items():
             path = Path(env["JUPYTERLAB_SETTINGS_DIR"]) / f"{name}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,13 +74,14 @@ class Server:
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+                    python, "-m", "jupyterlab", "--no-browser", "--allow-root",
                     "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}",
                     "--ServerApp.port_retries=0", "--IdentityProvider.token=T",
                     f"--ServerApp.root_dir={self.root}", "--LabApp.expose_app_in_browser=True",
                     "--LabApp.extension_manager=readonly", "--LabApp.news_url=",
                 ],
                 env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                **options,
             )  # fmt: skip
         deadline = time.monotonic() + PATIENCE_MS / 1000
         while True:
