@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import cellhooks, opening, tasklog, tracing
+from stacknb import cellhooks, opening, snapshot, tasklog, tracing
 from stacknb.cellhooks import CellHook, Exported
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import Hook
+from stacknb.masking import Masker
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult
 from stacknb.session import Session
@@ -212,7 +213,9 @@ class Authoring(Session):
             names = [hook if isinstance(hook, str) else hook.name for hook in hooks]
             what = f"hook {names[0]!r} was not traced" if names else "no hook was traced"
             raise BadInput(f"{what}; %stack step --trace traces the next ones")
-        return trace_frame.load(found)
+        state = run_dir / "state" / "snapshot.bash"
+        secrets = snapshot.read_variables(state) if state.exists() else []
+        return trace_frame.load(found, Masker(secrets))
 
     def _recorded(self) -> Path:
         if self.run_dir is None:

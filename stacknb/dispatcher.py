@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stacknb import lifecycle, snapshot, tables
+from stacknb import lifecycle, tables
+from stacknb.awaiting import Async
 from stacknb.background import Background
 from stacknb.exceptions import BadInput
 from stacknb.results import HookResult, Result, RunResult
@@ -39,28 +39,6 @@ def current() -> Stack:
     if _current is None:
         raise BadInput("no stack yet: begin with %stack TOP_DIR")
     return _current
-
-
-class Async:
-    """The calls of a `Stack` to be awaited: ``await stack.aio.run()``; they run in a thread.
-
-    Examples
-    --------
-    >>> import asyncio
-    >>> asyncio.run(stack.aio.run(until="source")).phases
-    ['override_defaults', 'source']
-    """
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._stack, name)
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            return await asyncio.to_thread(method, *args, **kwargs)
-
-        return call
 
 
 class Stack(Background):
@@ -301,8 +279,8 @@ class Stack(Background):
         with self._lock:
             shell = self._begin(self._mode).shell
             failed = self._run is not None and self._run.failed is not None
-            lost = snapshot.matching(shell.lost_locals, pattern) if failed else []
-            return tables.variables(shell.variables(pattern), lost)
+            own, lost = shell.variables(), shell.lost_locals if failed else []
+            return tables.variables(own, lost, pattern)
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

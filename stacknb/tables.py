@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from stacknb import snapshot
 from stacknb.lifecycle import Hook
-from stacknb.snapshot import Variable
+from stacknb.masking import Masker
+from stacknb.snapshot import Variable, matching
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,21 +35,25 @@ def plan(hooks: Iterable[tuple[str, Hook]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(_PLAN))
 
 
-def variables(own: Iterable[Variable], lost: Iterable[Variable]) -> pd.DataFrame:
+def variables(own: Sequence[Variable], lost: Sequence[Variable], pattern: str) -> pd.DataFrame:
     """Return a row for each variable, as `Stack.variables` describes it; secrets masked.
 
     Parameters
     ----------
-    own : iterable of Variable
-        Those of the shell.
-    lost : iterable of Variable
+    own : sequence of Variable
+        Those of the shell; the values of secret ones are masked in all others, too.
+    lost : sequence of Variable
         Locals of a frame that is gone.
+    pattern : str
+        A glob for the names.
     """
     import pandas as pd
 
-    pairs = [(variable, False) for variable in own] + [(variable, True) for variable in lost]
+    masker = Masker([*own, *lost])
+    pairs = [(variable, False) for variable in matching(own, pattern)]
+    pairs += [(variable, True) for variable in matching(lost, pattern)]
     rows = [
-        (v.name, v.kind, snapshot.MASK if snapshot.is_secret(v.name) else v.text(),
+        (v.name, v.kind, masker.value(v.name, v.text()),
          "x" in v.flags, "r" in v.flags, local)
         for v, local in pairs
     ]  # fmt: skip

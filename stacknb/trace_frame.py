@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from stacknb import screen, tracing
+from stacknb.masking import Masker
 from stacknb.tracing import Command
 
 __all__ = ["TraceFrame", "load"]
@@ -39,13 +41,15 @@ class TraceFrame(pd.DataFrame):
         return _html(self)
 
 
-def load(traces: Sequence[tuple[str, Path, float | None]]) -> TraceFrame:
+def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> TraceFrame:
     """Return the commands of some traced hooks.
 
     Parameters
     ----------
     traces : sequence of (str, Path, float or None)
         Name of the hook, its trace, and when it ended in epoch seconds.
+    masker : Masker
+        Takes secrets out of the commands.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def load(traces: Sequence[tuple[str, Path, float | None]]) -> TraceFrame:
         ``depth``, ``task`` (that ran it; empty for the hook itself).
     """
     rows = [
-        (hook, *_row(command))
+        (hook, *_row(replace(command, command=masker.text(command.command))))
         for hook, path, until in traces
         for command in tracing.read(path, until)
     ]
@@ -97,8 +101,12 @@ def _text(frame: TraceFrame) -> Iterator[str]:
         if hook != before:
             yield hook
         before = hook
-        yield f"  {place:<{width}}  {command:<{wide}}  {screen.seconds(took):>8}"
+        yield f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}"
     yield from _notes(frame)
+
+
+def _took(seconds: float) -> str:
+    return f"{1000 * seconds:.1f} ms" if seconds < 1 else screen.seconds(seconds)
 
 
 def _html(frame: TraceFrame) -> str:
@@ -112,6 +120,6 @@ def _html(frame: TraceFrame) -> str:
         out.append(
             f'<tr><td style="text-align:left">{escape(place)}</td>'
             f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
-            f'<td style="text-align:right;{weight}">{screen.seconds(took)}</td></tr>'
+            f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
         )
     return "".join([*out, "</table>", *(f"<div>{escape(note)}</div>" for note in _notes(frame))])

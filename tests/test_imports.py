@@ -30,7 +30,7 @@ FLOORS = {
         "lesson_checks",
     ],
     "commands": ["commands", "author_commands", "timing_commands", "arguments"],
-    "dispatcher": ["dispatcher", "background", "authoring", "session", "tables"],
+    "dispatcher": ["dispatcher", "awaiting", "background", "authoring", "session", "tables"],
     "one idea each": [
         "board",
         "worker",

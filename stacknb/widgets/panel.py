@@ -44,6 +44,11 @@ class Panel:
     ------
     BadInput
         If there is no such run.
+
+    Examples
+    --------
+    >>> panel = stacknb.Panel(run_dir)
+    >>> panel.close()
     """
 
     def __init__(self, run: Stack | str | os.PathLike[str]) -> None:

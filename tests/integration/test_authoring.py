@@ -202,6 +202,18 @@ def test_commands_of_a_task_are_told_apart(tree: Any) -> None:
     ]
 
 
+def test_a_trace_shows_no_secrets(tree: Any) -> None:
+    tree.hook(
+        "10-a.sh", "DB_PASSWORD=sesame\necho --password=other mysql://root:sesame@db sesame\n"
+    )
+    stack = tree.stack()
+    stack.step(trace=True)
+    shown = stack.trace().to_csv() + stack.trace().text() + stack.trace()._repr_html_()
+    assert "sesame" not in shown
+    assert "other" not in shown
+    assert "DB_PASSWORD=••••••" in shown
+
+
 def test_what_was_not_traced_has_no_trace(tree: Any) -> None:
     stack = tree.run("true")
     with pytest.raises(BadInput, match="no hook was traced; %stack step --trace"):

@@ -136,10 +136,11 @@ def test_a_build_opens_the_first_notebook_in_jupyterlab_and_runs_it(build: Build
                 lab.command("notebook:run-all-cells")
                 for number in range(cells):
                     lab.wait_run(number)
-                assert "listen on http://127.0.0.1" in lab.page.locator(".jp-Notebook").inner_text()
-                errors = lab.page.locator(".jp-OutputArea-output[data-mime-type*=error]")
-                assert errors.count() == 1
-                assert "is out of order" in errors.inner_text()
+                shown = lab.page.locator(".jp-Notebook").inner_text()
+                assert "listen on http://127.0.0.1" in shown
+                assert "'stack extra' is out of order" in shown  # on purpose
+                for error in ("HookFailed", "Traceback", "Interrupted", "ModuleNotFound"):
+                    assert error not in shown
             browser.close()
     finally:
         server.close()

@@ -50,6 +50,16 @@ def test_secrets_are_masked_whoever_holds_them(tree: Any) -> None:
     assert ("11-hook.sh", "variable", "ADMIN_PASSWORD", "added", "", MASK) in rows(stack.changes())
 
 
+def test_variables_show_no_secret_by_another_name(tree: Any) -> None:
+    stack = tree.run(
+        "DB_PASSWORD=sesame; HOST=a; WORD=sesame; declare -gA C=([token]=abc [user]=me)"
+    )
+    shown = dict(stack.variables("[CHW]*")[["name", "value"]].itertuples(index=False, name=None))
+    assert (shown["HOST"], shown["WORD"]) == ("a", MASK)
+    assert "abc" not in shown["C"]
+    assert "me" in shown["C"]
+
+
 def test_a_task_is_a_file_of_the_run_directory_and_files_of_the_hook_are_too(tree: Any) -> None:
     stack = tree.run("async_run job true; async_wait job >/dev/null")
     assert stack.run_dir is not None
