@@ -163,7 +163,8 @@ class Stack(Background):
             if before is not None:
                 run.result.hooks[:0] = before.hooks
             if last is not None and last.label in run.result.phases:
-                raise BadInput(f"phase {last.label!r} is done already; leave out until, or reset")
+                following = run.next_phase.label if run.next_phase else "none"
+                raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
             while (phase := run.next_phase) is not None:
                 run.run_phase(phase)
                 if phase == last:

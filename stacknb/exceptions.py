@@ -147,8 +147,11 @@ class Interrupted(StacknbError):
 
     status = 130
 
-    def __init__(self, message: str, failure: Failure | None = None) -> None:
+    def __init__(
+        self, message: str, failure: Failure | None = None, tasks: Sequence[str] = ()
+    ) -> None:
         self.failure = failure
+        self.tasks = tuple(tasks)
         super().__init__(message)
 
 

@@ -6,6 +6,7 @@ logs. Python and the shell both append to it, a line in one write each.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -107,6 +108,8 @@ class RunDir:
             document = {"run": run, "mode": mode, "start": clock(), **facts}
             (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
+            with contextlib.suppress(OSError):
+                (where / "run.json").unlink()  # it may have been begun
             raise BadInput(
                 f"run directory {str(where)!r} cannot be written: {error.strerror}; "
                 "choose another with --run-dir"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,6 +242,6 @@ def _fault(text: bytes, path: Path) -> str:
     if b"\r\n" in text:
         return (
             "it has CRLF line ends, which bash cannot run; "
-            f"convert it, for example with: sed -i 's/\\r$//' {path}"
+            f"convert it, for example with: sed -i 's/\\r$//' {shlex.quote(str(path))}"
         )
     return ""

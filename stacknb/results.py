@@ -113,8 +113,16 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether no hook failed."""
-        return all(hook.ok for hook in self.hooks)
+        """Whether no hook failed, but for those whose phase was run again to its end."""
+        return not self._failed()
+
+    def _failed(self) -> list[HookResult]:
+        last = {(hook.phase, hook.name): hook for hook in self.hooks}
+        return [
+            hook
+            for key, hook in last.items()
+            if not hook.ok and not (hook.name == "localrc" and key[0] in self.phases)
+        ]
 
     def __bool__(self) -> bool:
         return self.ok
@@ -128,7 +136,7 @@ class RunResult:
         printer.text(f"{self!r}\n\n{self.timing}" if self.timing else repr(self))
 
     def __repr__(self) -> str:
-        bad = sum(not hook.ok for hook in self.hooks)
+        bad = len(self._failed())
         state = "complete" if self.complete else f"{len(self.phases)} phases done"
         failed = f", {bad} failed" if bad else ""
         return (

@@ -252,7 +252,13 @@ class Run:
         """
         self._cells += 1
         cell = self.folder.path / "cells" / f"{self._cells}.bash"
-        cell.write_text(code if code.endswith("\n") else code + "\n", "utf-8", "surrogateescape")
+        try:
+            text = code if code.endswith("\n") else code + "\n"
+            cell.write_text(text, "utf-8", "surrogateescape")
+        except OSError as error:
+            raise BadInput(
+                f"cell {str(cell)!r} cannot be written: {error.strerror}; free some room"
+            ) from error
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
         done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
         assert done.log is not None
@@ -313,6 +319,7 @@ class Run:
             err=log.with_suffix(".err") if kind == "cell" else None,
             hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._history.settle,
         )  # fmt: skip
+        what = hook.name if kind == "hook" else f"cell {hook.name}"
         self.hook, duration = None, time.time() - begun
         interrupted = turn.interrupted
         failure = None
@@ -321,7 +328,7 @@ class Run:
         if turn.outcome != "done":
             self.shell.restore()
             self.shell.evaluate(opening.forgetting_timers(begun))
-            failure = failures.explain(turn, hook.name, hook.path, log, interrupted)
+            failure = failures.explain(turn, what, hook.path, log, interrupted)
         if tracer is not None:
             tracer.end()
         self._history.keep(
@@ -355,14 +362,15 @@ class Run:
             assert result.failure is not None
             return HookFailed(result.failure, again)
         place = f" at {result.failure.place}" if result.failure else ""
-        running = ", ".join(task.name for task in self.tasks.uncollected() if task.running)
-        tasks = f"; tasks running on: {running}" if running else ""
+        running = tuple(task.name for task in self.tasks.uncollected() if task.running)
+        tasks = f"; tasks running on: {', '.join(running)}" if running else ""
+        what = result.name if kind == "hook" else f"cell {result.name}"
         command = f"\n  command {result.failure.command}" if result.failure else ""
         return Interrupted(
-            f"{result.name!r} was interrupted{place} after {screen.seconds(result.duration_s)}"
+            f"{what!r} was interrupted{place} after {screen.seconds(result.duration_s)}"
             f"{tasks}{command}\n  log     {result.log}",
-            result.failure,
-        )
+            result.failure, running,
+        )  # fmt: skip
 
     def _note_plugins(self, turn: Turn) -> None:
         if turn.outcome != "lost":

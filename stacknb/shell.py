@@ -291,8 +291,13 @@ class Shell:
         hidden = self._line.control / "snapshot.hidden"
         names = hidden.read_text().replace("#stacknb local ", "").split() if hidden.exists() else []
         hidden.unlink(missing_ok=True)
-        script.touch(mode=0o600)
-        script.write_bytes(snapshots.restore_script(self._newest, names))
+        text = snapshots.restore_script(self._newest, names)
+        try:
+            script.touch(mode=0o600)
+            script.write_bytes(text)
+        except OSError:  # the disk may be full: a reason the more to go on from the snapshot
+            script = self._line.control / "restored.bash"
+            script.write_bytes(text)
         return script
 
     def _start(self, env: Mapping[str, str]) -> None:

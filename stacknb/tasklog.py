@@ -15,13 +15,12 @@ its hook: it stays in the file and is no part of the output.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from stacknb.exceptions import LogError
 
@@ -44,6 +43,8 @@ END = b"\n#stacknb-end "
 _HEADER_LIMIT = 4 << 20  # a command line of the kernel's ARG_MAX fits
 _FOOTER_LIMIT = 64 << 10
 _TAIL = 8192
+_PIECE = 4 << 20
+_REACH = 1 << 20  # what a child prints after a footer is rarely more
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,16 @@ class LogRecord:
             return file.read(self.output_end - start)
 
 
-def read(path: str | os.PathLike[str]) -> LogRecord:
+def read(path: str | os.PathLike[str], reach: int | None = None) -> LogRecord:
     """Read header and footer of a log; the output is left on disk.
 
     Parameters
     ----------
     path : path-like
         A log of a hook, a task, a cell or a service.
+    reach : int, optional
+        How many bytes before its end a footer is looked for; all by default, which takes its time
+        where a large log has none yet.
 
     Raises
     ------
@@ -100,7 +104,8 @@ def read(path: str | os.PathLike[str]) -> LogRecord:
         offset = file.tell()
         footer, end = _footer_in(file.read(), offset, header)
         if footer is None and offset > start:
-            footer, end = _search_back(file.fileno(), start - 1, header)
+            lowest = start - 1 if reach is None else max(start - 1, size - reach)
+            footer, end = _search_back(file, lowest, size, header)
     return LogRecord(path, header, footer, start, max(start, size if end is None else end))
 
 
@@ -166,7 +171,7 @@ def numbered(path: Path) -> Path:
 def tail_bytes(path: Path, limit: int = 65536) -> bytes:
     """Return up to the last `limit` bytes of the log's output; empty if there is no log."""
     try:
-        return read(path).output(limit)
+        return read(path, _REACH).output(limit)
     except (OSError, LogError):
         return b""
 
@@ -201,15 +206,18 @@ def _footer_in(
 
 
 def _search_back(
-    descriptor: int, lowest: int, header: Mapping[str, Any]
+    file: BinaryIO, lowest: int, end: int, header: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, int | None]:
     # Only where a child kept printing after the footer, or the log is unfinished and long.
-    with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-        at = len(data)
-        while (at := data.rfind(END, lowest, at)) >= 0:
-            footer = _footer_at(data[at + len(END) : at + _FOOTER_LIMIT], header)
-            if footer is not None:
-                return footer, at
+    after = b""  # what follows the piece, for a footer that is begun in it
+    while end > lowest:
+        start = max(lowest, end - _PIECE)
+        file.seek(start)
+        data = file.read(end - start) + after
+        footer, at = _footer_in(data, start, header)
+        if footer is not None:
+            return footer, at
+        after, end = data[:_FOOTER_LIMIT], start
     return None, None
 
 

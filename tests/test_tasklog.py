@@ -206,3 +206,32 @@ def test_only_the_end_of_a_large_log_is_read_into_memory(path: Path) -> None:
         file.write(tasklog.begin_line(HEADER))
         file.truncate(100 << 20)
     assert tasklog.tail_bytes(path, 10) == b"\0" * 10
+
+
+@pytest.mark.parametrize("after", [0, 1, 40, 90, 91, 92, 99, 100, 150, 1000])
+def test_a_footer_is_found_wherever_the_pieces_of_a_long_log_are_cut(
+    path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(tasklog, "_TAIL", 1)
+    monkeypatch.setattr(tasklog, "_PIECE", 100)
+    record = written(path, b"out" * 400, tasklog.end_line(HEADER, **FOOTER), b"x" * after)
+
+    assert record.footer is not None
+    assert record.output() == b"out" * 400
+
+
+def test_a_footer_is_looked_for_no_further_back_than_asked(path: Path) -> None:
+    written(path, b"out\n", tasklog.end_line(HEADER, **FOOTER), b"x" * 100_000)
+
+    assert tasklog.read(path, 50_000).footer is None
+    assert tasklog.read(path, 150_000).footer is not None
+
+
+def test_a_log_that_cannot_be_closed_is_left_as_it_is(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"no header\n")
+    tasklog.close(path, exit_code=1)
+    tasklog.close(tmp_path, exit_code=1)
+    tasklog.close(tmp_path / "none", exit_code=1)
+
+    assert path.read_bytes() == b"no header\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

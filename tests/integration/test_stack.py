@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -462,3 +463,59 @@ def test_the_run_directory_holds_what_the_contract_says(tree) -> None:
     assert "hooks/source/p-settings.log" in found
     assert stat.S_IMODE((stack.run_dir / "state").stat().st_mode) == 0o700
     assert os.readlink(stack.run_dir.parent / "latest") == stack.run_dir.name
+
+
+def test_a_run_that_was_mended_is_well(tree) -> None:
+    tree.hook("10-a.sh", "[[ -v mended ]]")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+    assert not stack.result.ok
+    assert "1 failed" in repr(stack.result)
+    stack.evaluate("mended=1")
+    result = stack.run()
+
+    assert result.complete
+    assert result.ok
+    assert "failed" not in repr(result)
+    assert [hook.status for hook in result.hooks][:2] == ["failed", "ok"]  # both tries are kept
+
+
+def test_a_state_folder_that_cannot_be_written_is_no_reason_to_lose_the_session(tree) -> None:
+    tree.hook("10-a.sh", "v=1; rm -r run/state; exit 3")
+    stack = tree.stack(run_dir="run")
+    with pytest.raises(HookFailed, match="called exit with status 3"):
+        stack.step()
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+def test_timers_that_a_failed_hook_left_running_are_forgotten(tree) -> None:
+    tree.hook("10-a.sh", "[[ $1 == override_defaults ]] || exit 0; time_start whole")
+    tree.hook(
+        "20-b.sh", "time_start part; [[ -v mended ]] || exit 3; time_stop part; time_stop whole"
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+    stack.evaluate("mended=1; time_stop whole")
+
+    assert [hook.status for hook in stack.step()] == ["ok", "ok"]
+
+
+def test_an_interrupted_cell_is_called_one(tree) -> None:
+    stack = tree.run("async_run t sleep 1000")
+    thread = threading.Timer(0, lambda: _interrupt_when(stack, Path("ready").absolute()))
+    thread.start()
+    with pytest.raises(stacknb.Interrupted, match="'cell 1' was interrupted") as caught:
+        stack.evaluate(": >ready; sleep 1000")
+    thread.join()
+
+    assert caught.value.tasks == ("t",)
+
+
+def _interrupt_when(stack: Stack, ready: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not ready.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    stack.interrupt()
