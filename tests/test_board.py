@@ -170,6 +170,26 @@ def test_a_run_directory_that_was_moved_is_read_where_it_is(run: Run, tmp_path: 
     assert board.failed.log.is_file()
 
 
+@given(st.lists(st.dictionaries(
+    st.sampled_from(["name", "hooks", "log", "phase", "ok", "duration_s", "status", "what"]),
+    st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
+), max_size=8), st.data())  # fmt: skip
+def test_of_a_damaged_journal_the_rest_still_counts(
+    tmp_path_factory: pytest.TempPathFactory, records: list, data: st.DataObject
+) -> None:
+    run = Run(tmp_path_factory.mktemp("damaged"))
+    run.begin()
+    kinds = ["phase-start", "hook-start", "hook-end", "phase-end", "task", "wait-start", "run-end"]
+    with (run.folder / "journal.jsonl").open("a") as file:
+        for record in records:
+            kind = data.draw(st.sampled_from(kinds))
+            file.write(json.dumps({"name": "x", "time": 1.0, **record, "event": kind}) + "\n")
+    board = look(Board(lambda: run.folder))
+    picture(board, 5)
+    run.begin_phase("stack install")
+    assert look(board).state == "running"
+
+
 def test_a_cell_is_no_hook_of_a_phase(run: Run, board: Board) -> None:
     run.begin_phase("override_defaults")
     run.end_phase()

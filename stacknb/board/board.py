@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -84,8 +85,10 @@ class Board:
         if self._folder is None:
             return
         for event in self._folder.new_events():
-            self._heard = max(self._heard, event.time)
-            self._take(event)
+            # A journal is a convenience: of one that is damaged the rest still counts.
+            with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+                self._heard = max(self._heard, event.time)
+                self._take(event)
         for wait in self._folder.new_waits():
             self._tasks.on_wait(wait)
         now = self._clock()

@@ -6,7 +6,7 @@ const SYMBOLS = {
   ok: "✓", failed: "✗", killed: "✗", timeout: "✗", lost: "✗", running: "▶", waiting: "…",
   "to come": "·", cancelled: "■", interrupted: "■", skipped: "–", complete: "✓", unfinished: "·",
 };
-const WORDS = { waiting: "held back", unfinished: "not finished" };
+const WORDS = { waiting: "held back", unfinished: "not finished", lost: "the kernel is gone" };
 const BUTTONS = [
   ["stop", "■ Stop", "Interrupt the hook and end the run; tasks run on"],
   ["retry", "↻ Retry the phase", "Run the phase that failed again"],
@@ -436,11 +436,22 @@ function render({ model, el }) {
       });
     }
   }
+  // A kernel that was restarted or shut down took the run with it.
+  let gone = false;
+  const onLine = () => {
+    if (["idle", "busy", "starting"].includes(model.widget_manager?.kernel?.status)) return;
+    gone = true;
+    const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;
+    full({ ...S, run, can: [], tail: null, waiting: [], now: now() });
+    say(false, `%stack panel ${S.run.dir} shows what is left of the run.`);
+  };
   const onPicture = () => full(model.get("picture"));
   model.on("msg:custom", receive);
   model.on("change:picture", onPicture);
+  model.on("comm_live_update", onLine);
   onPicture();
   const ticking = setInterval(() => {
+    if (gone) return;
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
       clock(); phases(); hooks(); waits(); tasks();
     }
@@ -467,6 +478,7 @@ function render({ model, el }) {
     document.removeEventListener("stacknb-shown", moved);
     model.off("msg:custom", receive);
     model.off("change:picture", onPicture);
+    model.off("comm_live_update", onLine);
   };
 }
 

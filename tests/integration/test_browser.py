@@ -238,6 +238,22 @@ def test_a_run_is_shown_again_in_another_kernel(lab: Lab, shop: Path) -> None:
     expect(shown.get_by_role("button", name="Next step")).to_be_hidden()
 
 
+def test_a_panel_whose_kernel_is_gone_says_so(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run slow until_there never\nuntil_there never")
+    lab.open("gone.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.run(0, 1)
+    state(lab, "running")
+    lab.restart()
+    state(lab, "the kernel is gone")
+    expect(lab.button("Stop")).to_be_hidden()
+    expect(lab.panel.locator(".snb-toast")).to_contain_text("%stack panel ")
+    lab.save()
+    lab.load()
+    # Nothing of the widget is left; its summary is shown in its place.
+    expect(lab.page.locator(".stacknb-twin")).to_be_visible()
+    expect(lab.page.get_by_text("model not found")).to_be_hidden()
+
+
 def test_hundreds_of_tasks_are_folded_and_what_matters_is_on_top(lab: Lab, shop: Path) -> None:
     hook(
         shop, "10-a.sh",
