@@ -109,16 +109,21 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
     else:
         _check_name(name)
         path, shown, head = folder / "extras.d" / name, name, f"# %%hook {name}\n"
-    text = head + text + ("" if text.endswith("\n") else "\n")
+    text = head + text.replace("\r\n", "\n") + ("" if text.endswith("\n") else "\n")
+    if "\0" in text:
+        raise BadInput(f"hook {shown!r} holds a NUL, which bash cannot read; take it out")
     for fault in syntax.check(text):
         if fault.fatal:
             raise BadInput(
                 f"hook {shown!r}, {fault.place} of the cell: {fault.message}; mend the cell and "
                 f"run it again: {fault.text.strip()!r}"
             )
-    replaced = path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8", "surrogateescape")
+    try:
+        replaced = path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(f"hook {shown[:80]!r} cannot be written: {error.strerror}") from error
     return CellHook(shown, path, replaced, "" if plugin else lifecycle.numbered(name))
 
 

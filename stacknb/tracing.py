@@ -28,6 +28,7 @@ _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"
 _BASH_FOLDER = str(Path(__file__).parent / "bash")
 # What our own ERR trap runs, which bash counts among the hook's commands.
 _OF_ERR_TRAP = re.compile(r"\[\[ \S* != |printf '%s\\0' errexit ")
+_OURS = re.compile(r"_stacknb_|set \+eufxvCE$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
 
@@ -152,7 +153,10 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             )
             # A task's own command stands in a function of ours.
             inside = file.startswith(_BASH_FOLDER) and not (task and function == "_stacknb_child")
-            ours = in_trap or inside or "_stacknb_" in command
+            first, *more = command.split("\n")
+            ours = in_trap or inside or "_stacknb_" in first
+            # Lines without our mark follow where a hook has set PS4 itself: shown as they are.
+            command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")
             where = "" if function in ("source", "_stacknb_child") else function
             command = _QUOTED.sub(lambda word: word[0].replace("\\", ""), command)
             made = Command(

@@ -41,6 +41,7 @@ def test_wrong_syntax_is_refused_with_its_place_in_the_cell(tmp_path: Path) -> N
     [
         ("", "50-a", "'50-a' should be called NN-name.sh"),
         ("", "../50-a.sh", "'../50-a.sh' cannot name a hook"),
+        ("", "5" * 300 + ".sh", "cannot be written: File name too long"),
         ("", ".50-a.sh", "'.50-a.sh' cannot name a hook"),
         ("shop", "setings", "'setings' is no file of a plugin; did you mean 'settings'"),
         ("../shop", "settings", "'../shop' cannot name a plugin"),
@@ -49,7 +50,14 @@ def test_wrong_syntax_is_refused_with_its_place_in_the_cell(tmp_path: Path) -> N
 def test_bad_names_are_refused(tmp_path: Path, plugin: str, name: str, message: str) -> None:
     with pytest.raises(BadInput, match=message.replace(".", r"\.")):
         cellhooks.add(tmp_path, name, "true\n", plugin)
-    assert list(tmp_path.iterdir()) == []
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_line_ends_of_another_system_are_mended_and_nul_is_refused(tmp_path: Path) -> None:
+    added = cellhooks.add(tmp_path, "50-a.sh", "one\r\ntwo\r\n")
+    assert added.path.read_bytes().endswith(b"\none\ntwo\n")
+    with pytest.raises(BadInput, match="holds a NUL"):
+        cellhooks.add(tmp_path, "50-a.sh", "one\0\n")
 
 
 def test_a_reserved_number_is_pointed_out(tmp_path: Path) -> None:

@@ -167,6 +167,14 @@ def test_a_hook_that_traces_itself_keeps_its_will(tree: Any, output: Any) -> Non
     assert "+ echo one\n" in output(stack, "10-a.sh", "source")
 
 
+def test_a_hook_with_a_prompt_of_its_own_keeps_it_and_its_commands_are_shown(tree: Any) -> None:
+    tree.hook("10-a.sh", "PS4='mine '\necho one\n")
+    stack = tree.stack()
+    stack.step(trace=True)
+    assert [row[1] for row in commands_of(stack)] == ["PS4='mine '\nmmine echo one"]
+    assert stack.evaluate("echo ${PS4@Q}").stdout == "'mine '\n"
+
+
 def test_the_devstack_way_to_silence_a_stretch_leaves_tracing_off(tree: Any, output: Any) -> None:
     tree.hook(
         "10-a.sh",
