@@ -157,7 +157,7 @@ class Stack(Background):
         """
         last = lifecycle.find_phase(until, mode) if until is not None else None
         with self._at_work():
-            before = self.run("unstack") if mode == "clean" and self._fresh(mode) else None
+            before = self._unstack_first() if mode == "clean" and self._fresh(mode) else None
             earlier = before.run_dir if before is not None else None
             run = self._begin(mode, anew=True, before=earlier)
             if before is not None:
@@ -282,6 +282,16 @@ class Stack(Background):
             failed = self._run is not None and self._run.failed is not None
             own, lost = shell.variables(), shell.lost_locals if failed else []
             return tables.variables(own, lost, pattern)
+
+    def _unstack_first(self) -> RunResult:
+        """Perform the run that goes before one of clean, whose directory stays free for that."""
+        given = self._run_dir
+        if given is not None:
+            self._run_dir = f"{os.path.abspath(given)}-unstack"
+        try:
+            return self.run("unstack")
+        finally:
+            self._run_dir = given
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

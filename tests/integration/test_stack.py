@@ -519,3 +519,12 @@ def _interrupt_when(stack: Stack, ready: Path) -> None:
     while not ready.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     stack.interrupt()
+
+
+def test_the_directory_given_to_clean_holds_the_run_of_clean(tree, tmp_path: Path) -> None:
+    tree.hook("10-a.sh", TRACE)
+    result = tree.stack(run_dir="run").run("clean")
+
+    assert result.run_dir == tmp_path / "run"
+    modes = {path.parent.name: json.loads(path.read_text())["mode"] for path in tmp_path.glob("*/run.json")}  # fmt: skip
+    assert modes == {"run": "clean", "run-unstack": "unstack"}
