@@ -79,6 +79,9 @@ class Rows(alt.InlineData):
     def __init__(self, values: Iterable[Mapping[str, Any]] = (), **options: Any) -> None:
         super().__init__(values=list(values), **options)
 
+    def __deepcopy__(self, memo: object = None) -> Rows:
+        return self  # nobody changes them, and altair copies a chart for each one it is put into
+
 
 def _svg(specification: dict[str, Any]) -> str:
     made = vl_convert.vegalite_to_svg(specification, vl_version=_VERSION)
