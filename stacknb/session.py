@@ -186,11 +186,21 @@ class Session:
         >>> worker.wait().complete
         True
         """
+        self.check_free()
+        self.worker = Worker(what, work, self.interrupt)
+        return self.worker
+
+    def check_free(self) -> None:
+        """Refuse to begin anything while a worker goes on.
+
+        Raises
+        ------
+        BadInput
+            Says what goes on.
+        """
         if self.worker is not None and self.worker.running:
             what = self.worker.what
             raise BadInput(f"{what!r} goes on in the background; wait for it or stop it")
-        self.worker = Worker(what, work, self.interrupt)
-        return self.worker
 
     def interrupt(self) -> None:
         """End the foreground command of the hook that runs and with it the run, from any thread.

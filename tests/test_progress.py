@@ -211,6 +211,29 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
     assert re.search(r"▶ db .* step 2", picture)
 
 
+def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
+    run: Run, terminal: Screen, clock: Clock, tmp_path: Path
+) -> None:
+    earlier = Run(tmp_path, "earlier")
+    earlier.begin("unstack")
+    for label in ("override_defaults", "source", "unstack"):
+        earlier.begin_phase(label)
+        earlier.end_phase()
+    earlier.task("db", exit_code=0)
+    earlier.tell("run-end", "unstack", ok=True, complete=True)
+    run.begin("unstack")
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.task("db", b"table 7\n")
+    run.waits("db")
+    clock.now = 1.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
+    assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
+    assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
+    assert "▶ db" not in picture  # it has a line already
+
+
 def test_a_terminal_is_drawn_ten_times_a_second_at_most(
     run: Run, terminal: Screen, clock: Clock
 ) -> None:

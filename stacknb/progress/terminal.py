@@ -141,7 +141,8 @@ class Terminal:
         room = max(4, min(30, width - 60))
         done = round(part * room)
         text = Text("━" * done, "green").append("━" * (room - done), "dim")
-        about = f"  {part:4.0%}, about {seconds(round(rest))} left, as in the run of "
+        words = f"{rest:.0f} s" if rest < 60 else seconds(rest)
+        about = f"  {part:4.0%}, about {words} left, as in the run of "
         yield _cut(text.append(about + board.earlier.when, "dim"))
 
     def _paint(self, status: str, text: str) -> str:

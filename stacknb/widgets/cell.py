@@ -40,6 +40,7 @@ def run_in_cell(stack: Stack, what: str, work: Callable[[], Any], stay: bool = T
     StacknbError
         What ended the work.
     """
+    stack.check_free()
     with _unharmed():
         from stacknb.widgets.panels import panel_of
 
