@@ -48,12 +48,12 @@ def changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
     """Return what the hooks of a run changed."""
     from stacknb import changes_frame
 
-    if o.run and not o.hook and stack is not None and not _is_run(o.run):
-        o.run, o.hook = None, o.run  # one word alone is a hook of the run at hand
+    if o.run and not o.hook_or_phase and stack is not None and not _is_run(o.run):
+        o.run, o.hook_or_phase = None, o.run  # one word alone is a hook of the run at hand
     run_dir = journal.find(run_dir_of(stack, o))
     if o.vars:
         return changes_frame.load_history(run_dir, o.vars)
-    return changes_frame.load(run_dir, o.hook)
+    return changes_frame.load(run_dir, o.hook_or_phase)
 
 
 def _is_run(word: str) -> bool:

@@ -126,3 +126,10 @@ def test_without_a_run_there_is_no_status(top_dir: Path) -> None:
     o = arguments.argparse.Namespace(run=None)
     with pytest.raises(BadInput, match="no run yet"):
         commands.run_dir_of(None, o)
+
+
+def test_no_place_is_taken_for_an_option_of_another_word() -> None:
+    table = commands.of_face(STACK).values()
+    places = {a.dest for entry in table for a in entry.of(STACK) if a.by_place}
+    options = {a.dest for entry in table for a in entry.of(STACK) if not a.by_place}
+    assert places & options == set()

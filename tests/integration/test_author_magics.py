@@ -1,0 +1,109 @@
+"""The magics for those who write hooks, in IPython with a real shell."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from stacknb import dispatcher, load_ipython_extension
+from stacknb.exceptions import BadInput, HookFailed
+
+Run = Callable[[str], Any]
+
+
+@pytest.fixture
+def run(
+    tree: Any, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Run]:
+    if "IPYTHONDIR" not in os.environ:
+        monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+    config = Config()
+    config.HistoryManager.enabled = False
+    ipython = InteractiveShell.instance(config=config)
+    monkeypatch.setattr(dispatcher, "_current", None)
+    load_ipython_extension(ipython)
+
+    def call(cell: str) -> Any:
+        done = ipython.run_cell(cell)
+        done.raise_error()
+        return done.result
+
+    yield call
+    if dispatcher._current is not None:
+        dispatcher._current.close()
+
+
+def test_cells_alone_make_a_stack(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    added = run("%%hook 50-hello.sh\necho hello >>said\n")
+    assert "a stack of hooks from cells alone begins, in " in capsys.readouterr().out
+    assert repr(added) == "<hook '50-hello.sh' added; see %stack plan>"
+    assert {*run("%stack plan")["hook"]} == {"50-hello.sh"}
+    run("%stack step")
+    assert Path("said").read_text() == "hello\n"
+    assert run("%%hook 50-hello.sh\necho again >>said\n").replaced
+    run("%stack step")
+    assert Path("said").read_text() == "hello\nagain\n"
+
+
+def test_cells_are_added_to_the_tree_at_hand(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    run(f"%stack {tree.path} plan")
+    run("%%hook --plugin shop settings\nSHOP=1\n")
+    run("%%hook 20-b.sh\ntrue\n")
+    plan = run("%stack plan")
+    assert [*plan.loc[plan["phase"] == "source", "hook"]] == [
+        "10-a.sh", "20-b.sh", "shop-settings",
+    ]  # fmt: skip
+
+
+def test_wrong_syntax_is_one_line_with_its_place(run: Run) -> None:
+    with pytest.raises(BadInput, match=r"hook '50-a\.sh', line 3, column 3 of the cell: syntax"):
+        run("%%hook 50-a.sh\necho one\n  ) two\n")
+
+
+def test_stepping_says_what_is_next(
+    run: Run, tree: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.hook("10-a.sh", "true\n")
+    tree.hook("20-b.sh", "true\n")
+    run(f"%stack {tree.path} step --hook")
+    assert "next is '20-b.sh' in 'override_defaults'" in capsys.readouterr().out
+    run("%stack step --hook")
+    assert "next is 'source'\n" in capsys.readouterr().out
+    assert "source · 10-a.sh" in run("%stack step --trace").text()
+
+
+def test_a_hook_that_fails_shows_its_trace(
+    run: Run, tree: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.hook("10-a.sh", "A=1\nfalse\n")
+    with pytest.raises(HookFailed):
+        run(f"%stack {tree.path} step --trace")
+    assert "10-a.sh:2  false" in capsys.readouterr().out
+
+
+def test_changes_of_a_hook_a_variable_and_an_earlier_run(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "A=$#\n")
+    run(f"%stack {tree.path} step")
+    assert [*run("%stack changes")["new"]] == ["1"]
+    assert [*run("%stack changes 10-a.sh")["name"]] == ["A"]
+    assert run("%stack vars A --history").text() == "A  override_defaults  10-a.sh  1"
+    run_dir = dispatcher.current().run_dir
+    run("%stack reset")
+    assert [*run(f"%stack changes {run_dir}")["name"]] == ["A"]
+    assert [*run(f"%stack changes {run_dir} 10-a.sh")["name"]] == ["A"]
+    with pytest.raises(BadInput, match=r"no hook or phase '10-b\.sh' has run"):
+        run(f"%stack changes {run_dir} 10-b.sh")
+
+
+def test_export_check_and_picture(run: Run) -> None:
+    run("%%hook 50-hello.sh\nif [[ $2 == instal ]]; then true; fi\n")
+    assert run("%stack export out").command.startswith("stacknb stack ")
+    report = run("%stack check out")
+    assert (report.ok, len(report.findings)) == (True, 1)
+    assert "source: 50-hello.sh" in run("%stack picture --svg out.svg").said()
+    assert Path("out.svg").read_text().startswith("<svg")
