@@ -90,12 +90,12 @@ function later {
 }
 
 # install_venv NAME PACKAGE…: a virtual environment of its own, so that several can be made at once.
-# What was asked for stands in .installed, written last: a venv without it, or of other packages, is
-# made anew. The lock is for a pip that an interrupted run has left.
+# What was asked for stands in .installed, written last: a venv without it, of other packages, or copied
+# from elsewhere is made anew. The lock is for a pip that an interrupted run has left.
 function install_venv {
     local venv=$VENVS_DIR/$1 wanted
     shift
-    wanted=$("$PYTHON" --version; printf '%s\n' "$@"; cat "$TOP_DIR/constraints.txt")
+    wanted=$("$PYTHON" --version; printf '%s\n' "$venv" "$@"; cat "$TOP_DIR/constraints.txt")
     exec {lock}>"$venv.lock"
     flock "$lock"
     if [[ $wanted == "$(cat "$venv/.installed" 2>/dev/null)" ]]; then
