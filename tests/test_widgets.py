@@ -186,6 +186,13 @@ def test_what_can_be_done_depends_on_what_goes_on(run: Run) -> None:
     assert actions.allowed(stack(run), board) == ["step", "rest", "cancel"]
     assert actions.allowed(stack(run, next_phase=None), board) == ["cancel"]
     assert actions.allowed(stack(run, run_dir=Path("other")), board) == []
+    assert actions.allowed(stack(run, run_dir=None, result=None), board) == []
+    nothing = Board(lambda: None)
+    assert actions.allowed(stack(run, run_dir=None, result=None), nothing) == [
+        "step",
+        "rest",
+        "cancel",
+    ]
     run.end_hook("failed")
     run.end_phase(ok=False)
     board.update()

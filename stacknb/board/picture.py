@@ -77,7 +77,7 @@ def picture(board: Board, most: int) -> Picture:
 
 
 def brief(whole: Picture) -> Picture:
-    """Return a picture with the first tasks and hooks only, and with short lines."""
+    """Return a picture for a notebook: few tasks and hooks, short lines, nothing to be done."""
     order = whole["order"][:_BRIEF]
     rows = {
         key: {**whole["rows"][key], "last": whole["rows"][key]["last"][:_BRIEF_WIDTH]}
@@ -90,7 +90,8 @@ def brief(whole: Picture) -> Picture:
         why |= {key: why[key][: 4 * _BRIEF_WIDTH] for key in ("reason", "place")}
     notes = [note[: 2 * _BRIEF_WIDTH] for note in whole["notes"]]
     hooks = whole["hooks"][:_BRIEF]
-    return {**whole, "order": order, "rows": rows, "failure": why, "notes": notes, "hooks": hooks}
+    kept = {"order": order, "rows": rows, "failure": why, "notes": notes, "hooks": hooks}
+    return {**whole, **kept, "can": []}
 
 
 def changes(old: Picture, new: Picture) -> Picture:

@@ -21,11 +21,11 @@ def allowed(stack: Stack | None, board: Board) -> list[str]:
         None where the run is not of this kernel: it can be watched only.
     board : Board
     """
-    if stack is None or stack.run_dir is None or stack.run_dir != board.run_dir:
+    if stack is None or stack.run_dir != board.run_dir:
         return []
     if stack.busy or (stack.worker is not None and stack.worker.running):
         return ["stop", "cancel"]
-    if stack.next_phase is None or stack.result is None or stack.result.complete:
+    if stack.next_phase is None or (stack.result is not None and stack.result.complete):
         return ["cancel"]
     if board.failed is not None:
         return ["retry", "cancel"]
@@ -71,8 +71,7 @@ def _rest(stack: Stack, content: dict[str, Any]) -> str:
 
 
 def _mode(stack: Stack) -> str:
-    assert stack.result is not None  # otherwise nothing would be allowed
-    return stack.result.mode
+    return stack.result.mode if stack.result is not None else "stack"
 
 
 def _why(stack: Stack) -> str:

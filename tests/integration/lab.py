@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +32,14 @@ SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+
+
+def screenshot(name: str) -> str:
+    """Return where a picture goes: STACKNB_SCREENSHOTS, or a folder for temporary files."""
+    default = Path(tempfile.gettempdir()) / "stacknb-screenshots"
+    folder = Path(os.environ.get("STACKNB_SCREENSHOTS") or default)
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(folder / f"{name}.png")
 
 
 def start_browser(playwright: Playwright) -> Browser:
@@ -184,15 +193,9 @@ class Lab:
         """Return a button of the panel."""
         return self.panel.get_by_role("button", name=text)
 
-    def shoot(self, name: str) -> Path | None:
-        """Keep a picture of the panel where STACKNB_SCREENSHOTS says."""
-        folder = os.environ.get("STACKNB_SCREENSHOTS")
-        if not folder:
-            return None
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        path = Path(folder) / f"{name}.png"
-        self.page.screenshot(path=str(path))
-        return path
+    def shoot(self, name: str) -> None:
+        """Keep a picture of the page."""
+        self.page.screenshot(path=screenshot(name))
 
 
 @contextlib.contextmanager

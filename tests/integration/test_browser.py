@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import nbclient
 import nbformat
 import pytest
-from lab import PATIENCE_MS, Lab, Server, opened, start_browser
+from lab import PATIENCE_MS, Lab, Server, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -41,9 +40,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def lab(server: Server, browser: Browser) -> Iterator[Lab]:
+def lab(server: Server, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Lab]:
     with opened(server, browser) as lab:
         yield lab
+        lab.shoot(re.sub(r"\W+", "-", f"end of {request.node.name}"))
         lab.shutdown()
 
 
@@ -87,6 +87,19 @@ def test_a_panel_appears_and_changes_while_its_cell_is_busy(lab: Lab, shop: Path
     lab.wait_run(1)
     assert "stack run complete: 14 hooks" in lab.output(1)
     expect(lab.page.locator(".stacknb-twin")).to_be_hidden()
+
+
+def test_a_run_can_be_begun_and_gone_through_by_clicks(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "echo done")
+    lab.open("clicks.ipynb", [LOAD, f"%stack {shop.name} panel"])
+    lab.run(0, 1)
+    expect(lab.panel.locator(".snb-title")).to_have_text("no run yet")
+    for phase in ("source", "stack pre-install"):
+        lab.button("Next step").click()
+        expect(lab.panel.locator(".snb-title")).to_contain_text(f"next is {phase}")
+    lab.button("Run the rest").click()
+    state(lab, "complete")
+    expect(lab.button("Next step")).to_be_hidden()
 
 
 def test_stop_stops_the_run_of_a_busy_cell(lab: Lab, shop: Path) -> None:
@@ -389,8 +402,7 @@ def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_
     ):
         expect(shown.locator(".stacknb-twin").first).to_contain_text(text)
     expect(shown.locator(".stacknb-twin").first).to_be_visible()
-    if folder := os.environ.get("STACKNB_SCREENSHOTS"):
-        shown.screenshot(path=str(Path(folder) / "exported.png"))
+    shown.screenshot(path=screenshot("exported"))
     context.close()
 
 
