@@ -146,9 +146,11 @@ def test_the_report_of_a_stack_log_ends_with_its_last_lines(tmp_path: Path, suff
     assert last in Page(page(load(log))).text
 
 
-@pytest.mark.parametrize("tasks", [0, 1])
-def test_a_run_of_next_to_nothing_has_a_report(tmp_path: Path, tasks: int) -> None:
-    assert "Ends of the logs" in Page(page(made(tmp_path, tasks))).text
+@pytest.mark.parametrize(("tasks", "charts"), [(0, 2), (1, 3)])
+def test_a_run_of_next_to_nothing_has_a_report(tmp_path: Path, tasks: int, charts: int) -> None:
+    text = page(made(tmp_path, tasks))
+    assert "Ends of the logs" in Page(text).text
+    assert text.count("<svg ") == charts, "no empty ones"
 
 
 def test_one_log_alone_has_a_report(tmp_path: Path) -> None:

@@ -139,7 +139,9 @@ def _figures(summary: pd.Series) -> str:
 
 
 def _charts(run: Reported, lanes: int) -> Iterator[str]:
-    drawn: list[Any] = [timeline(run, most=lanes), phase_chart(run), slack_chart(run)]
+    drawn: list[Any] = [timeline(run, most=lanes)]
+    drawn += [phase_chart(run)] if len(run.phases) else []
+    drawn += [slack_chart(run)] if run.tasks["hidden_s"].notna().any() else []
     for chart in drawn:
         yield f'<div class="wide">{_inline(chart)}</div>\n'
 
