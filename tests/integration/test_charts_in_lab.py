@@ -65,7 +65,7 @@ def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
     told = lab.page.locator("#vg-tooltip-element.visible")
     for down in range(60, int(box["height"]), 6):
         lab.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + down)
-        if told.count() and "stack.sh" in told.inner_text():
+        if any("stack.sh" in text for text in told.all_inner_texts()):
             break
     expect(told).to_contain_text(re.compile(r"from:\s*2026-09-21 14:13:20\.\d{3} UTC"))
     assert "undefined" not in told.inner_text()

@@ -47,12 +47,12 @@ def test_the_notebook_is_kept_executed_and_small() -> None:
     assert kept.stat().st_size < 500_000
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
     copy = tmp_path / "notebooks"
     shutil.copytree(NOTEBOOKS, copy, ignore=shutil.ignore_patterns(".stacknb", ".dest"))
     notebook = nbformat.read(copy / NAME, as_version=4)
-    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(copy)}})
+    client = NotebookClient(notebook, timeout=500, resources={"metadata": {"path": str(copy)}})
     client.extra_arguments = ["--IPKernelApp.log_level=ERROR"]
     client.execute()
     check(notebook)
