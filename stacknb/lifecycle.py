@@ -20,6 +20,7 @@ __all__ = [
     "MODES",
     "Hook",
     "Phase",
+    "check_order",
     "find_phase",
     "hooks_of",
     "look",
@@ -140,6 +141,38 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
     near = difflib.get_close_matches(wanted.removeprefix("stack "), known, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
+
+
+def check_order(phase: Phase, mode: str, done: Sequence[str]) -> None:
+    """Refuse a phase that is out of order.
+
+    Parameters
+    ----------
+    phase : Phase
+    mode : str
+        Of the run.
+    done : sequence of str
+        Labels of the phases that are done, in order; the last one may be run again.
+
+    Raises
+    ------
+    BadInput
+        Names what to run first.
+
+    Examples
+    --------
+    >>> check_order(find_phase("source"), "stack", ["override_defaults"])
+    """
+    order = phases_of(mode)
+    missing = [p.label for p in order[: order.index(phase)] if p.label not in done]
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
+    if phase.label in done and done[-1] != phase.label:
+        following = next((f"; next is {p.label!r}" for p in order if p.label not in done), "")
+        raise BadInput(
+            f"phase {phase.label!r} is out of order: {done[-1]!r} is done already{following}"
+        )
 
 
 def hooks_of(

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from stacknb import failures, lifecycle, opening, plugins, screen, services, tasklog, tracing
-from stacknb.exceptions import BadInput, HookFailed, Interrupted
-from stacknb.history import History
+from stacknb import cells, lifecycle, opening, plugins, services
+from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.shell import Shell
+from stacknb.sourcing import Sourcing
 from stacknb.taskbook import TaskBook
-from stacknb.tracing import Tracer
 from stacknb.turns import Turn
 
 __all__ = ["Run"]
 
 _HERE = Path(__file__).parent
-_SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
 
 @dataclass
@@ -87,9 +84,7 @@ class Run:
         self.folder = folder
         self.result = RunResult(mode, folder.path)
         self.failed: Phase | None = None
-        self.hook: Hook | None = None
         self._emit_to = emit
-        self._tick = tick
         self._check = check
         self._localrc = localrc
         self._overlay = overlay
@@ -105,7 +100,7 @@ class Run:
         )
         self.tasks = TaskBook(folder, self.shell, self.note, resumed)
         self.shell.recall = self.tasks.memory
-        self._history = History(folder.path)
+        self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
         if resumed:
             self.result.phases = folder.phases_done()
             self.shell.restore()
@@ -130,17 +125,7 @@ class Run:
         BadInput
             Names what to run first.
         """
-        order = list(lifecycle.phases_of(self.mode))
-        done = self.result.phases
-        missing = [p.label for p in order[: order.index(phase)] if p.label not in done]
-        if missing:
-            names = ", ".join(repr(name) for name in missing)
-            raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
-        if phase.label in done and done[-1] != phase.label:
-            following = f"; next is {self.next_phase.label!r}" if self.next_phase else ""
-            raise BadInput(
-                f"phase {phase.label!r} is out of order: {done[-1]!r} is done already{following}"
-            )
+        lifecycle.check_order(phase, self.mode, self.result.phases)
 
     @property
     def next_hook(self) -> Hook | None:
@@ -210,7 +195,7 @@ class Run:
         return turn
 
     def _leave(self, turn: _PhaseTurn, ok: bool) -> None:
-        self.hook = self._turn_of = None
+        self._turn_of = None
         took = time.time() - turn.begun
         self.emit("phase-end", turn.phase.label, ok=ok, duration_s=took)
 
@@ -251,27 +236,14 @@ class Run:
             If it ended the shell; the session goes on from its snapshot.
         """
         self._cells += 1
-        cell = self.folder.path / "cells" / f"{self._cells}.bash"
-        try:
-            text = code if code.endswith("\n") else code + "\n"
-            cell.write_text(text, "utf-8", "surrogateescape")
-        except OSError as error:
-            raise BadInput(
-                f"cell {str(cell)!r} cannot be written: {error.strerror}; free some room"
-            ) from error
+        cell = cells.write(self.folder.path, self._cells, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
         done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
-        assert done.log is not None
-        stdout = tasklog.tail_bytes(done.log, _SHOWN)
-        with done.log.with_suffix(".err").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _SHOWN))
-            stderr = file.read()
-        out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
-        return Result(code, done.exit_code, out, err, done.log)
+        return cells.result_of(code, done)
 
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
-        self._history.settle()
+        self._sourcing.settle()
 
     def close(self) -> None:
         """End the shell with everything it started."""
@@ -303,74 +275,19 @@ class Run:
         return self._turn(hook, trace=trace)
 
     def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
-        """Give the shell a turn; after a turn that ended it, start it again from its snapshot."""
-        label, command = hook.phase.label, [str(hook.path), *hook.args]
-        self.shell.revive()  # the header tells its pid
-        log = self.folder.new_log(kind, hook.name, command, label, self.shell.pid)
-        if not self._history.begun:
-            self._history.keep(self.shell.save(), kind="begin")
-        self.hook, begun = hook, time.time()
-        self.emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
-        tracer = Tracer(self.shell, tracing.path_of(self.folder.path, log)) if trace else None
-        if tracer is not None:
-            tracer.begin()
-        turn = self.shell.turn(
-            kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
-            err=log.with_suffix(".err") if kind == "cell" else None,
-            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._history.settle,
-        )  # fmt: skip
-        what = hook.name if kind == "hook" else f"cell {hook.name}"
-        self.hook, duration = None, time.time() - begun
-        interrupted = turn.interrupted
-        failure = None
-        if turn.outcome == "lost":
-            tasklog.close(log, exit_code=turn.status)
-        if turn.outcome != "done":
-            self.shell.restore()
-            self.shell.evaluate(opening.forgetting_timers(begun))
-            failure = failures.explain(turn, what, hook.path, log, interrupted)
-        if tracer is not None:
-            tracer.end()
-        self._history.keep(
-            self.shell.snapshot if turn.outcome != "lost" else None,
-            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
-        )  # fmt: skip
-        gentle = turn.how == "exit" and turn.status == 0 and kind == "hook"
-        status = "interrupted" if interrupted else "failed" if failure and not gentle else "ok"
-        result = HookResult(label, hook.name, status, turn.status, duration, log, failure)
-        why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
-        self.emit(
-            "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
-            **why,
-        )  # fmt: skip
+        result, turn = self._sourcing.source(hook, kind, trace)
         self._note_plugins(turn)
-        if gentle:
+        if result.ok and turn.outcome != "done":
             self._given_up = True
             self.note(
                 f"{hook.name} called exit 0, which ends the whole run with status 0: no later hook "
                 "runs (hardly ever meant; use return)"
             )
-        if status != "ok":
+        if not result.ok:
             if kind == "hook":
                 self.result.hooks.append(result)
-            raise self._error(result, kind)
+            raise self._sourcing.error(result, kind, self.tasks.uncollected())
         return result
-
-    def _error(self, result: HookResult, kind: str) -> HookFailed | Interrupted:
-        again = f"mend it and run {result.phase!r} again" if kind == "hook" else ""
-        if result.status == "failed":
-            assert result.failure is not None
-            return HookFailed(result.failure, again)
-        place = f" at {result.failure.place}" if result.failure else ""
-        running = tuple(task.name for task in self.tasks.uncollected() if task.running)
-        tasks = f"; tasks running on: {', '.join(running)}" if running else ""
-        what = result.name if kind == "hook" else f"cell {result.name}"
-        command = f"\n  command {result.failure.command}" if result.failure else ""
-        return Interrupted(
-            f"{what!r} was interrupted{place} after {screen.seconds(result.duration_s)}"
-            f"{tasks}{command}\n  log     {result.log}",
-            result.failure, running,
-        )  # fmt: skip
 
     def _note_plugins(self, turn: Turn) -> None:
         if turn.outcome != "lost":

@@ -35,6 +35,8 @@ FLOORS = {
         "board",
         "worker",
         "run",
+        "sourcing",
+        "cells",
         "taskbook",
         "recall",
         "failures",

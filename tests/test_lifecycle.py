@@ -247,3 +247,25 @@ def test_the_plan_of_stack_has_each_hook_in_each_phase(top: Path, tmp_path: Path
         *((f"stack {sub}", name) for sub in ("pre-install", "install", "post-config", "extra", "test-config")
           for name in ("50-a.sh", "p-plugin.sh")),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("done", "says"),
+    [
+        ([], "run 'override_defaults', 'source' first"),
+        (["override_defaults"], "run 'source' first"),
+        (
+            ["override_defaults", "source", "stack pre-install", "stack install"],
+            "'stack install' is done already; next is 'stack post-config'",
+        ),
+    ],
+)
+def test_a_phase_out_of_order_is_told_what_comes_first(done: list[str], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        lifecycle.check_order(lifecycle.find_phase("pre-install"), "stack", done)
+
+
+def test_the_next_phase_and_the_last_one_again_are_in_order() -> None:
+    done = ["override_defaults", "source"]
+    for name in ("source", "pre-install"):
+        lifecycle.check_order(lifecycle.find_phase(name), "stack", done)

@@ -1,0 +1,44 @@
+"""A cell's bash as a file of the run, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput
+from stacknb.results import HookResult, Result
+
+__all__ = ["result_of", "write"]
+
+_SHOWN = 1 << 20  # bytes of a cell's output that its result holds
+
+
+def write(run_dir: Path, number: int, code: str) -> Path:
+    """Write a cell's bash to ``RUN/cells/NUMBER.bash``.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written.
+    """
+    cell = run_dir / "cells" / f"{number}.bash"
+    try:
+        text = code if code.endswith("\n") else code + "\n"
+        cell.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(
+            f"cell {str(cell)!r} cannot be written: {error.strerror}; free some room"
+        ) from error
+    return cell
+
+
+def result_of(code: str, done: HookResult) -> Result:
+    """Return what a cell printed, at most its last MiB of each stream, and its status."""
+    assert done.log is not None
+    stdout = tasklog.tail_bytes(done.log, _SHOWN)
+    with done.log.with_suffix(".err").open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _SHOWN))
+        stderr = file.read()
+    out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
+    return Result(code, done.exit_code, out, err, done.log)

@@ -1,0 +1,132 @@
+"""One hook or cell: its log, its turn in the shell, its snapshot, what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Protocol
+
+from stacknb import failures, opening, screen, tasklog, tracing
+from stacknb.exceptions import Failure, HookFailed, Interrupted
+from stacknb.history import History
+from stacknb.journal import RunDir
+from stacknb.lifecycle import Hook
+from stacknb.results import HookResult
+from stacknb.shell import Shell
+from stacknb.tasks import Task
+from stacknb.tracing import Tracer
+from stacknb.turns import Turn
+
+__all__ = ["Sourcing"]
+
+
+class _Emit(Protocol):
+    def __call__(self, kind: str, name: str, **data: object) -> None: ...
+
+
+class Sourcing:
+    """Gives the shell of a run one turn after the other.
+
+    Parameters
+    ----------
+    folder : RunDir
+    shell : Shell
+    emit : callable
+        Takes an event: its kind, its name, and more by keyword.
+    tick : callable
+        Is called about ten times a second meanwhile.
+    """
+
+    def __init__(self, folder: RunDir, shell: Shell, emit: _Emit, tick: Callable[[], None]) -> None:
+        self._folder = folder
+        self._shell = shell
+        self._emit = emit
+        self._tick = tick
+        self._history = History(folder.path)
+
+    def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
+        """Source a hook; after a turn that ended the shell, start it again from its snapshot.
+
+        Parameters
+        ----------
+        hook : Hook
+        kind : {'hook', 'cell'}
+        trace : bool
+            Keep each command as it ran.
+
+        Returns
+        -------
+        HookResult
+            Failed or interrupted as well; nothing is raised for that. A hook that called ``exit 0``
+            ended well, with its shell.
+        Turn
+        """
+        label, command = hook.phase.label, [str(hook.path), *hook.args]
+        self._shell.revive()  # the header tells its pid
+        log = self._folder.new_log(kind, hook.name, command, label, self._shell.pid)
+        if not self._history.begun:
+            self._history.keep(self._shell.save(), kind="begin")
+        begun = time.time()
+        self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
+        tracer = Tracer(self._shell, tracing.path_of(self._folder.path, log)) if trace else None
+        if tracer is not None:
+            tracer.begin()
+        turn = self._shell.turn(
+            kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
+            err=log.with_suffix(".err") if kind == "cell" else None,
+            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._history.settle,
+        )  # fmt: skip
+        duration = time.time() - begun
+        failure = None
+        if turn.outcome != "done":
+            failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
+        if tracer is not None:
+            tracer.end()
+        self._history.keep(
+            self._shell.snapshot if turn.outcome != "lost" else None,
+            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
+        )  # fmt: skip
+        gentle = turn.how == "exit" and turn.status == 0 and kind == "hook"
+        status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
+        result = HookResult(label, hook.name, status, turn.status, duration, log, failure)
+        why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
+        self._emit(
+            "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
+            **why,
+        )  # fmt: skip
+        return result, turn
+
+    def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
+        if turn.outcome == "lost":
+            tasklog.close(log, exit_code=turn.status)
+        self._shell.restore()
+        self._shell.evaluate(opening.forgetting_timers(begun))
+        return failures.explain(turn, what, hook.path, log, turn.interrupted)
+
+    def error(
+        self, result: HookResult, kind: str, uncollected: Sequence[Task]
+    ) -> HookFailed | Interrupted:
+        """Return the error that a result which is not well amounts to."""
+        if result.status == "failed":
+            assert result.failure is not None
+            again = f"mend it and run {result.phase!r} again" if kind == "hook" else ""
+            return HookFailed(result.failure, again)
+        place = f" at {result.failure.place}" if result.failure else ""
+        running = tuple(task.name for task in uncollected if task.running)
+        tasks = f"; tasks running on: {', '.join(running)}" if running else ""
+        command = f"\n  command {result.failure.command}" if result.failure else ""
+        return Interrupted(
+            f"{_in_words(result.name, kind)!r} was interrupted{place} after "
+            f"{screen.seconds(result.duration_s)}{tasks}{command}\n  log     {result.log}",
+            result.failure, running,
+        )  # fmt: skip
+
+    def settle(self) -> None:
+        """Finish what is put off while hooks follow one another."""
+        self._history.settle()
+
+
+def _in_words(name: str, kind: str) -> str:
+    return name if kind == "hook" else f"cell {name}"
