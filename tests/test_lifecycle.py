@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stacknb.exceptions import BadInput
-from stacknb.lifecycle import MODES, Phase, find_phase, hooks_of, phases_of, plan
+from stacknb.lifecycle import MODES, Phase, check_order, find_phase, hooks_of, phases_of, plan
 from stacknb.plugins import Plugin
 
 SOURCE = Phase("source")
@@ -262,10 +262,10 @@ def test_the_plan_of_stack_has_each_hook_in_each_phase(top: Path, tmp_path: Path
 )
 def test_a_phase_out_of_order_is_told_what_comes_first(done: list[str], says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        lifecycle.check_order(lifecycle.find_phase("pre-install"), "stack", done)
+        check_order(find_phase("pre-install"), "stack", done)
 
 
 def test_the_next_phase_and_the_last_one_again_are_in_order() -> None:
     done = ["override_defaults", "source"]
     for name in ("source", "pre-install"):
-        lifecycle.check_order(lifecycle.find_phase(name), "stack", done)
+        check_order(find_phase(name), "stack", done)
