@@ -20,7 +20,7 @@ from stacknb.exceptions import BadInput
 from stacknb.plugins import FILES, Plugin
 from stacknb.tasks import nearest
 
-__all__ = ["CellHook", "Exported", "add", "empty_tree", "export"]
+__all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _LEFT_OUT = shutil.ignore_patterns(".stacknb", ".git", "__pycache__", ".ipynb_checkpoints", "*.pyc")
@@ -127,10 +127,15 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
     return CellHook(shown, path, replaced, "" if plugin else lifecycle.numbered(name))
 
 
+def new_folder(kind: str = "cells") -> Path:
+    """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    return Path.cwd() / ".stacknb" / kind / f"{stamp}-{secrets.token_hex(3)}"
+
+
 def empty_tree() -> Path:
     """Make a tree without hooks for a stack that has nothing but cells; return its folder."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    folder = Path.cwd() / ".stacknb" / "trees" / f"{stamp}-{secrets.token_hex(3)}"
+    folder = new_folder("trees")
     (folder / "extras.d").mkdir(parents=True)
     return folder
 

@@ -11,9 +11,9 @@ from stacknb import lifecycle, tables
 from stacknb.awaiting import Async
 from stacknb.background import Background
 from stacknb.exceptions import BadInput
+from stacknb.listening import Listener
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import Run
-from stacknb.session import Listener
 
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
     import pandas as pd

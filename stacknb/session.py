@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from stacknb import lifecycle
+from stacknb import cellhooks, lifecycle
 from stacknb.environment import check_bash, checked_environment
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.journal import Event, RunDir
+from stacknb.listening import Listener
 from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
 from stacknb.results import RunResult
 from stacknb.run import Run
 from stacknb.vault import Vault
 from stacknb.worker import Worker
 
-__all__ = ["Listener", "Session"]
-
-
-class Listener(Protocol):
-    """Who shows a run: is told every event, and the time about ten times a second."""
-
-    def on_event(self, event: Event) -> None:
-        """Take an event."""
-
-    def on_tick(self) -> None:
-        """Take the time to look again."""
+__all__ = ["Session"]
 
 
 class Session:
@@ -60,7 +49,7 @@ class Session:
         self._parallel = parallel
         self._jobs = jobs
         self._env = {**os.environ, **checked_environment(env or {})}
-        self.cells = _cells_folder()
+        self.cells = cellhooks.new_folder()
         self.worker: Worker | None = None
         self._run: Run | None = None
         self._lock = threading.RLock()
@@ -197,6 +186,10 @@ class Session:
         ------
         BadInput
             Says what goes on.
+
+        Examples
+        --------
+        >>> stack.check_free()
         """
         if self.worker is not None and self.worker.running:
             what = self.worker.what
@@ -316,9 +309,3 @@ class Session:
             self._run.shell.interrupt()
         for listener in self.listeners:
             listener.on_tick()
-
-
-def _cells_folder() -> Path:
-    """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return Path.cwd() / ".stacknb" / "cells" / f"{stamp}-{secrets.token_hex(3)}"

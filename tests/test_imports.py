@@ -30,7 +30,15 @@ FLOORS = {
         "lesson_checks",
     ],
     "commands": ["commands", "author_commands", "timing_commands", "arguments"],
-    "dispatcher": ["dispatcher", "awaiting", "background", "authoring", "session", "tables"],
+    "dispatcher": [
+        "dispatcher",
+        "awaiting",
+        "background",
+        "authoring",
+        "session",
+        "listening",
+        "tables",
+    ],
     "one idea each": [
         "board",
         "worker",
