@@ -14,6 +14,7 @@ from stacknb.masking import Masker
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult
 from stacknb.session import Session
+from stacknb.vault import Vault
 
 if TYPE_CHECKING:  # pandas and altair take half a second each to import
     import altair as alt
@@ -213,8 +214,8 @@ class Authoring(Session):
             names = [hook if isinstance(hook, str) else hook.name for hook in hooks]
             what = f"hook {names[0]!r} was not traced" if names else "no hook was traced"
             raise BadInput(f"{what}; %stack step --trace traces the next ones")
-        state = run_dir / "state" / "snapshot.bash"
-        secrets = snapshot.read_variables(state) if state.exists() else []
+        state = Vault(run_dir / "state").newest
+        secrets = snapshot.read_variables(state) if state is not None else []
         return trace_frame.load(found, Masker(secrets))
 
     def _recorded(self) -> Path:

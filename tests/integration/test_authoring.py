@@ -216,6 +216,7 @@ def test_a_trace_shows_no_secrets(tree: Any) -> None:
     )
     stack = tree.stack()
     stack.step(trace=True)
+    stack.step(trace=True)
     shown = stack.trace().to_csv() + stack.trace().text() + stack.trace()._repr_html_()
     assert "sesame" not in shown
     assert "other" not in shown
