@@ -115,14 +115,17 @@ class Gatekeeper:
         return pids
 
     def _verdict(self, task: _Task) -> str | None:
-        for name, pid, log in task.after:
+        for dependency in list(task.after):
+            name, pid, log = dependency
             if processes.alive(pid):
-                return None
+                continue
             code = _exit_code(log)
             if code != 0:
                 ending = "was killed" if code is None else f"ended with status {code}"
                 return f"{name!r}, which it was to start after, {ending}"
-        return "go" if self._has_place() else None
+            # Not to be watched any longer: what has ended would wake the loop for ever.
+            task.after.remove(dependency)
+        return "go" if not task.after and self._has_place() else None
 
     def _has_place(self) -> bool:
         taken = sum(not task.resting for task in self._running.values())

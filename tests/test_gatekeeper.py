@@ -139,6 +139,23 @@ def test_a_task_comes_after_others_that_ended_well(
     assert told.endswith(verdict)
 
 
+def test_a_task_that_ended_well_is_watched_no_longer_by_one_that_waits_for_another_too(
+    gates, start: Start, tmp_path: Path
+) -> None:
+    keeper = gates()
+    done, going_on, waiting = start(*DONE), start(), start()
+    done.wait()
+    logs = [log_of(tmp_path / "done.log", done.pid, 0), log_of(tmp_path / "g.log", going_on.pid, 0)]
+    after = ["done", str(done.pid), logs[0], "going on", str(going_on.pid), logs[1]]
+    keeper.task("w", waiting.pid, *after)
+
+    assert keeper.tick() == []
+    assert keeper.keeper.watched() == {going_on.pid}
+    going_on.kill()
+    going_on.wait()
+    assert keeper.tick() == ["w: go"]
+
+
 def test_a_footer_of_another_run_is_not_believed(gates, start: Start, tmp_path: Path) -> None:
     keeper = gates()
     first, second = start(*DONE), start()
