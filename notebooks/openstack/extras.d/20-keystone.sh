@@ -15,7 +15,6 @@ elif [[ "$1" == "stack" && "$2" == "pre-install" ]]; then
     declare_database keystone
 
 elif [[ "$1" == "stack" && "$2" == "install" ]]; then
-    # These two are needed first; what other hooks install "later" gives way to them.
     async_run venv-keystone install_venv keystone keystone gunicorn PyMySQL
     async_run venv-client install_venv client python-openstackclient osc-placement
 

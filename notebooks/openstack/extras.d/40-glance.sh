@@ -17,7 +17,7 @@ elif is_service_enabled glance; then
         declare_database glance
 
     elif [[ "$1" == "stack" && "$2" == "install" ]]; then
-        async_run venv-glance later install_venv glance glance gunicorn PyMySQL
+        async_run venv-glance install_venv glance glance gunicorn PyMySQL
 
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_glance

@@ -85,7 +85,7 @@ function password {
 
 # later COMMAND…: for a task that has time. It gives way to those that others wait for.
 function later {
-    renice -n 10 -p "$BASHPID" >/dev/null
+    renice -n 5 -p "$BASHPID" >/dev/null
     "$@"
 }
 

@@ -13,7 +13,7 @@ elif is_service_enabled placement; then
         declare_database placement
 
     elif [[ "$1" == "stack" && "$2" == "install" ]]; then
-        async_run venv-placement later install_venv placement openstack-placement gunicorn PyMySQL
+        async_run venv-placement install_venv placement openstack-placement gunicorn PyMySQL
 
     elif [[ "$1" == "stack" && "$2" == "post-config" ]]; then
         configure_placement
