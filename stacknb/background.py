@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from stacknb.authoring import Authoring
 from stacknb.exceptions import BadInput
 from stacknb.tasks import Task, TaskResult
+from stacknb.worker import Worker
 
 __all__ = ["Background"]
 
 
 class Background(Authoring):
-    """The calls of `Stack` about tasks."""
+    """The calls of `Stack` about tasks, and about work in a thread of its own."""
 
     @property
     def tasks(self) -> dict[str, Task]:
@@ -125,3 +127,44 @@ class Background(Authoring):
             raise BadInput("there is no run yet, so there is no task to cancel")
         book = self._run.tasks
         return [book.cancel(task) for task in [book.find(name) for name in names]]
+
+    def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
+        """Do `work` in a thread: ``stack.start(stack.run)``; it is collected with ``wait()``.
+
+        Parameters
+        ----------
+        work : callable
+            Takes nothing.
+        what : str
+            What it does, for messages.
+
+        Raises
+        ------
+        BadInput
+            If an earlier one goes on.
+
+        Examples
+        --------
+        >>> worker = stack.start(stack.run)
+        >>> worker.wait().complete
+        True
+        """
+        self.check_free()
+        self.worker = Worker(what, work, self.interrupt)
+        return self.worker
+
+    def check_free(self) -> None:
+        """Refuse to begin anything while a worker goes on.
+
+        Raises
+        ------
+        BadInput
+            Says what goes on.
+
+        Examples
+        --------
+        >>> stack.check_free()
+        """
+        if self.worker is not None and self.worker.running:
+            what = self.worker.what
+            raise BadInput(f"{what!r} goes on in the background; wait for it or stop it")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from stacknb import cellhooks, lifecycle
 from stacknb.environment import check_bash, checked_environment
@@ -153,47 +153,6 @@ class Session:
         False
         """
         return self._depth > 0
-
-    def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
-        """Do `work` in a thread: ``stack.start(stack.run)``; it is collected with ``wait()``.
-
-        Parameters
-        ----------
-        work : callable
-            Takes nothing.
-        what : str
-            What it does, for messages.
-
-        Raises
-        ------
-        BadInput
-            If an earlier one goes on.
-
-        Examples
-        --------
-        >>> worker = stack.start(stack.run)
-        >>> worker.wait().complete
-        True
-        """
-        self.check_free()
-        self.worker = Worker(what, work, self.interrupt)
-        return self.worker
-
-    def check_free(self) -> None:
-        """Refuse to begin anything while a worker goes on.
-
-        Raises
-        ------
-        BadInput
-            Says what goes on.
-
-        Examples
-        --------
-        >>> stack.check_free()
-        """
-        if self.worker is not None and self.worker.running:
-            what = self.worker.what
-            raise BadInput(f"{what!r} goes on in the background; wait for it or stop it")
 
     def interrupt(self) -> None:
         """End the foreground command of the hook that runs and with it the run, from any thread.
