@@ -106,6 +106,8 @@ def _text(frame: TraceFrame) -> Iterator[str]:
 
 
 def _took(seconds: float) -> str:
+    if seconds < 0.001:
+        return f"{1e6 * seconds:.0f} µs"
     return f"{1000 * seconds:.1f} ms" if seconds < 1 else screen.seconds(seconds)
 
 

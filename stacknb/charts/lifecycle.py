@@ -35,7 +35,7 @@ def lifecycle_chart(
     *,
     cells: Path | None = None,
     run_dir: Path | None = None,
-    theme: Theme = "light",
+    theme: Theme = "both",
 ) -> LayerChart:
     """Draw the lifecycle of a tree.
 
