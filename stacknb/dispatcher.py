@@ -157,11 +157,7 @@ class Stack(Background):
         """
         last = lifecycle.find_phase(until, mode) if until is not None else None
         with self._at_work():
-            before = self._unstack_first() if mode == "clean" and self._fresh(mode) else None
-            earlier = before.run_dir if before is not None else None
-            run = self._begin(mode, anew=True, before=earlier)
-            if before is not None:
-                run.result.hooks[:0] = before.hooks
+            run = self._begin_run(mode, anew=True)
             if last is not None and last.label in run.result.phases:
                 following = run.next_phase.label if run.next_phase else "none"
                 raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
@@ -195,7 +191,7 @@ class Stack(Background):
                 first = lifecycle.phases_of(mode)
                 names = ", ".join(repr(p.label) for p in first[: first.index(wanted)])
                 raise BadInput(f"phase {wanted.label!r} is out of order: run {names} first")
-            run = self._begin(mode)
+            run = self._begin_run(mode)
             results = run.run_phase(wanted)
             self._finish_if_done(run)
             return results
@@ -228,7 +224,7 @@ class Stack(Background):
         with self._at_work():
             if self._run is not None and self._run.mode == mode and self._run.result.complete:
                 raise BadInput(f"every phase of {mode!r} is done; %stack reset begins anew")
-            run = self._begin(mode)
+            run = self._begin_run(mode)
             phase = run.next_phase
             if phase is None:
                 raise BadInput(f"the run of {mode!r} has ended; %stack reset begins anew")
@@ -282,6 +278,16 @@ class Stack(Background):
             failed = self._run is not None and self._run.failed is not None
             own, lost = shell.variables(), shell.lost_locals if failed else []
             return tables.variables(own, lost, pattern)
+
+    def _begin_run(self, mode: str, anew: bool = False) -> Run:
+        """Return the run under way or a new one; before one of clean goes one of unstack."""
+        under_way = self._run is not None and self._run.mode == mode
+        if mode != "clean" or (under_way and not (anew and self._fresh(mode))):
+            return self._begin(mode, anew)
+        before = self._unstack_first()
+        run = self._begin(mode, anew, before=before.run_dir)
+        run.result.hooks[:0] = before.hooks
+        return run
 
     def _unstack_first(self) -> RunResult:
         """Perform the run that goes before one of clean, whose directory stays free for that."""

@@ -166,6 +166,26 @@ def test_unstack_is_a_run_of_its_own_in_a_new_shell_not_under_errexit(tree, outp
     assert output(stack, "10-a.sh", "unstack") == "1\non unstack\n"
 
 
+@pytest.mark.parametrize("how", ["run", "step", "run_phase"])
+def test_clean_performs_an_unstack_first_however_it_is_begun(tree, how: str) -> None:
+    tree.hook("10-a.sh", 'printf "%s " "$@" >>modes')
+    stack = tree.stack()
+    if how == "run":
+        stack.run("clean")
+    else:
+        for phase in ("override_defaults", "source", "clean"):
+            stack.step("clean") if how == "step" else stack.run_phase(phase, "clean")
+
+    before = "override_defaults source unstack"
+    assert Path("modes").read_text().split() == [
+        *before.split(),
+        "override_defaults",
+        "source",
+        "clean",
+    ]
+    assert stack.result.complete
+
+
 def test_clean_performs_an_unstack_first(tree) -> None:
     tree.hook("10-a.sh", TRACE)
     result = tree.stack().run("clean")
