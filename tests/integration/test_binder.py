@@ -73,6 +73,11 @@ class Build:
     def prepare(self) -> None:
         for name in ("home", "tmp", "settings"):
             (self.folder / name).mkdir()
+        # Where this machine gets its packages from, the new home should know, too.
+        for known in (".config/pip/pip.conf", ".pip/pip.conf"):
+            if (Path.home() / known).is_file():
+                (self.folder / "home" / known).parent.mkdir(parents=True)
+                shutil.copy(Path.home() / known, self.folder / "home" / known)
         listed = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
             cwd=ROOT, check=True, capture_output=True,
