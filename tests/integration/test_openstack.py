@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from stacknb import services, tasklog, timing
@@ -157,3 +158,15 @@ def test_killed_while_it_makes_accounts_it_is_stacked_again_without_tasks(
     assert left() == []
     assert [listeners(port) for port in addresses.values()] == [[], [], []]
     assert not (tmp_path / "data").exists()
+
+
+def test_the_kept_notebook_was_executed_and_shows_neither_password_nor_machine() -> None:
+    text = (TREE.parent / "04-openstack.ipynb").read_text()
+    notebook = nbformat.reads(text, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+    assert all(cell.execution_count for cell in cells)
+    assert [o for cell in cells for o in cell.outputs if o.output_type == "error"] == []
+    assert re.findall(r"\b[0-9a-f]{40}\b", text) == []
+    assert re.findall(r"/(?:work|root|home|tmp/wt)/", text) == []
+    assert len(text) < 500_000
