@@ -66,7 +66,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" $((_stacknb_open - 1))
     _nb_begun=${3:-${EPOCHREALTIME/,/.}}
     # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
-    [[ $1 == quiet || $BASHPID != "$$" || ${_stacknb_ended[$2]-} ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+    [[ $1 == quiet || $BASHPID != "$$" || ${_stacknb_ended[$2]-} || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
     _stacknb_code=${_stacknb_ended[$2]-}
     if [[ -z $_stacknb_code ]]; then
