@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import TextIO
@@ -92,7 +94,7 @@ class Terminal:
         self._board.update()
         try:
             self._live.start()
-            with self._console:  # one write for both
+            with _uninterrupted(), self._console:  # one write for both
                 self._console.print(_Lines("".join(self._above)), crop=False, end="")
                 self._above.clear()
                 # Narrower by the ^C that a terminal echoes at the end of the last line.
@@ -150,6 +152,17 @@ class Terminal:
             return text
         style = Style.parse(_STYLES.get(status, _BAD))
         return style.render(text, color_system=ColorSystem.STANDARD)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    # Between what is written and what rich remembers of it: the last picture could not be erased.
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Lines:
