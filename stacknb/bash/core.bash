@@ -5,17 +5,9 @@
 # `times` would need a file or a fork to be read; /proc needs neither.
 if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
-        mapfile -t _stacknb_read </proc/self/stat
-        # From the fourteenth field on: utime stime cutime cstime.
-        _stacknb_text=${_stacknb_read[0]##*') '}
-        _stacknb_text=${_stacknb_text#* * * * * * * * * * * }
-        _stacknb_cpu=("${_stacknb_text%% *}" 0)
-        _stacknb_text=${_stacknb_text#* }
-        _stacknb_cpu[1]=${_stacknb_text%% *}
-        _stacknb_text=${_stacknb_text#* }
-        ((_stacknb_cpu[0] += ${_stacknb_text%% *}))
-        _stacknb_text=${_stacknb_text#* }
-        ((_stacknb_cpu[1] += ${_stacknb_text%% *}, 1))
+        local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
+        IFS=' ' read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || :
+        _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
     _stacknb_times() { _stacknb_cpu=(0 0); }

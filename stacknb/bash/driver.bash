@@ -36,7 +36,9 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 _stacknb_save='{
 printf "#stacknb variables\n"; declare -p
 printf "#stacknb shopt\n"; shopt -p
-printf "#stacknb functions\n"; declare -f
+printf "#stacknb functions\n"
+compgen -A function -X "_stacknb_*" >|"$_stacknb_control/scratch"; mapfile -t _stacknb_read <"$_stacknb_control/scratch"
+declare -f -- "${_stacknb_read[@]}"
 printf "#stacknb attributes\n"; declare -Fx; declare -Fr
 printf "#stacknb aliases\n"; alias -p
 printf "#stacknb options\n"; set +o; [[ ! $_stacknb_posix ]] || printf "set -o posix\n"
