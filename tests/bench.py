@@ -180,6 +180,8 @@ def devstack() -> None:
     if not where:
         print("DevStack's own inc/async: not compared; name a checkout in DEVSTACK_DIR")
         return
+    if not (Path(where) / "inc" / "async").is_file():
+        sys.exit(f"DEVSTACK_DIR {where!r} is no DevStack checkout: it has no inc/async")
     count = 10
     took = median(lambda: plain(DEVSTACK_TASKS, where, count=count))
     print(f"DevStack's own inc/async: {1e3 * took / count:.0f} ms a task")

@@ -77,7 +77,9 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     fi
     _nb_end=${EPOCHREALTIME/,/.}
     _stacknb_codes[$2]=$_stacknb_code
-    ((--_stacknb_open, _stacknb_waited_us += 10#${_nb_end/./} - 10#${_nb_begun/./}, 1))
+    ((--_stacknb_open, _nb_us = 10#${_nb_end/./} - 10#${_nb_begun/./}, _stacknb_waited_us += _nb_us))
+    ((_nb_us < 1000)) || _stacknb_book_wait
+    _nb_us=0
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # 16 KiB, and no NUL, is read by bash itself; what is longer, by a program.
         { IFS= read -r _nb_head; IFS= read -r -d '' -n 16384 _nb_text; } <"$_stacknb_dir/$_nb_log"
@@ -106,6 +108,12 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
     printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$2" "$_nb_pid" \
         "$_nb_command" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+# Into DevStack's table of times, which counts milliseconds.
+_stacknb_book_wait() {
+    [[ ${_TIME_TOTAL@a} == *A* ]] || declare -gA _TIME_TOTAL
+    _TIME_TOTAL[async_wait]=$((_stacknb_waited_us / 1000))
 }
 
 # A task that waits for another one gives its place under --jobs back meanwhile, as make does.

@@ -1412,3 +1412,11 @@ def test_the_critical_path_goes_through_the_tasks_that_a_task_had_to_come_after(
     path = timing.load(stack.run_dir).critical_path()
 
     assert list(path.loc[path["kind"] == "task", "name"]) == ["first", "second"]
+
+
+def test_the_time_spent_waiting_is_in_the_table_of_times(tree, output) -> None:
+    stack = tree.run(
+        "async_run t sleep 1.1; async_wait t; async_run u true; async_wait u; time_totals"
+    )
+
+    assert re.search(r"^async_wait +1$", output(stack, "10-hook.sh"), re.M)
