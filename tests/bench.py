@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -164,9 +165,16 @@ def output() -> None:
     with folder() as here:
         (here / "tree/extras.d/50-a.sh").write_text(f"{command}\n")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+        def measured(run: Callable[[], float]) -> float:
+            shutil.rmtree(here / ".stacknb", ignore_errors=True)
+            (here / "plain").unlink(missing_ok=True)
+            os.sync()  # what one has written must not hold up the other
+            return run()
+
         base, ours = medians(
-            lambda: plain(f"{command} >{tempfile.mkdtemp(dir=here)}/out"),
-            lambda: phase(here / "tree"),
+            lambda: measured(lambda: plain(f"{command} >{here}/plain")),
+            lambda: measured(lambda: phase(here / "tree")),
         )
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(

@@ -77,7 +77,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     fi
     _nb_end=${EPOCHREALTIME/,/.}
     _stacknb_codes[$2]=$_stacknb_code
-    ((--_stacknb_open, _nb_us = 10#${_nb_end/./} - 10#${_nb_begun/./}, _stacknb_waited_us += _nb_us))
+    ((--_stacknb_open, _nb_us = 10#${_nb_end/./} - 10#${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
