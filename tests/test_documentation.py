@@ -50,6 +50,9 @@ def public() -> Iterator[tuple[str, Any]]:
     for name, member in inspect.getmembers(Stack):
         if not name.startswith("_"):
             yield f"Stack.{name}", member
+    for name, member in inspect.getmembers(timing.Run, inspect.isfunction):
+        if not name.startswith("_"):
+            yield f"timing.Run.{name}", member
 
 
 @pytest.fixture(scope="module")

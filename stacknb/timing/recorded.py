@@ -147,6 +147,11 @@ class RecordedRun:
         most by sharing the cores (see `Contention`); ``real_speedup = (work_s - contention_s) /
         elapsed_s``, the least that background tasks gained. NaN where the logs hold no CPU times
         or cores.
+
+        Examples
+        --------
+        >>> sorted(run.summary().index)[:2]
+        ['background_minus_waits_s', 'background_s']
         """
         return summary(self.records, self._collections, self._contention)
 
