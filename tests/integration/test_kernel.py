@@ -1,5 +1,6 @@
 """The magics in a real kernel: interrupts, awaiting, completion, displays, errors."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -74,8 +75,11 @@ class Kernel:
 
     def is_waiting(self) -> bool:
         """Tell whether it waits for a task: by a handle on a process."""
-        files = Path(f"/proc/{self.manager.provisioner.pid}/fd")
-        return any(os.readlink(file) == "anon_inode:[pidfd]" for file in files.iterdir())
+        for file in Path(f"/proc/{self.manager.provisioner.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                if os.readlink(file) == "anon_inode:[pidfd]":
+                    return True
+        return False
 
     def close(self) -> None:
         self.client.stop_channels()
