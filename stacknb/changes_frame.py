@@ -7,10 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from stacknb import changes
 from stacknb.changes import Change
+from stacknb.readable import ReadableFrame
 
 __all__ = ["ChangesFrame", "HistoryFrame", "load", "load_history"]
 
@@ -21,19 +20,12 @@ _WIDE = 60
 _MOST_ROWS = 200  # of one hook, on a screen
 
 
-class ChangesFrame(pd.DataFrame):
-    """A frame of `COLUMNS`; what is made from it by pandas is an ordinary frame."""
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
+class ChangesFrame(ReadableFrame):
+    """A frame of `COLUMNS`."""
 
     def text(self) -> str:
         """Return the changes for people."""
         return "\n".join(_text(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text())
 
     def _repr_html_(self) -> str:
         return _html(self)

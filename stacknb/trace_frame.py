@@ -13,6 +13,7 @@ import pandas as pd
 
 from stacknb import screen, tracing
 from stacknb.masking import Masker
+from stacknb.readable import ReadableFrame
 from stacknb.tracing import Command
 
 __all__ = ["TraceFrame", "load"]
@@ -23,19 +24,12 @@ _MOST_ROWS = 300
 _SLOW_S = 0.05
 
 
-class TraceFrame(pd.DataFrame):
-    """A frame of `COLUMNS`; what is made from it by pandas is an ordinary frame."""
-
-    @property
-    def _constructor(self) -> type[pd.DataFrame]:
-        return pd.DataFrame
+class TraceFrame(ReadableFrame):
+    """A frame of `COLUMNS`."""
 
     def text(self) -> str:
         """Return the commands for people: place, command, what it took."""
         return "\n".join(_text(self))
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text())
 
     def _repr_html_(self) -> str:
         return _html(self)

@@ -55,6 +55,7 @@ FLOORS = {
         "results",
         "changes",
         "changes_frame",
+        "readable",
         "trace_frame",
         "tracing",
         "cellhooks",
