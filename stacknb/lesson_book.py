@@ -17,6 +17,7 @@ __all__ = [
     "NotYet",
     "exercise",
     "history_of",
+    "log_of",
     "need",
     "run_dir",
     "stack",
@@ -73,9 +74,9 @@ def value_of(name: str) -> str:
 
 
 def task_of(name: str) -> status.LogStatus:
-    """Return a task of the run."""
+    """Return a task of the run, the latest of that name."""
     run = status.read(run_dir())
-    for task in run.tasks:
+    for task in reversed(run.tasks):
         if task.name == name:
             return task
     known = ", ".join(repr(task.name) for task in run.tasks) or "none"
@@ -83,11 +84,17 @@ def task_of(name: str) -> status.LogStatus:
 
 
 def wait_of(name: str) -> dict[str, Any]:
-    """Return the wait for a task."""
-    for wait in RunDir.open(run_dir()).new_waits():
-        if wait["name"] == name:
-            return wait
+    """Return the wait for a task, the latest of that name."""
+    found = [wait for wait in RunDir.open(run_dir()).new_waits() if wait["name"] == name]
+    if found:
+        return found[-1]
     raise NotYet(f"{name!r} was started and nobody waited for it", f"async_wait {name}")
+
+
+def log_of(task: status.LogStatus) -> str:
+    """Return what a task has said, without the marks of its log."""
+    lines = (run_dir() / task.log).read_text(errors="replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#stacknb-")).strip()
 
 
 def need(holds: object, saw: str, hint: str) -> None:

@@ -12,6 +12,7 @@ from stacknb.lesson_book import (
     NotYet,
     exercise,
     history_of,
+    log_of,
     need,
     run_dir,
     stack,
@@ -21,6 +22,42 @@ from stacknb.lesson_book import (
 )
 
 __all__: list[str] = []
+
+# --- 01: the first stack --------------------------------------------------------------------------
+
+
+@exercise("01.1", "the shop makes 20000 orders: SHOP_ORDERS is changed before pre-install reads it")
+def _fewer_orders() -> str:
+    value = value_of("SHOP_ORDERS")
+    need(value == "20000", f"SHOP_ORDERS is {value!r}", "a cell of %%stack: SHOP_ORDERS=20000")
+    made = [task for task in status.read(run_dir()).tasks if task.name == "generate_orders"]
+    if not made:
+        return "SHOP_ORDERS is 20000, and no hook has read it yet"
+    need("20,000 rows" in log_of(made[0]) or made[0].status == "running",
+         "the orders were made before SHOP_ORDERS became 20000",
+         "%stack reset, %stack --until source, and set it then")  # fmt: skip
+    return "the task generate_orders makes 20000 orders"
+
+
+@exercise("01.2", "the name of the hook that started the task generate_orders")
+def _who_started(hook: str) -> str:
+    task = task_of("generate_orders")
+    need(hook in [*stack().plan()["hook"]], f"there is no hook {hook!r}", "see %stack plan")
+    need(hook == task.hook, f"{hook} has not started it",
+         'stacknb.current().tasks["generate_orders"] knows its hook')  # fmt: skip
+    return f"{hook} started it in {task.phase!r}"
+
+
+@exercise("01.3", "a task 'mine' of yours has told the address of the shop, and was waited for")
+def _own_task() -> str:
+    task, address = task_of("mine"), value_of("SHOP_URL")
+    wait_of("mine")
+    need(task.status == "ok", f"'mine' ended as {task.status!r}", f"read {task.log}")
+    said = log_of(task)
+    need(address in said, f"'mine' said {said!r}",
+         'a cell: %%async_task mine, and below it: echo "$SHOP_URL"')  # fmt: skip
+    return f"'mine' saw SHOP_URL in the shell that it is a copy of: {address}"
+
 
 # --- 02: the hook lifecycle -----------------------------------------------------------------------
 
@@ -77,6 +114,42 @@ def _no_false_end() -> str:
     need(result.complete, f"the run has done {len(result.phases)} phases", "%stack runs the rest")
     need(value_of("FRAGILE") == "done", f"FRAGILE is {value_of('FRAGILE')!r}", "keep what it did")
     return "60-fragile.sh ended well in every phase and did its work"
+
+
+# --- 03: timing -----------------------------------------------------------------------------------
+
+
+@exercise("03.1", "the run, and the task without which it would be shortest")
+def _most_harmful(run: Any, name: str) -> str:
+    shrinks = run.impact().set_index("name")["shrink_s"]
+    need(name in shrinks.index, f"there is no task {name!r}", "look at run.impact()")
+    took = run.tasks.set_index("name")["duration_s"]
+    need(name == shrinks.idxmax(),
+         f"{name!r} took {took[name]:.1f} s, and without it the run would be"
+         f" {shrinks[name]:.1f} s shorter; another would give more",
+         "a long task may run behind other work: which column of impact() tells?")  # fmt: skip
+    return f"{name!r} took {took[name]:.1f} s; without it the run is {shrinks[name]:.1f} s shorter"
+
+
+@exercise("03.2", "the run, and changes for what_if that save a minute with nothing made faster")
+def _rearranged(run: Any, changes: dict[str, Any]) -> str:
+    need("faster" not in changes, "that makes something faster",
+         "move a wait or make a hook a task: run.advice() has ideas")  # fmt: skip
+    predicted = run.what_if(**changes)
+    need(predicted.saved_s >= 60, f"that saves {predicted.saved_s:.1f} s",
+         "changes add up: as_task, for one, takes several hooks")  # fmt: skip
+    return f"{predicted.saved_s:.1f} s less, and nothing of the work has changed"
+
+
+@exercise("03.3", "the comparison, and the task that lost most time against last week")
+def _slower(compared: Any, name: str) -> str:
+    tasks = compared[compared["kind"] == "task"].set_index("name")
+    need(name in tasks.index, f"there is no task {name!r}", 'compared[compared["kind"] == "task"]')
+    row = tasks.loc[name]
+    need(name == tasks["delta_s"].idxmax(),
+         f"{name!r} is {row['verdict']}: {row['delta_s']:+.1f} s, and another lost more",
+         'sort_values("delta_s", ascending=False)')  # fmt: skip
+    return f"{name!r} takes {row['delta_s']:.1f} s more, with a noise of {row['noise_s']:.1f} s"
 
 
 # --- 05: background tasks -------------------------------------------------------------------------

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Stack, dispatcher, lessons
+from stacknb import HookFailed, Stack, dispatcher, lessons, timing
 from stacknb.exceptions import BadInput
+from stacknb.timing.synthetic import write_devstack_log
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def seen(number: str, *answers: object) -> tuple[bool, str]:
 
 
 def test_every_exercise_says_what_it_asks_for() -> None:
-    assert {number[:2] for number in lessons.exercises()} == {"02", "05", "06", "07"}
+    assert {number[:2] for number in lessons.exercises()} == {"01", "02", "03", "05", "06", "07"}
     assert all(what and what == what.strip() for what in lessons.exercises().values())
 
 
@@ -36,7 +37,7 @@ def test_an_unknown_exercise_is_refused() -> None:
 
 def test_without_a_stack_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "_current", None)
-    for number in ("02.1", "02.2", "02.3", "02.4", "05.1", "05.2", "05.3", "06.1"):
+    for number in ("01.1", "01.3", "02.1", "02.2", "02.3", "02.4", "05.1", "05.2", "05.3", "06.1"):
         assert not lessons.check(number)
 
 
@@ -49,6 +50,90 @@ def test_a_verdict_says_what_it_saw_and_gives_a_hint(stack: Stack) -> None:
         "✗ exercise 02.1, not yet: APP_PORT was first set in 'source', by 50-app.sh, to '8080'"
     )
     assert repr(verdict).splitlines()[1].startswith("  hint: ")
+
+
+SHOP = """
+if [[ $1 == source ]]; then
+    SHOP_ORDERS=50000 SHOP_URL=http://127.0.0.1:8000
+elif [[ "$1 ${2-}" == "stack pre-install" ]]; then
+    async_run generate_orders echo "orders.csv: ${SHOP_ORDERS%000},000 rows"
+    async_wait generate_orders
+fi
+"""
+
+
+def test_orders_count_only_if_changed_before_they_are_made(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.run(until="pre-install")
+    assert seen("01.1") == (False, "SHOP_ORDERS is '50000'")
+    stack.evaluate("SHOP_ORDERS=20000")
+    assert seen("01.1") == (False, "the orders were made before SHOP_ORDERS became 20000")
+    stack.reset()
+    stack.run(until="source")
+    stack.evaluate("SHOP_ORDERS=20000")
+    assert seen("01.1") == (True, "SHOP_ORDERS is 20000, and no hook has read it yet")
+    stack.run(until="pre-install")
+    assert seen("01.1") == (True, "the task generate_orders makes 20000 orders")
+
+
+def test_who_started_a_task_is_asked_for(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.add_hook("30-other.sh", "true\n")
+    assert not seen("01.2", "20-catalog.sh")[0]
+    stack.run(until="pre-install")
+    assert seen("01.2", "catalog") == (False, "there is no hook 'catalog'")
+    assert seen("01.2", "30-other.sh") == (False, "30-other.sh has not started it")
+    assert seen("01.2", "20-catalog.sh")[0]
+
+
+def test_a_task_of_ones_own_must_have_seen_the_address(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.run(until="pre-install")
+    stack.async_run("mine", "echo", "nothing")
+    assert not seen("01.3")[0]
+    stack.async_wait("mine")
+    assert seen("01.3") == (False, "'mine' said 'nothing'")
+    stack.async_run("mine", "eval", 'echo "$SHOP_URL"')
+    stack.async_wait("mine")
+    assert seen("01.3")[0]
+
+
+@pytest.fixture(scope="module")
+def stack_sh(tmp_path_factory: pytest.TempPathFactory) -> list[timing.Run]:
+    runs = []
+    for minutes in (20, 24):
+        log = tmp_path_factory.mktemp("logs") / "stack.sh.log"
+        write_devstack_log(log, minutes=minutes, lines=20_000)
+        runs.append(timing.load(log))
+    return runs
+
+
+def test_the_longest_task_is_not_the_most_harmful(stack_sh: list[timing.Run]) -> None:
+    run = stack_sh[0]
+    impact = run.impact().set_index("name")
+    assert seen("03.1", run, "nothing") == (False, "there is no task 'nothing'")
+    assert not seen("03.1", run, impact["shrink_s"].idxmin())[0]
+    assert seen("03.1", run, impact["shrink_s"].idxmax())[0]
+
+
+def test_a_minute_must_be_saved_by_order_alone(stack_sh: list[timing.Run]) -> None:
+    run = stack_sh[0]
+    assert seen("03.2", run, {"faster": {"init_neutron": 9}}) == (
+        False, "that makes something faster"
+    )  # fmt: skip
+    assert seen("03.2", run, {}) == (False, "that saves 0.0 s")
+    assert not seen("03.2", run, {"as_task": "no-such-hook.sh"})[0]
+    assert not seen("03.2", run, {"wait_after": {"init_neutron": "stack post-config"}})[0]
+    plugins = [f"stack install/{name}-plugin.sh" for name in ("heat", "octavia")]
+    assert seen("03.2", run, {"as_task": dict.fromkeys(plugins, "stack post-config")})[0]
+
+
+def test_the_task_that_lost_most_time_is_asked_for(stack_sh: list[timing.Run]) -> None:
+    compared = timing.compare(*stack_sh)
+    tasks = compared[compared["kind"] == "task"].set_index("name")
+    assert not seen("03.3", compared, "elapsed")[0]
+    assert not seen("03.3", compared, tasks["delta_s"].idxmin())[0]
+    assert seen("03.3", compared, tasks["delta_s"].idxmax())[0]
 
 
 def test_the_default_must_be_changed_before_it_is_read(stack: Stack) -> None:

@@ -48,6 +48,9 @@ def main() -> int:
                         help="have apt install it, which needs root")  # fmt: skip
     parser.add_argument("--wheelhouse", help="a folder of wheels; pip then needs no network")
     parser.add_argument("--serial", action="store_true", help="no background tasks")
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--jobs", type=int, default=cores + 1, metavar="N",
+                        help=f"tasks at once; one more than the cores if not given: {cores + 1}")  # fmt: skip
     asked = parser.parse_args()
 
     dest = Path(os.environ.get("DEST", TREE / ".stacknb" / "dest"))
@@ -59,7 +62,9 @@ def main() -> int:
     if asked.mode == "stack":
         announce(venvs, asked.database, asked.install_mariadb)
     words = [asked.mode, str(TREE), "--plugin", f"placement={TREE / 'plugins' / 'placement'}"]
-    status = cli.main([*words, "--serial"] if asked.serial else words)
+    if asked.mode == "stack":
+        words += ["--serial"] if asked.serial else ["--jobs", str(asked.jobs)]
+    status = cli.main(words)
     if asked.mode == "stack" and status == 0:
         data = Path(os.environ.get("DATA_DIR", dest / "data")).absolute()
         print(

@@ -15,8 +15,8 @@ async_runfunc() { async_run "$1" "$@"; }
 # async_run [--after NAME]… [--timeout SECONDS] [--cwd DIR] NAME COMMAND [ARG…]
 async_run() {
     { _stacknb_opts=$-; if [[ $- == *x* ]]; then local -; set +x; fi; } 2>/dev/null
-    if [[ $_stacknb_busy && -z $_stacknb_jobs && $# -gt 1 && $1 && $1 != -* && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_tasks[$1]-} && $BASH_SUBSHELL == 0 && ! -e $_stacknb_control/others ]]; then
-        _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special=''
+    if [[ $_stacknb_busy && -z $_stacknb_jobs && $# -gt 1 && $1 && $1 != -* && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_tasks[$1]-} && ${DEVSTACK_PARALLEL-True} == True && $BASH_SUBSHELL == 0 && ! -e $_stacknb_control/others ]]; then
+        _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special='' _stacknb_serial=''
         shift
     else
         _stacknb_prepare "$@" || return
@@ -34,14 +34,13 @@ async_run() {
     printf '{"event": "task", "time": %s, "name": "%s", "pid": %d, "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_stacknb_queued" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
     if [[ $_stacknb_special == gate* ]]; then _stacknb_hand_over "$!"; fi
-    case ${DEVSTACK_PARALLEL-True} in
-        0 | [Ff]alse | FALSE | [Nn]o | NO)
-            local -
-            set +eu # a failure is that of the hook's line
-            _stacknb_run_serially "$!"
-            ;;
-        *) printf '[%d Async %s:%d]: running: %s\n' "$BASHPID" "$_stacknb_task" "$!" "${_stacknb_words% }" ;;
-    esac
+    if [[ $_stacknb_serial ]]; then
+        local -
+        set +eu # a failure is that of the hook's line
+        _stacknb_run_serially "$!"
+    else
+        printf '[%d Async %s:%d]: running: %s\n' "$BASHPID" "$_stacknb_task" "$!" "${_stacknb_words% }"
+    fi
 }
 
 # The task itself, in its subshell; its output goes to its log.
@@ -124,11 +123,15 @@ _stacknb_complain() { printf '%s\n' "$1" >&2; }
 # What async_run does first unless the task is an ordinary one of a hook: options, refusals, a second
 # log of the same name. Sets _stacknb_words to the number of words that are no part of the command.
 _stacknb_prepare() {
-    local - _nb_after=() _nb_count=$#
+    local - _nb_after=() _nb_count=$# _nb_names
     set +eufv
     # Now there may be logs that the shell of the hooks has not given their names.
     ((BASH_SUBSHELL == 0)) || : >|"$_stacknb_control/others"
-    _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=() _stacknb_said=''
+    _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=() _stacknb_said='' _stacknb_serial=''
+    case ${DEVSTACK_PARALLEL-True} in
+        # The header says so, because such a task hides no time.
+        0 | [Ff]alse | FALSE | [Nn]o | NO) _stacknb_serial=1 _stacknb_said='"foreground": true, ' ;;
+    esac
     # A person starts it, between two turns, when the options are kept elsewhere.
     [[ $_stacknb_busy ]] || _stacknb_opts=$_stacknb_flags
     while [[ ${1-} == --* ]]; do
@@ -153,8 +156,8 @@ _stacknb_prepare() {
     _stacknb_task=$1
     _stacknb_resolve_after "${_nb_after[@]}" || return
     if ((${#_nb_after[@]})); then
-        printf -v _stacknb_said ', "%s"' "${_nb_after[@]}"
-        _stacknb_said="\"after\": [${_stacknb_said#, }], " # the critical path goes back through it
+        printf -v _nb_names ', "%s"' "${_nb_after[@]}"
+        _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
     _stacknb_new_log
     unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'

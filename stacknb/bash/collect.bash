@@ -96,7 +96,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         # {"end": SECONDS.MICROS, "start": SECONDS.MICROS, …
         if [[ ${_nb_foot:26:8} == *start* ]]; then
             _nb_us=$((${_nb_foot:8:10}${_nb_foot:19:6} - ${_nb_foot:36:10}${_nb_foot:47:6}))
-            ((_stacknb_background_us += _nb_us, 1))
+            [[ $_nb_head == *'"foreground": true, '* ]] || ((_stacknb_background_us += _nb_us, 1))
         elif [[ -z $_nb_foot ]]; then
             _stacknb_close "$2" "$_stacknb_dir/$_nb_log"
         fi

@@ -209,6 +209,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
         printable(said.get("host") or ""),
         printable(log.path),
         tuple(map(printable, after)) if isinstance(after, list) else (),
+        foreground=said.get("foreground") is True,
     )
 
 

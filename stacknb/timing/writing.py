@@ -53,6 +53,8 @@ def write_run(
             header["queued"] = task.queued / 1e6
         if task.after:
             header["after"] = list(task.after)
+        if task.foreground:
+            header["foreground"] = True
         _write(top / files[index], header, task, records, printed.get(task.name, b""))
     for index, hook in enumerate(records.hooks):
         kind = "cell" if hook.is_cell else "hook"

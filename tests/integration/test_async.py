@@ -177,6 +177,9 @@ def test_with_devstack_parallel_false_tasks_run_in_the_foreground_with_the_same_
     assert record.header["command"] == ["f", "a b"]
     assert record.footer is not None
     assert 0.2 <= record.footer["end"] - record.header["start"] < 2
+    assert record.header["foreground"] is True
+    figures = timing.load(stack.run_dir).summary()
+    assert (figures["background_s"], figures["speedup"]) == (0, 1), "it hid nothing"
     (wait,) = waits_of(stack)
     assert 0 <= wait["wait_end"] - wait["wait_start"] < 2
     if how != "person":
@@ -206,6 +209,15 @@ def test_async_print_timing_without_a_wait_prints_zeros(tree, output) -> None:
         r"Time spent in the background minus waits: 0 sec\n Elapsed time: [01] sec\n", shown
     )
     assert shown.endswith("\n0\n")
+
+
+def test_async_print_timing_finds_nothing_hidden_by_a_task_in_the_foreground(tree, output) -> None:
+    stack = tree.run(
+        "_TIME_BEGIN=${EPOCHREALTIME/./}\nDEVSTACK_PARALLEL=False\n"
+        "async_run t sleep 1.1\nasync_wait t\nasync_print_timing"
+    )
+
+    assert "minus waits: 0 sec\n" in output(stack, "10-hook.sh")
 
 
 def test_async_print_timing_counts_what_was_hidden(tree, output) -> None:

@@ -39,6 +39,11 @@ def check(notebook: Any) -> None:
     assert re.search(r"([\d.]+) s instead of \1 s \(0.000 s less\)", text), "nothing changed"
     assert "The run got slower by" in text
     assert "The runs differ too little to tell" in text
+    verdicts = {}
+    for output in outputs(notebook, "execute_result"):
+        for mark, number in re.findall(r"([✓✗]) exercise (\d\d\.\d)", output.data["text/plain"]):
+            verdicts[number] = verdicts.get(number, "") + mark
+    assert verdicts == dict.fromkeys(("03.1", "03.2", "03.3"), "✗✓"), "a try, and the solution"
 
 
 def test_the_notebook_is_kept_executed_and_small() -> None:

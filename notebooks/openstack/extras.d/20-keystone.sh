@@ -33,13 +33,15 @@ elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
     echo_summary "OpenStack: starting keystone at $KEYSTONE_SERVICE_URI"
     start_api keystone keystone.wsgi.api OS_KEYSTONE_CONFIG_DIR="$KEYSTONE_DIR"
     async_wait venv-client
-    wait_for_api keystone
-    # The hooks after this one make their accounts at the same time.
-    async_run service-project openstack project create --domain default -f value -c name service
-    async_runfunc create_demo_accounts
+    # It takes a while to answer. The hooks after this one start their servers meanwhile, and make their
+    # accounts as soon as it does, all at the same time.
+    async_run keystone-ready wait_for_api keystone
+    async_run --after keystone-ready \
+        service-project openstack project create --domain default -f value -c name service
+    async_run --after keystone-ready create_demo_accounts create_demo_accounts
 
 elif [[ "$1" == "stack" && "$2" == "test-config" ]]; then
-    async_wait service-project create_demo_accounts keystone-samples
+    async_wait keystone-ready service-project create_demo_accounts keystone-samples
 
 elif [[ "$1" == "unstack" ]]; then
     stop_process keystone

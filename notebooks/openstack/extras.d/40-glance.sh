@@ -28,7 +28,7 @@ elif is_service_enabled glance; then
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
         # Accounts and server are made at the same time: glance asks keystone only when it is asked.
         # Nothing of this stops the hook, so that the plugins begin with their accounts at once.
-        async_run glance-accounts create_service_accounts glance image
+        async_run --after keystone-ready glance-accounts create_service_accounts glance image
         # SQLite has one writer at a time: the server starts when the metadata definitions are in.
         async_run --after glance-metadefs \
             glance-server start_api glance glance.wsgi.api OS_GLANCE_CONFIG_DIR="$GLANCE_DIR"

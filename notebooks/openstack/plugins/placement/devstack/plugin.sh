@@ -21,7 +21,7 @@ elif is_service_enabled placement; then
         async_run --after venv-placement placement-samples later make_samples placement placement.conf
 
     elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
-        async_run placement-accounts create_service_accounts placement placement
+        async_run --after keystone-ready placement-accounts create_service_accounts placement placement
         async_run --after placement-db placement-server \
             start_api placement placement.wsgi.api OS_PLACEMENT_CONFIG_DIR="$PLACEMENT_DIR"
         async_run --after service-project --after placement-accounts \
