@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--serial", action="store_true", help="no background tasks")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--jobs", type=int, default=cores + 1, metavar="N",
-                        help=f"tasks at once; one more than the cores if not given: {cores + 1}")  # fmt: skip
+                        help=f"tasks at once; cores + 1 if not given: {cores + 1}")  # fmt: skip
     asked = parser.parse_args()
 
     dest = Path(os.environ.get("DEST", TREE / ".stacknb" / "dest"))
