@@ -117,6 +117,7 @@ def compare(title: str, pairs: int, install: bool) -> None:
     middle = statistics.median
     ratios = [behind.elapsed / front.elapsed for front, behind in measured]
     bound = middle(front.cpu for front, _ in measured) / CORES
+    busy = middle(behind.cpu / behind.elapsed for _, behind in measured) / CORES
     front, behind = (middle(one.elapsed for one in side) for side in zip(*measured, strict=True))
     print(
         f"  ratio as measured: {middle(ratios):.2f} (each pair:"
@@ -126,7 +127,8 @@ def compare(title: str, pairs: int, install: bool) -> None:
         f"  ratio by run.summary()'s real_speedup: {middle(b.honest for _, b in measured):.2f}"
         " (takes off what the tasks' own CPU times show of that)\n"
         f"  bound: {bound:.1f} s (CPU seconds of the serial run / {CORES} cores), that is"
-        f" {bound / front:.2f} x serial; background is {behind / bound:.2f} x the bound",
+        f" {bound / front:.2f} x serial; background is {behind / bound:.2f} x the bound,"
+        f" and keeps the cores {busy:.0%} busy",
         flush=True,
     )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 
 from stacknb import services, tasklog, timing
 
@@ -94,6 +95,22 @@ def command_lines() -> Iterator[bytes]:
                 yield Path("/proc", entry, "cmdline").read_bytes()
 
 
+def made_accounts() -> bool:
+    log = LATEST / "async" / "placement-accounts.log"
+    return log.exists() and b"user placement" in log.read_bytes()
+
+
+def shell_of_the_hooks(pids: list[int]) -> int:
+    """Return the bash of the hooks; its tasks are forks of it and look the same."""
+    drivers = {
+        pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
+        for pid in pids
+        if b"driver.bash" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }
+    (shell,) = (pid for pid, parent in drivers.items() if parent not in drivers)
+    return shell
+
+
 def check_answers() -> None:
     assert "ok    token" in answer("token")
     assert "pattern" in answer("image")
@@ -142,8 +159,7 @@ def test_killed_while_it_makes_accounts_it_is_stacked_again_without_tasks(
     tmp_path: Path, left: Left, until: Until
 ) -> None:
     process = start("stack")
-    accounts = LATEST / "async" / "placement-accounts.log"
-    until(lambda: accounts.exists() and b"user placement" in accounts.read_bytes(), "accounts", 900)
+    until(made_accounts, "accounts are made", 900)
     process.kill()
     process.communicate()
     before = pid_of("keystone")
@@ -157,6 +173,35 @@ def test_killed_while_it_makes_accounts_it_is_stacked_again_without_tasks(
     call("clean")
     assert left() == []
     assert [listeners(port) for port in addresses.values()] == [[], [], []]
+    assert not (tmp_path / "data").exists()
+
+
+def test_after_the_death_of_the_kernel_or_of_bash_nothing_is_left_that_cannot_be_ended(
+    tmp_path: Path, left: Left, until: Until
+) -> None:
+    kernel = KernelManager()
+    kernel.start_kernel()
+    client = kernel.blocking_client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(60)
+        client.execute(f"%load_ext stacknb\n%stack {TREE} {' '.join(PLACEMENT)}")
+        until(made_accounts, "accounts are made from the notebook", 900)
+    finally:
+        kernel.shutdown_kernel(now=True)  # SIGKILL
+        client.stop_channels()
+    first = LATEST.resolve()
+    call("unstack")
+    until(lambda: not left(), "all that the kernel left has ended", 30)
+
+    process = start("stack")
+    until(lambda: LATEST.resolve() != first and made_accounts(), "accounts are made", 900)
+    os.kill(shell_of_the_hooks(left()), signal.SIGKILL)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "killed by SIGKILL" in output
+    call("clean")
+    until(lambda: not left(), "all that bash left has ended", 30)
     assert not (tmp_path / "data").exists()
 
 
