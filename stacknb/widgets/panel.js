@@ -438,8 +438,9 @@ function render({ model, el }) {
   }
   // A kernel that was restarted or shut down took the run with it.
   let gone = false;
+  const kernelLives = () => ["idle", "busy", "starting"].includes(model.widget_manager?.kernel?.status);
   const onLine = () => {
-    if (["idle", "busy", "starting"].includes(model.widget_manager?.kernel?.status)) return;
+    if (kernelLives()) return;
     gone = true;
     const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;
     full({ ...S, run, can: [], tail: null, waiting: [], now: now() });
@@ -450,6 +451,8 @@ function render({ model, el }) {
   model.on("change:picture", onPicture);
   model.on("comm_live_update", onLine);
   onPicture();
+  // What was sent before this view was there to hear it is not repeated until something else changes.
+  if (kernelLives()) send("sync");
   const ticking = setInterval(() => {
     if (gone) return;
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
@@ -457,18 +460,19 @@ function render({ model, el }) {
     }
   }, 1000);
 
-  // One run is shown in one cell: its newest. The others go back to their summary.
+  // One run is shown in one cell: its newest. The others go back to their summary. Several views may be
+  // made before the first of them is in its cell, so they have numbers.
   const id = model.get("panel");
-  const moved = (event) => {
-    if (event.detail.panel === id && event.detail.el !== el && el.closest(".jp-Cell")) {
-      el.classList.add("stacknb-moved");
-    }
+  const views = (document.stacknbViews ??= { made: 0, newest: new Map() });
+  const made = ++views.made;
+  const moved = () => {
+    if (views.newest.get(id) > made && el.closest(".jp-Cell")) el.classList.add("stacknb-moved");
   };
   document.addEventListener("stacknb-shown", moved);
   requestAnimationFrame(() => {
-    if (el.closest(".jp-Cell")) {
-      document.dispatchEvent(new CustomEvent("stacknb-shown", { detail: { panel: id, el } }));
-    }
+    if (!el.closest(".jp-Cell")) return;
+    views.newest.set(id, Math.max(made, views.newest.get(id) ?? 0));
+    document.dispatchEvent(new CustomEvent("stacknb-shown"));
   });
 
   return () => {
