@@ -27,7 +27,6 @@ _PAUSE_S = 0.1  # between two updates
 _IDLE_S = 0.5  # where nothing runs
 _SHARE = 0.02  # of one core that updates may take
 _KEY_S = 5.0  # the whole picture is sent again, for pages that missed something
-_YOUNG_S, _YOUNG_KEY_S = 4.0, 0.5  # … more often at first, since a page takes time to load
 _SUMMARY_S = 2.0
 _TASKS, _MORE = 30, 500
 
@@ -60,7 +59,7 @@ class Panel:
         self._most = _TASKS
         self._shown: dict[str, Any] = {}
         self._count = 0
-        self._whole_at = self._young_until = 0.0
+        self._whole_at = 0.0
         self._summary: Summary | None = None
         self._stale = self._brief = False
         self._log: OpenLog | None = None
@@ -91,7 +90,6 @@ class Panel:
         if self._link is None:
             raise BadInput("this panel is closed; %stack panel makes another")
         with self._lock:
-            self._young_until = time.monotonic() + _YOUNG_S
             self._look()
             show_widget(self._link, f"stacknb: {Path(self._board.top_dir).name}", dock)
             if not dock:
@@ -167,7 +165,7 @@ class Panel:
     def _send_changes(self, changed: dict[str, Any]) -> None:
         self._count += 1
         now = time.monotonic()
-        if now - self._whole_at > (_YOUNG_KEY_S if now < self._young_until else _KEY_S):
+        if now - self._whole_at > _KEY_S:
             self._whole_at = now
             self._send({"kind": "full", "picture": self._whole()})
         else:

@@ -234,6 +234,17 @@ def test_two_views_of_a_panel_show_the_same(lab: Lab, shop: Path) -> None:
     state(lab, "complete")
 
 
+def test_a_view_made_after_the_last_news_shows_it(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "true")
+    panel = "import stacknb\nstack = stacknb.Stack('{}')\npanel = stacknb.Panel(stack)"
+    look = "stack.run()\npanel.update()  # nobody is there to hear it"
+    lab.open("late.ipynb", [panel.format(shop.name), look, "panel"])
+    lab.run(0, 1)
+    lab.wait_run(1)
+    lab.run(2)
+    state(lab, "complete")
+
+
 def test_a_run_is_shown_again_in_another_kernel(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "async_run good echo all is well\nasync_wait good")
     runs = f"{shop.name}-run"
