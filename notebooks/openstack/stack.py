@@ -34,7 +34,7 @@ def announce(venvs: Path, database: str, install: bool) -> None:
     else:
         print("openstack: everything is installed, nothing to download. Half to two minutes.")
     if install:
-        print("openstack: apt downloads and installs mariadb-server-core, if it is missing.")
+        print("openstack: apt installs MariaDB's programs, if they are missing (10 MB).")
     print(f"openstack: services on 127.0.0.1, database {database}.", flush=True)
 
 

@@ -6,6 +6,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -203,6 +204,28 @@ def test_after_the_death_of_the_kernel_or_of_bash_nothing_is_left_that_cannot_be
     call("clean")
     until(lambda: not left(), "all that bash left has ended", 30)
     assert not (tmp_path / "data").exists()
+
+
+def test_the_databases_can_be_those_of_a_mariadb_server(
+    tmp_path: Path, left: Left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_TYPE", "mysql")
+    if shutil.which("my_print_defaults") is None:
+        process = start("stack")
+        output, _ = process.communicate()
+        assert process.returncode == 1
+        assert "there is no mariadbd (with its tools): set INSTALL_MARIADB=True" in output
+        if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
+            return  # nobody may install it here
+        monkeypatch.setenv("INSTALL_MARIADB", "True")
+    call("stack")
+    check_answers()
+    assert [path.name for path in files(tmp_path / "data") if path.suffix == ".db"] == []
+    (port,) = re.findall(r"--port=(\d+)", " ".join(map(repr, command_lines())))
+    assert listeners(int(port)) == ["0100007F"]
+    call("clean")
+    assert left() == []
+    assert listeners(int(port)) == []
 
 
 def test_the_kept_notebook_was_executed_and_shows_neither_password_nor_machine() -> None:

@@ -4,12 +4,23 @@ DATABASE_TYPE=${DATABASE_TYPE:-sqlite}
 INSTALL_MARIADB=$(trueorfalse False INSTALL_MARIADB)
 PATH=$PATH:/usr/sbin # where Debian has mariadbd
 
+# Debian has the last of these in another package than the first two.
+function have_mariadb {
+    type -P mariadbd mariadb-install-db my_print_defaults >/dev/null
+}
+
+# Without the package that would also start a server of the machine's.
+function install_mariadb {
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+        mariadb-server-core mariadb-client-core
+}
+
 function check_database {
     case $DATABASE_TYPE in
         sqlite) ;;
         mysql)
-            [[ $INSTALL_MARIADB == True ]] || type -P mariadbd >/dev/null ||
-                die $LINENO "DATABASE_TYPE is 'mysql', but there is no mariadbd: set" \
+            [[ $INSTALL_MARIADB == True ]] || have_mariadb ||
+                die $LINENO "DATABASE_TYPE is 'mysql', but there is no mariadbd (with its tools): set" \
                     "INSTALL_MARIADB=True to have apt install it, or take DATABASE_TYPE=sqlite" ;;
         *) die $LINENO "DATABASE_TYPE is '$DATABASE_TYPE': give sqlite or mysql" ;;
     esac
@@ -17,8 +28,9 @@ function check_database {
 
 # The server has its data in DATA_DIR and its own port, whatever else of its kind runs here.
 function install_mysql {
-    if [[ $INSTALL_MARIADB == True ]] && ! type -P mariadbd >/dev/null; then
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends mariadb-server-core
+    if [[ $INSTALL_MARIADB == True ]] && ! have_mariadb; then
+        # A machine that was just set up may have no lists of packages yet.
+        install_mariadb || { apt-get update -qq && install_mariadb; }
     fi
     mariadb-install-db --no-defaults --datadir="$DATA_DIR/mysql" --skip-test-db \
         --auth-root-authentication-method=socket --user="$(id -un)" >"$DATA_DIR/mysql.log"
