@@ -60,38 +60,40 @@ _stacknb_facts() { # NAME
 
 # Takes the status of a task, shows its log if asked to, and writes down the wait.
 _stacknb_collect() { # show|quiet NAME [WAIT_START]
-    local _nb_pid _nb_owner _nb_log _nb_command _nb_begun _nb_end _nb_us=0 _nb_head='' _nb_text='' _nb_foot=''
-    _stacknb_facts "$2"
+    local _nb_command=${_stacknb_tasks[$2]} _nb_text='' _nb_us=0 _nb_foot='' _nb_head=''
+    local _nb_pid=${_nb_command%% *} _nb_owner=${_nb_command#* } _nb_begun=${3:-${EPOCHREALTIME/,/.}}
+    local _nb_log=${_nb_owner#* }
+    _nb_owner=${_nb_owner%% *} _nb_command=${_nb_log#* } _nb_log=${_nb_log%% *}
     [[ $1 == quiet ]] || printf '[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n' \
         "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" $((_stacknb_open - 1))
-    _nb_begun=${3:-${EPOCHREALTIME/,/.}}
-    # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
-    [[ $1 == quiet || $BASHPID != "$$" || ${_stacknb_ended[$2]-} || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
-        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
     _stacknb_code=${_stacknb_ended[$2]-}
     if [[ -z $_stacknb_code ]]; then
-        [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
-        if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
-        ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
-        [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
+        # One of ours that has ended: there is nothing to wait for, and nothing to tell who watches.
+        if [[ $_nb_owner == "$BASHPID" && -e /proc/self && ! -e /proc/$_nb_pid ]]; then
+            wait "$_nb_pid" 2>/dev/null
+            _stacknb_code=$?
+            ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+        else
+            _stacknb_block "$1" "$2"
+        fi
     fi
-    _nb_end=${EPOCHREALTIME/,/.}
+    local _nb_end=${EPOCHREALTIME/,/.}
     _stacknb_codes[$2]=$_stacknb_code
     ((--_stacknb_open, _nb_us = 10#${_nb_end/./} - 10#${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # 16 KiB, and no NUL, is read by bash itself; what is longer, by a program.
-        { IFS= read -r _nb_head; IFS= read -r -d '' -n 16384 _nb_text; } <"$_stacknb_dir/$_nb_log"
-        if (($? == 0)); then
+        if { IFS= read -r _nb_head; IFS= read -r -d '' -n 16384 _nb_text; } <"$_stacknb_dir/$_nb_log"; then
             _stacknb_show_large "$1" "$_stacknb_dir/$_nb_log"
         else
-            if [[ $_nb_text == *$'\n#stacknb-end {'* ]]; then
-                _nb_foot=${_nb_text##*$'\n#stacknb-end '}
-                _nb_text=${_nb_text%$'\n#stacknb-end {'*}
+            # The last footer; to cut it off from the end is quicker than to look for it from the start.
+            _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
+            _nb_foot=${_nb_foot:${#_nb_text}+14}
+            if [[ $1 == show && $_nb_text ]]; then
+                printf '%s' "$_nb_text"
+                [[ $_nb_text == *$'\n' ]] || printf '\n'
             fi
-            [[ $1 == quiet || -z $_nb_text ]] || printf '%s' "$_nb_text"
-            [[ $1 == quiet || -z $_nb_text || $_nb_text == *$'\n' ]] || printf '\n'
         fi
         # {"end": SECONDS.MICROS, "start": SECONDS.MICROS, …
         if [[ ${_nb_foot:26:8} == *start* ]]; then
@@ -108,6 +110,17 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
     printf '[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n' "$BASHPID" "$2" "$_nb_pid" \
         "$_nb_command" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+# The wait itself, for a task that still runs or is not ours.
+_stacknb_block() { # show|quiet NAME
+    # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
+    [[ $1 == quiet || $BASHPID != "$$" || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
+    if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
+    ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
 }
 
 # Into DevStack's table of times, which counts milliseconds.
