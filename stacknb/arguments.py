@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from stacknb.exceptions import BadInput
-from stacknb.tasks import nearest
+from stacknb.names import nearest
 
 __all__ = ["CLI", "STACK", "Argument", "Command", "given", "help_text", "line_parser", "read_argv"]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from stacknb import lifecycle, syntax
 from stacknb.exceptions import BadInput
+from stacknb.names import nearest
 from stacknb.plugins import FILES, Plugin
-from stacknb.tasks import nearest
 
 __all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
 

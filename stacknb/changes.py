@@ -12,7 +12,7 @@ from stacknb import history, snapshot, tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.history import Moment
 from stacknb.masking import Masker
-from stacknb.tasks import nearest
+from stacknb.names import nearest
 
 __all__ = ["Change", "Space", "between", "hooks_of", "of_run", "variable_history"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from stacknb import lifecycle
-from stacknb.tasks import nearest
+from stacknb.names import nearest
 
 __all__ = ["Remark", "remarks"]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from stacknb import check_rules, lifecycle, syntax
 from stacknb.exceptions import BadInput
+from stacknb.names import nearest
 from stacknb.plugins import FILES
 from stacknb.screen import SYMBOLS
-from stacknb.tasks import nearest
 
 __all__ = ["Finding", "Report", "check"]
 

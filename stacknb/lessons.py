@@ -11,7 +11,7 @@ from typing import Any
 from stacknb import lesson_checks
 from stacknb.exceptions import BadInput
 from stacknb.lesson_book import CHECKS, WHAT, NotYet
-from stacknb.tasks import nearest
+from stacknb.names import nearest
 
 __all__ = ["Verdict", "check", "exercises"]
 

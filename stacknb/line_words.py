@@ -9,7 +9,7 @@ from argparse import Namespace
 from stacknb import commands, lifecycle
 from stacknb.arguments import STACK, Argument, Command, given, line_parser
 from stacknb.exceptions import BadInput
-from stacknb.tasks import nearest
+from stacknb.names import nearest
 
 __all__ = ["is_tree", "phase_words", "read", "read_stack"]
 

@@ -16,8 +16,8 @@ from typing import Any
 from stacknb import lifecycle, tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import Event, RunDir, find
+from stacknb.names import nearest
 from stacknb.screen import SYMBOLS, excerpt, listed, seconds
-from stacknb.tasks import nearest
 from stacknb.timing.status import ended_as
 
 __all__ = ["LogStatus", "Logs", "PhaseStatus", "RunStatus", "logs_of", "read"]

@@ -21,8 +21,9 @@ from stacknb.exceptions import (
     WaitTimeout,
 )
 from stacknb.journal import Event, RunDir
+from stacknb.names import check_name, nearest
 from stacknb.shell import Shell
-from stacknb.tasks import Task, TaskResult, check_name, nearest, status_of, wait_for_end
+from stacknb.tasks import Task, TaskResult, status_of, wait_for_end
 
 __all__ = ["TaskBook"]
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import os
 import select
 import signal
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from stacknb import processes, screen, tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import LogError
 
-__all__ = ["Collector", "Task", "TaskResult", "nearest", "status_of", "wait_for_end"]
+__all__ = ["Collector", "Task", "TaskResult", "status_of", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
@@ -244,24 +243,6 @@ def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> str:
     if exit_code == 0:
         return "ok"
     return "killed" if exit_code > 128 and footer is None else "failed"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def check_name(name: str) -> None:
-    """Refuse what cannot name a task.
-
-    Raises
-    ------
-    BadInput
-    """
-    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    if not good or name.startswith("--"):
-        raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
 
 
 def _poll(pid: int, patience_s: float) -> None:

@@ -87,6 +87,7 @@ FLOORS = {
         "screen",
         "services",
         "exceptions",
+        "names",
     ],
 }
 

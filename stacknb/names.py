@@ -1,0 +1,28 @@
+"""What people call things: which names a task may have, and which known name was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from stacknb.exceptions import BadInput
+
+__all__ = ["check_name", "nearest"]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a task.
+
+    Raises
+    ------
+    BadInput
+    """
+    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    if not good or name.startswith("--"):
+        raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
