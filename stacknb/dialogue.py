@@ -161,6 +161,10 @@ class Dialogue:
         path = self._line.control / "where"
         where = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
         path.unlink(missing_ok=True)
+        skipped = self._line.control / "skipped"
+        if skipped.exists():
+            skipped.unlink()
+            where = "skipped"
         return turns.lost(status, where, self._interrupted)
 
     def _await_end(self) -> None:

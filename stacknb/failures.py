@@ -46,6 +46,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         line, message = _message_in(last, file)
         if message:
             reason, command = f"failed: {message}", _line_of(Path(file), line) or command
+        elif command.startswith('source "$_stacknb_path"'):  # our line says nothing to the user
+            command = ""
     elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
     return Failure(what, turn.status, reason, file, line, command, str(log), last)
@@ -54,6 +56,11 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
 def _reason(turn: Turn, interrupted: bool) -> str:
     if interrupted or turn.how == "interrupt":
         return "was interrupted"
+    if turn.how == "skipped":
+        return (
+            "met a DEBUG trap that skips every command (shopt extdebug); make it return 0, "
+            "or undo it: trap - DEBUG; shopt -u extdebug"
+        )
     if turn.how == "exit":
         return f"called exit with status {turn.status}"
     if turn.how == "errexit":

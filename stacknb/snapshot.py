@@ -43,7 +43,7 @@ _UNSET = (
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
 _KEPT = re.compile(
     rb"_stacknb_(tasks|order|counts|ended|codes|open|seq|background_us|waited_us|jobs|foreign"
-    rb"|requires|services|python|home)"
+    rb"|requires|services|python|home|debug)"
 )
 
 
@@ -146,7 +146,9 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     # The directory first, since cd sets OLDPWD and a hook may have a function of that name.
     directory = parts.get("cwd", b"").removesuffix(b"\n").decode("utf-8", "surrogateescape")
     out = [f"cd -- {shlex.quote(directory)}\n".encode("utf-8", "surrogateescape"), _UNSET]
-    out += [parts.get("umask", b""), parts.get("shopt", b"")]
+    # extdebug is for later, too: a DEBUG trap could have everything skipped, the restore first.
+    shopt = parts.get("shopt", b"").replace(b"shopt -s extdebug\n", b"")
+    out += [parts.get("umask", b""), shopt]
     for variable, text in _declarations(variables):
         name = variable.name.encode()
         ours = name.startswith(b"_stacknb_")

@@ -23,7 +23,8 @@ class Turn:
     requires : tuple of str
         ``PLUGIN REQUIRED`` as noted by ``plugin_requires``.
     how : str
-        ``errexit``, ``exit``, ``interrupt`` or ``other``; empty if it did not die.
+        ``errexit``, ``exit``, ``interrupt``, ``skipped`` (a DEBUG trap under extdebug lets nothing
+        run) or ``other``; empty if it did not die.
     file, line, command : str
         Where, as far as bash knew.
     interrupted : bool

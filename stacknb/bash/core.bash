@@ -54,7 +54,8 @@ _stacknb_settle() {
         return
     fi
     _nb_keep=${_nb_keep//[!eufxvCE]/}
-    [[ $_stacknb_off$_stacknb_foreign ]] || _nb_keep=${_nb_keep//E/}
+    # extdebug brings errtrace with it.
+    [[ $_stacknb_off$_stacknb_foreign && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
     if [[ $_stacknb_kind == cell ]]; then # it runs without errexit; what was on before it stays on
         _nb_keep=${_nb_keep//e/}
         [[ $_stacknb_had != *e* ]] || _nb_keep+=e
@@ -107,7 +108,12 @@ _stacknb_drop_locals() {
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() {
     [[ $BASHPID == "$$" ]] || return 0 # a task that was ended before it had set a trap of its own
-    { _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced; set +eufxvCE; } 2>/dev/null
+    {
+        _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced
+        [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || set +T; _stacknb_debug=''; }
+        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
+        set +eufxvCE
+    } 2>/dev/null
     if [[ -o posix ]]; then _stacknb_posix=1; set +o posix; fi
     _stacknb_leaving=1
     [[ -z $_stacknb_foreground ]] || kill -TERM -- "-$_stacknb_foreground" 2>/dev/null

@@ -18,7 +18,7 @@ _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err=
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
-_stacknb_posix='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced=''
+_stacknb_posix='' _stacknb_debug='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced=''
 set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
@@ -35,7 +35,7 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
 printf "#stacknb variables\n"; declare -p
-printf "#stacknb shopt\n"; shopt -p
+printf "#stacknb shopt\n"; shopt -p; [[ ! $_stacknb_debug ]] || printf "shopt -s extdebug\n"
 printf "#stacknb functions\n"
 compgen -A function -X "_stacknb_*" >|"$_stacknb_control/scratch"; mapfile -t _stacknb_read <"$_stacknb_control/scratch"
 declare -f -- "${_stacknb_read[@]}"
@@ -48,6 +48,18 @@ printf "#stacknb cwd\n%s\n" "$PWD"
 printf "#stacknb traps\n"; trap -p
 printf "#stacknb end\n"
 } >|"$_stacknb_state" 2>/dev/null'
+
+# extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
+# of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what
+# is sourced could neither see the trap nor undo it.
+_stacknb_resume_debug='
+set -T
+if [[ $_stacknb_kind == cell ]] && (builtin shopt -s extdebug; [[ ! x ]]) >/dev/null 2>&1; then
+    _stacknb_debug=-
+else
+    builtin shopt -s extdebug
+    [[ $_stacknb_debug == *T* ]] || set +T
+fi'
 
 _stacknb_load() {
     source "${_stacknb_driver%/*}/core.bash"
@@ -75,6 +87,10 @@ trap - ERR
 # turn, so that ERR tells the exact line, unless the hook deals with ERR itself (_stacknb_off, seen
 # in its text; _stacknb_foreign, a trap that one has left).
 #
+# extdebug is off between turns, too (_stacknb_debug: the flags of a shell that has it): under it each
+# command that a DEBUG trap does not like is skipped, and counts as done and well. A trap that skips
+# even the command which turns it off leaves us nothing but to end the shell, by an expansion.
+#
 # `until !`: after `set -n` every command counts as done and well, and the loop must end, not spin.
 until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     _stacknb_kind=''
@@ -85,6 +101,8 @@ until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     _stacknb_cpu0=("${_stacknb_cpu[@]}")
     exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
     [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { trap "$_stacknb_on_err" ERR; set -E; }
+    _stacknb_status=0
+    [[ ! $_stacknb_debug ]] || eval "$_stacknb_resume_debug"
     if [[ $_stacknb_kind == cell ]]; then
         [[ -z ${_stacknb_flags//[eE]/} ]] || set "-${_stacknb_flags//[eE]/}"
         source "$_stacknb_path"
@@ -92,7 +110,14 @@ until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         [[ -z $_stacknb_flags ]] || set "-$_stacknb_flags"
         _stacknb_frame
     fi
-    { _stacknb_status=$? _stacknb_flags=$-; set +eufxvCE; } 2>/dev/null
+    {
+        _stacknb_status=$? _stacknb_flags=$-
+        [[ $_stacknb_debug != - ]] || set +T
+        _stacknb_debug=''
+        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
+        while [[ $BASHOPTS == *extdebug* ]]; do { :; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
+        set +eufxvCE
+    } 2>/dev/null
     exec >/dev/null 2>&1
     _stacknb_settle
     trap -p ERR >|"$_stacknb_control/scratch" # here, because a function does not see it

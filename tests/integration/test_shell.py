@@ -268,6 +268,70 @@ def test_set_n_ends_the_run_at_that_hook(tree) -> None:
     assert stack.evaluate("echo lives").stdout == "lives\n"
 
 
+SKIPPING = "shopt -s extdebug\ntrap false DEBUG\n"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("leak", ["v=1\n", "v=1\nset +e\n"], ids=["errexit", "no_errexit"])
+def test_a_debug_trap_that_skips_every_command_fails_its_hook_and_can_be_undone(
+    tree, leak: str
+) -> None:
+    tree.hook("10-a.sh", f"{leak}{SKIPPING}echo never")
+    stack = tree.stack()
+    for _ in range(2):  # the second time in a shell that was restored
+        with pytest.raises(HookFailed):
+            stack.run_phase("override_defaults")
+
+    assert stack.evaluate("trap - DEBUG; shopt -u extdebug; echo lives").stdout == "lives\n"
+    tree.hook("10-a.sh", "echo mended")
+    assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok"]
+
+
+@pytest.mark.timeout(20)
+def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> None:
+    with pytest.raises(HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"):
+        tree.run(f"set +e\n{SKIPPING}")
+
+
+@pytest.mark.timeout(20)
+def test_a_cell_that_leaves_a_debug_trap_which_skips_everything_costs_no_more_than_itself(
+    tree,
+) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed, match="skips every command"):
+        stack.evaluate(f"v=2\n{SKIPPING}")
+
+    assert list(stack.variables("v").value) == ["1"]
+    assert stack.evaluate("echo lives").stdout == "lives\n"
+
+
+SELECTIVE = (
+    "trap '[[ $BASH_COMMAND != @(touch|printf|set|exec|mapfile|eval|trap\\ -p)\\ * ]]' DEBUG"
+)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("end", [":", "false || exit 3"], ids=["kept", "restored"])
+def test_commands_that_a_debug_trap_skips_are_skipped_in_hooks_and_never_in_the_driver(
+    tree, output, end: str
+) -> None:
+    tree.hook("10-a.sh", f"set +e; shopt -s extdebug; {SELECTIVE}; touch a; {end}")
+    tree.hook("20-b.sh", "touch b; echo B; shopt -q extdebug && echo on; trap -p DEBUG | wc -l")
+    stack = tree.stack()
+    if "exit" in end:
+        with pytest.raises(HookFailed):
+            stack.run_phase("override_defaults")
+        tree.hook("10-a.sh", "touch a")
+    stack.run_phase("override_defaults")
+
+    assert not Path("a").exists()
+    assert not Path("b").exists()
+    assert output(stack, "20-b.sh") == "B\non\n0\n"  # trap -p was skipped, too
+    assert stack.changes("20-b.sh").empty
+    assert stack.evaluate("touch c; shopt -u extdebug; touch d").ok
+    assert [Path(name).exists() for name in "cd"] == [False, True]
+
+
 # ------------------------------------------------------------------------- each way of failing
 
 FAILING = [
