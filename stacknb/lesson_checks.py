@@ -33,7 +33,7 @@ def _fewer_orders() -> str:
     made = [task for task in status.read(run_dir()).tasks if task.name == "generate_orders"]
     if not made:
         return "SHOP_ORDERS is 20000, and no hook has read it yet"
-    need("20,000 rows" in log_of(made[0]) or made[0].status == "running",
+    need("20,000 orders" in log_of(made[0]) or made[0].status == "running",
          "the orders were made before SHOP_ORDERS became 20000",
          "%stack reset, %stack --until source, and set it then")  # fmt: skip
     return "the task generate_orders makes 20000 orders"

@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 import pytest
 
+from stacknb.charts.load import cores_used
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
@@ -133,6 +134,14 @@ def test_a_chart_is_saved_as_a_picture(tmp_path: Path, suffix: str) -> None:
     made(tmp_path).timeline().save(file)
     start = file.read_bytes()[:5]
     assert start == (b"\x89PNG\r" if suffix == "png" else b"<svg ")
+
+
+def test_no_more_cores_are_used_than_there_are(tmp_path: Path) -> None:
+    run = made(tmp_path, end=T0 + S // 500, cpu=S // 100)  # 2 ms, and one tick of the clock
+    levels = [step["level"] for step in rows(run.timeline()) if "to" in step and "level" in step]
+    assert max(levels) > 2, "three tasks at once"
+    used = [step["level"] for step in cores_used(run.records)]
+    assert max(used) == 2
 
 
 def test_five_hundred_tasks_have_lanes_and_those_that_matter_are_named(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ SHOP = """
 if [[ $1 == source ]]; then
     SHOP_ORDERS=50000 SHOP_URL=http://127.0.0.1:8000
 elif [[ "$1 ${2-}" == "stack pre-install" ]]; then
-    async_run generate_orders echo "orders.csv: ${SHOP_ORDERS%000},000 rows"
+    async_run generate_orders echo "orders.csv: ${SHOP_ORDERS%000},000 orders"
     async_wait generate_orders
 fi
 """

@@ -21,8 +21,12 @@ def concurrency(records: Records) -> list[Step]:
 
 
 def cores_used(records: Records) -> list[Step]:
-    """Return stretches with the cores used, each task's CPU time spread evenly over its life."""
-    return _steps(
+    """Return stretches with the cores used, each task's CPU time spread evenly over its life.
+
+    Never more than there are: CPU time is counted in hundredths of a second, which is much for a
+    task that lasted three milliseconds.
+    """
+    steps = _steps(
         records,
         (
             (start, end, one.share)
@@ -31,6 +35,8 @@ def cores_used(records: Records) -> list[Step]:
             if start < end
         ),
     )
+    most = records.cores or float("inf")
+    return [step | {"level": min(step["level"], most)} for step in steps]
 
 
 def _steps(records: Records, spans: Iterable[tuple[int, int, float]]) -> list[Step]:

@@ -151,6 +151,7 @@ def main() -> None:
         write_csv(asked.path, PRODUCT_FIELDS, products(asked.products, asked.seed))
     else:
         write_csv(asked.path, LINE_FIELDS, order_lines(asked.orders, asked.products, asked.seed))
+        print(f"{asked.path.name}: {asked.orders:,} orders")
 
 
 if __name__ == "__main__":
