@@ -40,6 +40,11 @@ class CellHook:
         An earlier cell had the same name.
     warning : str
         What the author should know; empty if nothing.
+
+    Examples
+    --------
+    >>> stack.add_hook("50-hello.sh", "echo hello")
+    <hook '50-hello.sh' added; see %stack plan>
     """
 
     name: str
@@ -64,6 +69,12 @@ class Exported:
         Those that came from cells.
     plugins : list of str
         They are in ``plugins/NAME``.
+
+    Examples
+    --------
+    >>> added = stack.add_hook("50-hello.sh", "echo hello")
+    >>> stack.export("mine").command
+    'stacknb stack ...mine'
     """
 
     folder: Path

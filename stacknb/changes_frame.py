@@ -21,10 +21,26 @@ _MOST_ROWS = 200  # of one hook, on a screen
 
 
 class ChangesFrame(ReadableFrame):
-    """A frame of `COLUMNS`."""
+    """A frame of `COLUMNS`.
+
+    Examples
+    --------
+    >>> result = stack.run(until="source")
+    >>> stack.changes("source")["name"].tolist()
+    ['SHOP_NAME', 'greet']
+    """
 
     def text(self) -> str:
-        """Return the changes for people."""
+        """Return the changes for people.
+
+        Examples
+        --------
+        >>> result = stack.run(until="source")
+        >>> print(stack.changes("source").text())
+        source · 10-shop.sh
+          + SHOP_NAME       = corner
+          + function greet  4 lines
+        """
         return "\n".join(_text(self))
 
     def _repr_html_(self) -> str:
@@ -32,10 +48,24 @@ class ChangesFrame(ReadableFrame):
 
 
 class HistoryFrame(ChangesFrame):
-    """The values of variables through a run, a row wherever one changed."""
+    """The values of variables through a run, a row wherever one changed.
+
+    Examples
+    --------
+    >>> result = stack.run(until="source")
+    >>> stack.history("SHOP_*")["new"].tolist()
+    ['corner']
+    """
 
     def text(self) -> str:
-        """Return a table: where it changed, and to what."""
+        """Return a table: where it changed, and to what.
+
+        Examples
+        --------
+        >>> result = stack.run(until="source")
+        >>> print(stack.history("SHOP_NAME").text())
+        SHOP_NAME  source  10-shop.sh  corner
+        """
         rows = [_where(row) for row in self.itertuples(index=False)]
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
         lines = [

@@ -80,6 +80,17 @@ class Failure:
         Path of the log that holds the output.
     last_lines : tuple of str
         The end of that output, cleaned for a screen.
+
+    Examples
+    --------
+    >>> failure = Failure("50-api.sh", 2, "failed with status 2", "50-api.sh", 7, "cp a b")
+    >>> failure.place
+    '50-api.sh:7'
+    >>> print(failure)
+    '50-api.sh' failed with status 2
+      at      50-api.sh:7
+      command cp a b
+      status  2
     """
 
     what: str

@@ -46,6 +46,12 @@ class Phase:
         First argument of its hooks.
     sub : str
         Second argument; only ``stack`` has one.
+
+    Examples
+    --------
+    >>> from stacknb.lifecycle import Phase
+    >>> Phase("stack", "install").label, Phase("stack", "install").args
+    ('stack install', ('stack', 'install'))
     """
 
     mode: str
@@ -85,6 +91,13 @@ class Hook:
         Why it cannot be run at all; empty if it can.
     deals_with_err : bool
         It mentions ERR traps or errtrace.
+
+    Examples
+    --------
+    >>> added = stack.add_hook("50-hello.sh", "echo hello")
+    >>> done = stack.step(hook=True)
+    >>> stack.next_hook.name, stack.next_hook.args
+    ('50-hello.sh', ('override_defaults',))
     """
 
     phase: Phase

@@ -1,7 +1,8 @@
-"""What came of a hook, a cell, a run; plain records that every face shows in its own way."""
+"""What came of a hook, task, cell, run; plain records that every face shows in its own way."""
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 from stacknb import screen
 from stacknb.exceptions import Failure
 
-__all__ = ["HookResult", "Result", "RunResult"]
+__all__ = ["HookResult", "Result", "RunResult", "TaskResult"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """A piece of bash that was evaluated in the stack's shell.
+    r"""A piece of bash that was evaluated in the stack's shell.
 
     Attributes
     ----------
@@ -26,6 +27,12 @@ class Result:
         Its output as text (bytes that are no UTF-8 are replaced), the last MiB of each.
     log : Path
         The log with all of stdout.
+
+    Examples
+    --------
+    >>> said = stack.evaluate("echo $((6 * 7)); false")
+    >>> said.stdout, said.exited, said.ok
+    ('42\n', 1, False)
     """
 
     command: str
@@ -43,7 +50,13 @@ class Result:
         return self.ok
 
     def tail(self, lines: int = 20) -> str:
-        """Return the last lines of its output, fit for a screen."""
+        r"""Return the last lines of its output, fit for a screen.
+
+        Examples
+        --------
+        >>> stack.evaluate("seq 100").tail(2)
+        '99\n100'
+        """
         text = (self.stdout + self.stderr).encode("utf-8", "replace")
         return "\n".join(screen.clean(text)[-lines:])
 
@@ -67,6 +80,12 @@ class HookResult:
         None if it was skipped.
     failure : Failure or None
         Where and why, if it ended the run.
+
+    Examples
+    --------
+    >>> first = stack.run(until="source").hooks[0]
+    >>> first.name, first.phase, first.ok
+    ('10-shop.sh', 'override_defaults', True)
     """
 
     phase: str
@@ -81,6 +100,104 @@ class HookResult:
     def ok(self) -> bool:
         """Whether it ended with status 0 (or was not sourced at all)."""
         return self.status in ("ok", "skipped")
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task that has ended and was waited for.
+
+    Attributes
+    ----------
+    name : str
+    command : list of str
+    status : str
+        ``ok``, ``failed``, ``killed``, ``cancelled``, ``timeout`` or ``lost``.
+    exit_code : int
+        128 + N where signal N ended it.
+    duration_s : float
+        From start to end, seconds.
+    wait_s : float
+        How long the wait blocked, seconds.
+    log : Path
+    failed_at : tuple of str
+        ``(file, line, command)`` of the failing command, where bash told.
+
+    Examples
+    --------
+    >>> done = stack.async_run("greeting", "echo", "hi").wait()
+    >>> done.ok, done.status, done.exit_code
+    (True, 'ok', 0)
+    """
+
+    name: str
+    command: list[str]
+    status: str
+    exit_code: int
+    duration_s: float
+    wait_s: float
+    log: Path
+    failed_at: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0."""
+        return self.status == "ok"
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def tail(self, lines: int = 20) -> str:
+        r"""Return the last lines of its output, fit for a screen.
+
+        Examples
+        --------
+        >>> stack.async_run("count", "seq", "100").wait().tail(2)
+        '99\n100'
+        """
+        return "\n".join(screen.tail(self.log, lines))
+
+    def ending(self) -> str:
+        """Say in words how it ended.
+
+        Examples
+        --------
+        >>> stack.async_run("bad", "bash", "-c", "exit 3").wait().ending()
+        'failed with status 3'
+        """
+        if self.status == "timeout":
+            return "was ended at its timeout"
+        if self.status == "cancelled":
+            return "was cancelled"
+        if self.status == "killed":
+            return f"was killed by {_signal_name(self.exit_code)}"
+        if self.status == "lost":
+            return "is lost: its process is gone and left no status"
+        return "ended well" if self.ok else f"failed with status {self.exit_code}"
+
+    def explanation(self) -> str:
+        """Say what went wrong, with the last lines and the log.
+
+        Examples
+        --------
+        >>> print(stack.async_run("bad", "bash", "-c", "echo no disk; exit 3").wait().explanation())
+        task 'bad' failed with status 3
+          command bash -c echo no disk; exit 3
+          last lines
+            | no disk
+          log     ...
+        """
+        text = f"task {self.name!r} {self.ending()}"
+        if self.failed_at:
+            file, line, command = self.failed_at
+            text += f"\n  at      {file}:{line}\n  command {command}"
+        else:
+            text += f"\n  command {' '.join(self.command)}"
+        if lines := screen.tail(self.log, 10, 300):
+            text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
+        return f"{text}\n  log     {self.log}"
+
+    def __repr__(self) -> str:
+        return f"<task {self.name!r} {self.ending()} after {screen.seconds(self.duration_s)}>"
 
 
 @dataclass
@@ -101,6 +218,14 @@ class RunResult:
         What a user should know: warnings, services that were ended.
     timing : str
         DevStack's component timing and async summary; empty until the run is complete.
+
+    Examples
+    --------
+    >>> result = stack.run(until="source")
+    >>> result.phases, result.complete, result.ok
+    (['override_defaults', 'source'], False, True)
+    >>> result.duration_s < 60
+    True
     """
 
     mode: str
@@ -143,3 +268,10 @@ class RunResult:
             f"<{self.mode} run {state}: {len(self.hooks)} hooks in "
             f"{screen.seconds(self.duration_s)}{failed}, {self.run_dir}>"
         )
+
+
+def _signal_name(code: int) -> str:
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return f"signal {code - 128}"

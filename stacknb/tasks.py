@@ -1,4 +1,4 @@
-"""A task and what came of it; the state of each, read from its process and its log."""
+"""A task and its state, read from its process and its log."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 import contextlib
 import os
 import select
-import signal
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from stacknb import processes, screen, tasklog
+from stacknb import processes, tasklog
 from stacknb.exceptions import LogError
+from stacknb.results import TaskResult
 
 __all__ = ["Collector", "Task", "TaskResult", "status_of", "wait_for_end"]
 
@@ -27,76 +26,6 @@ class Collector(Protocol):
 
     def collect(self, task: Task, wait_start: float) -> TaskResult:
         """Take the result of a task that has ended."""
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """A task that has ended and was waited for.
-
-    Attributes
-    ----------
-    name : str
-    command : list of str
-    status : str
-        ``ok``, ``failed``, ``killed``, ``cancelled``, ``timeout`` or ``lost``.
-    exit_code : int
-        128 + N where signal N ended it.
-    duration_s : float
-        From start to end, seconds.
-    wait_s : float
-        How long the wait blocked, seconds.
-    log : Path
-    failed_at : tuple of str
-        ``(file, line, command)`` of the failing command, where bash told.
-    """
-
-    name: str
-    command: list[str]
-    status: str
-    exit_code: int
-    duration_s: float
-    wait_s: float
-    log: Path
-    failed_at: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended with status 0."""
-        return self.status == "ok"
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def tail(self, lines: int = 20) -> str:
-        """Return the last lines of its output, fit for a screen."""
-        return "\n".join(screen.tail(self.log, lines))
-
-    def ending(self) -> str:
-        """Say in words how it ended."""
-        if self.status == "timeout":
-            return "was ended at its timeout"
-        if self.status == "cancelled":
-            return "was cancelled"
-        if self.status == "killed":
-            return f"was killed by {_signal_name(self.exit_code)}"
-        if self.status == "lost":
-            return "is lost: its process is gone and left no status"
-        return "ended well" if self.ok else f"failed with status {self.exit_code}"
-
-    def explanation(self) -> str:
-        """Say what went wrong, with the last lines and the log."""
-        text = f"task {self.name!r} {self.ending()}"
-        if self.failed_at:
-            file, line, command = self.failed_at
-            text += f"\n  at      {file}:{line}\n  command {command}"
-        else:
-            text += f"\n  command {' '.join(self.command)}"
-        if lines := screen.tail(self.log, 10, 300):
-            text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
-        return f"{text}\n  log     {self.log}"
-
-    def __repr__(self) -> str:
-        return f"<task {self.name!r} {self.ending()} after {screen.seconds(self.duration_s)}>"
 
 
 class Task:
@@ -114,6 +43,15 @@ class Task:
         When it was asked for, epoch seconds.
     result : TaskResult or None
         Set once it was waited for.
+
+    Examples
+    --------
+    >>> stack.async_run("greeting", "echo", "hi").wait()
+    <task 'greeting' ended well after ...>
+    >>> stack.tasks["greeting"].running, stack.tasks["greeting"].state
+    (False, 'ok')
+    >>> stack.tasks["greeting"].command
+    ['echo', 'hi']
     """
 
     def __init__(
@@ -163,6 +101,11 @@ class Task:
         ------
         TimeoutError
             If it has not ended after `timeout` seconds; it runs on.
+
+        Examples
+        --------
+        >>> bool(stack.async_run("bad", "false").wait())
+        False
         """
         if self.result is None:
             begun = time.time()
@@ -281,10 +224,3 @@ def _has_header(log: Path) -> bool:
         return log.stat().st_size > 0
     except OSError:
         return False
-
-
-def _signal_name(code: int) -> str:
-    try:
-        return signal.Signals(code - 128).name
-    except ValueError:
-        return f"signal {code - 128}"

@@ -25,10 +25,25 @@ _SLOW_S = 0.05
 
 
 class TraceFrame(ReadableFrame):
-    """A frame of `COLUMNS`."""
+    """A frame of `COLUMNS`.
+
+    Examples
+    --------
+    >>> result = stack.step(trace=True)
+    >>> stack.trace()[["line", "command"]].values.tolist()[0]
+    [1, '[[ override_defaults == source ]]']
+    """
 
     def text(self) -> str:
-        """Return the commands for people: place, command, what it took."""
+        """Return the commands for people: place, command, what it took.
+
+        Examples
+        --------
+        >>> result = stack.step(trace=True)
+        >>> print(stack.trace().text())
+        override_defaults · 10-shop.sh
+          10-shop.sh:1  [[ override_defaults == source ]] ...
+        """
         return "\n".join(_text(self))
 
     def _repr_html_(self) -> str:

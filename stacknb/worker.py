@@ -29,6 +29,14 @@ class Worker:
     ----------
     collected : bool
         Somebody has taken the result.
+
+    Examples
+    --------
+    >>> worker = stack.start(stack.run)
+    >>> worker.wait().complete
+    True
+    >>> worker.running, worker.here, worker.error
+    (False, False, None)
     """
 
     def __init__(self, what: str, work: Callable[[], Any], stop: Callable[[], object]) -> None:
@@ -59,12 +67,18 @@ class Worker:
         return self._error
 
     def stop(self) -> None:
-        """Make it end early; returns at once."""
+        """Make it end early; returns at once.
+
+        Examples
+        --------
+        >>> worker = stack.start(lambda: stack.evaluate("sleep 1000"))
+        >>> worker.stop()
+        """
         if self.running:
             self._stop()
 
     def wait(self, timeout: float | None = None) -> Any:
-        """Wait for its end and return what it returned; an interrupt leaves it at work.
+        r"""Wait for its end and return what it returned; an interrupt leaves it at work.
 
         Parameters
         ----------
@@ -79,6 +93,11 @@ class Worker:
             If the user stopped the wait; the work goes on.
         StacknbError
             What ended the work: HookFailed, Interrupted.
+
+        Examples
+        --------
+        >>> stack.start(lambda: stack.evaluate("echo hi")).wait(timeout=60).stdout
+        'hi\n'
         """
         try:
             ended = self._ended.wait(timeout)
@@ -89,12 +108,17 @@ class Worker:
         return self._outcome()
 
     def finish(self) -> Any:
-        """Wait for its end; an interrupt stops the work.
+        r"""Wait for its end; an interrupt stops the work.
 
         Raises
         ------
         StacknbError
             As `wait`.
+
+        Examples
+        --------
+        >>> stack.start(lambda: stack.evaluate("echo hi")).finish().stdout
+        'hi\n'
         """
         for _ in range(_PATIENCE):
             try:

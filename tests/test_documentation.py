@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ elif [[ "$1" == "stack" && "$2" == "extra" ]]; then
 fi
 """
 # Names of the examples: `stack` has not run anything, `run` is recorded in `run_dir`, `tree` holds
-# the hook above.
+# the hook above, `panel` watches `run_dir`.
 MODULES = [
     importlib.import_module(found.name)
     for found in pkgutil.walk_packages(stacknb.__path__, "stacknb.")
@@ -40,19 +41,70 @@ EXAMPLES = {
 }
 
 
-def public() -> Iterator[tuple[str, Any]]:
-    """Yield what users are told of, with its name."""
-    for home, names in ((stacknb, stacknb.__all__), (timing, timing.__all__)):
-        yield from ((f"{home.__name__}.{name}", getattr(home, name)) for name in names)
-    for name in ("charts", "lessons"):
-        home = importlib.import_module(f"stacknb.{name}")
-        yield from ((f"{home.__name__}.{name}", getattr(home, name)) for name in home.__all__)
-    for name, member in inspect.getmembers(Stack):
-        if not name.startswith("_"):
-            yield f"Stack.{name}", member
-    for name, member in inspect.getmembers(timing.Run, inspect.isfunction):
-        if not name.startswith("_"):
-            yield f"timing.Run.{name}", member
+PUBLIC = ("stacknb", "stacknb.charts", "stacknb.lessons", "stacknb.timing")
+CLASSES = {
+    name: thing
+    for module in MODULES
+    for name, thing in inspect.getmembers(module, inspect.isclass)
+    if thing.__module__ == module.__name__
+}
+
+
+def of_annotations(thing: Any) -> Iterator[type]:
+    """Yield the classes of stacknb that a function returns, or whose values attributes hold."""
+    known = thing.__annotations__
+    said = known.values() if inspect.isclass(thing) else [known.get("return")]
+    home = vars(sys.modules[thing.__module__])
+    for word in re.findall(r"\w+", " ".join(map(str, said))):
+        found = home.get(word, CLASSES.get(word))  # some are imported for type checkers alone
+        if inspect.isclass(found) and found.__module__.startswith("stacknb."):
+            yield found
+
+
+def members(thing: type) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the public methods and properties of stacknb that a class has, and their functions."""
+    for name in dir(thing):
+        home = next((base for base in thing.__mro__ if name in vars(base)), thing)
+        if name.startswith("_") or not home.__module__.startswith("stacknb."):
+            continue
+        member = inspect.getattr_static(thing, name)
+        within = [getattr(member, part, None) for part in ("__func__", "fget", "func")]
+        inner = next(filter(None, within), member)
+        if inspect.isfunction(inner):
+            yield name, member, inner
+
+
+def example(thing: Any) -> str:
+    """Return the code of the examples of a thing, none of which is left out when they are run."""
+    lines = (inspect.getdoc(thing) or "").splitlines()
+    code = [line for line in lines if line.startswith((">>> ", "... "))]
+    return "" if any("doctest: +SKIP" in line for line in code) else "\n".join(code)
+
+
+def public() -> dict[str, tuple[Any, str]]:
+    """Return what users are told of or are given, by name, with the code that shows how it is used.
+
+    A class is public if a public name is it, or returns it, or has an attribute that holds it. A
+    property may be shown by the example of its class; a method has one of its own.
+    """
+    found: dict[str, tuple[Any, str]] = {}
+    classes: list[type] = []
+    for home in map(importlib.import_module, PUBLIC):
+        for name in home.__all__:
+            thing = getattr(home, name)
+            found[f"{home.__name__}.{name}"] = (thing, example(thing))
+            classes += [thing] if inspect.isclass(thing) else of_annotations(thing)
+    for thing in classes:  # it grows
+        whole = f"{thing.__module__}.{thing.__name__}"
+        if whole in found:
+            continue
+        found[whole] = (thing, example(thing))
+        classes += of_annotations(thing)
+        for name, member, inner in members(thing):
+            by_class = inner is not member and re.search(rf"\.{name}\b", example(thing))
+            found[f"{whole}.{name}"] = (member, example(member) or (by_class and by_class[0]) or "")
+            classes += of_annotations(inner)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +129,33 @@ def test_an_example_shows_what_it_says(
     monkeypatch.setattr(dispatcher, "_current", None)
     example = EXAMPLES[name]
     with Stack(tree) as stack:
+        panel = stacknb.Panel(run_dir)
         example.globs |= {
-            "stacknb": stacknb, "tree": tree, "run_dir": run_dir, "stack": stack,
+            "stacknb": stacknb, "tree": tree, "run_dir": run_dir, "stack": stack, "panel": panel,
             "run": timing.load(run_dir),
         }  # fmt: skip
         report: list[str] = []
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
         runner.run(example, out=report.append, clear_globs=False)
+        panel.close()
         stack.close()
     assert runner.failures == 0, "".join(report)
 
 
-@pytest.mark.parametrize(("name", "thing"), [pytest.param(*pair, id=pair[0]) for pair in public()])
-def test_a_public_name_has_a_docstring_with_an_example(name: str, thing: Any) -> None:
-    text = inspect.getdoc(thing) or ""
-    assert text, name
-    assert ">>> " in text, f"{name} has no example"
+@pytest.mark.parametrize(("name", "thing", "example"), [(n, *t) for n, t in public().items()])
+def test_a_public_name_has_a_docstring_with_an_example(name: str, thing: Any, example: str) -> None:
+    assert inspect.getdoc(thing), name
+    assert example, f"{name} has no example"
+
+
+def test_what_users_are_given_is_found_to_be_public() -> None:
+    names = {name.removeprefix("stacknb.") for name in public()}
+    assert names >= {
+        "Panel", "widgets.panel.Panel.show", "tasks.Task.wait", "results.TaskResult.tail",
+        "results.RunResult.ok", "results.HookResult", "worker.Worker.finish", "lessons.Verdict",
+        "timing.run.Run.tasks", "timing.whatif.Prediction.saved_s", "changes_frame.HistoryFrame",
+        "trace_frame.TraceFrame.text", "cellhooks.Exported.command", "exceptions.Failure.place",
+    }  # fmt: skip
 
 
 def test_help_of_magics_and_command_line_tell_the_same() -> None:

@@ -40,7 +40,7 @@ def panel(run: Run, sent: list[dict[str, Any]]) -> Iterator[Panel]:
 
 def click(panel: Panel, do: str, **words: Any) -> None:
     """Click, and wait until it is done."""
-    panel.take({"do": do, "id": f"{do} {words}", **words})
+    panel._take({"do": do, "id": f"{do} {words}", **words})
     for thread in threading.enumerate():
         if thread.name == "stacknb-click":
             thread.join()
@@ -100,7 +100,7 @@ def test_a_closed_panel_sends_nothing_and_leaves_no_thread(
     panel.close()
     panel.close()
     sent.clear()
-    panel.take({"do": "sync", "id": "1"})
+    panel._take({"do": "sync", "id": "1"})
     panel.update()
     assert sent == []
     assert not [t for t in threading.enumerate() if t.name.startswith("stacknb-")]

@@ -30,12 +30,25 @@ class Offline:
     """
 
     def said(self) -> str:
-        """Return the chart in words."""
+        """Return the chart in words.
+
+        Examples
+        --------
+        >>> print(stack.picture().said())
+        override_defaults: 10-shop.sh (falls through)
+        ...
+        """
         said = self["description"]  # type: ignore[index]
         return "chart of a run" if said is alt.Undefined else str(said)
 
     def specification(self) -> dict[str, Any]:
-        """Return the chart as Vega-Lite 5.6."""
+        """Return the chart as Vega-Lite 5.6.
+
+        Examples
+        --------
+        >>> run.timeline().specification()["$schema"]
+        'https://vega.github.io/schema/vega-lite/v5.6.json'
+        """
         # Each part was checked when it was made; to check all of it again takes longer than to draw
         # it. Rows are written for the purpose and few: altair's limit is for frames of users.
         with alt.data_transformers.enable("default", max_rows=None):
@@ -43,7 +56,13 @@ class Offline:
         return {**made, "$schema": _SCHEMA}
 
     def to_svg(self) -> str:
-        """Return the chart as the text of an SVG file."""
+        """Return the chart as the text of an SVG file.
+
+        Examples
+        --------
+        >>> run.timeline().to_svg().startswith("<svg ")
+        True
+        """
         return _svg(self.specification())
 
     def to_png(self, scale: float = 2.0) -> bytes:
@@ -53,6 +72,11 @@ class Offline:
         ----------
         scale : float
             Pixels for each unit of the chart's size.
+
+        Examples
+        --------
+        >>> run.timeline().to_png()[1:4]
+        b'PNG'
         """
         made = vl_convert.vegalite_to_png(self.specification(), vl_version=_VERSION, scale=scale)
         return bytes(made)
@@ -64,11 +88,23 @@ class Offline:
 
 
 class ConcatChart(Offline, alt.VConcatChart):
-    """Charts one below the other."""
+    """Charts one below the other.
+
+    Examples
+    --------
+    >>> run.timeline().properties(title="Our run").to_svg().count("Our run") > 0
+    True
+    """
 
 
 class LayerChart(Offline, alt.LayerChart):
-    """Marks one above the other."""
+    """Marks one above the other.
+
+    Examples
+    --------
+    >>> run.phase_chart().properties(width=300).to_svg().startswith("<svg ")
+    True
+    """
 
 
 class Rows(alt.InlineData):

@@ -59,6 +59,14 @@ class Run(Questions):
     ['override_defaults', 'source']
     >>> run.tasks[["name", "status"]].to_dict("records")
     [{'name': 'stock', 'status': 'ok'}]
+    >>> run.hooks["hook"].unique().tolist(), len(run.cells), run.waits["name"].tolist()
+    (['10-shop.sh'], 0, ['stock'])
+    >>> run.going_on, run.reported, len(run.problems), Path(run.path) == run_dir
+    (False, {}, 0, True)
+    >>> bool((run.end - run.start).total_seconds() == round(run.elapsed_s, 6))
+    True
+    >>> sorted(run.frames)
+    ['hooks', 'phases', 'tasks', 'waits']
     >>> bool(abs(run.critical_path()["duration_s"].sum() - run.elapsed_s) < 1e-6)
     True
     >>> run.what_if(faster={"stock": 2.0}).saved_s >= 0

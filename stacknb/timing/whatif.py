@@ -28,6 +28,8 @@ class Prediction(float):
     --------
     >>> Prediction(7.5, 10.0)
     7.500 s instead of 10.000 s (2.500 s less)
+    >>> Prediction(7.5, 10.0).elapsed_s, Prediction(7.5, 10.0).saved_s
+    (7.5, 2.5)
     """
 
     recorded_s: float

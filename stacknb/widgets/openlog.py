@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
+from stacknb.exceptions import BadInput, LogError
 from stacknb.follow import Follower
 from stacknb.screen import Feed, clean_line, size
 
-__all__ = ["OpenLog", "search"]
+__all__ = ["OpenLog", "log_of", "search"]
 
 _FIRST = 32 << 10  # bytes shown when it is opened
 _PIECE = 8 << 10  # bytes shown in one update: a log that floods must not flood the browser
@@ -65,6 +66,24 @@ class OpenLog:
             "partial": self._feed.partial[:_WIDTH],
             "ended": self._ended,
         }
+
+
+def log_of(run_dir: Path | None, key: str) -> Path:
+    """Return the log that a page asks for, if it is one of the run.
+
+    Raises
+    ------
+    BadInput
+        If it is not.
+    """
+    if run_dir is None:
+        raise BadInput("there is no run yet, so there is no log")
+    path = Path(os.path.realpath(run_dir / key))
+    if not path.is_relative_to(os.path.realpath(run_dir)) or path.suffix != ".log":
+        raise BadInput(f"{key!r} is no log of this run")
+    if not path.is_file():
+        raise BadInput(f"log {key!r} is not there yet, or no longer")
+    return path
 
 
 def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from stacknb.progress import page
 from stacknb.widgets import actions
 from stacknb.widgets.display import Summary, show_widget
 from stacknb.widgets.link import Link
-from stacknb.widgets.openlog import OpenLog, search
+from stacknb.widgets.openlog import OpenLog, log_of, search
 
 __all__ = ["Panel"]
 
@@ -68,7 +68,7 @@ class Panel:
         self._thread: threading.Thread | None = None
         self._helpers: list[threading.Thread] = []
         self._look()
-        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._whole, self.take)
+        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._whole, self._take)
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -86,6 +86,12 @@ class Panel:
         ------
         BadInput
             If it is to be docked and the package ``sidecar`` is missing, or it is closed.
+
+        Examples
+        --------
+        >>> from IPython.utils.capture import capture_output
+        >>> with capture_output():
+        ...     panel.show()
         """
         if self._link is None:
             raise BadInput("this panel is closed; %stack panel makes another")
@@ -101,7 +107,12 @@ class Panel:
             self._thread.start()
 
     def leave(self) -> None:
-        """Leave the summary in its cell as it is; the next cell gets one of its own."""
+        """Leave the summary in its cell as it is; the next cell gets one of its own.
+
+        Examples
+        --------
+        >>> panel.leave()
+        """
         with self._lock:
             self._summarise()
             self._summary = None
@@ -110,7 +121,12 @@ class Panel:
         self.show()
 
     def settle(self) -> None:
-        """Bring everything up to date now, so that the end of a run is in its cell."""
+        """Bring everything up to date now, so that the end of a run is in its cell.
+
+        Examples
+        --------
+        >>> panel.settle()
+        """
         with self._lock:
             self._board.update(thoroughly=True)
             self.update()
@@ -123,11 +139,23 @@ class Panel:
                 self._send({"kind": "full", "picture": self._whole()})
 
     def wake(self) -> None:
-        """Look again at once, where nothing ran."""
+        """Look again at once, where nothing ran.
+
+        Examples
+        --------
+        >>> panel.wake()
+        """
         self._wake.set()
 
     def close(self) -> None:
-        """Take it away: its thread, its widget and what it had open; its summary stays."""
+        """Take it away: its thread, its widget and what it had open; its summary stays.
+
+        Examples
+        --------
+        >>> panel.close()
+        >>> panel
+        <panel of ..., closed>
+        """
         with self._lock:
             if self.closed:
                 return
@@ -149,7 +177,12 @@ class Panel:
     # -- updates ---------------------------------------------------------------------------------
 
     def update(self) -> None:
-        """Send what has changed."""
+        """Send what has changed.
+
+        Examples
+        --------
+        >>> panel.update()
+        """
         with self._lock:
             before = self._shown
             self._look()
@@ -213,14 +246,9 @@ class Panel:
 
     # -- clicks ----------------------------------------------------------------------------------
 
-    def take(self, content: dict[str, Any]) -> None:
-        """Do what a click asks for, once; from any thread, and without making it wait.
-
-        Parameters
-        ----------
-        content : dict
-            ``do``, ``id``, and what else the action needs.
-        """
+    def _take(self, content: dict[str, Any]) -> None:
+        # What a click asks for is done once, whatever thread it comes in, and without making that
+        # thread wait. `content` is ``do``, ``id``, and what else the action needs.
         number = str(content.get("id"))
         with self._lock:
             if self.closed or number in self._done:
@@ -255,24 +283,13 @@ class Panel:
             self._log = None
         elif action == "open":
             key = str(content.get("log"))
-            opened = OpenLog(key, self._log_path(key))
+            opened = OpenLog(key, log_of(self._board.run_dir, key))
             with self._lock:
                 self._log = opened
         elif action == "search":
             key = str(content.get("log"))
-            self._send(search(key, self._log_path(key), str(content.get("text"))))
+            self._send(search(key, log_of(self._board.run_dir, key), str(content.get("text"))))
         else:
             stack = self._stack() if self._stack is not None else None
             return actions.do(stack, self._board, content)
         return ""
-
-    def _log_path(self, key: str) -> Path:
-        run_dir = self._board.run_dir
-        if run_dir is None:
-            raise BadInput("there is no run yet, so there is no log")
-        path = Path(os.path.realpath(run_dir / key))
-        if not path.is_relative_to(os.path.realpath(run_dir)) or path.suffix != ".log":
-            raise BadInput(f"{key!r} is no log of this run")
-        if not path.is_file():
-            raise BadInput(f"log {key!r} is not there yet, or no longer")
-        return path

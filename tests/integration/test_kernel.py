@@ -291,7 +291,7 @@ def test_a_panel_leaves_no_thread_no_comm_and_no_file_behind(kernel: Kernel, tre
     for _ in range(4):
         kernel.run("panel = %stack panel\npanel")
         assert "stacknb-panel" in kernel.run("look()").value
-        kernel.run("panel.take({'do': 'open', 'log': 'async/nap.log', 'id': '1'})")
+        kernel.run("panel._take({'do': 'open', 'log': 'async/nap.log', 'id': '1'})")
         kernel.run("panel.close(); seen.append(look())")
     names, comms, files = zip(*eval(kernel.run("print(seen)").text), strict=True)
     assert names == ([],) * 4
