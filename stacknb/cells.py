@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stacknb import tasklog
+from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.results import HookResult, Result
 
-__all__ = ["result_of", "write"]
+__all__ = ["result_of", "write", "write_settings"]
 
 _SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
@@ -28,9 +28,26 @@ def write(run_dir: Path, number: int, code: str) -> Path:
         cell.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(
-            f"cell {str(cell)!r} cannot be written: {error.strerror}; free some room"
+            f"{room.sentence(run_dir, error)}: no cell can be run; free some room"
         ) from error
     return cell
+
+
+def write_settings(run_dir: Path, path: Path, text: str) -> None:
+    """Write settings, which may hold passwords, as a script of the run.
+
+    Raises
+    ------
+    BadInput
+        If they cannot be written.
+    """
+    try:
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(
+            f"{room.sentence(run_dir, error)}: no settings can be read; free some room"
+        ) from error
 
 
 def result_of(code: str, done: HookResult) -> Result:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
+from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
 
 __all__ = ["Event", "RunDir", "find"]
@@ -65,6 +65,8 @@ class RunDir:
         self._journal = _Lines(path / "journal.jsonl")
         self._waits = _Lines(path / "waits.jsonl")
         self._out = -1
+        self._lacking = False
+        self._torn = False
 
     @classmethod
     def create(
@@ -172,22 +174,40 @@ class RunDir:
             with path.open("xb") as file:
                 file.write(tasklog.begin_line(header))
         except OSError as error:
+            with contextlib.suppress(OSError):
+                path.unlink()  # without its header it would be no log
             raise BadInput(
-                f"log {str(path)!r} cannot be written: {error.strerror}; "
-                "free some room or choose another --run-dir"
+                f"{room.sentence(self.path, error)}: no log {str(path.relative_to(self.path))!r} "
+                "can be begun; free some room and go on"
             ) from error
         return path
 
     def write(self, event: Event) -> None:
-        """Append an event; a journal that cannot be written is no reason to end a run."""
+        """Append an event; `lacked_room` tells whether it could not be written."""
         line = {"event": event.kind, "time": event.time, "name": event.name, **event.data}
+        data = json.dumps(line).encode() + b"\n"
+        if self._torn:  # the last line may have no end
+            data = b"\n" + data
         try:
             if self._out < 0:
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
                 self._out = os.open(self.path / "journal.jsonl", flags, 0o644)
-            os.write(self._out, json.dumps(line).encode() + b"\n")
+            whole = os.write(self._out, data) == len(data)
         except OSError:
-            pass
+            whole = False
+        self._torn = not whole
+        self._lacking = self._lacking or not whole
+
+    def lacked_room(self) -> bool:
+        """Whether an event could not be written since the last call."""
+        lacking, self._lacking = self._lacking, False
+        return lacking
+
+    def mend_lines(self) -> None:
+        """End lines of the shell that a full disk may have cut, so that the next are whole."""
+        self._torn = True
+        with contextlib.suppress(OSError), (self.path / "waits.jsonl").open("ab") as file:
+            file.write(b"\n")
 
     def close(self) -> None:
         """Let go of the journal; a later event opens it again."""

@@ -80,6 +80,8 @@ class HookResult:
         None if it was skipped.
     failure : Failure or None
         Where and why, if it ended the run.
+    lack : str
+        What is wrong with the run directory, if something could not be written; mostly empty.
 
     Examples
     --------
@@ -95,6 +97,7 @@ class HookResult:
     duration_s: float
     log: Path | None
     failure: Failure | None = None
+    lack: str = ""
 
     @property
     def ok(self) -> bool:

@@ -185,9 +185,8 @@ class Run:
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
         if not self.result.phases and self._localrc:
             path = self.folder.path / "state" / "localrc"
-            path.touch(mode=0o600)
-            path.write_text(self._localrc, "utf-8", "surrogateescape")
             try:
+                cells.write_settings(self.folder.path, path, self._localrc)
                 self._turn(Hook(phase, "localrc", path, ()))
             except BaseException:
                 self._leave(turn, ok=False)
@@ -218,6 +217,7 @@ class Run:
             self.end_services()
         self.result.complete = not self._given_up
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete)
+        self._sourcing.check_room()
 
     def end_services(self) -> list[str]:
         """End every service of the tree that still runs; return their names."""

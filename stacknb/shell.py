@@ -190,6 +190,14 @@ class Shell:
         """Leave word why a task is about to be ended: ``cancelled``."""
         (self._line.control / f"why.{pid}").write_text(f"{why}\n", encoding="utf-8")
 
+    def lacked_room(self) -> bool:
+        """Whether bash could not write something of the run since the last call."""
+        try:
+            (self._line.control / "lack").unlink()
+        except OSError:
+            return False
+        return True
+
     def save(self) -> bytes:
         """Take a snapshot of the shell as it stands, and keep it as the newest."""
         self.evaluate(f'_stacknb_state={quote(str(self._written))}; eval "$_stacknb_save"')

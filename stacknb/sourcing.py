@@ -8,8 +8,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
-from stacknb import failures, opening, screen, tasklog, tracing
-from stacknb.exceptions import Failure, HookFailed, Interrupted
+from stacknb import failures, opening, room, screen, tasklog, tracing
+from stacknb.exceptions import BadInput, Failure, HookFailed, Interrupted, StacknbError
 from stacknb.history import History
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
@@ -64,6 +64,8 @@ class Sourcing:
         Turn
         """
         label, command = hook.phase.label, [str(hook.path), *hook.args]
+        if lack := self._lack():  # of tasks that have ended between two turns
+            self._emit("warning", f"{lack}; some of the output of tasks may be lost")
         self._shell.revive()  # the header tells its pid
         log = self._folder.new_log(kind, hook.name, command, label, self._shell.pid)
         if not self._history.begun:
@@ -72,7 +74,13 @@ class Sourcing:
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
         tracer = Tracer(self._shell, tracing.path_of(self._folder.path, log)) if trace else None
         if tracer is not None:
-            tracer.begin()
+            try:
+                tracer.begin()
+            except OSError as error:
+                raise BadInput(
+                    f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
+                    "free some room"
+                ) from error
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
@@ -84,19 +92,34 @@ class Sourcing:
             failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
         if tracer is not None:
             tracer.end()
+        lack = self._lack()
+        if lack:
+            lost = "did not keep all that it wrote"
+            what = _in_words(hook.name, kind)
+            failure = failure or Failure(what, turn.status or 1, lost, log=str(log))
+            failure = replace(failure, reason=f"{failure.reason}: {lack}")
         self._history.keep(
             self._shell.snapshot if turn.outcome != "lost" else None,
             kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
         )  # fmt: skip
-        gentle = turn.how == "exit" and turn.status == 0 and kind == "hook"
+        gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
         status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
-        result = HookResult(label, hook.name, status, turn.status, duration, log, failure)
+        code = turn.status or (1 if lack else 0)
+        result = HookResult(label, hook.name, status, code, duration, log, failure, lack)
         why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
         self._emit(
             "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
             **why,
         )  # fmt: skip
         return result, turn
+
+    def _lack(self) -> str:
+        """Say that something of the run could not be written since the last turn; mostly empty."""
+        journal, shell = self._folder.lacked_room(), self._shell.lacked_room()
+        if not (journal or shell):
+            return ""
+        self._folder.mend_lines()
+        return room.lack(self._folder.path)
 
     def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
         if turn.outcome == "lost":
@@ -111,7 +134,10 @@ class Sourcing:
         """Return the error that a result which is not well amounts to."""
         if result.status == "failed":
             assert result.failure is not None
-            again = f"mend it and run {result.phase!r} again" if kind == "hook" else ""
+            mend = "free some room" if result.lack else "mend it"
+            again = f"{mend} and run {result.phase!r} again" if kind == "hook" else ""
+            if result.lack and kind != "hook":
+                again = "free some room and run the cell again"
             return HookFailed(result.failure, again)
         place = f" at {result.failure.place}" if result.failure else ""
         running = tuple(task.name for task in uncollected if task.running)
@@ -122,6 +148,17 @@ class Sourcing:
             f"{screen.seconds(result.duration_s)}{tasks}{command}\n  log     {result.log}",
             result.failure, running,
         )  # fmt: skip
+
+    def check_room(self) -> None:
+        """Refuse to call a run whole whose journal is not.
+
+        Raises
+        ------
+        StacknbError
+            If something of the run could not be written since the last turn.
+        """
+        if lack := self._lack():
+            raise StacknbError(f"every phase is done, but its journal is not whole: {lack}")
 
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import processes, recall, tasklog
+from stacknb import processes, recall, room, tasklog
 from stacknb.exceptions import (
     BadInput,
     Interrupted,
@@ -52,6 +52,7 @@ class TaskBook:
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
         self._taken: dict[str, float] = {}  # when the result of a task was taken
+        self._lacking = ""  # what is wrong with the run directory, until a wait has said it
         self._lost: dict[str, int] = {}  # statuses that no process tells any more
         if resumed:
             self._read(recall.ticks_of_old)
@@ -107,6 +108,10 @@ class TaskBook:
         if cwd is not None:
             options += ["--cwd", os.fspath(cwd)]
         status, said = self._shell.call("async_run", *options, name, *argv)
+        if lack := self._lack():
+            raise StacknbError(
+                f"task {name!r} was not started or left no trace: {lack}; free some room"
+            )
         if (
             status
             and name in self.all()
@@ -139,6 +144,12 @@ class TaskBook:
             self._note("wait-end", tasks)
         ended = [task for task in tasks if task not in left]
         results = [task.result or self.collect(task, begun) for task in ended]
+        if self._lacking:
+            names = ", ".join(repr(task.name) for task in ended)
+            lack, self._lacking = self._lacking, ""
+            raise StacknbError(
+                f"the wait for {names} could not be written down: {lack}; free some room"
+            )
         if left:
             waited = ", ".join(repr(task.name) for task in left)
             raise WaitTimeout(f"{waited} did not end within {timeout} s; it runs on", results)
@@ -157,6 +168,9 @@ class TaskBook:
     def collect(self, task: Task, wait_start: float) -> TaskResult:
         """Take the result of a task that has ended."""
         self._shell.call("_stacknb_collect_named", task.name, f"{wait_start:.6f}")
+        if lack := self._lack():
+            self._lacking = lack
+            self._warn(f"{lack}: what tasks and waits leave behind is not whole")
         self.all()
         if task.result is None:  # its shell was lost before it could write the task down
             record = {"wait_start": wait_start, "wait_end": time.time(), "exit_code": None}
@@ -211,6 +225,12 @@ class TaskBook:
             if task.result is None or self._taken.get(task.name, 0.0) > since
         ]
         return recall.bash_of(changed, self._lost, self._folder.path)
+
+    def _lack(self) -> str:
+        if not self._shell.lacked_room():
+            return ""
+        self._folder.mend_lines()
+        return room.lack(self._folder.path)
 
     def _read(self, ticks_of: Callable[[int, Path, float], int | None]) -> None:
         for event in self._folder.new_events():

@@ -84,6 +84,7 @@ FLOORS = {
         "masking",
         "syntax",
         "journal",
+        "room",
         "screen",
         "services",
         "exceptions",

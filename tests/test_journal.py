@@ -95,7 +95,8 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", full)
     with pytest.raises(
         BadInput,
-        match=r"log '.*/50-a.sh.log' cannot be written: No space left on device; free some room",
+        match=r"run directory '.*' is full \(No space left on device\): no log '.*/50-a.sh.log' .*"
+        "; free some room",
     ):
         run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", 1)
     run.write(Event("warning", NOON, "x"))  # no reason to end a run
@@ -140,6 +141,31 @@ def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> Non
     with (run.path / "journal.jsonl").open("ab") as file:
         file.write(line[10:])
     assert reader.new_events() == [Event("task", 2.0, "t", {"pid": 3})]
+
+
+def test_an_event_that_could_not_be_written_is_told_once_and_spoils_no_later_one() -> None:
+    run = made()
+    path = run.path / "journal.jsonl"
+    path.symlink_to("/nowhere/at all")
+    run.write(Event("warning", 1.0, "lost"))
+    assert [run.lacked_room(), run.lacked_room()] == [True, False]
+    path.unlink()
+    path.write_bytes(b'{"event": "hook-st')
+    run.write(Event("warning", 2.0, "kept"))
+
+    assert [event.name for event in run.new_events()] == ["kept"]
+    assert not run.lacked_room()
+
+
+def test_lines_of_the_shell_that_were_cut_spoil_no_later_one() -> None:
+    run = made()
+    waits = run.path / "waits.jsonl"
+    waits.write_bytes(b'{"name": "db", "wait_st')
+    run.mend_lines()
+    with waits.open("ab") as file:
+        file.write(b'{"name": "api"}\n')
+
+    assert [wait["name"] for wait in run.new_waits()] == ["api"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async_run() {
     # Each fork inherits the list of jobs; to show it lets bash keep the ended ones more compactly.
     ((++_stacknb_open % 32)) || builtin jobs >/dev/null
     printf '{"event": "task", "time": %s, "name": "%s", "pid": %d, "log": "%s", "phase": "%s", "hook": "%s"}\n' \
-        "$_stacknb_queued" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
+        "$_stacknb_queued" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || { _stacknb_take_back "$!" || return; }
     if [[ $_stacknb_special == gate* ]]; then _stacknb_hand_over "$!"; fi
     if [[ $_stacknb_serial ]]; then
         local -
@@ -79,7 +79,19 @@ _stacknb_end_task() { # STATUS NAME LOG
     # "start" stands in the header, too; here it is at hand for whoever collects the task.
     printf '\n#stacknb-end {"end": %s, "start": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${EPOCHREALTIME/,/.}" "$_stacknb_start" "$1" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
-        "$_nb_more" "$_stacknb_run" "$2" "$BASHPID"
+        "$_nb_more" "$_stacknb_run" "$2" "$BASHPID" || _stacknb_note_lack
+}
+
+# Nobody would know of a task that is not in the journal: it is ended before it has begun.
+_stacknb_take_back() { # PID
+    _stacknb_note_lack
+    builtin kill -KILL -- "-$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+    command rm -f -- "$_stacknb_dir/$_stacknb_log_name"
+    unset -v '_stacknb_tasks[$_stacknb_task]' '_stacknb_order[-1]'
+    ((--_stacknb_open, 1))
+    _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"
+    return 1
 }
 
 # Sets _nb_more: how it ended, if another ended it, and the place of the failure.

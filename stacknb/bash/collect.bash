@@ -104,7 +104,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         fi
     fi
     printf '{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n' \
-        "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl"
+        "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
     [[ $1 == show ]] || return 0
     _stacknb_text=''
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
@@ -116,7 +116,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
 _stacknb_block() { # show|quiet NAME
     # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
     [[ $1 == quiet || $BASHPID != "$$" || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
-        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl"
+        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || _stacknb_note_lack
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
     ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
@@ -212,7 +212,7 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
     fi
     _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
     printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/,/.}" \
-        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2"
+        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2" || _stacknb_note_lack
 }
 
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.

@@ -21,8 +21,11 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${EPOCHREALTIME/,/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
-        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1"
+        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
 }
+
+# Something of the run could not be written; Python, which finds the file, says so and ends the run.
+_stacknb_note_lack() { : >|"$_stacknb_control/lack"; }
 
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {

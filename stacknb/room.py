@@ -1,0 +1,38 @@
+"""Whether a run directory can still be written, in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+__all__ = ["lack", "sentence"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PROBE = bytes(1 << 16)
+
+
+def sentence(run_dir: Path, error: OSError) -> str:
+    """Say what is wrong with a run directory.
+
+    Parameters
+    ----------
+    run_dir : Path
+    error : OSError
+        What came of writing to it.
+    """
+    what = "is full" if error.errno in _FULL else "cannot be written"
+    return f"run directory {str(run_dir)!r} {what} ({error.strerror})"
+
+
+def lack(run_dir: Path) -> str:
+    """Say why something could not be written into a run directory; it is tried again for that."""
+    probe = run_dir / "state" / f".room.{os.getpid()}"
+    try:
+        try:
+            probe.write_bytes(_PROBE)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return sentence(run_dir, error)
+    return f"run directory {str(run_dir)!r} could not be written for a time"

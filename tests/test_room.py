@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from stacknb import room
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("/dev/full", "is full (No space left on device)"),
+        ("/", "cannot be written (Is a directory)"),
+    ],
+)
+def test_what_a_run_directory_lacks_is_found_by_trying(
+    tmp_path: Path, target: str, said: str
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / f".room.{os.getpid()}").symlink_to(target)
+
+    assert room.lack(tmp_path) == f"run directory {str(tmp_path)!r} {said}"
+
+
+def test_a_run_directory_that_can_be_written_again_is_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+
+    assert room.lack(tmp_path) == (
+        f"run directory {str(tmp_path)!r} could not be written for a time"
+    )
+    assert list((tmp_path / "state").iterdir()) == []
