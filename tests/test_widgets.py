@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakerun import Run
+from IPython.utils.capture import capture_output
 
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
@@ -106,6 +108,21 @@ def test_a_closed_panel_sends_nothing_and_leaves_no_thread(
     assert not [t for t in threading.enumerate() if t.name.startswith("stacknb-")]
     with pytest.raises(BadInput, match="this panel is closed"):
         panel.show()
+
+
+def test_it_updates_ten_times_a_second_at_most_however_often_it_is_woken(
+    run: Run, panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    run.task("db")
+    begun = time.monotonic()
+    with capture_output():
+        panel.show()
+        while len(of_kind(sent, "full") + of_kind(sent, "diff")) < 6:
+            run.task_prints("db", b"news\n%f\n" % time.monotonic())
+            panel.wake()
+            time.sleep(0.005)
+    panel.close()
+    assert len(sent) <= 10 * (time.monotonic() - begun) + 1
 
 
 def test_a_path_without_a_run_is_refused(tmp_path: Path) -> None:

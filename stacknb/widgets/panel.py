@@ -235,7 +235,8 @@ class Panel:
                 if not live and self._stack is not None and self._stack() is None:
                     self._thread = None
                     return
-            self._wake.wait(max(_PAUSE_S if live else _IDLE_S, took / _SHARE))
+            time.sleep(_PAUSE_S)  # however often it is woken
+            self._wake.wait(max(0.0 if live else _IDLE_S - _PAUSE_S, took / _SHARE - _PAUSE_S))
             self._wake.clear()
 
     def _where(self) -> Path | None:

@@ -234,6 +234,26 @@ def test_two_views_of_a_panel_show_the_same(lab: Lab, shop: Path) -> None:
     state(lab, "complete")
 
 
+def test_two_stacks_side_by_side_each_obey_their_own_panel(lab: Lab, shop: Path) -> None:
+    for name in ("one", "two"):
+        (shop / name / "extras.d").mkdir(parents=True)
+        hook(shop / name, f"10-{name}.sh", f"echo words of {name}\nuntil_there go")
+    lab.open("both.ipynb", [LOAD, *(f"%stack {shop.name}/{name} --bg" for name in ("one", "two"))])
+    lab.run(0, 1, 2)
+    one, two = (lab.page.locator(".jp-CodeCell").nth(n).locator(".stacknb-panel") for n in (1, 2))
+    for panel, name in ((one, "one"), (two, "two")):
+        expect(panel.locator(".snb-last")).to_have_text(f"10-{name}.sh: words of {name}")
+        panel.get_by_role("button", name=f"10-{name}.sh").click()
+        expect(panel.locator(".snb-log pre")).to_contain_text(f"words of {name}")
+    one.get_by_role("button", name="Stop").click()
+    expect(one.locator(".snb-state")).to_contain_text("interrupted")
+    expect(two.locator(".snb-state")).to_contain_text("running")
+    (shop / "two" / "go").touch()
+    expect(two.locator(".snb-state")).to_contain_text("complete")
+    expect(two.locator(".snb-failure")).to_be_hidden()
+    expect(one.locator(".snb-state")).to_contain_text("interrupted")
+
+
 def test_a_view_made_after_the_last_news_shows_it(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "true")
     panel = "import stacknb\nstack = stacknb.Stack('{}')\npanel = stacknb.Panel(stack)"
