@@ -206,8 +206,10 @@ class RunDir:
     def mend_lines(self) -> None:
         """End lines of the shell that a full disk may have cut, so that the next are whole."""
         self._torn = True
-        with contextlib.suppress(OSError), (self.path / "waits.jsonl").open("ab") as file:
-            file.write(b"\n")
+        with contextlib.suppress(OSError), (self.path / "waits.jsonl").open("ab+") as file:
+            file.seek(-1, os.SEEK_END)  # an error, if the file is empty
+            if file.read() != b"\n":
+                file.write(b"\n")
 
     def close(self) -> None:
         """Let go of the journal; a later event opens it again."""
