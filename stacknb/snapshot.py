@@ -152,6 +152,8 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     for variable, text in _declarations(variables):
         name = variable.name.encode()
         ours = name.startswith(b"_stacknb_")
+        if name == b"POSIXLY_CORRECT" and b"set -o posix\n" in rest:
+            continue  # to set it turns posix mode on, which comes last and sets it
         if _KEPT.fullmatch(name) if ours else not (_BASH_OWN.fullmatch(name) or name in skip):
             out.append(text)
     out += [parts.get("functions", b""), parts.get("attributes", b"")]

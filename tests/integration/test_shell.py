@@ -255,6 +255,14 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
         assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
 
 
+def test_a_shell_in_posix_mode_that_was_killed_comes_back_in_posix_mode(tree) -> None:
+    stack = tree.run("set -o posix; v=1")
+    with pytest.raises(HookFailed):
+        stack.evaluate("kill -KILL $$")
+
+    assert stack.evaluate("[[ -o posix ]] && echo $v").stdout == "1\n"
+
+
 @pytest.mark.timeout(5)
 def test_set_n_ends_the_run_at_that_hook(tree) -> None:
     tree.hook("10-a.sh", "set -n\necho never")
