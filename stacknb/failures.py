@@ -13,6 +13,7 @@ from stacknb.turns import Turn
 __all__ = ["explain"]
 
 _OURS = Path(__file__).parent / "bash"
+_MOST_SHOWN = 1_000  # characters of the last lines
 
 
 def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:
@@ -31,7 +32,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     interrupted : bool
         The user stopped it.
     """
-    last = tuple(screen.tail(log, 10, 300))
+    last = tuple(_last_lines(log))
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
     if Path(file).parent == _OURS or not file:
@@ -76,6 +77,14 @@ def _reason(turn: Turn, interrupted: bool) -> str:
     if turn.outcome == "lost":
         return f"ended its shell with status {turn.status} (by exec, set -n or an EXIT trap)"
     return f"ended its shell with status {turn.status}"
+
+
+def _last_lines(log: Path) -> list[str]:
+    # An error is stored twice in a notebook, which is to stay small.
+    lines = screen.tail(log, 10, 300)
+    while len(lines) > 1 and sum(map(len, lines)) > _MOST_SHOWN:
+        lines = lines[1:]
+    return lines
 
 
 def _message_in(last: tuple[str, ...], file: str) -> tuple[int | None, str]:

@@ -19,7 +19,7 @@ Picture = dict[str, Any]
 
 _HOOKS = 40
 _NOTES = 5
-_BRIEF = 8  # tasks, hooks and lines …
+_BRIEF = 3  # tasks, hooks and lines …
 _BRIEF_WIDTH = 60  # … and characters of each, in what a notebook keeps
 _TAIL = 8
 _KEYED = ("rows",)  # sections of which single entries are sent

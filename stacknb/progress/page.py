@@ -13,10 +13,10 @@ from stacknb.screen import SYMBOLS, clean_line, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
-_BUDGET = 1_500  # characters of output in one summary, as HTML
+_BUDGET = 800  # characters of output in one summary, as HTML
 _WIDTH = 200
 _LAST = 60  # characters of a task's last line
-_TASKS = 10
+_TASKS = 5
 _ROWS = 10
 _NOTES = 4
 _NAME = 60

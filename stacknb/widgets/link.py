@@ -8,6 +8,7 @@ thread of its own in all of them. So the page sends a click that is not confirme
 from __future__ import annotations
 
 import contextlib
+import re
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +25,10 @@ _links: weakref.WeakValueDictionary[str, Link] = weakref.WeakValueDictionary()
 
 
 def _source(name: str) -> str:
-    # It is stored in notebooks, so indentation is left out.
+    # It is stored in notebooks, so indentation is left out, and the spaces that CSS does not need.
     lines = (_HERE / name).read_text(encoding="utf-8").splitlines()
-    return "\n".join(line.strip() for line in lines if not line.lstrip().startswith("//"))
+    text = "\n".join(line.strip() for line in lines if not line.lstrip().startswith("//"))
+    return re.sub(r"\s*([{};,])\s*", r"\1", text) if name.endswith(".css") else text
 
 
 class Link(anywidget.AnyWidget):
