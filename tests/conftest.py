@@ -1,4 +1,5 @@
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -9,3 +10,6 @@ SLOW = [HealthCheck.too_slow]
 settings.register_profile("local", deadline=None, suppress_health_check=SLOW)
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=SLOW)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# nohup has it ignored by all that the tests start, and some of that is to be ended by it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

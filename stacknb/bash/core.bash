@@ -113,9 +113,9 @@ _stacknb_on_exit() {
     [[ $BASHPID == "$$" ]] || return 0 # a task that was ended before it had set a trap of its own
     {
         _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced
-        [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || set +T; _stacknb_debug=''; }
-        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
         set +eufxvCE
+        [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || set +T; _stacknb_debug=''; }
+        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; set +eufxvCE; fi
     } 2>/dev/null
     if [[ -o posix ]]; then _stacknb_posix=1; set +o posix; fi
     _stacknb_leaving=1

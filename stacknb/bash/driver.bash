@@ -112,11 +112,12 @@ until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     fi
     {
         _stacknb_status=$? _stacknb_flags=$-
+        set +eufxvCE # first of all, because a trace may show what comes before it
         [[ $_stacknb_debug != - ]] || set +T
         _stacknb_debug=''
         if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
         while [[ $BASHOPTS == *extdebug* ]]; do { :; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
-        set +eufxvCE
+        [[ ! $_stacknb_debug ]] || set +eufxvCE # it may have been skipped
     } 2>/dev/null
     exec >/dev/null 2>&1
     _stacknb_settle
