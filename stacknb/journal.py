@@ -203,13 +203,14 @@ class RunDir:
         lacking, self._lacking = self._lacking, False
         return lacking
 
-    def mend_lines(self) -> None:
-        """End lines of the shell that a full disk may have cut, so that the next are whole."""
+    def lack(self) -> str:
+        """Say why something could not be written; lines that were cut get an end."""
         self._torn = True
         with contextlib.suppress(OSError), (self.path / "waits.jsonl").open("ab+") as file:
             file.seek(-1, os.SEEK_END)  # an error, if the file is empty
             if file.read() != b"\n":
                 file.write(b"\n")
+        return room.lack(self.path)
 
     def close(self) -> None:
         """Let go of the journal; a later event opens it again."""

@@ -116,10 +116,7 @@ class Sourcing:
     def _lack(self) -> str:
         """Say that something of the run could not be written since the last turn; mostly empty."""
         journal, shell = self._folder.lacked_room(), self._shell.lacked_room()
-        if not (journal or shell):
-            return ""
-        self._folder.mend_lines()
-        return room.lack(self._folder.path)
+        return self._folder.lack() if journal or shell else ""
 
     def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
         if turn.outcome == "lost":

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import processes, recall, room, tasklog
+from stacknb import processes, recall, tasklog
 from stacknb.exceptions import (
     BadInput,
     Interrupted,
@@ -227,10 +227,7 @@ class TaskBook:
         return recall.bash_of(changed, self._lost, self._folder.path)
 
     def _lack(self) -> str:
-        if not self._shell.lacked_room():
-            return ""
-        self._folder.mend_lines()
-        return room.lack(self._folder.path)
+        return self._folder.lack() if self._shell.lacked_room() else ""
 
     def _read(self, ticks_of: Callable[[int, Path, float], int | None]) -> None:
         for event in self._folder.new_events():

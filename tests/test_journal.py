@@ -161,10 +161,10 @@ def test_lines_of_the_shell_that_were_cut_spoil_no_later_one() -> None:
     run = made()
     waits = run.path / "waits.jsonl"
     waits.write_bytes(b'{"name": "db", "wait_st')
-    run.mend_lines()
+    run.lack()
     with waits.open("ab") as file:
         file.write(b'{"name": "api"}\n')
-    run.mend_lines()
+    run.lack()
 
     assert [wait["name"] for wait in run.new_waits()] == ["api"]
     assert waits.read_bytes() == b'{"name": "db", "wait_st\n{"name": "api"}\n'
