@@ -1,6 +1,9 @@
 # The functions of the driver. Sourced again after a restore, so that what a snapshot holds of them
 # does not stand in their place.
 
+_stacknb_proc='' # whether /proc tells of processes
+[[ ! -e /proc/self ]] || _stacknb_proc=1
+
 # CPU time of this process and the children it has reaped, in hundredths of a second: user, system.
 # `times` would need a file or a fork to be read; /proc needs neither.
 if [[ -r /proc/self/stat ]]; then
@@ -33,7 +36,7 @@ exit() {
         _stacknb_status=$?
         # `die` and its like are ours: the place is where the hook called them.
         for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-            [ "${BASH_SOURCE[_stacknb_i]%/*}" = "${_stacknb_driver%/*}" ] || break
+            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || break
         done
         _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
         ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"

@@ -18,7 +18,7 @@ _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err=
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
-_stacknb_posix='' _stacknb_debug='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced=''
+_stacknb_posix='' _stacknb_debug='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
@@ -62,6 +62,7 @@ else
 fi'
 
 _stacknb_load() {
+    source "${_stacknb_driver%/*}/need.bash"
     source "${_stacknb_driver%/*}/core.bash"
     source "${_stacknb_driver%/*}/async.bash"
     source "${_stacknb_driver%/*}/collect.bash"
@@ -97,6 +98,7 @@ until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     eval "${_stacknb_read[0]-}"
     [[ $_stacknb_kind ]] || continue
     _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
+    _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
     _stacknb_times
     _stacknb_cpu0=("${_stacknb_cpu[@]}")
     exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
@@ -130,7 +132,7 @@ until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     fi
     eval "$_stacknb_save"
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
-    _stacknb_busy='' _stacknb_hook=''
+    _stacknb_busy='' _stacknb_hook='' _stacknb_plain=''
     _stacknb_list_plugins
     _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
 done

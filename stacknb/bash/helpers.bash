@@ -11,6 +11,11 @@
 #     that ends the run is then the hook's, not one in here.
 #   - Text is compared with `[ a = b ]` and cut with `${a#b}`: neither minds `shopt -s nocasematch`.
 
+case ${BASH_SOURCE[0]} in
+    */*) source "${BASH_SOURCE[0]%/*}/need.bash" ;;
+    *) source ./need.bash ;;
+esac
+
 # Hooks write GITDIR[name]=... on their own, so the arrays must exist; what is in them stays.
 declare -gA GITREPO GITBRANCH GITDIR _TIME_START _TIME_TOTAL
 declare -g DEVSTACK_PLUGINS=${DEVSTACK_PLUGINS-}
@@ -32,6 +37,7 @@ echo_summary() {
 # log that is a file needs no time to flush.
 die() {
     { local - _stacknb_my_status=$?; set +x; } 2>/dev/null
+    _stacknb_need helping
     _stacknb_abort "$_stacknb_my_status" "${1-}" "${@:2}"
 }
 
@@ -39,6 +45,7 @@ die() {
 # DevStack always has 1.
 die_if_not_set() {
     { local - _stacknb_my_status=$?; set +x; } 2>/dev/null
+    _stacknb_need helping
     ((_stacknb_my_status == 0)) && is_set "${2-}" ||
         _stacknb_abort "$_stacknb_my_status" "${1-}" "${@:3}"
 }
@@ -47,6 +54,7 @@ die_if_not_set() {
 # DevStack names that file's caller, and drops all but the first word of an unquoted message.
 err() {
     { local - _stacknb_my_status=$?; set +x; } 2>/dev/null
+    _stacknb_need helping
     _stacknb_error "${BASH_SOURCE[1]-$0}" "${1-}" "${@:2}"
     return "$_stacknb_my_status"
 }
@@ -58,42 +66,13 @@ warn() {
     return "$_stacknb_my_status"
 }
 
-_stacknb_error() { # FILE LINE MESSAGE...
-    { local IFS=' ' || :; } 2>/dev/null
-    printf '[ERROR] %s:%s %s\n' "$1" "$2" "${*:3}" >&2
-    [ -n "${LOGDIR-}" ] || return 0
-    { printf '[ERROR] %s:%s %s\n' "$1" "$2" "${*:3}" >>"$LOGDIR/error.log"; } 2>/dev/null || :
-}
-
-# A warning in the name of the caller of the function that calls this.
-_stacknb_warn() { # MESSAGE
-    printf '[WARNING] %s:%s %s\n' "${BASH_SOURCE[2]-$0}" "${BASH_LINENO[1]-0}" "$1"
-}
-
-# Ends the shell in the name of the caller of the function that calls this. The trace leaves out
-# stacknb's own frames, in which nobody can mend anything. IFS stays alone: at `exit` the frames are
-# still there, and a snapshot would show a local one.
-_stacknb_abort() { # STATUS LINE MESSAGE...; LINE may be empty
-    local _stacknb_my_i=$((${#BASH_SOURCE[@]} - 1)) _stacknb_my_file=''
-    ((_stacknb_my_i < 20)) || _stacknb_my_i=20
-    printf '[Call Trace]\n' >&2
-    for ((; _stacknb_my_i > 1; _stacknb_my_i--)); do
-        _stacknb_my_file=${BASH_SOURCE[_stacknb_my_i]}
-        [ "${_stacknb_my_file%/*}" != "${BASH_SOURCE[0]%/*}" ] || continue
-        printf '%s:%s:%s\n' "$_stacknb_my_file" "${BASH_LINENO[_stacknb_my_i - 1]}" \
-            "${FUNCNAME[_stacknb_my_i - 1]}" >&2
-    done
-    _stacknb_error "${BASH_SOURCE[2]-$0}" "${2:-${BASH_LINENO[1]-0}}" "${@:3}"
-    exit "$(($1 ? $1 : 1))"
-}
-
 # ---------------------------------------------------------------------------------------- variables
 
 # VALUE=$(trueorfalse DEFAULT VAR)
 trueorfalse() {
     { local -; set +x; } 2>/dev/null
     local _stacknb_my_value='' _stacknb_my_word='' _stacknb_my_answer=True
-    [ -n "${2-}" ] || _stacknb_abort 1 '' \
+    [ -n "${2-}" ] || _stacknb_refuse \
         "trueorfalse: no variable: give its name without a \$, as in: trueorfalse False VERBOSE"
     [[ ! -v $2 ]] || _stacknb_my_value=${!2}
     for _stacknb_my_word in 1 yes Yes YES true True TRUE '' 0 no No NO false False FALSE; do
@@ -124,102 +103,22 @@ is_set() {
 # is_service_enabled NAME...: true when one of them is.
 is_service_enabled() {
     { local -; set +x; } 2>/dev/null
-    local -a _stacknb_my_words=()
-    local _stacknb_my_on='' _stacknb_my_off='' _stacknb_my_service='' _stacknb_my_group=''
-    _stacknb_split "${ENABLED_SERVICES-}"
-    printf -v _stacknb_my_on ',%s' "${_stacknb_my_words[@]}" ''
-    _stacknb_split "${DISABLED_SERVICES-}"
-    printf -v _stacknb_my_off ',%s' "${_stacknb_my_words[@]}" ''
-    _stacknb_split "$@"
-    for _stacknb_my_service in "${_stacknb_my_words[@]}"; do
-        ! _stacknb_contains "$_stacknb_my_on" ",$_stacknb_my_service," || return 0
-        if declare -F "is_${_stacknb_my_service}_enabled" &>/dev/null; then
-            ! "is_${_stacknb_my_service}_enabled" || return 0
-        fi
-        # A group is on with the first service whose name starts so. The second half is what
-        # DevStack's service libraries say, and there disable_service GROUP has the last word.
-        for _stacknb_my_group in nova:n- glance:g- neutron:q- trove:tr- swift:s- : \
-            cinder:c- neutron:neutron- placement:placement-api keystone:key,; do
-            if [ "$_stacknb_my_group" = : ]; then
-                ! _stacknb_contains "$_stacknb_my_off" ",$_stacknb_my_service," || break
-            elif [ "$_stacknb_my_service" = "${_stacknb_my_group%:*}" ]; then
-                ! _stacknb_contains "$_stacknb_my_on" ",${_stacknb_my_group#*:}" || return 0
-            fi
-        done
-        case $_stacknb_my_service in
-            n-cpu-*) ! _stacknb_contains "$_stacknb_my_on" ,n-cpu || return 0 ;;
-            s-*) ! _stacknb_contains "$_stacknb_my_on" ,swift || return 0 ;;
-        esac
-    done
-    return 1
+    _stacknb_need helping
+    _stacknb_is_enabled "$@" || return
 }
 
 # enable_service NAME...: -NAME takes NAME out.
 enable_service() {
     { local -; set +x; } 2>/dev/null
-    local -a _stacknb_my_words=() _stacknb_my_wanted=()
-    local _stacknb_my_service='' _stacknb_my_off='' _stacknb_my_added=,
-    _stacknb_split "${DISABLED_SERVICES-}"
-    printf -v _stacknb_my_off ',%s' "${_stacknb_my_words[@]}" ''
-    _stacknb_split "$@"
-    _stacknb_my_wanted=("${_stacknb_my_words[@]}")
-    for _stacknb_my_service in "${_stacknb_my_wanted[@]}"; do
-        if _stacknb_contains "$_stacknb_my_off" ",$_stacknb_my_service,"; then
-            _stacknb_warn "service '$_stacknb_my_service' stays off, because a disable_service \
-named it before: remove that line"
-        elif ! _stacknb_contains "$_stacknb_my_added" ",$_stacknb_my_service,"; then
-            is_service_enabled "$_stacknb_my_service" || _stacknb_my_added+=$_stacknb_my_service,
-        fi
-    done
-    ENABLED_SERVICES=${ENABLED_SERVICES-}$_stacknb_my_added
-    _stacknb_drop_negated_services
+    _stacknb_need helping
+    _stacknb_enable "$@" || return
 }
 
 # disable_service NAME...
 disable_service() {
     { local -; set +x; } 2>/dev/null
-    local -a _stacknb_my_words=()
-    local _stacknb_my_gone=''
-    _stacknb_split "$@"
-    printf -v _stacknb_my_gone ',%s' "${_stacknb_my_words[@]}" ''
-    _stacknb_split "${DISABLED_SERVICES-}" "$@"
-    printf -v DISABLED_SERVICES ',%s' "${_stacknb_my_words[@]}"
-    DISABLED_SERVICES=${DISABLED_SERVICES#,}
-    _stacknb_drop_services "$_stacknb_my_gone"
-}
-
-# Takes every NAME for which there is a -NAME out of ENABLED_SERVICES, and the -NAMEs.
-_stacknb_drop_negated_services() {
-    local -a _stacknb_my_words=()
-    local _stacknb_my_service='' _stacknb_my_gone=,
-    _stacknb_split "${ENABLED_SERVICES-}"
-    for _stacknb_my_service in "${_stacknb_my_words[@]}"; do
-        case $_stacknb_my_service in
-            -*) _stacknb_my_gone+=$_stacknb_my_service,${_stacknb_my_service#-}, ;;
-        esac
-    done
-    _stacknb_drop_services "$_stacknb_my_gone"
-}
-
-_stacknb_drop_services() { # ,NAME,NAME,: takes these out of ENABLED_SERVICES
-    local -a _stacknb_my_words=()
-    local _stacknb_my_service='' _stacknb_my_left=''
-    _stacknb_split "${ENABLED_SERVICES-}"
-    for _stacknb_my_service in "${_stacknb_my_words[@]}"; do
-        _stacknb_contains "$1" ",$_stacknb_my_service," ||
-            _stacknb_my_left+=,$_stacknb_my_service
-    done
-    ENABLED_SERVICES=${_stacknb_my_left#,}
-}
-
-_stacknb_split() { # TEXT...: at commas and blanks, into the caller's _stacknb_my_words
-    { local - IFS=$' \t\n' || :; } 2>/dev/null
-    set -f
-    _stacknb_my_words=(${*//,/ })
-}
-
-_stacknb_contains() { # TEXT PART
-    [ "${1#*"$2"}" != "$1" ]
+    _stacknb_need helping
+    _stacknb_disable "$@" || return
 }
 
 # ------------------------------------------------------------------------------------------ plugins
@@ -228,37 +127,15 @@ _stacknb_contains() { # TEXT PART
 # used where it is; a plugin with a URL, or with nothing, is expected in DEST. We clone nothing.
 enable_plugin() {
     { local -; set +x; } 2>/dev/null
-    local _stacknb_my_folder='' _stacknb_my_todo="clone ${2:-it} there first"
-    if [ -z "${1-}" ] || [[ $1 == *[[:space:],/]* ]]; then
-        _stacknb_abort 1 '' "enable_plugin: '${1-}' is no plugin's name: no blank, comma or / in it"
-    elif is_plugin_enabled "$1"; then
-        _stacknb_abort 1 '' "plugin '$1' is enabled twice: remove one of its enable_plugin lines"
-    fi
-    case ${2-} in
-        file://*) _stacknb_my_folder=${2#file://} ;;
-        /*) _stacknb_my_folder=$2 ;;
-        '' | *://*) ;;
-        *) # host:path is a URL to git
-            [[ ${2%%/*} == *:* ]] || _stacknb_my_folder=${TOP_DIR:-$PWD}/${2#./}
-            ;;
-    esac
-    if [ -n "$_stacknb_my_folder" ]; then
-        _stacknb_my_todo="clone the plugin there first, or mend the enable_plugin line"
-    fi
-    _stacknb_my_folder=${_stacknb_my_folder:-${DEST:-/opt/stack}/$1}
-    [ -d "$_stacknb_my_folder" ] ||
-        _stacknb_warn "plugin '$1': no folder '$_stacknb_my_folder': $_stacknb_my_todo"
-    declare -gA GITREPO GITBRANCH GITDIR
-    DEVSTACK_PLUGINS=${DEVSTACK_PLUGINS-},$1
-    GITREPO[$1]=${2-}
-    GITDIR[$1]=${_stacknb_my_folder%/}
-    GITBRANCH[$1]=${3:-master}
+    _stacknb_need helping
+    _stacknb_enable_plugin "$@" || return
 }
 
 # is_plugin_enabled NAME
 is_plugin_enabled() {
     { local -; set +x; } 2>/dev/null
-    [ -n "${1-}" ] && _stacknb_contains ",${DEVSTACK_PLUGINS-}," ",$1," || return
+    local _stacknb_my_all=,${DEVSTACK_PLUGINS-},
+    [ -n "${1-}" ] && [ "${_stacknb_my_all#*",$1,"}" != "$_stacknb_my_all" ] || return
 }
 
 # define_plugin NAME: nothing, as in DevStack; tools that read settings files look for the line.
@@ -271,19 +148,88 @@ plugin_requires() {
     { local -; set +x; } 2>/dev/null
     declare -gA _stacknb_requires
     _stacknb_requires["${1-} ${2-}"]=${BASH_SOURCE[1]-$0}:${BASH_LINENO[0]-0}
-    is_plugin_enabled "${2-}" || _stacknb_warn "plugin '${1-}' requires '${2-}', which is not \
+    is_plugin_enabled "${2-}" && return
+    _stacknb_need helping
+    _stacknb_warn "plugin '${1-}' requires '${2-}', which is not \
 enabled: put 'enable_plugin ${2-} DIR_OR_URL' before the line that enables '${1-}'"
 }
 
-# ------------------------------------------------------------------------- times and ini files
+# -------------------------------------------------------------------------------------------- times
 
-case ${BASH_SOURCE[0]} in
-    */*)
-        source "${BASH_SOURCE[0]%/*}/times.bash"
-        source "${BASH_SOURCE[0]%/*}/ini.bash"
-        ;;
-    *)
-        source ./times.bash
-        source ./ini.bash
-        ;;
-esac
+# As in DevStack, _TIME_START and _TIME_TOTAL hold milliseconds, _TIME_BEGIN epoch seconds. The
+# decimal separator of EPOCHREALTIME follows the locale.
+
+# time_start NAME
+time_start() {
+    { local -; set +x; } 2>/dev/null
+    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
+    [ -n "${1-}" ] || _stacknb_refuse "time_start: no name: give one"
+    [ -z "${_TIME_START[$1]-}" ] || _stacknb_refuse \
+        "time_start: the clock '$1' is running already: call 'time_stop $1' first"
+    _TIME_START[$1]=${_stacknb_my_now%???}
+}
+
+# time_stop NAME
+time_stop() {
+    { local -; set +x; } 2>/dev/null
+    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
+    [ -n "${1-}" ] && [ -n "${_TIME_START[$1]-}" ] || _stacknb_refuse \
+        "time_stop: the clock '${1-}' is not running: call 'time_start ${1-}' first"
+    _stacknb_my_now=$((${_stacknb_my_now%???} - ${_TIME_START[$1]}))
+    _TIME_TOTAL[$1]=$((${_TIME_TOTAL[$1]:-0} + _stacknb_my_now))
+    _TIME_START[$1]=
+}
+
+# time_totals: rows sorted by name; DevStack's come in no order.
+time_totals() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need times
+    _stacknb_time_totals
+}
+
+# wait_for_service TIMEOUT URL: TIMEOUT as timeout(1) takes it: seconds, or 5m; 0 is for ever. Any
+# answer but HTTP 503 will do, from a server of any kind, as for DevStack; but a host without an
+# address is waited for, where DevStack takes the failed look-up for an answer. The time is booked
+# without time_start, so that a wait that is interrupted leaves no clock running.
+wait_for_service() {
+    { local -; set +x; } 2>/dev/null
+    _stacknb_need times
+    _stacknb_wait_for_service "$@" || return
+}
+
+# ---------------------------------------------------------------------------------------- ini files
+
+# iniget FILE SECTION OPTION: an empty line, and no failure, for an option that is not there.
+iniget() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need ini
+    _stacknb_iniget "$@"
+}
+
+# ini_has_option [-sudo] FILE SECTION OPTION
+ini_has_option() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need ini
+    _stacknb_ini ini_has_option "$@" || return
+}
+
+# iniset [-sudo] FILE SECTION OPTION VALUE
+iniset() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need ini
+    _stacknb_ini iniset "$@" || return
+}
+
+# iniadd [-sudo] FILE SECTION OPTION VALUE...
+iniadd() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need ini
+    _stacknb_ini iniadd "$@" || return
+}
+
+# inidelete [-sudo] FILE SECTION OPTION
+inidelete() {
+    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+    _stacknb_need ini
+    _stacknb_ini inidelete "$@" || return
+}

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# The ini functions a hook may call when no DevStack tree is given; helpers.bash sources this file
-# and states the rules that hold here too.
+# The ini functions of helpers.bash, whose rules hold here, too. Loaded when first needed.
 #
 # Seen by a caller they are DevStack's, but for these differences, each mending a defect there:
 #   - section, option and value are plain text: no regex, no backslash, no `&`;
@@ -14,9 +13,7 @@
 #     same file take turns, so that none undoes what another did;
 #   - with -sudo everything goes through stdin: no process list and no sudo log shows a password.
 
-# iniget FILE SECTION OPTION: an empty line, and no failure, for an option that is not there.
-iniget() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+_stacknb_iniget() {
     local -a _stacknb_my_lines=() _stacknb_my_hits=()
     local _stacknb_my_header='' _stacknb_my_eol='' _stacknb_my_i='' _stacknb_my_value=''
     if [ -r "${1-}" ]; then
@@ -31,30 +28,6 @@ iniget() {
         printf '%s\n' "${_stacknb_my_value%"${_stacknb_my_value##*[![:space:]]}"}"
     done
     ((${#_stacknb_my_hits[@]})) || printf '\n'
-}
-
-# ini_has_option [-sudo] FILE SECTION OPTION
-ini_has_option() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
-    _stacknb_ini ini_has_option "$@" || return
-}
-
-# iniset [-sudo] FILE SECTION OPTION VALUE
-iniset() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
-    _stacknb_ini iniset "$@" || return
-}
-
-# iniadd [-sudo] FILE SECTION OPTION VALUE...
-iniadd() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
-    _stacknb_ini iniadd "$@" || return
-}
-
-# inidelete [-sudo] FILE SECTION OPTION
-inidelete() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
-    _stacknb_ini inidelete "$@" || return
 }
 
 # Reads the file into the caller's variables: _stacknb_my_lines; _stacknb_my_eol, a carriage return

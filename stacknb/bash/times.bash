@@ -1,34 +1,8 @@
 # shellcheck shell=bash
-# The clocks a hook may start and stop, their table, and waiting for a service, where no DevStack tree
-# is given; helpers.bash sources this file and has its rules.
+# The table of the clocks, and waiting for a service, for helpers.bash, whose rules hold here, too.
+# Loaded when first needed.
 
-# As in DevStack, _TIME_START and _TIME_TOTAL hold milliseconds, _TIME_BEGIN epoch seconds. The
-# decimal separator of EPOCHREALTIME follows the locale.
-
-# time_start NAME
-time_start() {
-    { local -; set +x; } 2>/dev/null
-    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
-    [ -n "${1-}" ] || _stacknb_abort 1 '' "time_start: no name: give one"
-    [ -z "${_TIME_START[$1]-}" ] || _stacknb_abort 1 '' \
-        "time_start: the clock '$1' is running already: call 'time_stop $1' first"
-    _TIME_START[$1]=${_stacknb_my_now%???}
-}
-
-# time_stop NAME
-time_stop() {
-    { local -; set +x; } 2>/dev/null
-    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
-    [ -n "${1-}" ] && [ -n "${_TIME_START[$1]-}" ] || _stacknb_abort 1 '' \
-        "time_stop: the clock '${1-}' is not running: call 'time_start ${1-}' first"
-    _stacknb_my_now=$((${_stacknb_my_now%???} - ${_TIME_START[$1]}))
-    _TIME_TOTAL[$1]=$((${_TIME_TOTAL[$1]:-0} + _stacknb_my_now))
-    _TIME_START[$1]=
-}
-
-# time_totals: rows sorted by name; DevStack's come in no order.
-time_totals() {
-    { local - LC_ALL=C || :; set +x; } 2>/dev/null
+_stacknb_time_totals() {
     local _stacknb_my_name='' _stacknb_my_wide=20 _stacknb_my_i=0
     local _stacknb_my_elapsed=$((EPOCHSECONDS - _TIME_BEGIN)) _stacknb_my_rest=0
     local _stacknb_my_line='%-*s %3d\n'
@@ -55,12 +29,7 @@ time_totals() {
     printf "$_stacknb_my_line" "$_stacknb_my_wide" 'Total runtime' "$_stacknb_my_elapsed"
 }
 
-# wait_for_service TIMEOUT URL: TIMEOUT as timeout(1) takes it: seconds, or 5m; 0 is for ever. Any
-# answer but HTTP 503 will do, from a server of any kind, as for DevStack; but a host without an
-# address is waited for, where DevStack takes the failed look-up for an answer. The time is booked
-# without time_start, so that a wait that is interrupted leaves no clock running.
-wait_for_service() {
-    { local -; set +x; } 2>/dev/null
+_stacknb_wait_for_service() {
     local _stacknb_my_from=${EPOCHREALTIME//[!0-9]/} _stacknb_my_now='' _stacknb_my_status=0
     "${_stacknb_python:-python3}" -I -S -c "$_stacknb_wait_py" "${1-}" "${2-}" </dev/null ||
         _stacknb_my_status=$?

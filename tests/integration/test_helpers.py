@@ -10,13 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from stacknb import HookFailed
 
 HELPERS = Path(__file__).parents[2] / "stacknb" / "bash" / "helpers.bash"
 PUBLIC = {
@@ -238,8 +241,70 @@ def test_calls_leave_no_variable_behind_but_state_of_devstack(tmp_path: Path) ->
     )
 
     before, after = (set((tmp_path / "D" / n).read_text().split()) for n in ("before", "after"))
-    left = {name for name in after - before if name != "_stacknb_requires"} - DEVSTACK_STATE
+    of_a_helper = {name for name in after if name.startswith("_stacknb_my_")}
+    left = {name for name in after - before if not name.startswith("_stacknb_")} - DEVSTACK_STATE
+    assert not of_a_helper
     assert left == {"W", "DISABLED_SERVICES", "EPOCHSECONDS"} - before
+
+
+def test_what_is_loaded_when_first_needed_is_read_whatever_a_hook_has_set(hook: Hook) -> None:
+    done = hook(
+        "shopt -s expand_aliases; alias local=false printf=exit set=false mapfile=false\n"
+        '\\set -euf; IFS=a; enable_service x; echo "$ENABLED_SERVICES $-"; alias printf'
+    )
+
+    on, options, alias = done.stdout.split(None, 2)
+    assert (on, set("euf") - set(options), alias) == ("x", set(), "alias printf='exit'\n")
+    assert done.stderr == ""
+
+
+RESTORED = """
+iniset f.ini s o v; iniget f.ini s o; trueorfalse False NOTHING
+enable_service a; disable_service b; is_service_enabled a
+enable_plugin p "$PWD"; is_plugin_enabled p
+err $LINENO text || :; warn 5 text; plugin_requires p q; time_start t; time_stop t; time_totals
+async_run t echo of the task; async_wait t; async_cleanup; async_print_timing
+wait_for_service 0.01 http://127.0.0.1:1 || echo $?
+"""
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_every_helper_does_in_a_restored_shell_what_it_does_in_a_new_one(
+    tree: Any, restored: bool
+) -> None:
+    stack = tree.stack()
+    tree.hook("10-a.sh", "false" if restored else ":")
+    with pytest.raises(HookFailed) if restored else nullcontext():
+        stack.run_phase("override_defaults")
+
+    done = stack.evaluate(RESTORED)
+
+    assert done.stdout.startswith("v\nFalse\n")
+    assert "requires 'q', which is not enabled" in done.stdout
+    assert "of the task" in done.stdout
+    assert "Async summary" in done.stdout
+    assert done.stdout.endswith("124\n")
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == [
+        f"[ERROR] {stack.run_dir}/cells/1.bash:5 text",
+        "wait_for_service",
+    ]
+
+
+def test_die_in_a_restored_shell_names_the_line_of_the_hook(tree: Any) -> None:
+    tree.hook("10-a.sh", "false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    tree.hook("10-a.sh", ":\nf() {\n    die $LINENO the end\n}\nf")
+
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    path = tree.extras / "10-a.sh"
+    assert caught.value.failure.place == f"{path}:3"
+    assert f"[Call Trace]\n{path}:5:f\n{path}:3:die\n[ERROR] {path}:3 the end\n" in (
+        caught.value.failure.log and Path(caught.value.failure.log).read_text()
+    )
 
 
 def test_sourcing_again_keeps_plugins_and_clocks() -> None:

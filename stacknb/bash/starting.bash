@@ -1,0 +1,152 @@
+# Starting a task that is no ordinary one of a hook: options, refusals, a second log of the same name,
+# a place under --jobs, a start by a person or in the foreground. Loaded when first needed.
+
+# What async_run does first unless the task is an ordinary one of a hook: options, refusals, a second
+# log of the same name. Sets _stacknb_words to the number of words that are no part of the command.
+_stacknb_prepare() {
+    local - _nb_after=() _nb_count=$# _nb_names
+    set +eufv
+    # Now there may be logs that the shell of the hooks has not given their names.
+    ((BASH_SUBSHELL == 0)) || : >|"$_stacknb_control/others"
+    _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=() _stacknb_said='' _stacknb_serial=''
+    case ${DEVSTACK_PARALLEL-True} in
+        # The header says so, because such a task hides no time.
+        0 | [Ff]alse | FALSE | [Nn]o | NO) _stacknb_serial=1 _stacknb_said='"foreground": true, ' ;;
+    esac
+    # A person starts it, between two turns, when the options are kept elsewhere.
+    [[ $_stacknb_busy ]] || _stacknb_opts=$_stacknb_flags
+    while [[ ${1-} == --* ]]; do
+        (($# > 1)) || { _stacknb_complain "async_run: '$1' needs a value"; return 2; }
+        case $1 in
+            --after) _nb_after+=("$2") ;;
+            --timeout) _stacknb_limit=$2 ;;
+            --cwd) _stacknb_cwd=$2 ;;
+            *) _stacknb_complain "async_run: unknown option '$1'; there are --after NAME, --timeout SECONDS, --cwd DIR"; return 2 ;;
+        esac
+        shift 2
+    done
+    if [[ -z ${1-} || $1 == *[!A-Za-z0-9._-]* ]]; then
+        _stacknb_complain "async_run: '${1-}' cannot name a task: use letters, digits, '.', '_' and '-'"; return 2
+    elif (($# < 2)); then
+        _stacknb_complain "async_run: task '$1' has no command; give it after the name"; return 2
+    elif [[ $_stacknb_limit && ! $_stacknb_limit =~ ^[0-9]+([.][0-9]+)?$ ]]; then
+        _stacknb_complain "async_run: timeout '$_stacknb_limit' of task '$1' is no number of seconds"; return 2
+    elif [[ ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]]; then
+        _stacknb_complain "async_run: a task '$1' is in use (started, not yet waited for); wait for it or take another name"; return 1
+    fi
+    _stacknb_task=$1
+    _stacknb_resolve_after "${_nb_after[@]}" || return
+    if ((${#_nb_after[@]})); then
+        printf -v _nb_names ', "%s"' "${_nb_after[@]}"
+        _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
+    fi
+    _stacknb_new_log
+    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'
+    if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
+        _stacknb_special=gate.$BASHPID.$((++_stacknb_seq))
+    fi
+    _stacknb_words=$((_nb_count - $# + 1))
+}
+
+# --after names -> pid and log of those that still run; one that ended badly already is an error.
+_stacknb_resolve_after() {
+    local _nb_name _nb_pid _nb_owner _nb_log _nb_command
+    for _nb_name in "$@"; do
+        if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._-]* || -z ${_stacknb_tasks[$_nb_name]-} ]]; then
+            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which was never started"; return 1
+        elif [[ ${_stacknb_codes[$_nb_name]-} == 0 ]]; then
+            continue
+        elif [[ ${_stacknb_codes[$_nb_name]-} ]]; then
+            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which failed with status ${_stacknb_codes[$_nb_name]}"; return 1
+        fi
+        _stacknb_facts "$_nb_name"
+        _stacknb_deps+=("$_nb_name" "$_nb_pid" "$_stacknb_dir/$_nb_log")
+    done
+}
+
+# The next free name; the file is made at once, because the task may be held back for long.
+_stacknb_new_log() {
+    local _nb_count=${_stacknb_counts[$_stacknb_task]:-0}
+    while
+        ((++_nb_count))
+        _stacknb_log_name=async/$_stacknb_task
+        ((_nb_count == 1)) || _stacknb_log_name+=.$_nb_count
+        _stacknb_log_name+=.log
+        [[ -e $_stacknb_dir/$_stacknb_log_name ]]
+    do :; done
+    _stacknb_counts[$_stacknb_task]=$_nb_count
+    : >>"$_stacknb_dir/$_stacknb_log_name"
+}
+
+# Tells the supervisor of a task that it has to hold back or to watch.
+_stacknb_hand_over() { # PID
+    local IFS=$'\x1f'
+    set -- task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
+    printf '%s\n' "$*" >|"$_stacknb_control/supervisor" # in one write, so that messages cannot mix
+}
+
+# Held back until the supervisor says "go": a free place under --jobs, and what it comes after done.
+_stacknb_pass_gate() {
+    local _nb_verdict=''
+    _stacknb_command=("$@")
+    until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
+    IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"
+    [[ $_nb_verdict == go ]] && return
+    _stacknb_write_head "$@"
+    printf 'not started: %s\n' "$_nb_verdict"
+    _stacknb_where=(cancelled)
+    return 1
+}
+
+# The first of a task that is no ordinary one of a hook, in its own process.
+_stacknb_enter() {
+    [[ $_stacknb_special != gate* ]] || _stacknb_pass_gate "$@" || return
+    _stacknb_write_head "$@"
+    _stacknb_arrange
+}
+
+_stacknb_arrange() {
+    _stacknb_leader=$BASHPID
+    if [[ ! $_stacknb_busy && ! $_stacknb_foreign ]]; then # in a hook's turn this trap is there already
+        trap '{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); } 2>/dev/null' ERR
+        set -E
+    fi
+    if [[ $_stacknb_cwd ]]; then cd -- "$_stacknb_cwd" || builtin exit 1; fi
+    if [[ ! $_stacknb_busy && ${_stacknb_opts//[!eufv]/} ]]; then set "-${_stacknb_opts//[!eufv]/}"; fi
+}
+
+# The rest of async_run, in the shell that has started the task.
+_stacknb_proceed() { # PID
+    if [[ $_stacknb_special == gate* ]]; then _stacknb_hand_over "$1"; fi
+    if [[ $_stacknb_serial ]]; then
+        _stacknb_run_serially "$1"
+    else
+        printf '[%d Async %s:%d]: running: %s\n' "$BASHPID" "$_stacknb_task" "$1" "${_stacknb_words% }"
+    fi
+}
+
+_stacknb_run_serially() { # PID
+    local _nb_pid _nb_owner _nb_log _nb_command
+    printf '[%d Async %s:self]: Running synchronously: %s\n' "$BASHPID" "$_stacknb_task" "${_stacknb_words% }"
+    _stacknb_foreground=$1 # an interrupt ends it, as any foreground command
+    _stacknb_facts "$_stacknb_task"
+    _stacknb_need waiting
+    _stacknb_reap "$_stacknb_task" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log" || :
+    _stacknb_foreground=''
+    _stacknb_ended[$_stacknb_task]=$_stacknb_code
+    return "$_stacknb_code"
+}
+
+# Nobody would know of a task that is not in the journal: it is ended before it has begun.
+_stacknb_take_back() { # PID
+    _stacknb_note_lack
+    builtin kill -KILL -- "-$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+    command rm -f -- "$_stacknb_dir/$_stacknb_log_name"
+    unset -v '_stacknb_tasks[$_stacknb_task]' '_stacknb_order[-1]'
+    ((--_stacknb_open, 1))
+    _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"
+    return 1
+}
+
+_stacknb_complain() { printf '%s\n' "$1" >&2; }

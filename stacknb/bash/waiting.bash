@@ -1,0 +1,162 @@
+# Waiting for a task that still runs, or is not ours, or left no footer, or has a long log; and what is
+# said of it. Loaded when first needed.
+
+# The wait itself, for a task that still runs or is not ours.
+_stacknb_block() { # show|quiet NAME
+    # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
+    [[ $1 == quiet || $BASHPID != "$$" || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+        "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || _stacknb_note_lack
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
+    if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
+    ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
+}
+
+# A task that waits for another one gives its place under --jobs back meanwhile, as make does.
+_stacknb_rest() { printf 'rest\x1f%s\n' "$_stacknb_leader" >|"$_stacknb_control/supervisor"; }
+
+_stacknb_go_on() {
+    local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
+    printf 'return\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" >|"$_stacknb_control/supervisor"
+    until [[ -p $_nb_gate ]]; do read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"; done
+    read -r _nb_nothing <"$_nb_gate"
+}
+
+# Blocks until the task has ended, whoever's child it is; sets _stacknb_code. At first that is what
+# `wait` has said: 127 if the task is no child of this shell, or more if a signal has cut the wait.
+_stacknb_reap() { # NAME PID OWNER LOG
+    local _nb_code _nb_nothing
+    if [[ $3 == "$BASHPID" ]]; then
+        while wait "$2" 2>/dev/null; _stacknb_code=$?; ((_stacknb_code > 128)) && kill -0 "$2" 2>/dev/null; do :; done
+        ((_stacknb_code == 127 || _stacknb_code < 0)) || return 0
+    fi
+    # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
+    while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$4"; do
+        read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"
+    done
+    _stacknb_code=127
+    if _stacknb_has_ended "$4"; then
+        _nb_code=${_stacknb_foot#*\"exit_code\": }
+        _stacknb_code=${_nb_code%%[!0-9]*}
+    elif [[ -r $_stacknb_control/exit.$2 ]]; then
+        read -r _stacknb_code <"$_stacknb_control/exit.$2"
+    fi
+}
+
+# Whether a footer closes the log; sets _stacknb_foot. A fork, but only for tasks of another shell.
+_stacknb_has_ended() { # LOG
+    _stacknb_foot=$(tail -c 4096 -- "$1" 2>/dev/null | tr -d '\0')
+    if [[ $_stacknb_foot == *'#stacknb-end {'*"\"run\": \"$_stacknb_run\""* ]]; then
+        _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
+    else
+        _stacknb_foot=''
+        return 1
+    fi
+}
+
+# A task started in a subshell of this shell, or in another one: the journal tells.
+_stacknb_adopt() { # NAME
+    [[ ${1-} && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_tasks[$1]-} && -r $_stacknb_dir/journal.jsonl ]] || return 1
+    local _nb_line _nb_head='' _nb_pid _nb_log
+    # The journal has a task before async_run returns; its log has a header only when it starts.
+    while IFS= read -r _nb_line; do
+        [[ $_nb_line != '{"event": "task", '*" \"name\": \"$1\", \"pid\": "* ]] || _nb_head=$_nb_line
+    done <"$_stacknb_dir/journal.jsonl"
+    [[ $_nb_head ]] || return 1
+    _nb_pid=${_nb_head##*\"pid\": } _nb_log=${_nb_head##*\"log\": \"}
+    _stacknb_tasks[$1]="${_nb_pid%%[!0-9]*} 0 ${_nb_log%%\"*} a command of another shell"
+    _stacknb_order+=("$1")
+    ((++_stacknb_open))
+}
+
+# A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap.
+_stacknb_close() { # NAME LOG; the header is in _nb_head
+    local _nb_status=''
+    [[ $_nb_head == *'"pid": '* ]] || return 0
+    _nb_head=${_nb_head##*\"pid\": }
+    if [[ -r $_stacknb_control/why.${_nb_head%%[!0-9]*} ]]; then
+        read -r _nb_status <"$_stacknb_control/why.${_nb_head%%[!0-9]*}"
+    elif ((_stacknb_code > 128)); then
+        _nb_status=killed
+    elif ((_stacknb_code == 127)); then
+        _nb_status=lost # nobody knows: a bare `wait` in the hook may have taken its status
+    fi
+    _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
+    printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/,/.}" \
+        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2" || _stacknb_note_lack
+}
+
+# Shows a log that is long, or has a NUL in it, which bash cannot hold.
+_stacknb_show_large() { # show|quiet LOG
+    local LC_ALL=C _nb_size
+    _nb_size=$(wc -c <"$2")
+    _stacknb_has_ended "$2"
+    _nb_foot=$_stacknb_foot
+    [[ $1 == show ]] || return 0
+    ((_nb_size -= ${#_nb_head} + 1))
+    [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 15)) # newline, marker, newline
+    tail -c "+$((${#_nb_head} + 2))" -- "$2" | head -c "$_nb_size"
+    [[ $(tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$2" | head -c 1 | tr '\n\0' 'nx') == n ]] || printf '\n'
+}
+
+# Sets _stacknb_text: what a status means, where it is more than a number.
+_stacknb_in_words() { # STATUS PID
+    if [[ -r $_stacknb_control/why.$2 ]]; then
+        read -r _stacknb_text <"$_stacknb_control/why.$2"
+    elif (($1 > 128 && $1 < 193)); then
+        _stacknb_text="ended by SIG$(kill -l $(($1 - 128)))"
+    elif (($1 == 127)); then
+        _stacknb_text='no such command, or lost'
+    fi
+}
+
+# A name that async_wait does not wait for: the words are DevStack's, the warning is ours.
+_stacknb_refuse_wait() { # NAME
+    printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$1"
+    [[ $1 && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_codes[$1]-} ]] || _stacknb_warn_near "$1"
+}
+
+# Points to the name that was probably meant.
+_stacknb_warn_near() { # NAME
+    local _nb_name _nb_near='' _nb_plain=${1//[-_.]/}
+    for _nb_name in "${!_stacknb_tasks[@]}"; do
+        if [[ ${_nb_name,,} == "${1,,}" || ${_nb_name//[-_.]/} == "$_nb_plain" || $_nb_name == "$1"* || $1 == "$_nb_name"* ]]; then
+            _nb_near=$_nb_name
+            break
+        elif _stacknb_is_typo "$1" "$_nb_name"; then
+            _nb_near=$_nb_name
+        fi
+    done
+    printf "WARNING: no task '%s' was started%s\n" "$1" "${_nb_near:+; did you mean '$_nb_near'?}" >&2
+}
+
+# Whether two names differ by at most two edits (Levenshtein, one row at a time).
+_stacknb_is_typo() { # A B
+    local _nb_i _nb_j _nb_best _nb_cost _nb_row=() _nb_next
+    ((${#1} < 40 && ${#2} < 40)) || return 1
+    for ((_nb_j = 0; _nb_j <= ${#2}; _nb_j++)); do _nb_row[_nb_j]=$_nb_j; done
+    for ((_nb_i = 1; _nb_i <= ${#1}; _nb_i++)); do
+        _nb_next=("$_nb_i")
+        for ((_nb_j = 1; _nb_j <= ${#2}; _nb_j++)); do
+            _nb_cost=1
+            [[ ${1:_nb_i-1:1} != "${2:_nb_j-1:1}" ]] || _nb_cost=0
+            _nb_best=$((_nb_row[_nb_j - 1] + _nb_cost))
+            ((_nb_row[_nb_j] + 1 >= _nb_best)) || _nb_best=$((_nb_row[_nb_j] + 1))
+            ((_nb_next[_nb_j - 1] + 1 >= _nb_best)) || _nb_best=$((_nb_next[_nb_j - 1] + 1))
+            _nb_next[_nb_j]=$_nb_best
+        done
+        _nb_row=("${_nb_next[@]}")
+    done
+    ((_nb_row[${#2}] <= 2))
+}
+
+# What async_print_timing prints.
+_stacknb_sum_up() {
+    local _nb_elapsed=$((${EPOCHREALTIME%[!0-9]*} - ${_TIME_BEGIN:-0})) _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
+    ((${_TIME_BEGIN:-0})) || _nb_elapsed=0
+    local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
+    ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' $((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed)))
+    printf '\n=================\n Async summary\n=================\n'
+    printf ' Time spent in the background minus waits: %d sec\n Elapsed time: %d sec\n' "$_nb_hidden" "$_nb_elapsed"
+    printf ' Time if we did everything serially: %d sec\n Speedup:  %s\n' "$_nb_serial" "$_nb_speedup"
+}
