@@ -48,14 +48,12 @@ async_run() {
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
     trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name; } 2>/dev/null" EXIT
-    # Without these bash would leave through the EXIT trap with a status of 0.
-    trap '_stacknb_where=(signal); builtin exit 143' TERM
-    trap '_stacknb_where=(signal); builtin exit 129' HUP
-    trap '_stacknb_where=(signal); builtin exit 130' INT
     _stacknb_where=() _stacknb_failed='' _stacknb_start=''
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *x* ]] || { set -x; } 2>/dev/null
     "$@"
+    { _stacknb_failed=$? _stacknb_where=(end); set +x; } 2>/dev/null
+    builtin return "$_stacknb_failed"
 }
 
 _stacknb_write_head() {
@@ -69,15 +67,18 @@ _stacknb_write_head() {
 # The end of the task: its footer. The task may have changed any variable but these of its own, and
 # where its output goes.
 _stacknb_end_task() { # STATUS NAME LOG
-    local _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
+    local _nb_flags=$- _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
     set +eufxvC
     [[ $_stacknb_start ]] || _stacknb_write_head ${_stacknb_command+"${_stacknb_command[@]}"} >>"$_stacknb_dir/$3"
     # The kernel counts CPU time in hundredths of a second: a shorter task has none to be read.
     ((${_nb_end/./} - ${_stacknb_start/./} < 10000)) || _stacknb_account
-    if (($1)) || [[ ${_stacknb_where-} || -r $_stacknb_control/why.$BASHPID ]]; then _stacknb_need ending; _stacknb_say_why "$1"; fi
+    if [[ "$1 ${_stacknb_where-}" != '0 end' || -r $_stacknb_control/why.$BASHPID ]]; then
+        _stacknb_need ending
+        _stacknb_say_why || return 0
+    fi
     # "start" stands in the header, too; here it is at hand for whoever collects the task.
     printf '\n#stacknb-end {"end": %s, "start": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "$_nb_end" "$_stacknb_start" "$1" "$_nb_more" "$_stacknb_run" "$2" "$BASHPID" >>"$_stacknb_dir/$3" || _stacknb_note_lack
+        "$_nb_end" "$_stacknb_start" "$_nb_code" "$_nb_more" "$_stacknb_run" "$2" "$BASHPID" >>"$_stacknb_dir/$3" || _stacknb_note_lack
 }
 
 # Sets _nb_more to the CPU time of this process and of the children it has reaped.

@@ -79,22 +79,28 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
             printf '%s' "$_nb_said"
             _nb_said=''
             _stacknb_need waiting
-            _stacknb_show_large "$1" "$_stacknb_dir/$_nb_log"
+            _stacknb_show_large "$1" "$2" "$_nb_pid" "$_stacknb_dir/$_nb_log"
         else
             # The last footer; to cut it off from the end is quicker than to look for it from the start.
             _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
-            _nb_foot=${_nb_foot:${#_nb_text}+14}
+            _nb_foot=${_nb_foot:${#_nb_text}+15}
+            # The task's children may print after it. Where a hook has unset BASHPID, the pid is 0.
+            if [[ ${_nb_foot%%$'\n'*} != *"\"run\": \"$_stacknb_run\", \"name\": \"$2\", \"pid\": "@("$_nb_pid"|0)"}" ]]; then
+                # None, or what the task has printed of another one's.
+                _nb_text+=${_nb_foot:+$'\n#stacknb-end {'}$_nb_foot _nb_foot=''
+            fi
             _nb_head=${_nb_text%%$'\n'*}
             _nb_text=${_nb_text:${#_nb_head}+1}
             [[ ! $_nb_text || $_nb_text == *$'\n' ]] || _nb_text+=$'\n'
         fi
-        # {"end": SECONDS.MICROS, "start": SECONDS.MICROS, …
-        if [[ ${_nb_foot:26:8} == *start* ]]; then
-            _nb_us=$((${_nb_foot:8:10}${_nb_foot:19:6} - ${_nb_foot:36:10}${_nb_foot:47:6}))
+        [[ $_nb_foot ]] || { _stacknb_need waiting; _stacknb_close "$2" "$_stacknb_dir/$_nb_log"; }
+        # "end": SECONDS.MICROS, "start": SECONDS.MICROS, …
+        _nb_us="${_nb_foot:7:10}${_nb_foot:18:6} ${_nb_foot:35:10}${_nb_foot:46:6}"
+        if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9\ ]* ]]; then
+            _nb_us=0
+        else
+            ((_nb_us = ${_nb_us/ /-}, 1))
             [[ $_nb_head == *'"foreground": true, '* ]] || ((_stacknb_background_us += _nb_us, 1))
-        elif [[ -z $_nb_foot ]]; then
-            _stacknb_need waiting
-            _stacknb_close "$2" "$_stacknb_dir/$_nb_log"
         fi
     fi
     printf '{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n' \
@@ -113,6 +119,7 @@ _stacknb_book_wait() {
 }
 
 _stacknb_note_failure() { # NAME
+    _stacknb_told[$1]=1
     _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
     ((_stacknb_first)) || _stacknb_first=$_stacknb_code
 }

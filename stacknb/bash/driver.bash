@@ -24,7 +24,7 @@ set --
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
 # By the name of a task: pid, owner's pid, log and command of the newest one; its exit status once known
 # otherwise than by `wait`; once collected; and how many logs it has, where that is more than one.
-declare -A _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=()
+declare -A _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=() _stacknb_told=()
 _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell

@@ -1,22 +1,34 @@
 # What a footer tells of a task that has not ended well, and JSON of words that need escaping. Loaded
 # when first needed.
 
-# Adds to _nb_more: how it ended, if another ended it, and the place of the failure.
-_stacknb_say_why() { # STATUS
+# Adds to _nb_more how it ended, if another ended it, and the place of the failure. Fails where nobody
+# in here can know: bash tells its EXIT trap nothing of a signal. Whoever collects the task gets the
+# status of the process; the footer is left to it, with the times.
+_stacknb_say_why() {
     local _nb_why=''
     [[ ! -r $_stacknb_control/why.$BASHPID ]] || read -r _nb_why <"$_stacknb_control/why.$BASHPID"
     if [[ ${_stacknb_where-} == cancelled ]]; then
         _nb_why=cancelled
-    elif [[ ! $_nb_why && ${_stacknb_where-} == signal ]]; then
-        _nb_why=killed
+    elif [[ ! ${_stacknb_where-} ]]; then
+        if [[ $_nb_flags == *e* && $_nb_code != 0 && ${_stacknb_failed-} == "$_nb_code" ]]; then
+            _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
+        elif [[ $_nb_why ]]; then
+            _nb_code=143
+        elif [[ ! $_stacknb_proc || -e /proc/$$ ]]; then
+            printf '%s %s\n' "$_nb_end" "$_nb_more" >|"$_stacknb_control/end.$BASHPID"
+            return 1
+        else # the shell is gone, and its tasks are ended after it
+            _nb_code=143 _nb_why=killed
+        fi
     fi
-    if [[ $_nb_why ]]; then _nb_more+="\"status\": \"$_nb_why\", "; return; fi
-    [[ ${_stacknb_where-} ]] || _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
-    # A command that is no function has no line of its own: the header names it.
-    if [[ $_stacknb_where == exit || ${_stacknb_failed-} == "$1" ]] && [[ ${_stacknb_where[1]-} && ${_stacknb_where[1]} != "${BASH_SOURCE[0]}" ]]; then
+    if [[ $_nb_why ]]; then
+        _nb_more+="\"status\": \"$_nb_why\", "
+    elif [[ $_stacknb_where == errexit || $_stacknb_where == exit ]] && [[ ${_stacknb_where[1]-} && ${_stacknb_where[1]} != "$_stacknb_bash/async.bash" ]]; then
+        # A command that is no function has no line of its own: the header names it.
         _stacknb_to_json "${_stacknb_where[@]:1:3}"
         _nb_more+="\"failed_at\": [${_stacknb_words%, }], "
     fi
+    return 0
 }
 
 _stacknb_to_json() { # TEXT…; sets _stacknb_words to strings with a comma after each

@@ -31,11 +31,11 @@ _stacknb_reap() { # NAME PID OWNER LOG
         ((_stacknb_code == 127 || _stacknb_code < 0)) || return 0
     fi
     # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
-    while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$4"; do
+    while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$1" "$2" "$4"; do
         read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"
     done
     _stacknb_code=127
-    if _stacknb_has_ended "$4"; then
+    if _stacknb_has_ended "$1" "$2" "$4"; then
         _nb_code=${_stacknb_foot#*\"exit_code\": }
         _stacknb_code=${_nb_code%%[!0-9]*}
     elif [[ -r $_stacknb_control/exit.$2 ]]; then
@@ -43,15 +43,15 @@ _stacknb_reap() { # NAME PID OWNER LOG
     fi
 }
 
-# Whether a footer closes the log; sets _stacknb_foot. A fork, but only for tasks of another shell.
-_stacknb_has_ended() { # LOG
-    _stacknb_foot=$(tail -c 4096 -- "$1" 2>/dev/null | tr -d '\0')
-    if [[ $_stacknb_foot == *'#stacknb-end {'*"\"run\": \"$_stacknb_run\""* ]]; then
-        _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
-    else
-        _stacknb_foot=''
-        return 1
-    fi
+# Whether a footer of the task closes the log; sets _stacknb_foot. What another task has printed, or a
+# task of another task's log, is none. A fork, but only for tasks of another shell and for long logs.
+_stacknb_has_ended() { # NAME PID LOG
+    _stacknb_foot=$(command -p tail -c 4096 -- "$3" 2>/dev/null | command -p tr -d '\0')
+    [[ $_stacknb_foot == *'#stacknb-end {'* ]] || _stacknb_foot=''
+    _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
+    _stacknb_foot=${_stacknb_foot%%$'\n'*}
+    [[ $_stacknb_foot == *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": "@("$2"|0)"}" ]] || _stacknb_foot=''
+    [[ $_stacknb_foot ]]
 }
 
 # A task started in a subshell of this shell, or in another one: the journal tells.
@@ -69,34 +69,40 @@ _stacknb_adopt() { # NAME
     ((++_stacknb_open))
 }
 
-# A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap.
+# A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap. Sets
+# _nb_foot to it.
 _stacknb_close() { # NAME LOG; the header is in _nb_head
-    local _nb_status=''
+    local _nb_status='' _nb_more='' _nb_at=$_nb_end _nb_started='' _nb_id=${_nb_head##*\"pid\": }
     [[ $_nb_head == *'"pid": '* ]] || return 0
-    _nb_head=${_nb_head##*\"pid\": }
-    if [[ -r $_stacknb_control/why.${_nb_head%%[!0-9]*} ]]; then
-        read -r _nb_status <"$_stacknb_control/why.${_nb_head%%[!0-9]*}"
+    _nb_started=${_nb_head##*\"start\": } _nb_started=${_nb_started%%[!0-9.]*}
+    _nb_id=${_nb_id%%[!0-9]*}
+    if [[ -r $_stacknb_control/why.$_nb_id ]]; then
+        read -r _nb_status <"$_stacknb_control/why.$_nb_id"
     elif ((_stacknb_code > 128)); then
         _nb_status=killed
-    elif ((_stacknb_code == 127)); then
+    elif ((_stacknb_code == 127)) && [[ ! -r $_stacknb_control/end.$_nb_id ]]; then
         _nb_status=lost # nobody knows: a bare `wait` in the hook may have taken its status
     fi
+    # What it could tell of itself before it ended.
+    [[ ! -r $_stacknb_control/end.$_nb_id ]] || IFS=' ' read -r _nb_at _nb_more <"$_stacknb_control/end.$_nb_id"
+    [[ ! $_nb_more ]] || _nb_more+=' '
     _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
-    printf '\n#stacknb-end {"end": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' "${EPOCHREALTIME/,/.}" \
-        "$_stacknb_code" "$_nb_status" "$_stacknb_run" "$1" "${_nb_head%%[!0-9]*}" >>"$2" || _stacknb_note_lack
+    printf -v _nb_foot '"end": %s, "start": %s, "exit_code": %d, %s%s"run": "%s", "name": "%s", "pid": %d}\n' \
+        "$_nb_at" "$_nb_started" "$_stacknb_code" "$_nb_more" "$_nb_status" "$_stacknb_run" "$1" "$_nb_id"
+    printf '\n#stacknb-end {%s' "$_nb_foot" >>"$2" || _stacknb_note_lack
 }
 
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.
-_stacknb_show_large() { # show|quiet LOG
+_stacknb_show_large() { # show|quiet NAME PID LOG
     local LC_ALL=C _nb_size
-    _nb_size=$(wc -c <"$2")
-    _stacknb_has_ended "$2"
-    _nb_foot=$_stacknb_foot
+    _nb_size=$(command -p wc -c <"$4")
+    _stacknb_has_ended "$2" "$3" "$4"
+    _nb_foot=${_stacknb_foot#'{'}
     [[ $1 == show ]] || return 0
     ((_nb_size -= ${#_nb_head} + 1))
-    [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 15)) # newline, marker, newline
-    tail -c "+$((${#_nb_head} + 2))" -- "$2" | head -c "$_nb_size"
-    [[ $(tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$2" | head -c 1 | tr '\n\0' 'nx') == n ]] || printf '\n'
+    [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 16)) # newline, marker, brace, newline
+    command -p tail -c "+$((${#_nb_head} + 2))" -- "$4" | command -p head -c "$_nb_size"
+    [[ $(command -p tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | command -p head -c 1 | command -p tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.
@@ -110,10 +116,17 @@ _stacknb_in_words() { # STATUS PID
     fi
 }
 
-# A name that async_wait does not wait for: the words are DevStack's, the warning is ours.
+# A name that async_wait does not wait for: the words are DevStack's, the warnings are ours. What has
+# failed, and was waited for by a person or in a shell that has ended since, still fails: a phase that
+# is run again must not be well because its task is known to be bad.
 _stacknb_refuse_wait() { # NAME
     printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$1"
-    [[ $1 && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_codes[$1]-} ]] || _stacknb_warn_near "$1"
+    if [[ ! $1 || $1 == *[!A-Za-z0-9._-]* || ! ${_stacknb_codes[$1]-} ]]; then
+        _stacknb_warn_near "$1"
+    elif [[ ${_stacknb_codes[$1]} != 0 && ! ${_stacknb_told[$1]-} ]]; then
+        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text='when it was waited for; start it anew'
+        _stacknb_note_failure "$1"
+    fi
 }
 
 # Points to the name that was probably meant.

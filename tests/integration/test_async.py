@@ -1432,3 +1432,82 @@ def test_the_time_spent_waiting_is_in_the_table_of_times(tree, output) -> None:
     )
 
     assert re.search(r"^async_wait +1$", output(stack, "10-hook.sh"), re.M)
+
+
+# ------------------------------------------------------ ended by others, and what a log may hold
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["TERM", "HUP", "USR1", "QUIT", "KILL"])
+def test_a_task_that_is_sent_a_signal_ends_at_once_though_a_program_of_its_runs(
+    tree, output, name: str
+) -> None:
+    number = int(getattr(signal, f"SIG{name}"))
+    stack = tree.run(
+        "f() { sleep 100; }; async_run t f; p=$(async_pidof t); until pgrep -P $p sleep; do :; done\n"
+        f"kill -{name} $p; async_wait t || echo got $?; kill -- -$p"
+    )
+
+    assert f"got {128 + number}\n" in output(stack, "10-hook.sh")
+    result = stack.tasks["t"].result
+    assert result is not None
+    assert (result.status, result.exit_code) == ("killed", 128 + number)
+    footer = log_of(stack, "t").footer
+    assert footer is not None
+    assert (footer["status"], footer["exit_code"]) == ("killed", 128 + number)
+
+
+@pytest.mark.timeout(20)
+def test_a_log_that_holds_the_footer_of_another_task_gives_no_status_and_runs_no_code(
+    tree, output
+) -> None:
+    evil = '#stacknb-end {"end": a[$(: >pwned)] , "start": 1795602385.205044, x'
+    stack = tree.run(
+        "async_run ok echo fine; async_wait ok\n"
+        'g() { cat "$1"; kill -9 $BASHPID; }\n'
+        f"printf 'line\\n%s\\n' '{evil}' >evil\n"
+        'for log in evil "$_stacknb_dir/async/ok.log"; do\n'
+        '    async_run "t${log##*/}" g "$log"; async_wait "t${log##*/}" || echo got $?\ndone'
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert shown.count("got 137\n") == 2
+    assert evil in shown
+    assert "in -" not in shown
+    assert not (tree.path.parent / "pwned").exists()
+    assert {t.result.exit_code for t in stack.tasks.values() if t.name != "ok"} == {137}
+
+
+@pytest.mark.timeout(20)
+def test_a_restored_shell_takes_no_status_from_what_a_task_printed_of_another(tree) -> None:
+    stack = tree.run("async_run ok echo fine; async_wait ok")
+    stack.evaluate(
+        'mkfifo go; g() { cat "$_stacknb_dir/async/ok.log"; : >shown; read -r <>go; return 5; }\n'
+        "async_run slow g"
+    )
+    with pytest.raises(HookFailed):
+        stack.evaluate("until [[ -e shown ]]; do :; done; exit 3")
+
+    done = stack.evaluate("{ async_pidof slow; echo >go; } & async_wait slow || echo rc=$?")
+
+    assert "rc=5\n" in done.stdout
+
+
+@pytest.mark.timeout(20)
+def test_a_phase_run_again_is_not_well_because_its_task_is_known_to_be_bad(tree) -> None:
+    tree.hook("10-a.sh", "[[ $1 != override_defaults ]] || async_run bad false")
+    tree.hook("20-b.sh", "[[ $1 != source ]] || { async_wait bad; echo done; }")
+    stack = tree.stack()
+    for _ in range(3):
+        with pytest.raises(HookFailed):
+            stack.run(until="source")
+
+    stack.async_run("bad", "true")  # mended
+    assert stack.run(until="source").ok
+
+
+@pytest.mark.timeout(20)
+def test_a_hook_that_puts_up_with_a_failure_may_wait_again(tree, output) -> None:
+    stack = tree.run("async_run bad false; async_wait bad || :; async_wait bad; echo on")
+
+    assert output(stack, "10-hook.sh").endswith("already been waited for\non\n")
