@@ -8,7 +8,7 @@ from fakerun import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import tasklog
+from stacknb import budget, tasklog
 from stacknb.board import Board, brief, changes, expected, left, picture
 from stacknb.journal import Event, RunDir
 
@@ -380,4 +380,5 @@ def test_a_picture_is_small_whatever_was_printed(run: Run, board: Board) -> None
     assert len(whole["order"]) == 30
     assert sum(whole["counts"].values()) == 500
     assert len(json.dumps(whole, ensure_ascii=False).encode()) < 50_000
-    assert len(json.dumps(brief(whole), ensure_ascii=False).encode()) < 9_000
+    assert budget.stored(brief(whole)) <= budget.PICTURE
+    assert brief(whole)["failure"]["hook"] == "90-z.sh"

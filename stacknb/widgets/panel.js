@@ -111,7 +111,7 @@ function render({ model, el }) {
     h("button", { type: "button", title, onclick, ...more }, text);
   const logButton = (name) => h("button", {
     type: "button", class: "snb-name", title: `Open the log of ${name}`,
-    onclick: (event) => openLog(event.currentTarget.dataset.log, name),
+    onclick: (event) => openLog(event.currentTarget.dataset.log, event.currentTarget.textContent),
   }, name);
 
   el.classList.add("stacknb-panel");
@@ -254,6 +254,7 @@ function render({ model, el }) {
         const wait = S.waiting.find((entry) => entry.log === key);
         const [, , name, clocked, last] = item.children;
         name.dataset.log = wait.log;
+        put(name, wait.name); // which was cut, if it is from the picture that a notebook keeps
         const before = wait.before != null ? ` and took ${seconds(wait.before)} last time` : "";
         const who = wait.hook ? `, by ${wait.hook}` : "";
         put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it has run for ${seconds(now() - wait.begun, true)}${before}`);
@@ -297,6 +298,7 @@ function render({ model, el }) {
         attribute(item, "data-status", row.status);
         put(state, `${SYMBOLS[row.status] ?? "·"} ${WORDS[row.status] ?? row.status}${idle}`);
         name.firstChild.dataset.log = key;
+        put(name.firstChild, row.name);
         put(clocked, time(row) + (row.before != null ? ` of ~${seconds(row.before, row.before >= 10)}` : ""));
         put(phase, short(row.phase));
         put(last, row.last);

@@ -438,31 +438,6 @@ def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_
     context.close()
 
 
-def test_a_notebook_grows_by_less_than_50_kb_whatever_a_run_prints(
-    shop: Path, tmp_path: Path
-) -> None:
-    wide = "wide=$(printf 'ж<&>%.0s' {1..2000})\n"
-    hook(
-        shop, "10-database.sh",
-        wide + "f() { for n in 1 2 3; do echo \"$wide\"; echo \"$wide\" >&2; done; return 3; }\n"
-        "for n in {1..60}; do async_run make-image-$n f; done\n"
-        "for n in {1..500}; do echo \"$wide\"; done\n"
-        "for n in {1..60}; do async_wait make-image-$n || :; done\n",
-    )  # fmt: skip
-    for number in range(20, 60):
-        hook(shop, f"{number}-hook.sh", "true")
-    hook(shop, "90-last.sh", f'{wide}for n in {{1..20}}; do echo "$wide"; done\nnosuch "$wide"')
-    cells = [nbformat.v4.new_code_cell(cell) for cell in (LOAD, f"%stack {shop}")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    before = len(nbformat.writes(notebook).encode())
-    client = nbclient.NotebookClient(notebook, timeout=300, allow_errors=True)
-    client.resources["metadata"] = {"path": str(tmp_path)}
-    client.execute()
-    assert "nosuch" in notebook.cells[1].outputs[-1]["evalue"]
-    assert "widgets" in notebook.metadata
-    assert len(nbformat.writes(notebook).encode()) - before < 50_000
-
-
 def test_a_missing_browser_is_a_failure_that_says_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
