@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacknb import budget, tasklog
-from stacknb.board import Board, brief, changes, expected, left, picture
+from stacknb.board import Board, brief, changes, expected, late, left, picture
 from stacknb.journal import Event, RunDir
 
 LABELS = [
@@ -320,6 +320,7 @@ def test_times_of_an_earlier_run_are_expected_again(tmp_path: Path) -> None:
     begun = look(board).phases[1].begun
     assert left(board, begun + 0.5) == pytest.approx(3.5)
     assert left(board, begun + 50) == 2.0
+    assert [late(board, begun + seconds) for seconds in (0.5, 3.0, 50.0)] == [False, False, True]
 
 
 def test_runs_of_another_tree_or_mode_or_that_failed_tell_nothing(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
 
 
 def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
-    run: Run, terminal: Screen, clock: Clock, tmp_path: Path
+    run: Run, terminal: Screen, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = Run(tmp_path, "earlier")
     earlier.begin("unstack")
@@ -232,6 +232,12 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
     assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
     assert "▶ db" not in picture  # it has a line already
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    clock.now = 2.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
+    assert re.search(r"late; then about 4 s, as in the run of \d\d \w+ \d\d:\d\d", picture)
 
 
 def test_a_terminal_is_drawn_ten_times_a_second_at_most(

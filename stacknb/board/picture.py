@@ -13,7 +13,7 @@ from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
 from stacknb.follow import last_line
 
-__all__ = ["brief", "changes", "expected", "left", "picture"]
+__all__ = ["brief", "changes", "expected", "late", "left", "picture"]
 
 Picture = dict[str, Any]
 
@@ -142,6 +142,16 @@ def left(board: Board, now: float) -> float | None:
         elif phase.status == "running":
             total += max(0.0, (phase.expected_s or 0.0) - (now - phase.begun))
     return total
+
+
+def late(board: Board, now: float) -> bool:
+    """Whether the phase at work takes longer than in an earlier run, by more than chance."""
+    return any(
+        phase.status == "running"
+        and phase.expected_s is not None
+        and now - phase.begun > 1.1 * phase.expected_s + 1
+        for phase in board.phases
+    )
 
 
 def _ended(board: Board) -> float | None:
