@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from stacknb import budget
+
 __all__ = [
     "BadInput",
     "Failure",
@@ -35,6 +37,9 @@ class StacknbError(Exception):
     """
 
     status = 1
+
+    def __str__(self) -> str:
+        return budget.fold(super().__str__(), budget.ERROR)
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]

@@ -6,14 +6,15 @@ import re
 import signal
 from pathlib import Path
 
-from stacknb import screen
+from stacknb import budget, screen
 from stacknb.exceptions import Failure
 from stacknb.turns import Turn
 
 __all__ = ["explain"]
 
 _OURS = Path(__file__).parent / "bash"
-_MOST_SHOWN = 1_000  # characters of the last lines
+_MOST_SHOWN = 1_000  # bytes of the last lines …
+_WIDTH = 300  # … and of each
 
 
 def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:
@@ -32,7 +33,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     interrupted : bool
         The user stopped it.
     """
-    last = tuple(_last_lines(log))
+    last = screen.tail(log, 10, 300)
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
     if Path(file).parent == _OURS or not file:
@@ -51,7 +52,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
             command = ""
     elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
-    return Failure(what, turn.status, reason, file, line, command, str(log), last)
+    return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))
 
 
 def _reason(turn: Turn, interrupted: bool) -> str:
@@ -79,15 +80,12 @@ def _reason(turn: Turn, interrupted: bool) -> str:
     return f"ended its shell with status {turn.status}"
 
 
-def _last_lines(log: Path) -> list[str]:
-    # An error is stored twice in a notebook, which is to stay small.
-    lines = screen.tail(log, 10, 300)
-    while len(lines) > 1 and sum(map(len, lines)) > _MOST_SHOWN:
-        lines = lines[1:]
-    return lines
+def _fitting(lines: list[str]) -> list[str]:
+    # Few enough that an error need not be folded, which would leave out its middle.
+    return budget.within([budget.cut(line, _WIDTH) for line in lines], _MOST_SHOWN)
 
 
-def _message_in(last: tuple[str, ...], file: str) -> tuple[int | None, str]:
+def _message_in(last: list[str], file: str) -> tuple[int | None, str]:
     # `FILE: line 3: nope: unbound variable`; the word for "line" depends on the language.
     pattern = re.compile(re.escape(file) + r": \S+ (\d+): (.+)")
     for line in last:

@@ -6,14 +6,15 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from stacknb import cellhooks, commands, line_words, screen
+from stacknb import budget, cellhooks, commands, line_words, screen
 from stacknb.arguments import Command, given, help_text
 from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
@@ -33,6 +34,7 @@ __all__ = ["StackMagics"]
 _WITH_PROGRESS = ("stack", "all", "step", "unstack", "clean")
 _NEED_SHELL = ("vars", "async_task")
 _CELL_LINES = 200
+_LOGS = 16  # that share what may be printed; of more tasks the rest is counted
 
 
 @magics_class
@@ -141,7 +143,7 @@ class StackMagics(Magics):
                 return command.run(stack, o)
         except HookFailed:
             if getattr(o, "trace", False) and stack is not None and stack.result is not None:
-                print(stack.trace(stack.result.hooks[-1]).text())
+                print(budget.fold(stack.trace(stack.result.hooks[-1]).text(), budget.PRINTED))
             raise
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the session is usable") from None
@@ -155,7 +157,8 @@ class StackMagics(Magics):
             if len(lines) > _CELL_LINES:
                 more = f"… {len(lines) - _CELL_LINES:,} lines before these, all in {result.log}"
                 lines = [more, *lines[-_CELL_LINES:]]
-            stream.write("".join(f"{line}\n" for line in lines))
+            text = "".join(f"{line}\n" for line in lines)
+            stream.write(budget.fold(text, budget.PRINTED).rstrip("\n") + "\n" * bool(text))
         return result
 
     def _stack(self, command: Command, o: Namespace) -> Stack | None:
@@ -247,11 +250,25 @@ def _write_cell(stack: Stack, name: str, code: str) -> Path:
     return path
 
 
-def _show_logs(results: Iterable[TaskResult], lines: int) -> None:
+def _show_logs(results: Sequence[TaskResult], lines: int) -> None:
+    """Print the logs of some tasks, as many as fit: of those that did not end well first."""
+    share = budget.PRINTED // max(1, min(len(results), _LOGS))
+    room, shown = budget.PRINTED, {}
+    for result in sorted(results, key=lambda result: result.ok):
+        text = budget.fold(_log_text(result, lines), share)
+        room -= budget.stored(text)
+        if room < 0:
+            break
+        shown[id(result)] = text
     for result in results:
-        mark = screen.SYMBOLS.get(result.status, "·")
-        heading = (
-            f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
-        )
-        text = "".join(f"    {line}\n" for line in screen.excerpt(result.log, lines))
-        sys.stdout.write(f"{heading}\n{text}")
+        if id(result) in shown:
+            print(shown[id(result)])
+    if left := [result.status for result in results if id(result) not in shown]:
+        counts = ", ".join(f"{count} {status}" for status, count in Counter(left).items())
+        print(f"… and {len(left)} more: {counts}; a result's .log is the path of its log")
+
+
+def _log_text(result: TaskResult, lines: int) -> str:
+    mark = screen.SYMBOLS.get(result.status, "·")
+    heading = f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
+    return "\n".join([heading, *(f"    {line}" for line in screen.excerpt(result.log, lines))])

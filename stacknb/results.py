@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import screen
+from stacknb import budget, screen
 from stacknb.exceptions import Failure
 
 __all__ = ["HookResult", "Result", "RunResult", "TaskResult"]
@@ -261,7 +261,8 @@ class RunResult:
         return sum(hook.duration_s for hook in self.hooks)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(f"{self!r}\n\n{self.timing}" if self.timing else repr(self))
+        text = f"{self!r}\n\n{self.timing}" if self.timing else repr(self)
+        printer.text(budget.fold(text, budget.RESULT))
 
     def __repr__(self) -> str:
         bad = len(self._failed())

@@ -35,6 +35,8 @@ SYMBOLS = {
 _ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {127: 0x2421}
 _UNFIT = bytes(_CONTROL)
+# Beyond ASCII too, and two at which a line ends for Python and in the file of a notebook.
+_ALL_CONTROL = _CONTROL | dict.fromkeys((*range(0x80, 0xA0), 0x2028, 0x2029), 0xFFFD)
 _KEPT = 64 << 10  # bytes remembered of a line that has not ended
 
 
@@ -52,7 +54,7 @@ def clean_line(line: str, limit: int = LINE_LIMIT, length: int = 0) -> str:
     line = line.rstrip("\r")
     if "\r" in line:
         line = line.rpartition("\r")[2]
-    line = _ESCAPE.sub("", line).translate(_CONTROL)
+    line = _ESCAPE.sub("", line).translate(_ALL_CONTROL)
     if length or len(line) > limit:
         what = size(length or len(line))
         line = f"{line[:limit]} … [{what} on this line; the log has all]"

@@ -138,7 +138,7 @@ class Sourcing:
             return HookFailed(result.failure, again)
         place = f" at {result.failure.place}" if result.failure else ""
         running = tuple(task.name for task in uncollected if task.running)
-        tasks = f"; tasks running on: {', '.join(running)}" if running else ""
+        tasks = f"; tasks running on: {screen.listed(running)}" if running else ""
         command = f"\n  command {result.failure.command}" if result.failure else ""
         return Interrupted(
             f"{_in_words(result.name, kind)!r} was interrupted{place} after "

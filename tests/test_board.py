@@ -8,8 +8,8 @@ from fakerun import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import tasklog
-from stacknb.board import Board, brief, changes, expected, left, picture
+from stacknb import budget, tasklog
+from stacknb.board import Board, brief, changes, expected, late, left, picture
 from stacknb.journal import Event, RunDir
 
 LABELS = [
@@ -320,6 +320,7 @@ def test_times_of_an_earlier_run_are_expected_again(tmp_path: Path) -> None:
     begun = look(board).phases[1].begun
     assert left(board, begun + 0.5) == pytest.approx(3.5)
     assert left(board, begun + 50) == 2.0
+    assert [late(board, begun + seconds) for seconds in (0.5, 3.0, 50.0)] == [False, False, True]
 
 
 def test_runs_of_another_tree_or_mode_or_that_failed_tell_nothing(tmp_path: Path) -> None:
@@ -380,4 +381,5 @@ def test_a_picture_is_small_whatever_was_printed(run: Run, board: Board) -> None
     assert len(whole["order"]) == 30
     assert sum(whole["counts"].values()) == 500
     assert len(json.dumps(whole, ensure_ascii=False).encode()) < 50_000
-    assert len(json.dumps(brief(whole), ensure_ascii=False).encode()) < 9_000
+    assert budget.stored(brief(whole)) <= budget.PICTURE
+    assert brief(whole)["failure"]["hook"] == "90-z.sh"

@@ -86,6 +86,7 @@ FLOORS = {
         "journal",
         "room",
         "screen",
+        "budget",
         "services",
         "exceptions",
         "names",

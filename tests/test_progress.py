@@ -1,7 +1,7 @@
 import contextlib
 import html
 import io
-import json
+import os
 import re
 import sys
 import time
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 from fakerun import Run
 
-from stacknb import progress, tasklog
-from stacknb.board import Board
+from stacknb import budget, progress, tasklog
+from stacknb.board import Board, brief, picture
 from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
@@ -212,7 +212,7 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
 
 
 def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
-    run: Run, terminal: Screen, clock: Clock, tmp_path: Path
+    run: Run, terminal: Screen, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     earlier = Run(tmp_path, "earlier")
     earlier.begin("unstack")
@@ -232,6 +232,12 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
     assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
     assert "▶ db" not in picture  # it has a line already
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
+    clock.now = 2.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
+    assert re.search(r"late; then about 4 s, as in the run of \d\d \w+ \d\d:\d\d", picture)
 
 
 def test_a_terminal_is_drawn_ten_times_a_second_at_most(
@@ -403,22 +409,41 @@ def test_of_much_output_the_end_is_shown_and_the_log_is_named(watched: Run) -> N
     assert "45 lines before these, all in hooks/source/10-a.sh.log" in text
 
 
-def test_a_summary_stays_small_whatever_was_printed(watched: Run) -> None:
-    run = watched
-    names = [f"{number}-{'a' * 200}.sh" for number in range(10, 90)]
+NASTY = ["a", "漢", "😀", "&", '"', "'", "\\", "\x01", "\x85", "\u2028", "\udcff"]
+
+
+@pytest.mark.parametrize(("allowed", "most"), [(budget.SUMMARY, budget.SUMMARY), (0, budget.AGAIN)])
+@pytest.mark.parametrize("letter", NASTY)
+def test_a_summary_fits_whatever_was_printed_and_however_it_is_called(
+    tmp_path: Path, letter: str, allowed: int, most: int
+) -> None:
+    run = Run(tmp_path / os.fsdecode(os.fsencode(letter) * 40) / "runs")
+    run.folder.parent.mkdir(parents=True)
+    run.begin()
+    wide = os.fsencode(letter) * 2000 + b"\n"
+    long = os.fsdecode(os.fsencode(letter) * 40)
+    names = [f"{number}-{long}.sh" for number in range(10, 40)]
     for phase in ("override_defaults", "source", "stack install"):
         run.begin_phase(phase, *names)
         for name in names:
             bad = name == names[-1] and phase == "stack install"
-            why = {"reason": "<&>" * 5000, "command": "<" * 90_000} if bad else {}
-            status = "failed" if bad else "ok"
-            run.hook(name, b"<&>" * 2000 + b"\n" + b"'" * 5000 + b"\n", status, failure=why)
+            texts = ("reason", "command", "file")
+            why = {**dict.fromkeys(texts, letter * 5000), "line": 7, "status": 3} if bad else {}
+            run.hook(name, wide * 9, "failed" if bad else "ok", failure=why)
         run.end_phase(ok=not bad)
-    for number in range(500):
-        run.task(f"t{number}", b"&" * 10_000, exit_code=number % 2)
+    for number in range(100):
+        run.task(f"t{number}-{long}", wide, exit_code=number % 2)
     for _ in range(20):
-        run.tell("warning", "&" * 10_000)
-    assert len(json.dumps(summary(run))) < 15_000
+        run.tell("warning", letter * 10_000)
+    board = Board(lambda: run.folder)
+    board.update(thoroughly=True)
+    board.top_dir = letter * 4000
+    bundle = page.bundle(board, most=allowed)
+    assert budget.stored(bundle) <= most
+    for text in bundle.values():
+        for word in ("failed in stack install", "39-", "mend it", "50 ok, 50 failed", "logs"):
+            assert word in text
+    assert budget.stored(brief(picture(board, 500))) <= budget.PICTURE
 
 
 def test_a_cell_tells_what_ran_in_it(watched: Run) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fakerun import Run
 from IPython.utils.capture import capture_output
 
+from stacknb import budget
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
 from stacknb.widgets import Panel, actions, openlog
@@ -81,6 +82,25 @@ def test_a_page_that_is_loaded_anew_gets_the_picture_as_it_is_now(run: Run, pane
     run.task("db", b"one\n")
     panel.update()
     assert link.get_state("picture")["picture"]["order"] == ["async/db.log"]
+
+
+def test_what_a_notebook_keeps_of_a_run_is_below_50_kb_with_the_code_of_the_panel(
+    run: Run, panel: Panel
+) -> None:
+    # How full a picture may be is tested with the pictures, and so are the other shares.
+    for number in range(500):
+        run.task(f"{number}-{'&' * 200}", b"&" * 1000 + b"\n")
+    click(panel, "more")
+    panel.update()
+    link = panel._link
+    assert link is not None
+    kept = link.get_state()
+    assert len(panel._whole()["order"]) == 500
+    assert budget.stored(kept["picture"]) <= budget.PICTURE
+    state = budget.stored({**kept, "picture": {}}) + budget.stored(link.layout.get_state())
+    shares = budget.PICTURE + budget.SUMMARY + 2 * budget.ERROR + budget.RESULT
+    outputs = 1_500  # the rest of what nbformat writes of them, and of the cell
+    assert state + shares + outputs < 50_000
 
 
 def test_only_some_of_many_tasks_are_sent_until_more_are_asked_for(

@@ -4,7 +4,7 @@ The same for a run of this process, of another one, and for a run that ended lon
 """
 
 from stacknb.board.board import Board
-from stacknb.board.picture import brief, changes, expected, left, picture
+from stacknb.board.picture import brief, changes, expected, late, left, picture
 from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "brief",
     "changes",
     "expected",
+    "late",
     "left",
     "picture",
 ]

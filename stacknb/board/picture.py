@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacknb import screen
+from stacknb import budget, screen
 from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
 from stacknb.follow import last_line
 
-__all__ = ["brief", "changes", "expected", "left", "picture"]
+__all__ = ["brief", "changes", "expected", "late", "left", "picture"]
 
 Picture = dict[str, Any]
 
 _HOOKS = 40
 _NOTES = 5
-_BRIEF = 3  # tasks, hooks and lines …
-_BRIEF_WIDTH = 60  # … and characters of each, in what a notebook keeps
+_BRIEFER = ((4, 80), (3, 60), (2, 50), (1, 40), (0, 30))  # entries of a list, bytes of a text
+_ASKED = ("log", "order")
+_WIDER = {"tree": 3, "dir": 3, "reason": 3, "place": 3, "command": 3, "path": 3}
+_PHASES = 16
 _TAIL = 8
 _KEYED = ("rows",)  # sections of which single entries are sent
 
@@ -76,22 +78,31 @@ def picture(board: Board, most: int) -> Picture:
     }
 
 
-def brief(whole: Picture) -> Picture:
-    """Return a picture for a notebook: few tasks and hooks, short lines, nothing to be done."""
-    order = whole["order"][:_BRIEF]
-    rows = {
-        key: {**whole["rows"][key], "last": whole["rows"][key]["last"][:_BRIEF_WIDTH]}
-        for key in order
-    }
-    why = whole["failure"]
-    if why is not None:
-        lines = [line[:_BRIEF_WIDTH] for line in why["lines"]]
-        why = {**why, "lines": lines, "command": why["command"][:_BRIEF_WIDTH]}
-        why |= {key: why[key][: 4 * _BRIEF_WIDTH] for key in ("reason", "place")}
-    notes = [note[: 2 * _BRIEF_WIDTH] for note in whole["notes"]]
-    hooks = whole["hooks"][:_BRIEF]
-    kept = {"order": order, "rows": rows, "failure": why, "notes": notes, "hooks": hooks}
-    return {**whole, **kept, "can": []}
+def brief(whole: Picture, most: int = budget.PICTURE) -> Picture:
+    """Return a picture for a notebook, of no more than `most` bytes there; nothing can be done.
+
+    The state of the run, its failure and what is waited for are kept longest.
+    """
+    for entries, width in _BRIEFER:
+        kept = {key: whole[key][:entries] for key in ("order", "hooks", "notes", "waiting")}
+        kept["rows"] = {key: whole["rows"][key] for key in kept["order"]}
+        kept["phases"] = whole["phases"][-_PHASES:]  # there are more where a journal is damaged
+        if (why := whole["failure"]) is not None:
+            kept["failure"] = {**why, "lines": why["lines"][-2 * entries :] if entries else []}
+        made: Picture = _narrow({**whole, **kept, "can": []}, width)
+        if budget.stored(made) <= most:
+            return made
+    return {**made, "failure": None, "tail": None}
+
+
+def _narrow(value: Any, width: int) -> Any:
+    """Cut texts, but not the paths by which a log is asked for."""
+    if isinstance(value, dict):
+        wide = {key: width * _WIDER.get(key, 1) for key in value}
+        return {k: v if k in _ASKED else _narrow(v, wide[k]) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_narrow(entry, width) for entry in value]
+    return budget.cut(value, width, end=value[:1] == "/") if isinstance(value, str) else value
 
 
 def changes(old: Picture, new: Picture) -> Picture:
@@ -131,6 +142,16 @@ def left(board: Board, now: float) -> float | None:
         elif phase.status == "running":
             total += max(0.0, (phase.expected_s or 0.0) - (now - phase.begun))
     return total
+
+
+def late(board: Board, now: float) -> bool:
+    """Whether the phase at work takes longer than in an earlier run, by more than chance."""
+    return any(
+        phase.status == "running"
+        and phase.expected_s is not None
+        and now - phase.begun > 1.1 * phase.expected_s + 1
+        for phase in board.phases
+    )
 
 
 def _ended(board: Board) -> float | None:

@@ -6,29 +6,32 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from stacknb import budget
 from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
 from stacknb.screen import SYMBOLS, clean_line, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
-_BUDGET = 800  # characters of output in one summary, as HTML
+_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of all that may be shown: the first that fits
+_LINES = 1_000  # bytes of hooks' lines, and of a failure's
 _WIDTH = 200
-_LAST = 60  # characters of a task's last line
-_TASKS = 5
+_LAST = 60  # a task's last line
+_NAME = 90
+_PATH = 300
+_TASKS = 6
 _ROWS = 10
 _NOTES = 4
-_NAME = 60
-_COLOURS = {
-    "ok": "var(--jp-success-color1, #2e7d32)",
-    "running": "var(--jp-brand-color1, #1976d2)",
-    "to come": "var(--jp-content-font-color2, #616161)",
-    "waiting": "var(--jp-content-font-color2, #616161)",
-    "skipped": "var(--jp-content-font-color2, #616161)",
+_DIM = "opacity:.7"  # as good as a colour of the theme, and shorter
+_STYLES = {
+    "ok": "color:var(--jp-success-color1, #2e7d32)",
+    "running": "color:var(--jp-brand-color1, #1976d2)",
+    **dict.fromkeys(("to come", "waiting", "skipped"), _DIM),
 }
-_BAD = "var(--jp-error-color1, #c62828)"
-_DIM = "color:var(--jp-content-font-color2, #616161)"
+_BAD = "color:var(--jp-error-color1, #c62828)"
 _BOX = (
     "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 13px);"
     "color:var(--jp-content-font-color1, #212121);line-height:1.4"
@@ -37,12 +40,10 @@ _PRE = (
     "margin:0 0 4px 1.5em;padding:2px 8px;overflow-x:auto;font-size:inherit;line-height:1.3;"
     "background:var(--jp-layout-color2, #f5f5f5);color:inherit"
 )
-# Where the live panel is shown, the summary behind it is not; and the other way round.
+# Where the panel is not shown, the words in its place are not either; see panel.css for the rest.
 _STYLE = (
-    "<style>.jp-OutputArea-child:has(.stacknb-panel:not(.stacknb-moved))"
-    " + .jp-OutputArea-child:has(.stacknb-twin),"
-    ".jp-OutputArea-child:not(:has(.stacknb-panel)):has(+ .jp-OutputArea-child .stacknb-twin)"
-    "{display:none}</style>"
+    "<style>.jp-OutputArea-child:not(:has(.stacknb-panel))"
+    ":has(+ .jp-OutputArea-child .stacknb-twin){display:none}</style>"
 )
 
 
@@ -70,7 +71,7 @@ class Row:
     lines: list[str] = field(default_factory=list)
 
 
-def bundle(board: Board, since: float = 0.0) -> dict[str, str]:
+def bundle(board: Board, since: float = 0.0, most: int = budget.SUMMARY) -> dict[str, str]:
     """Return the summary by MIME type.
 
     Parameters
@@ -78,25 +79,31 @@ def bundle(board: Board, since: float = 0.0) -> dict[str, str]:
     board : Board
     since : float
         Phases that ended before are not told in detail; epoch seconds.
+    most : int
+        Bytes that it may take in a notebook; the shortest takes `budget.AGAIN` at the most.
     """
-    found = rows(board, since)
-    return {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
+    for share in _SHARES:
+        found = rows(board, since, share)
+        made = {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
+        if budget.stored(made) <= most:
+            break
+    return made
 
 
-def rows(board: Board, since: float = 0.0) -> list[Row]:
-    """Return the summary line by line."""
+def rows(board: Board, since: float = 0.0, share: float = 1.0) -> list[Row]:
+    """Return the summary line by line, shortened to a share of its full length."""
     if board.run_dir is None:
         return [Row(0, "no run yet")]
-    found = [Row(0, f"{board.mode} of {board.top_dir}", more=_state(board))]
+    path = round(_PATH * max(share, 0.25))
+    tree = budget.cut(board.top_dir, path, end=True)
+    found = [Row(0, f"{board.mode} of {tree}", more=_state(board))]
     begun = [phase for phase in board.phases if phase.begun and _is_new(phase, since)]
-    allowed = _lines_allowed([hook for phase in begun for hook in phase.hooks])
-    for phase in begun:
-        found += _phase_rows(phase, board, allowed)
-    found += _failure_rows(board)
-    found += _task_rows(board)
-    notes = board.notes[-_NOTES:]
-    found += [Row(1, "note", more=line) for line in _within(notes, _BUDGET, first=True)]
-    return [*found, Row(1, "logs", more=str(board.run_dir))]
+    allowed = _lines_allowed([hook for phase in begun for hook in phase.hooks], board, share)
+    found += _phases(begun, board, allowed, share)
+    found += _failure_rows(board, share)
+    found += _task_rows(board, share)
+    found += _note_rows(board, share)
+    return [*found, Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
 
 
 def _is_new(phase: PhaseState, since: float) -> bool:
@@ -115,33 +122,38 @@ def _state(board: Board) -> str:
     return "ended early" if board.ended else "under way"
 
 
-def _lines_allowed(hooks: list[HookState]) -> dict[Path, list[str]]:
+def _lines_allowed(hooks: list[HookState], board: Board, share: float) -> dict[Path, list[str]]:
     """Share the budget: the hook that runs or failed first, then the newest."""
     begun = [hook for hook in reversed(hooks) if hook.begun]
     begun.sort(key=lambda hook: hook.status == "ok")
     allowed: dict[Path, list[str]] = {}
-    left = _BUDGET
+    left = _LINES * share
     for hook in begun[:200]:
-        if len(allowed) >= _ROWS or left <= 0:
+        if len(allowed) >= _ROWS * share or left <= 0:
             break
         if hook.status in BAD:
             continue  # its lines are in the explanation
-        lines = _within(excerpt(hook.log, 5, _WIDTH - 60), left)
+        lines = [line.replace(f"{board.run_dir}/", "") for line in excerpt(hook.log, 5, _WIDTH)]
+        lines = budget.within([budget.cut(line, _WIDTH) for line in lines], round(left))
         if lines:
-            left -= sum(len(escape(line)) for line in lines)
+            left -= sum(map(budget.cost, lines))
             allowed[hook.log] = lines
     return allowed
 
 
-def _within(lines: list[str], budget: int, first: bool = False) -> list[str]:
-    """Return the last lines (or the first) that fit; each is cut to a width."""
-    kept = [clean_line(line, _WIDTH) for line in lines]
-    while kept and sum(len(escape(line)) for line in kept) > budget:
-        kept = kept[:-1] if first else kept[1:]
-    return kept
+def _phases(
+    begun: list[PhaseState], board: Board, allowed: dict[Path, list[str]], share: float
+) -> Iterator[Row]:
+    shown = begun if share else begun[-1:]
+    if len(shown) < len(begun):
+        yield Row(1, f"{len(begun) - len(shown)} phases before")
+    for phase in shown:
+        yield from _phase_rows(phase, board, allowed, share)
 
 
-def _phase_rows(phase: PhaseState, board: Board, allowed: dict[Path, list[str]]) -> Iterator[Row]:
+def _phase_rows(
+    phase: PhaseState, board: Board, allowed: dict[Path, list[str]], share: float
+) -> Iterator[Row]:
     begun = [hook for hook in phase.hooks if hook.begun]
     expected = len(phase.hooks)
     count = f"{len(begun)} of {expected} hooks" if expected else "no hooks"
@@ -149,46 +161,63 @@ def _phase_rows(phase: PhaseState, board: Board, allowed: dict[Path, list[str]])
         count = f"{expected} hook{'s' * (expected != 1)}"
     told = [h for h in begun if h.log in allowed or (h.status != "ok" and h is not board.failed)]
     yield Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
-    for hook in told[-_ROWS:]:
-        lines = [line.replace(f"{board.run_dir}/", "") for line in allowed.get(hook.log, [])]
+    for hook in _last(told, _ROWS * share):
         took = _spent(hook.duration_s, hook.begun)
-        yield Row(2, hook.name[:_NAME], hook.status, took, lines=lines)
+        yield Row(2, _name(hook.name), hook.status, took, lines=allowed.get(hook.log, []))
 
 
-def _failure_rows(board: Board) -> Iterator[Row]:
+def _failure_rows(board: Board, share: float) -> Iterator[Row]:
     why = picture(board, 0)["failure"]
     if why is None:
         return
-    facts = [("at", why["place"]), ("command", why["command"]), ("status", why["code"])]
-    lines = _within([f"{key:<8}{value}" for key, value in facts if value], _BUDGET, first=True)
-    last = _within([f"  | {line}" for line in why["lines"]], _BUDGET // 2)
-    lines += ["last lines", *last] if last else []
-    lines.append(f"log     {why['log']}")
-    again = f"mend it and run {board.next_phase!r} again" if board.next_phase else ""
-    lines += [f"next    {again}"] if again else []
-    name = clean_line(str(why["hook"]), _NAME)
-    reason = clean_line(why["reason"], _WIDTH).removeprefix(f"{why['status']} ")
-    yield Row(1, name, why["status"], more=reason, lines=lines)
+    room = round(_LINES * share)
+    place = budget.cut(why["place"], max(100, room // 3), end=True)
+    lines = [f"at      {place}"] if place else []
+    if share:
+        command = budget.cut(why["command"], room // 3)
+        lines += [f"{key:<8}{v}" for key, v in (("command", command), ("status", why["code"])) if v]
+        last = [f"  | {budget.cut(line, _WIDTH)}" for line in why["lines"]]
+        last = budget.within(last, room // 2)
+        lines += ["last lines", *last] if last else []
+    lines.append(f"log     {budget.cut(why['log'], 100, end=True)}")
+    if board.next_phase:
+        lines.append(f"next    mend it and run {board.next_phase!r} again")
+    reason = why["reason"].removeprefix(f"{why['status']} ")
+    reason = budget.cut(clean_line(reason), max(100, round(_WIDTH * share)))
+    yield Row(1, _name(str(why["hook"])), why["status"], more=reason, lines=lines)
 
 
-def _task_rows(board: Board) -> Iterator[Row]:
-    tasks = board.tasks.shown(_TASKS)
-    if not tasks:
+def _task_rows(board: Board, share: float) -> Iterator[Row]:
+    if not len(board.tasks):
         return
+    tasks = board.tasks.shown(round(_TASKS * share))
     counts = ", ".join(f"{count} {status}" for status, count in board.tasks.counts().items())
     yield Row(1, "tasks", more=counts)
     yield from (_task_row(task) for task in tasks)
-    if len(board.tasks) > len(tasks):
+    if len(board.tasks) > len(tasks) > 0:
         yield Row(2, f"and {len(board.tasks) - len(tasks)} more")
 
 
 def _task_row(task: TaskState) -> Row:
-    more = task.last[:_LAST]
+    more = budget.cut(task.last, _LAST)
     if not task.live:
         more = "" if task.collected else "not waited for yet"
         if task.status != "ok":
-            more = f"{more}, {task.key}".removeprefix(", ")
-    return Row(2, task.name[:_NAME], task.status, _spent(task.duration_s, task.started), more)
+            more = f"{more}, {budget.cut(task.key, _NAME, end=True)}".removeprefix(", ")
+    return Row(2, _name(task.name), task.status, _spent(task.duration_s, task.started), more)
+
+
+def _note_rows(board: Board, share: float) -> Iterator[Row]:
+    for note in _last(board.notes, _NOTES * share):
+        yield Row(1, "note", more=budget.cut(clean_line(note), _WIDTH))
+
+
+def _last(found: list[Any], most: float) -> list[Any]:
+    return found[-round(most) :] if round(most) else []
+
+
+def _name(name: str) -> str:
+    return budget.cut(clean_line(name), _NAME)
 
 
 def _spent(duration_s: float | None, begun: float) -> str:
@@ -233,10 +262,11 @@ def _html(found: list[Row], steps: list[PhaseState]) -> str:
         if row.lines:
             parts.append(f'<pre style="{_PRE}">{escape(chr(10).join(row.lines))}</pre>')
         if row.level == 0:
-            marks = (_coloured(phase.status, _step(phase)) for phase in steps)
-            parts.append(f"<div>{' &nbsp; '.join(marks)}</div>")
+            alike = groupby(steps, key=lambda phase: phase.status)
+            marks = (_coloured(status, "  ".join(map(_step, group))) for status, group in alike)
+            parts.append(f"<div>{'  '.join(marks)}</div>")
     return "".join([*parts, "</div>"])
 
 
 def _coloured(status: str, text: str) -> str:
-    return f'<span style="color:{_COLOURS.get(status, _BAD)}">{escape(text)}</span>'
+    return f'<span style="{_STYLES.get(status, _BAD)}">{escape(text)}</span>'

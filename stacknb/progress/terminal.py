@@ -17,7 +17,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from stacknb.board import PhaseState, TaskState, Waiting, expected, left
+from stacknb.board import PhaseState, TaskState, Waiting, expected, late, left
 from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
@@ -144,8 +144,9 @@ class Terminal:
         done = round(part * room)
         text = Text("━" * done, "green").append("━" * (room - done), "dim")
         words = f"{rest:.0f} s" if rest < 60 else seconds(rest)
-        about = f"  {part:4.0%}, about {words} left, as in the run of "
-        yield _cut(text.append(about + board.earlier.when, "dim"))
+        about = f"late; then about {words}" if late(board, now) else f"about {words} left"
+        about += f", as in the run of {board.earlier.when}"
+        yield _cut(text.append(f"  {part:4.0%}, {about}", "dim"))
 
     def _paint(self, status: str, text: str) -> str:
         if self._console.no_color or self._console.color_system is None:

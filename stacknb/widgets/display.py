@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+from stacknb import budget
+from stacknb.board import Board
 from stacknb.exceptions import BadInput
+from stacknb.progress import page
 
-__all__ = ["Summary", "show_widget"]
+__all__ = ["Summaries", "show_widget"]
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -39,37 +44,59 @@ def show_widget(widget: Any, title: str, dock: bool) -> None:
         display(bundle, raw=True)  # type: ignore[no-untyped-call] # IPython's
 
 
-class Summary:
-    """The summary in one cell.
+class Summaries:
+    """What a panel leaves in cells: the summary of the newest is kept up to date."""
 
-    Parameters
-    ----------
-    since : float
-        When the cell began: what ended before is not told in detail; epoch seconds.
+    def __init__(self) -> None:
+        self._newest: _Summary | None = None
+        self._used: Counter[Path | None] = Counter()  # bytes, of each run
 
-    """
+    def begin(self, board: Board, since: float) -> None:
+        """Show one in this cell.
 
+        Parameters
+        ----------
+        board : Board
+        since : float
+            When the cell began: what ended before is not told in detail; epoch seconds.
+        """
+        self._newest = _Summary(since)
+        self.draw(board)
+
+    def draw(self, board: Board, pause_s: float = 0.0) -> bool:
+        """Bring the newest up to date, unless it was drawn less than `pause_s` ago."""
+        newest = self._newest
+        if newest is None or time.monotonic() - newest.drawn <= pause_s:
+            return False
+        most = budget.SUMMARY - self._used[board.run_dir]  # or the shortest there is
+        newest.draw(page.bundle(board, newest.since, most))
+        return True
+
+    def leave(self, board: Board) -> None:
+        """Leave the newest as it is."""
+        self.draw(board)
+        if self._newest is not None:
+            self._used[board.run_dir] += budget.stored(self._newest.bundle)
+        self._newest = None
+
+
+class _Summary:
     def __init__(self, since: float) -> None:
         self.since = since
-        self._drawn = float("-inf")
+        self.drawn = float("-inf")
+        self.bundle: dict[str, str] = {}
         self._name = uuid.uuid4().hex
-        self._bundle: dict[str, str] = {}
-
-    @property
-    def age_s(self) -> float:
-        """How long ago it was drawn, seconds."""
-        return time.monotonic() - self._drawn
 
     def draw(self, bundle: dict[str, str]) -> None:
         """Show it, or change what is shown."""
         from IPython.display import publish_display_data
 
-        self._drawn = time.monotonic()
-        if bundle == self._bundle:
+        self.drawn = time.monotonic()
+        if bundle == self.bundle:
             return
         options: dict[str, Any] = {
             "transient": {"display_id": self._name},
-            "update": bool(self._bundle),
+            "update": bool(self.bundle),
         }
         publish_display_data(bundle, **options)  # type: ignore[no-untyped-call] # IPython's
-        self._bundle = bundle
+        self.bundle = bundle

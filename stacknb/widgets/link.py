@@ -25,10 +25,14 @@ _links: weakref.WeakValueDictionary[str, Link] = weakref.WeakValueDictionary()
 
 
 def _source(name: str) -> str:
-    # It is stored in notebooks, so indentation is left out, and the spaces that CSS does not need.
-    lines = (_HERE / name).read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line.strip() for line in lines if not line.lstrip().startswith("//"))
-    return re.sub(r"\s*([{};,])\s*", r"\1", text) if name.endswith(".css") else text
+    # It is stored in notebooks: comments are left out, and the spaces that nothing needs. That no
+    # text in panel.js looks like an operator, and no line lacks its semicolon, is up to its writer.
+    text = (_HERE / name).read_text(encoding="utf-8")
+    if name.endswith(".css"):
+        text = re.sub(r"/\*.*?\*/", "", text)
+        return re.sub(r"\s*([{};,>])\s*|(:) (?!\")", r"\1\2", text).strip()
+    text = re.sub(r"^\s*//.*\n|(?<=[;{]) //.*$|^\s+", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=[;{,(])\n| (=>|===|&&|\|\||\?\?|=) ", lambda found: found[1] or "", text)
 
 
 class Link(anywidget.AnyWidget):
@@ -38,8 +42,9 @@ class Link(anywidget.AnyWidget):
     ----------
     panel : str
         Identifies the panel in this kernel.
-    full : callable
-        Returns the whole picture as it is now; asked for by a page that is loaded anew.
+    kept : callable
+        Returns the picture as it is now, as brief as a notebook keeps it. A page that is loaded
+        anew begins with it, and asks for the whole.
     take : callable
         Is given what a click asks for, in whichever thread it arrives.
     """
@@ -50,9 +55,9 @@ class Link(anywidget.AnyWidget):
     picture = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, panel: str, full: Callable[[], dict[str, Any]], take: Callable[[dict[str, Any]], None]
+        self, panel: str, kept: Callable[[], dict[str, Any]], take: Callable[[dict[str, Any]], None]
     ) -> None:
-        self._full = full
+        self._kept = kept
         self._take = take
         super().__init__(panel=panel)
         self.on_msg(lambda _widget, content, _buffers: self.receive(content))
@@ -63,7 +68,7 @@ class Link(anywidget.AnyWidget):
         """Return the state for a page: the picture as it is now, not as it was at first."""
         state: dict[str, Any] = super().get_state(*args, **options)
         if "picture" in state:
-            state["picture"] = self._full()
+            state["picture"] = self._kept()
         return state
 
     def close(self) -> None:

@@ -14,6 +14,8 @@ const BUTTONS = [
   ["rest", "▶▶ Run the rest", "Run every phase that is left"],
 ];
 const LINES = 2000; // of an open log
+// What can be scrolled with the arrow keys, which the notebook would take for its own.
+const READ = { tabindex: "0", "data-lm-suppress-shortcuts": "true" };
 const PATIENCE_MS = 500;
 
 function h(tag, attributes = {}, ...children) {
@@ -111,7 +113,7 @@ function render({ model, el }) {
     h("button", { type: "button", title, onclick, ...more }, text);
   const logButton = (name) => h("button", {
     type: "button", class: "snb-name", title: `Open the log of ${name}`,
-    onclick: (event) => openLog(event.currentTarget.dataset.log, name),
+    onclick: (event) => openLog(event.currentTarget.dataset.log, event.currentTarget.textContent),
   }, name);
 
   el.classList.add("stacknb-panel");
@@ -178,7 +180,13 @@ function render({ model, el }) {
       if (item.hidden === can) item.disabled = false;
       item.hidden = !can;
     }
-    const text = `${run.mode} ${word}${run.where ? `, ${run.where}` : ""}`;
+  }
+
+  function announce() {
+    const run = S.run;
+    const waits = S.waiting.map((wait) => `, waiting for ${wait.name}`).join("");
+    const why = S.failure ? `, ${S.failure.hook} ${S.failure.reason}` : "";
+    const text = `${run.mode} ${WORDS[run.state] ?? run.state}${run.where ? `, ${run.where}` : ""}${waits}${why}`;
     if (told !== text) put(part.live, (told = text));
   }
 
@@ -202,7 +210,9 @@ function render({ model, el }) {
     part.bar.firstChild.style.width = `${percent}%`;
     let text = took ? seconds(took, run.state === "running") : "";
     if (known && run.state === "running") {
-      text += ` · about ${seconds(left, true)} left`;
+      const late = phases.some((phase) => phase.status === "running" && spent(phase) > 1.1 * phase.expected + 1);
+      const rest = seconds(left, true);
+      text += late ? ` · this phase is late; then about ${rest}` : ` · about ${rest} left`;
       text += `, as in the run of ${S.basis}`;
     }
     put(part.clock, text);
@@ -254,6 +264,7 @@ function render({ model, el }) {
         const wait = S.waiting.find((entry) => entry.log === key);
         const [, , name, clocked, last] = item.children;
         name.dataset.log = wait.log;
+        put(name, wait.name); // which was cut, if it is from the picture that a notebook keeps
         const before = wait.before != null ? ` and took ${seconds(wait.before)} last time` : "";
         const who = wait.hook ? `, by ${wait.hook}` : "";
         put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it has run for ${seconds(now() - wait.begun, true)}${before}`);
@@ -271,12 +282,12 @@ function render({ model, el }) {
     const open = button("Open the log", why.path, () => openLog(why.log, why.hook));
     const next = S.can.includes("retry")
       ? "Mend it and retry the phase; the variables are as the hook left them: %stack vars."
-      : "";
+      : S.can.length ? "" : `%stack resume ${S.run.dir} opens the run, to go on where it ended.`;
     part.failure.replaceChildren(
       h("div", { class: "snb-why" }, h("span", { class: "snb-mark" }, SYMBOLS[why.status] ?? "✗"),
         h("b", {}, why.hook), ` ${why.reason}`),
       h("dl", {}, ...facts),
-      ...(why.lines.length ? [h("pre", { tabindex: "0", "aria-label": "Last lines" }, why.lines.join("\n"))] : []),
+      ...(why.lines.length ? [h("pre", { ...READ, "aria-label": "Last lines" }, why.lines.join("\n"))] : []),
       h("div", { class: "snb-next" }, ...(why.log ? [open] : []), h("span", {}, next)));
   }
 
@@ -297,6 +308,7 @@ function render({ model, el }) {
         attribute(item, "data-status", row.status);
         put(state, `${SYMBOLS[row.status] ?? "·"} ${WORDS[row.status] ?? row.status}${idle}`);
         name.firstChild.dataset.log = key;
+        put(name.firstChild, row.name);
         put(clocked, time(row) + (row.before != null ? ` of ~${seconds(row.before, row.before >= 10)}` : ""));
         put(phase, short(row.phase));
         put(last, row.last);
@@ -321,8 +333,9 @@ function render({ model, el }) {
   function openLog(key, name) {
     if (!key) return;
     if (log?.key === key) return log.search.focus();
-    log = { key, name, lines: [], partial: "", path: "", follow: true };
-    log.pre = h("pre", { tabindex: "0", "aria-label": `Log of ${name}` });
+    const opener = document.activeElement;
+    log = { key, name, opener, lines: [], partial: "", path: "", follow: true };
+    log.pre = h("pre", { ...READ, "aria-label": `Log of ${name}` });
     log.pre.addEventListener("scroll", () => {
       if (log) log.follow = log.pre.scrollTop + log.pre.clientHeight >= log.pre.scrollHeight - 20;
     });
@@ -348,9 +361,11 @@ function render({ model, el }) {
 
   function closeLog() {
     if (!log) return;
+    const opener = log.opener;
     log = null;
     part.log.hidden = true;
     part.log.replaceChildren();
+    if (el.contains(opener)) opener.focus({ preventScroll: true });
     send("shut");
   }
 
@@ -403,7 +418,7 @@ function render({ model, el }) {
     const what = new Set(keys.map((key) => sections[key]).filter(Boolean));
     if (keys.includes("waiting")) what.add(hooks);
     if (keys.includes("can")) what.add(tasks).add(failure);
-    what.add(clock).forEach((section) => section());
+    what.add(clock).add(announce).forEach((section) => section());
   }
   function full(picture) {
     S = { ...picture }; // other views of the panel are given the same

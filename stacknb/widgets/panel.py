@@ -15,9 +15,8 @@ from stacknb import journal
 from stacknb.board import Board, brief, changes, picture
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput, StacknbError
-from stacknb.progress import page
 from stacknb.widgets import actions
-from stacknb.widgets.display import Summary, show_widget
+from stacknb.widgets.display import Summaries, show_widget
 from stacknb.widgets.link import Link
 from stacknb.widgets.openlog import OpenLog, log_of, search
 
@@ -60,15 +59,15 @@ class Panel:
         self._shown: dict[str, Any] = {}
         self._count = 0
         self._whole_at = 0.0
-        self._summary: Summary | None = None
-        self._stale = self._brief = False
+        self._summaries = Summaries()
+        self._stale = False
         self._log: OpenLog | None = None
         self._done: deque[str] = deque(maxlen=500)
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._helpers: list[threading.Thread] = []
         self._look()
-        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._whole, self._take)
+        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._kept, self._take)
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -100,8 +99,7 @@ class Panel:
             show_widget(self._link, f"stacknb: {Path(self._board.top_dir).name}", dock)
             if not dock:
                 self.leave()
-                self._summary = Summary(since)
-                self._summarise()
+                self._summaries.begin(self._board, since)
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="stacknb-panel", daemon=True)
             self._thread.start()
@@ -114,8 +112,7 @@ class Panel:
         >>> panel.leave()
         """
         with self._lock:
-            self._summarise()
-            self._summary = None
+            self._summaries.leave(self._board)
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -130,12 +127,10 @@ class Panel:
         with self._lock:
             self._board.update(thoroughly=True)
             self.update()
-            self._summarise()
+            self._summaries.draw(self._board)
             if self._link is not None:
                 # What an executed notebook keeps; a page that is open gets all of it right after.
-                self._brief = True
                 self._link.send_state("picture")
-                self._brief = False
                 self._send({"kind": "full", "picture": self._whole()})
 
     def wake(self) -> None:
@@ -160,7 +155,7 @@ class Panel:
             if self.closed:
                 return
             self.closed = True
-            self._summarise()
+            self._summaries.draw(self._board)
         self._wake.set()
         for thread in [self._thread, *self._helpers]:
             if thread is not None and thread is not threading.current_thread():
@@ -190,8 +185,8 @@ class Panel:
             if changed:
                 self._send_changes(changed)
                 self._stale = True
-            if self._stale and self._summary is not None and self._summary.age_s > _SUMMARY_S:
-                self._summarise()
+            if self._stale and self._summaries.draw(self._board, _SUMMARY_S):
+                self._stale = False
             if self._log is not None and (news := self._log.news()) is not None:
                 self._send(news)
 
@@ -213,17 +208,14 @@ class Panel:
 
     def _whole(self) -> dict[str, Any]:
         with self._lock:
-            shown = brief(self._shown) if self._brief else self._shown
-            return {**shown, "n": self._count, "now": time.time(), "closed": self.closed}
+            return {**self._shown, "n": self._count, "now": time.time(), "closed": self.closed}
+
+    def _kept(self) -> dict[str, Any]:
+        return brief(self._whole())
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._link is not None:
             self._link.send(message)
-
-    def _summarise(self) -> None:
-        self._stale = False
-        if self._summary is not None:
-            self._summary.draw(page.bundle(self._board, self._summary.since))
 
     def _watch(self) -> None:
         while not self.closed:
