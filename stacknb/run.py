@@ -103,6 +103,7 @@ class Run:
         self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
         if resumed:
             self.result.phases = folder.phases_done()
+            self.failed = self.next_phase  # it may have begun
             self.shell.restore()
         else:
             self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
@@ -179,6 +180,7 @@ class Run:
                 raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")
         if phase == self.failed or phase.label in self.result.phases:
             self._forget_tasks_of(phase)
+            self.tasks.reopen(phase.label)
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
         turn = self._turn_of = _PhaseTurn(phase, time.time(), hooks)
