@@ -1,4 +1,4 @@
-"""Plugins, local.conf and what kind of tree ``top_dir`` is; only looks at files.
+"""Plugins, and what kind of tree ``top_dir`` is; only looks at files.
 
 A plugin is a folder with ``devstack/`` that holds any of ``override-defaults``, ``settings`` and
 ``plugin.sh``.
@@ -19,14 +19,11 @@ __all__ = [
     "Plugin",
     "check_tree",
     "is_devstack",
-    "localrc_of",
     "misordered",
     "parse_plugins",
-    "read_settings",
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
-_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*$")
 
 
 @dataclass(frozen=True)
@@ -105,48 +102,6 @@ def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:
                 f"move {required!r} before {name!r}"
             )
     return sentences
-
-
-def localrc_of(local_conf: str) -> tuple[str, list[str]]:
-    """Return the ``[[local|localrc]]`` part of a local.conf, and the headings of its other parts.
-
-    A file without any heading is a localrc as a whole.
-    """
-    parts: list[tuple[str, list[str]]] = [("", [])]
-    for line in local_conf.splitlines():
-        if heading := _META.match(line):
-            parts.append((f"{heading[1].strip()}|{heading[2].strip()}", []))
-        else:
-            parts[-1][1].append(line)
-    if len(parts) == 1:
-        return local_conf, []
-    own = [line for name, lines in parts if name == "local|localrc" for line in lines]
-    return "\n".join(own) + "\n", [name for name, _ in parts[1:] if name != "local|localrc"]
-
-
-def read_settings(
-    localrc: str | os.PathLike[str] | None, local_conf: str | os.PathLike[str] | None
-) -> str:
-    """Return the bash of a localrc, of a local.conf, or of both.
-
-    Raises
-    ------
-    BadInput
-        If a file cannot be read, or local.conf has no ``[[local|localrc]]`` part.
-    """
-    text = ""
-    if local_conf is not None:
-        text, _ = localrc_of(_read(local_conf))
-        if not text.strip():
-            raise BadInput(f"{os.fspath(local_conf)!r} has no [[local|localrc]] part; add one")
-    return text + (_read(localrc) if localrc is not None else "")
-
-
-def _read(path: str | os.PathLike[str]) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise BadInput(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from error
 
 
 def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Path:

@@ -51,6 +51,7 @@ FLOORS = {
         "status",
         "lifecycle",
         "plugins",
+        "settings",
         "tasks",
         "results",
         "changes",

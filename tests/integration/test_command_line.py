@@ -143,7 +143,8 @@ def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
 # A task that crosses phases; a later hook fails until it is mended.
 CROSSING = """
 case "$1 ${2-}" in
-  "override_defaults ") f() { until [[ -e go ]]; do sleep 0.01; done; : >made; }; async_run make f ;;
+  "override_defaults ") f() { until [[ -e go ]]; do sleep 0.01; done; : >made; }
+    async_run make f ;;
   "source ") [[ -e mended ]] || { async_run own sleep 1000; false; } ;;
   "stack install") async_wait make ;;
 esac

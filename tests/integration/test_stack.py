@@ -275,8 +275,33 @@ def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -
         tree.stack(localrc=tmp_path / "rc").run()
 
     assert caught.value.failure.what == "localrc"
-    assert caught.value.failure.line == 2
+    assert caught.value.failure.place == f"{tmp_path}/rc:2"
     assert trace() == []
+
+
+@pytest.mark.parametrize("kind", ["localrc", "local_conf"])
+@pytest.mark.parametrize("how", ["again", "resumed"])
+def test_settings_that_failed_can_be_mended_where_the_user_wrote_them(
+    tree, tmp_path: Path, kind: str, how: str
+) -> None:
+    rc = tmp_path / "my settings"
+    text = "[[extra|x]]\n[[local|localrc]]\nA=1\n" if kind == "local_conf" else "#\n#\nA=1\n"
+    rc.write_text(f"{text}false\n")
+    tree.hook("10-a.sh", "echo $A $B")
+    stack = tree.stack(**{kind: rc})
+    with pytest.raises(HookFailed) as caught:
+        stack.run()
+    assert caught.value.failure.place == f"{rc}:4"
+    assert f"at      {rc}:4\n" in str(caught.value)
+    rc.write_text(f"{text}B=mended\n")
+    run_dir = stack.run_dir
+    if how == "resumed":
+        stack.close()
+        stack = Stack.resume(run_dir)
+    assert stack.run().complete
+    stack.close()
+    text = (run_dir / "hooks/override_defaults/10-a.sh.log").read_text()
+    assert "\n1 mended\n" in text
 
 
 @pytest.mark.parametrize(
