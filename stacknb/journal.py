@@ -19,6 +19,7 @@ from typing import Any
 
 from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
+from stacknb.lock import Lock
 
 __all__ = ["Event", "RunDir", "find"]
 
@@ -67,6 +68,7 @@ class RunDir:
         self._out = -1
         self._lacking = False
         self._torn = False
+        self._lock = Lock(path)
 
     @classmethod
     def create(
@@ -107,6 +109,7 @@ class RunDir:
                 (where / folder).mkdir(exist_ok=True)
             (where / "state").chmod(0o700)
             new = cls(where, run)
+            new.take()
             document = {"run": run, "mode": mode, "start": clock(), **facts}
             (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -135,6 +138,16 @@ class RunDir:
             return cls(where, str(facts["run"]))
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{str(where / 'run.json')!r} is damaged: it names no run") from error
+
+    def take(self) -> None:
+        """Keep other processes from working on the run, until `close`.
+
+        Raises
+        ------
+        BadInput
+            If one does; names it.
+        """
+        self._lock.take()
 
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
@@ -213,7 +226,8 @@ class RunDir:
         return room.lack(self.path)
 
     def close(self) -> None:
-        """Let go of the journal; a later event opens it again."""
+        """Let go of the run and its journal; a later event opens that again."""
+        self._lock.release()
         if self._out >= 0:
             os.close(self._out)
             self._out = -1

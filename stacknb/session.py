@@ -74,7 +74,7 @@ class Session:
         Raises
         ------
         BadInput
-            If there is no such run, or it left no snapshot.
+            If there is no such run, it left no snapshot, or another process works on it.
 
         Examples
         --------
@@ -86,16 +86,22 @@ class Session:
         'source'
         """
         folder = RunDir.open(run_dir)
-        facts = folder.facts()
-        stack = cls(
-            facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
-            jobs=facts["jobs"],
-        )  # fmt: skip
-        if Vault(folder.path / "state").newest is None:
-            raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
-        stack._settings = Settings.of_run(folder.path, facts)
-        stack.cells = Path(facts.get("cells") or stack.cells)
-        stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+        folder.take()
+        try:
+            facts = folder.facts()
+            stack = cls(
+                facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
+                jobs=facts["jobs"],
+            )  # fmt: skip
+            if Vault(folder.path / "state").newest is None:
+                lacking = f"run {str(folder.path)!r} left no snapshot to resume from"
+                raise BadInput(f"{lacking}; stack anew")
+            stack._settings = Settings.of_run(folder.path, facts)
+            stack.cells = Path(facts.get("cells") or stack.cells)
+            stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+        except BaseException:
+            folder.close()
+            raise
         return stack
 
     @property

@@ -85,6 +85,7 @@ FLOORS = {
         "masking",
         "syntax",
         "journal",
+        "lock",
         "room",
         "screen",
         "services",

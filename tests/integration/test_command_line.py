@@ -255,6 +255,26 @@ def test_a_run_that_another_tree_began_is_not_resumed(tree: Any, tmp_path: Path)
     assert (done.returncode, "is one of unstack" in done.stderr) == (2, True)
 
 
+def test_a_run_that_goes_on_is_not_resumed_by_another_process(
+    stuck: subprocess.Popen[str], tree: Any
+) -> None:
+    held = f"going on in process {stuck.pid}: wait for it"
+    done = call("stack", tree.path, "--resume")
+    assert (done.returncode, held in done.stderr) == (2, True), done.stderr
+    holders = [
+        pid
+        for pid in children_of_run()
+        if any(str(fd.readlink()).endswith("/lock") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    ]
+    assert holders == [stuck.pid]
+    stuck.kill()  # its children end by themselves, in a moment
+    stuck.communicate()
+    tree.hook("10-a.sh", ":")
+    done = call("stack", tree.path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert call("unstack", tree.path).returncode == 0
+
+
 def test_a_run_that_is_complete_has_nothing_to_resume(tree: Any) -> None:
     tree.hook("10-a.sh", 'echo "$*" >>calls\n')
     assert call("stack", tree.path).returncode == 0
