@@ -233,6 +233,7 @@ class Session:
 
         `before` is the directory of the run that has to go before it.
         """
+        lifecycle.phases_of(mode)  # refuses what is no mode, before anything is given up
         with self._lock:
             run = self._run
             if run is not None and run.mode == mode and not (anew and run.next_phase is None):

@@ -117,6 +117,27 @@ def test_a_phase_out_of_order_is_refused_and_nothing_runs(
     assert len(trace()) == len(done)
 
 
+@pytest.mark.parametrize(
+    "call", [Stack.run, Stack.step, lambda s, mode: s.run_phase(LABELS[0], mode)]
+)
+def test_a_mode_that_there_is_not_is_refused_and_the_session_goes_on(tree, call) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+    stack.run_phase(LABELS[0])
+    run_dir = stack.run_dir
+    stack.evaluate("X=1")
+    task = stack.async_run("bg", "sleep", "100")
+    with pytest.raises(BadInput, match="unknown mode 'stak'; there are stack, unstack, clean"):
+        call(stack, "stak")
+
+    assert task.running
+    assert stack.evaluate("echo $X").stdout == "1\n"
+    assert stack.run_dir == run_dir
+    assert [path.name for path in run_dir.parent.iterdir() if not path.is_symlink()] == [
+        run_dir.name
+    ]
+
+
 def test_the_last_phase_may_be_run_again(tree) -> None:
     tree.hook("10-a.sh", TRACE)
     stack = tree.stack()
