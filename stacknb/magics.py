@@ -18,6 +18,7 @@ from stacknb.arguments import Command, given, help_text
 from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
+from stacknb.names import check_name
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult
@@ -90,6 +91,7 @@ class StackMagics(Magics):
         if cell is not None:
             if o.command:
                 raise BadInput(f"{o.command[0]!r} is too much: task {o.name!r} runs the cell")
+            check_name(o.name)  # a file is called after it
             o.command = ["source", str(_write_cell(current(), o.name, cell))]
         return self._run(command, o)  # type: ignore[no-any-return]
 
