@@ -85,6 +85,7 @@ FLOORS = {
         "masking",
         "syntax",
         "journal",
+        "linefile",
         "lock",
         "room",
         "screen",
