@@ -52,7 +52,7 @@ def run(argv: list[str], signals: Signals) -> int:
         signals.hold()
         stack = commands.open_tree(o)
     except StacknbError as error:
-        if o.json:
+        if getattr(o, "json", False):
             printing.document({"error": str(error)})
         raise
     return _on_stack(stack, o, signals)
@@ -90,7 +90,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     if said:
         complain(said, code)
     try:
-        if value is not None or o.json:
+        if value is not None or getattr(o, "json", False):
             printing.show(result if value is None else value, o, run_dir, said if code else None)
     except BrokenPipeError:
         silence(sys.stdout)

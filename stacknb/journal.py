@@ -21,6 +21,7 @@ from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.linefile import LineFile
 from stacknb.lock import Lock
+from stacknb.places import absolute
 
 __all__ = ["Event", "RunDir", "find"]
 
@@ -92,7 +93,7 @@ class RunDir:
         if path is not None and not os.fspath(path):
             raise BadInput("run directory '' has no name; choose another with --run-dir")
         where = Path(path) if path is not None else Path(".stacknb") / "runs" / f"{stamp}-{mode}"
-        where = Path(os.path.abspath(where))
+        where = absolute(where)
         if "\n" in str(where):
             raise BadInput(
                 f"run directory {str(where)!r} has a line break in its name; choose another"

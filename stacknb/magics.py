@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.names import check_name
+from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult
@@ -238,7 +238,7 @@ def _wake_panel(stack: Stack | None) -> None:
 
 
 def _absolute(folder: str) -> Path:
-    return Path(os.path.abspath(Path(folder).expanduser()))
+    return absolute(Path(folder).expanduser())
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:

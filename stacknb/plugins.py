@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
+from stacknb.places import absolute
 
 __all__ = [
     "FILES",
@@ -57,7 +58,7 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
             raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
-        plugins.append(Plugin(name, check_folder(name, Path(folder).expanduser().absolute())))
+        plugins.append(Plugin(name, check_folder(name, absolute(Path(folder).expanduser()))))
     return plugins
 
 
@@ -112,7 +113,7 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
     BadInput
         If there is no such folder, or neither hooks in it nor a plugin.
     """
-    path = Path(os.path.abspath(Path(top_dir).expanduser()))
+    path = absolute(Path(top_dir).expanduser())
     if not path.is_dir():
         what = "it is a file" if path.exists() else "there is no such folder"
         raise BadInput(

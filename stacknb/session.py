@@ -258,6 +258,14 @@ class Session:
             self._run_dir = None
             return self._run
 
+    @property
+    def _enabled(self) -> list[Plugin]:
+        return self._run.plugins if self._run is not None else self.plugins
+
+    def _finish_if_done(self, run: Run) -> None:
+        if run.next_phase is None and not run.result.complete:
+            run.finish()
+
     def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
         return Run(
             mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,

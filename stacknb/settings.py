@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from stacknb import cells
 from stacknb.exceptions import BadInput
+from stacknb.places import absolute
 
 __all__ = ["Settings", "localrc_of"]
 
@@ -108,7 +109,7 @@ def localrc_of(local_conf: str) -> tuple[str, list[str]]:
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> Path | None:
-    return Path(os.path.abspath(path)) if path is not None else None
+    return absolute(path) if path is not None else None
 
 
 def _part(path: str | os.PathLike[str]) -> str:

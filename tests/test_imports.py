@@ -92,6 +92,7 @@ FLOORS = {
         "services",
         "exceptions",
         "names",
+        "places",
     ],
 }
 
