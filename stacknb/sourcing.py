@@ -98,6 +98,9 @@ class Sourcing:
             failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
         if tracer is not None:
             tracer.end()
+        if trouble := self._shell.lacked_scratch():
+            self._emit("warning", f"{trouble} ({_in_words(hook.name, kind)})")
+            failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
         lack = self._lack()
         if lack:
             lost = "did not keep all that it wrote"

@@ -74,6 +74,8 @@ FLOORS = {
         "turns",
         "vault",
         "environment",
+        "keeper",
+        "scratch",
         "line",
         "processes",
         "follow",
