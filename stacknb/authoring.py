@@ -11,6 +11,7 @@ from stacknb.cellhooks import CellHook, Exported
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import Hook
 from stacknb.masking import Masker
+from stacknb.places import absolute
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult
 from stacknb.session import Session
@@ -81,9 +82,8 @@ class Authoring(Session):
         >>> [path.name for path in stack.export("exported").hooks]
         ['50-hello.sh']
         """
-        known = self._run.plugins if self._run is not None else self.plugins
-        where = Path(os.path.abspath(Path(target).expanduser()))
-        return cellhooks.export(where, self.cells, self.top_dir, known)
+        where = absolute(Path(target).expanduser())
+        return cellhooks.export(where, self.cells, self.top_dir, self._enabled)
 
     @property
     def next_hook(self) -> Hook | None:
@@ -116,8 +116,7 @@ class Authoring(Session):
         """
         from stacknb.charts.lifecycle import lifecycle_chart
 
-        known = self._run.plugins if self._run is not None else self.plugins
-        return lifecycle_chart(self.top_dir, known, cells=self.cells, run_dir=self.run_dir)
+        return lifecycle_chart(self.top_dir, self._enabled, cells=self.cells, run_dir=self.run_dir)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.

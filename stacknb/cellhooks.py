@@ -18,6 +18,7 @@ from pathlib import Path
 from stacknb import lifecycle, syntax
 from stacknb.exceptions import BadInput
 from stacknb.names import nearest
+from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
 
 __all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
@@ -141,7 +142,7 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
 def new_folder(kind: str = "cells") -> Path:
     """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return Path.cwd() / ".stacknb" / kind / f"{stamp}-{secrets.token_hex(3)}"
+    return absolute() / ".stacknb" / kind / f"{stamp}-{secrets.token_hex(3)}"
 
 
 def empty_tree() -> Path:

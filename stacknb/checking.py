@@ -12,6 +12,7 @@ from typing import Any
 from stacknb import check_rules, lifecycle, syntax
 from stacknb.exceptions import BadInput
 from stacknb.names import nearest
+from stacknb.places import absolute
 from stacknb.plugins import FILES
 from stacknb.screen import SYMBOLS
 
@@ -102,7 +103,7 @@ def check(path: str | os.PathLike[str]) -> Report:
     BadInput
         If it is neither.
     """
-    folder = Path(os.path.abspath(Path(path).expanduser()))
+    folder = absolute(Path(path).expanduser())
     if not folder.is_dir():
         what = "it is a file" if folder.exists() else "there is no such folder"
         raise BadInput(f"{os.fspath(path)!r}: {what}; give a plugin's folder or a tree of hooks")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
+from stacknb.places import absolute
 from stacknb.results import RunResult
 from stacknb.timing_commands import TIMING_COMMANDS
 
@@ -252,7 +252,7 @@ def _open_run(o: Namespace) -> Stack:
     stack = Stack.resume(o.run_dir or Path())
     run = f"run {str(stack.run_dir)!r}"
     why = ""
-    if stack.top_dir != Path(os.path.abspath(Path(o.top_dir).expanduser())):
+    if stack.top_dir != absolute(Path(o.top_dir).expanduser()):
         why = f"{run} is of another tree, {str(stack.top_dir)!r}; choose one with --run-dir"
     elif _result(stack).mode != "stack":
         why = f"{run} is one of {_result(stack).mode}; choose one with --run-dir"

@@ -12,6 +12,7 @@ from stacknb.awaiting import Async
 from stacknb.background import Background
 from stacknb.exceptions import BadInput
 from stacknb.listening import Listener
+from stacknb.places import absolute
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import Run
 
@@ -126,8 +127,7 @@ class Stack(Background):
         >>> stack.plan("unstack")["phase"].tolist()
         ['override_defaults', 'source', 'unstack']
         """
-        known = self._run.plugins if self._run is not None else self.plugins
-        return tables.plan(lifecycle.plan(mode, self.top_dir, known, self.cells))
+        return tables.plan(lifecycle.plan(mode, self.top_dir, self._enabled, self.cells))
 
     def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
         """Run every phase of a mode in order; goes on where `step` or `until` stopped.
@@ -293,12 +293,8 @@ class Stack(Background):
         """Perform the run that goes before one of clean, whose directory stays free for that."""
         given = self._run_dir
         if given is not None:
-            self._run_dir = f"{os.path.abspath(given)}-unstack"
+            self._run_dir = f"{absolute(given)}-unstack"
         try:
             return self.run("unstack")
         finally:
             self._run_dir = given
-
-    def _finish_if_done(self, run: Run) -> None:
-        if run.next_phase is None and not run.result.complete:
-            run.finish()

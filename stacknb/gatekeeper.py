@@ -75,7 +75,9 @@ class Gatekeeper:
         """Free the places of ended tasks, end late ones, let others start."""
         for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
             del self._running[task.pid]
-            os.close(task.gate_fd)
+            if task.gate_fd >= 0:
+                os.close(task.gate_fd)
+                task.gate_fd = -1
             if task.killed:  # what it started may not heed SIGTERM as it did
                 self._ending.append(task)
         for task in list(self._ending):
@@ -136,12 +138,18 @@ class Gatekeeper:
         # in a FIFO is lost when nobody has it open.
         if task.gate_fd >= 0:
             os.close(task.gate_fd)
-        task.gate_fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
-        os.write(task.gate_fd, verdict.encode() + b"\n")
+            task.gate_fd = -1
+        try:
+            task.gate_fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+            os.write(task.gate_fd, verdict.encode() + b"\n")
+        except OSError:  # somebody has removed the folder: it would be held back for ever
+            _signal_group(task.pid, signal.SIGKILL)
 
     def _end(self, task: _Task, now: float) -> None:
         if not task.killed:
-            with open(f"{self._control}/why.{task.pid}", "w", encoding="utf-8") as file:
+            why = f"{self._control}/why.{task.pid}"
+            # The folder may be full, or removed.
+            with contextlib.suppress(OSError), open(why, "w", encoding="utf-8") as file:
                 file.write("timeout\n")
             _signal_group(task.pid, signal.SIGTERM)
         else:

@@ -14,7 +14,7 @@ from stacknb.exceptions import HookFailed, Interrupted, StacknbError
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
 from stacknb.screen import listed
-from stacknb.tasks import wait_for_end
+from stacknb.tasks import Task, wait_for_end
 
 __all__ = ["INTERRUPTED", "complain", "run"]
 
@@ -52,7 +52,7 @@ def run(argv: list[str], signals: Signals) -> int:
         signals.hold()
         stack = commands.open_tree(o)
     except StacknbError as error:
-        if o.json:
+        if getattr(o, "json", False):
             printing.document({"error": str(error)})
         raise
     return _on_stack(stack, o, signals)
@@ -60,6 +60,8 @@ def run(argv: list[str], signals: Signals) -> int:
 
 def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     value, code, said = None, 0, ""
+    ended: list[str] = []
+    given_up = False
     if getattr(o, "resume", False):
         complain(f"going on with the run in {stack.run_dir}", 0)
     stack.listeners.append(signals)
@@ -71,22 +73,24 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
         code, said = INTERRUPTED, _stopped_at(stop)
     except StacknbError as error:
         code, said = error.status, str(error)
-        if isinstance(error, HookFailed):
+        if isinstance(error, HookFailed) and o.command.name == "stack":
             said += f"\n  resume  {_resume_line(o)}"
+            ended, given_up = _await_earlier(stack)
     finally:
         signals.stop()
         result, run_dir = stack.result, stack.run_dir
-        tasks = [task.name for task in stack.tasks.values() if task.running]
+        ended += [task.name for task in stack.tasks.values() if task.running]
         stack.close()
     if code == INTERRUPTED and run_dir is not None:
         names = services.stop_run(services.directory(stack.top_dir), run_dir)
         said += f"\n  services ended: {listed(names)}" if names else ""
-    if code and tasks:
-        said += f"\n  tasks ended: {listed(tasks)}"
+    if code and ended:
+        lost = "; a wait for one of them will fail after --resume, too" if given_up else ""
+        said += f"\n  tasks ended: {listed(ended)}{lost}"
     if said:
         complain(said, code)
     try:
-        if value is not None or o.json:
+        if value is not None or getattr(o, "json", False):
             printing.show(result if value is None else value, o, run_dir, said if code else None)
     except BrokenPipeError:
         silence(sys.stdout)
@@ -98,11 +102,38 @@ def _stay(stack: Stack, o: Namespace) -> str:
     result = stack.result
     if o.command.name != "stack" or result is None or result.complete or not stack.next_phase:
         return ""
-    if running := [task for task in stack.tasks.values() if task.running]:
+    _await([task for task in stack.tasks.values() if task.running])
+    return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o)}"
+
+
+def _await_earlier(stack: Stack) -> tuple[list[str], bool]:
+    """Let the tasks of earlier phases end after a hook has failed.
+
+    Those of the phase that failed are ended: it is run again as a whole. Returns their names, and
+    whether the user gave the others up.
+    """
+    running = [task for task in stack.tasks.values() if task.running]
+    own = [task for task in running if task.hook and task.phase == stack.next_phase]
+    ended: list[str] = []
+    if len(own) == len(running):
+        return ended, False
+    try:
+        for task in own:  # they may hold what the others wait for
+            stack.cancel(task.name)
+            ended.append(task.name)
+        _await([task for task in running if task not in own])
+    except (KeyboardInterrupt, Interrupted):
+        return ended, True
+    except StacknbError as error:
+        complain(str(error), 0)
+    return ended, False
+
+
+def _await(running: list[Task]) -> None:
+    if running:
         names = listed([task.name for task in running])
         complain(f"waiting for tasks, so that --resume finds their results: {names}", 0)
         wait_for_end(running)
-    return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o)}"
 
 
 def _resume_line(o: Namespace) -> str:

@@ -19,6 +19,9 @@ from typing import Any
 
 from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
+from stacknb.linefile import LineFile
+from stacknb.lock import Lock
+from stacknb.places import absolute
 
 __all__ = ["Event", "RunDir", "find"]
 
@@ -62,11 +65,12 @@ class RunDir:
     def __init__(self, path: Path, run: str) -> None:
         self.path = path
         self.run = run
-        self._journal = _Lines(path / "journal.jsonl")
-        self._waits = _Lines(path / "waits.jsonl")
+        self._journal = LineFile(path / "journal.jsonl")
+        self._waits = LineFile(path / "waits.jsonl")
         self._out = -1
         self._lacking = False
         self._torn = False
+        self._lock = Lock(path)
 
     @classmethod
     def create(
@@ -86,8 +90,10 @@ class RunDir:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
         run = f"{stamp}-{mode}-{secrets.token_hex(3)}"
         chosen = path is not None
+        if path is not None and not os.fspath(path):
+            raise BadInput("run directory '' has no name; choose another with --run-dir")
         where = Path(path) if path is not None else Path(".stacknb") / "runs" / f"{stamp}-{mode}"
-        where = Path(os.path.abspath(where))
+        where = absolute(where)
         if "\n" in str(where):
             raise BadInput(
                 f"run directory {str(where)!r} has a line break in its name; choose another"
@@ -107,6 +113,7 @@ class RunDir:
                 (where / folder).mkdir(exist_ok=True)
             (where / "state").chmod(0o700)
             new = cls(where, run)
+            new.take()
             document = {"run": run, "mode": mode, "start": clock(), **facts}
             (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -136,6 +143,16 @@ class RunDir:
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput(f"{str(where / 'run.json')!r} is damaged: it names no run") from error
 
+    def take(self) -> None:
+        """Keep other processes from working on the run, until `close`.
+
+        Raises
+        ------
+        BadInput
+            If one does; names it.
+        """
+        self._lock.take()
+
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()
@@ -149,7 +166,7 @@ class RunDir:
     def phases_done(self) -> list[str]:
         """Return the phases whose last try ended well, in order."""
         done: dict[str, bool] = {}
-        for record in _Lines(self.path / "journal.jsonl").new():
+        for record in LineFile(self.path / "journal.jsonl").new():
             if record.get("event") == "phase-end":
                 done[record["name"]] = bool(record.get("ok"))
         return [label for label, ok in done.items() if ok]
@@ -213,7 +230,8 @@ class RunDir:
         return room.lack(self.path)
 
     def close(self) -> None:
-        """Let go of the journal; a later event opens it again."""
+        """Let go of the run and its journal; a later event opens that again."""
+        self._lock.release()
         if self._out >= 0:
             os.close(self._out)
             self._out = -1
@@ -230,8 +248,17 @@ class RunDir:
         return events
 
     def new_waits(self) -> list[dict[str, Any]]:
-        """Return the waits that ended since the last call, as ``waits.jsonl`` has them."""
-        return self._waits.new()
+        """Return the waits that ended since the last call, as ``waits.jsonl`` has them.
+
+        What a line lacks that another program wrote is filled in: ``log`` from the name, and
+        ``exit_code`` None, which leaves it to the log.
+        """
+        known = {"phase": "", "hook": "", "wait_start": 0.0, "wait_end": 0.0, "exit_code": None}
+        return [
+            {"log": f"async/{wait['name']}.log", **known, **wait}
+            for wait in self._waits.new()
+            if isinstance(wait.get("name"), str)
+        ]
 
     def _point_latest(self) -> None:
         link = self.path.parent / "latest"
@@ -241,33 +268,6 @@ class RunDir:
             temporary.replace(link)
         except OSError:  # a file system without links: the name is a convenience
             temporary.unlink(missing_ok=True)
-
-
-class _Lines:
-    """A file of JSON lines that grows; a line that is not whole yet is left for the next time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    def new(self) -> list[dict[str, Any]]:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read()
-        except FileNotFoundError:
-            return []
-        whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        records = []
-        for line in whole.splitlines():
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                records.append(record)
-        return records
 
 
 def find(path: str | os.PathLike[str]) -> Path:

@@ -6,17 +6,16 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stacknb.exceptions import ShellDied
+from stacknb.scratch import Scratch
 
 __all__ = ["Line"]
 
@@ -31,29 +30,30 @@ class Line:
 
     Parameters
     ----------
+    scratch : Scratch
+        Is removed by `close`.
     jobs : int, optional
         How many tasks may run at once.
 
     Attributes
     ----------
     control : Path
-        The private folder with the FIFOs; scratch files of the driver are there too.
+        The scratch folder, with the FIFOs; scratch files of the driver are there too.
     pid : int
         The bash; 0 before the first and after the last.
     status : int or None
         Exit status of the bash once it has ended.
     """
 
-    def __init__(self, jobs: int | None = None) -> None:
-        self.control = Path(tempfile.mkdtemp(prefix="stacknb-", dir=_scratch()))
+    def __init__(self, scratch: Scratch, jobs: int | None = None) -> None:
+        self._scratch = scratch
+        self.control = scratch.path
         self.pid = 0
         self.status: int | None = None
         self._unread = b""
         self._heard = b""
         self._send_fd = self._receive_fd = -1
         self._wake_read, self._wake_write = os.pipe()
-        for name in ("never", "supervisor"):
-            os.mkfifo(self.control / name, 0o600)
         self._link, theirs = socket.socketpair()
         words = [str(Path(__file__).parent.parent), str(theirs.fileno()), str(self.control)]
         words += [str(jobs)] if jobs else []
@@ -76,20 +76,19 @@ class Line:
             If it cannot be started.
         """
         self._close_fifos()
-        for name in ("in", "out"):
-            (self.control / name).unlink(missing_ok=True)
-            os.mkfifo(self.control / name, 0o600)
         # Open for both, so that neither side ever blocks in open or reads an end-of-file.
-        self._send_fd = os.open(self.control / "in", os.O_RDWR | os.O_CLOEXEC)
-        self._receive_fd = os.open(self.control / "out", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        self._send_fd = os.open(self._scratch.fifo("in"), os.O_RDWR | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+        self._receive_fd = os.open(self._scratch.fifo("out"), flags)
         self.pid, self.status, self._unread = 0, None, b""
-        message = {"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()}
-        try:
-            self._link.sendall(json.dumps(message).encode() + b"\n")
-        except OSError as error:
-            raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
+        self._tell({"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()})
         while not self.pid:
             self._hear()
+
+    def make_again(self) -> None:
+        """Make the scratch folder anew that somebody has removed."""
+        self._scratch.make_again()
+        self._tell({"do": "reopen"})
 
     @property
     def alive(self) -> bool:
@@ -134,7 +133,7 @@ class Line:
         self._close_fifos()
         os.close(self._wake_read)
         os.close(self._wake_write)
-        shutil.rmtree(self.control, ignore_errors=True)
+        self._scratch.remove()
         self.pid = 0
 
     @property
@@ -152,6 +151,12 @@ class Line:
             return None
         self._unread = b"\0".join(fields[int(count) :])
         return [field.decode("utf-8", "surrogateescape") for field in fields[: int(count)]]
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self._link.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
 
     def _hear(self) -> None:
         data = self._link.recv(65536)
@@ -180,9 +185,3 @@ def _cwd() -> str:
         return os.getcwd()
     except FileNotFoundError:  # it was deleted under us
         return "/"
-
-
-def _scratch() -> str | None:
-    # In memory, if there is such a place: to write a small file anew costs a disk more than a fork.
-    shm = "/dev/shm"
-    return shm if "TMPDIR" not in os.environ and os.access(shm, os.W_OK | os.X_OK) else None

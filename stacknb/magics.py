@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -19,6 +18,8 @@ from stacknb.arguments import Command, given, help_text
 from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
+from stacknb.names import check_name
+from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult
@@ -92,6 +93,7 @@ class StackMagics(Magics):
         if cell is not None:
             if o.command:
                 raise BadInput(f"{o.command[0]!r} is too much: task {o.name!r} runs the cell")
+            check_name(o.name)  # a file is called after it
             o.command = ["source", str(_write_cell(current(), o.name, cell))]
         return self._run(command, o)  # type: ignore[no-any-return]
 
@@ -239,7 +241,7 @@ def _wake_panel(stack: Stack | None) -> None:
 
 
 def _absolute(folder: str) -> Path:
-    return Path(os.path.abspath(Path(folder).expanduser()))
+    return absolute(Path(folder).expanduser())
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:

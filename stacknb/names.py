@@ -9,6 +9,8 @@ from stacknb.exceptions import BadInput
 
 __all__ = ["check_name", "nearest"]
 
+_LONGEST = 200  # its log adds to it, and a file may have 255
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
@@ -26,3 +28,8 @@ def check_name(name: str) -> None:
     good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
     if not good or name.startswith("--"):
         raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
+    if len(name) > _LONGEST:
+        raise BadInput(
+            f"{name[:20] + '…'!r} cannot name a task: it has {len(name)} characters; use at most "
+            f"{_LONGEST}"
+        )

@@ -1,4 +1,4 @@
-"""Plugins, local.conf and what kind of tree ``top_dir`` is; only looks at files.
+"""Plugins, and what kind of tree ``top_dir`` is; only looks at files.
 
 A plugin is a folder with ``devstack/`` that holds any of ``override-defaults``, ``settings`` and
 ``plugin.sh``.
@@ -13,20 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
+from stacknb.places import absolute
 
 __all__ = [
     "FILES",
     "Plugin",
     "check_tree",
     "is_devstack",
-    "localrc_of",
     "misordered",
     "parse_plugins",
-    "read_settings",
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
-_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*$")
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
             raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
-        plugins.append(Plugin(name, check_folder(name, Path(folder).expanduser().absolute())))
+        plugins.append(Plugin(name, check_folder(name, absolute(Path(folder).expanduser()))))
     return plugins
 
 
@@ -107,48 +105,6 @@ def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:
     return sentences
 
 
-def localrc_of(local_conf: str) -> tuple[str, list[str]]:
-    """Return the ``[[local|localrc]]`` part of a local.conf, and the headings of its other parts.
-
-    A file without any heading is a localrc as a whole.
-    """
-    parts: list[tuple[str, list[str]]] = [("", [])]
-    for line in local_conf.splitlines():
-        if heading := _META.match(line):
-            parts.append((f"{heading[1].strip()}|{heading[2].strip()}", []))
-        else:
-            parts[-1][1].append(line)
-    if len(parts) == 1:
-        return local_conf, []
-    own = [line for name, lines in parts if name == "local|localrc" for line in lines]
-    return "\n".join(own) + "\n", [name for name, _ in parts[1:] if name != "local|localrc"]
-
-
-def read_settings(
-    localrc: str | os.PathLike[str] | None, local_conf: str | os.PathLike[str] | None
-) -> str:
-    """Return the bash of a localrc, of a local.conf, or of both.
-
-    Raises
-    ------
-    BadInput
-        If a file cannot be read, or local.conf has no ``[[local|localrc]]`` part.
-    """
-    text = ""
-    if local_conf is not None:
-        text, _ = localrc_of(_read(local_conf))
-        if not text.strip():
-            raise BadInput(f"{os.fspath(local_conf)!r} has no [[local|localrc]] part; add one")
-    return text + (_read(localrc) if localrc is not None else "")
-
-
-def _read(path: str | os.PathLike[str]) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise BadInput(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from error
-
-
 def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Path:
     """Return the absolute path of a tree of hooks.
 
@@ -157,7 +113,7 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
     BadInput
         If there is no such folder, or neither hooks in it nor a plugin.
     """
-    path = Path(os.path.abspath(Path(top_dir).expanduser()))
+    path = absolute(Path(top_dir).expanduser())
     if not path.is_dir():
         what = "it is a file" if path.exists() else "there is no such folder"
         raise BadInput(

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from stacknb import status, tasklog
 from stacknb.checking import Report
-from stacknb.exceptions import LogError
+from stacknb.exceptions import LogError, StacknbError
 from stacknb.follow import Follower
+from stacknb.progress.plain import silence
 from stacknb.results import RunResult
 from stacknb.status import RunStatus
 from stacknb.timing.status import still_runs
@@ -40,7 +41,27 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
         Of the run that was made.
     error : str, optional
         How it ended, if not well.
+
+    Raises
+    ------
+    StacknbError
+        If stdout cannot be written.
     """
+    try:
+        _show(value, o, run_dir, error)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        if failure.filename is not None:  # of what was to be shown
+            raise
+        silence(sys.stdout)
+        raise StacknbError(
+            f"stdout cannot be written: {failure.strerror}; send it somewhere else"
+        ) from failure
+
+
+def _show(value: Any, o: Namespace, run_dir: Path | None, error: str | None) -> None:
     if isinstance(value, Path):
         print(value)
     elif isinstance(value, str | Iterator):

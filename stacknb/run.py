@@ -13,6 +13,7 @@ from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
+from stacknb.settings import Settings
 from stacknb.shell import Shell
 from stacknb.sourcing import Sourcing
 from stacknb.taskbook import TaskBook
@@ -47,8 +48,8 @@ class Run:
         Environment of the shell.
     parallel : bool
     jobs : int, optional
-    localrc : str
-        Bash that is sourced before the first phase; may be empty.
+    settings : Settings
+        Sourced before the first hook.
     emit : callable
         Is told every event.
     tick : callable
@@ -71,7 +72,7 @@ class Run:
         env: dict[str, str],
         parallel: bool,
         jobs: int | None,
-        localrc: str,
+        settings: Settings,
         emit: Callable[[Event], None],
         tick: Callable[[], None],
         check: Callable[[], None] = lambda: None,
@@ -86,23 +87,19 @@ class Run:
         self.failed: Phase | None = None
         self._emit_to = emit
         self._check = check
-        self._localrc = localrc
+        self._settings = settings
         self._overlay = overlay
         self._turn_of: _PhaseTurn | None = None
         self._cells = 0
         self._given_up = False
-        self.shell = Shell(
-            folder.path,
-            folder.run,
-            env=env,
-            jobs=jobs,
-            setup=opening.setup(mode, top_dir, self.plugins, parallel),
-        )
+        setup = opening.setup(mode, top_dir, self.plugins, parallel)
+        self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
         self.tasks = TaskBook(folder, self.shell, self.note, resumed)
         self.shell.recall = self.tasks.memory
         self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
         if resumed:
             self.result.phases = folder.phases_done()
+            self.failed = self.next_phase  # it may have begun
             self.shell.restore()
         else:
             self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
@@ -179,15 +176,16 @@ class Run:
                 raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")
         if phase == self.failed or phase.label in self.result.phases:
             self._forget_tasks_of(phase)
+            self.tasks.reopen(phase.label)
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
         turn = self._turn_of = _PhaseTurn(phase, time.time(), hooks)
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
-        if not self.result.phases and self._localrc:
-            path = self.folder.path / "state" / "localrc"
+        if not self.result.phases:
             try:
-                cells.write_settings(self.folder.path, path, self._localrc)
-                self._turn(Hook(phase, "localrc", path, ()))
+                for script, given in self._settings.scripts(self.folder.path):
+                    self._sourcing.origins[str(script)] = str(given)
+                    self._turn(Hook(phase, "localrc", script, ()))
             except BaseException:
                 self._leave(turn, ok=False)
                 raise

@@ -14,9 +14,10 @@ from stacknb.environment import check_bash, checked_environment
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.listening import Listener
-from stacknb.plugins import Plugin, check_tree, parse_plugins, read_settings
+from stacknb.plugins import Plugin, check_tree, parse_plugins
 from stacknb.results import RunResult
 from stacknb.run import Run
+from stacknb.settings import Settings
 from stacknb.vault import Vault
 from stacknb.worker import Worker
 
@@ -44,7 +45,7 @@ class Session:
         if jobs is not None and jobs < 1:
             raise BadInput(f"jobs {jobs!r} should be at least 1")
         self.listeners: list[Listener] = []
-        self._localrc = read_settings(localrc, local_conf)
+        self._settings = Settings.given(localrc, local_conf)
         self._run_dir = run_dir
         self._parallel = parallel
         self._jobs = jobs
@@ -73,7 +74,7 @@ class Session:
         Raises
         ------
         BadInput
-            If there is no such run, or it left no snapshot.
+            If there is no such run, it left no snapshot, or another process works on it.
 
         Examples
         --------
@@ -85,15 +86,22 @@ class Session:
         'source'
         """
         folder = RunDir.open(run_dir)
-        facts = folder.facts()
-        stack = cls(
-            facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
-            jobs=facts["jobs"],
-        )  # fmt: skip
-        if Vault(folder.path / "state").newest is None:
-            raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
-        stack.cells = Path(facts.get("cells") or stack.cells)
-        stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+        folder.take()
+        try:
+            facts = folder.facts()
+            stack = cls(
+                facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
+                jobs=facts["jobs"],
+            )  # fmt: skip
+            if Vault(folder.path / "state").newest is None:
+                lacking = f"run {str(folder.path)!r} left no snapshot to resume from"
+                raise BadInput(f"{lacking}; stack anew")
+            stack._settings = Settings.of_run(folder.path, facts)
+            stack.cells = Path(facts.get("cells") or stack.cells)
+            stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+        except BaseException:
+            folder.close()
+            raise
         return stack
 
     @property
@@ -225,6 +233,7 @@ class Session:
 
         `before` is the directory of the run that has to go before it.
         """
+        lifecycle.phases_of(mode)  # refuses what is no mode, before anything is given up
         with self._lock:
             run = self._run
             if run is not None and run.mode == mode and not (anew and run.next_phase is None):
@@ -237,6 +246,7 @@ class Session:
                 "jobs": self._jobs,
                 "cpus": os.cpu_count(),
                 "cells": str(self.cells),
+                **self._settings.facts(),
                 **({"before": str(before)} if before is not None else {}),
             }
             folder = RunDir.create(self._run_dir, mode, facts)
@@ -248,10 +258,18 @@ class Session:
             self._run_dir = None
             return self._run
 
+    @property
+    def _enabled(self) -> list[Plugin]:
+        return self._run.plugins if self._run is not None else self.plugins
+
+    def _finish_if_done(self, run: Run) -> None:
+        if run.next_phase is None and not run.result.complete:
+            run.finish()
+
     def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
         return Run(
             mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,
-            jobs=self._jobs, localrc=self._localrc, emit=self._emit, tick=self._tick,
+            jobs=self._jobs, settings=self._settings, emit=self._emit, tick=self._tick,
             check=self._check_stop, overlay=self.cells, resumed=resumed,
         )  # fmt: skip
 

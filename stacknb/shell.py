@@ -5,7 +5,6 @@ What is said on the line is in ``bash/driver.bash``.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +14,10 @@ from stacknb import snapshot as snapshots
 from stacknb.dialogue import Dialogue, encoded
 from stacknb.environment import quote
 from stacknb.exceptions import Interrupted, ShellDied
+from stacknb.keeper import Keeper
 from stacknb.line import Line
+from stacknb.scratch import Scratch
 from stacknb.turns import Turn
-from stacknb.vault import Vault, is_whole
 
 __all__ = ["Shell"]
 
@@ -69,11 +69,11 @@ class Shell:
         self._bash = bash
         self._state = run_dir / "state"
         self._state.mkdir(mode=0o700, exist_ok=True)
-        self._vault = Vault(self._state)
-        newest = self._vault.newest
-        self._newest = newest.read_bytes() if newest is not None else b""
         self._lock = threading.RLock()
-        self._line = Line(jobs)
+        self._scratch = Scratch(self._state)
+        self._line = Line(self._scratch, jobs)
+        self._kept = Keeper(self._state, self._scratch)
+        self._lacking = ""
         self._dialogue = Dialogue(self._line)
         try:
             self._start(self._env)
@@ -102,7 +102,7 @@ class Shell:
         with self._lock:
             if self._line.closed:
                 raise ShellDied("the shell of this run is closed; begin a new run")
-            if not self._line.alive:
+            if not self._line.alive or self._scratch.gone:
                 self.restore()
 
     def turn(
@@ -143,19 +143,18 @@ class Shell:
         plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
         assignments = {
             "kind": kind, "name": plain, "phase": phase, "hook": plain if kind == "hook" else "",
-            "path": path, "log": str(log), "err": str(err or ""), "state": str(self._written),
+            "path": path, "log": str(log), "err": str(err or ""), "state": str(self._kept.written),
             "off": "1" if hands_off else "",
         }  # fmt: skip
         code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in assignments.items())
         words = " ".join(map(quote, args))
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
-        request = self._line.control / "turn"
-        request.write_bytes(encoded(f"{code} _stacknb_args=({words})"))
+        self._scratch.write("turn", encoded(f"{code} _stacknb_args=({words})"))
         turn = self._request(_TURN, tick, meanwhile)
         if turn.outcome == "lost":
-            self._locals.unlink(missing_ok=True)  # they are of an earlier failure
+            self._kept.forget_locals()
         else:
-            self._keep()
+            self._kept.keep()
         return turn
 
     def call(self, *words: str) -> tuple[int, str]:
@@ -166,13 +165,12 @@ class Shell:
         Interrupted, ShellDied
             As `evaluate`.
         """
-        output = self._line.control / "call"
         command = " ".join(map(quote, words))
         turn = self._between(
             f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?\n'
             "_stacknb_reply done $_stacknb_status '' ''"
         )
-        return turn.status, output.read_text(encoding="utf-8", errors="replace")
+        return turn.status, self._scratch.read("call").decode("utf-8", "replace")
 
     def evaluate(self, code: str) -> None:
         """Evaluate bash between turns, with no output and no snapshot.
@@ -188,7 +186,7 @@ class Shell:
 
     def mark(self, pid: int, why: str) -> None:
         """Leave word why a task is about to be ended: ``cancelled``."""
-        (self._line.control / f"why.{pid}").write_text(f"{why}\n", encoding="utf-8")
+        self._scratch.write(f"why.{pid}", f"{why}\n".encode())
 
     def lacked_room(self) -> bool:
         """Whether bash could not write something of the run since the last call."""
@@ -198,15 +196,26 @@ class Shell:
             return False
         return True
 
+    def lacked_scratch(self) -> str:
+        """Say what was wrong with the scratch folder since the last call; mostly empty."""
+        lacking, self._lacking = self._lacking, ""
+        if self._kept.torn:
+            self._kept.torn = False
+            lacking = (
+                f"the snapshot is not whole (scratch folder {str(self._scratch.path)!r} may be "
+                "full): what is restored from now on is older; free some room there"
+            )
+        return lacking
+
     def save(self) -> bytes:
         """Take a snapshot of the shell as it stands, and keep it as the newest."""
-        self.evaluate(f'_stacknb_state={quote(str(self._written))}; eval "$_stacknb_save"')
-        self._keep()
-        return self._newest
+        self.evaluate(f'_stacknb_state={quote(str(self._kept.written))}; eval "$_stacknb_save"')
+        self._kept.keep()
+        return self._kept.newest
 
     def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
         """Return the variables of the shell as it stands."""
-        target = self._line.control / "variables"
+        target = self._scratch.path / "variables"
         self.evaluate(f"declare -p >|{quote(str(target))}")
         try:
             return snapshots.read_variables(target, pattern)
@@ -216,18 +225,17 @@ class Shell:
     @property
     def snapshot(self) -> bytes:
         """The newest snapshot; empty if there is none."""
-        return self._newest
+        return self._kept.newest
 
     @property
     def snapshot_time(self) -> float:
         """When the newest snapshot was taken, epoch seconds; 0 if there is none."""
-        newest = self._vault.newest
-        return newest.stat().st_mtime if newest is not None else 0.0
+        return self._kept.time
 
     @property
     def lost_locals(self) -> list[snapshots.Variable]:
         """Local variables of the frames that the last failure left."""
-        return snapshots.read_variables(self._locals) if self._locals.exists() else []
+        return self._kept.lost_locals
 
     # -- interrupt, restore, close -----------------------------------------------------------
 
@@ -242,8 +250,12 @@ class Shell:
         """
         with self._lock:
             self._dialogue.end()
-            if self._newest and not anew:
-                script = self._restoring()
+            if self._scratch.gone:
+                folder = str(self._scratch.path)
+                self._lacking = f"scratch folder {folder!r} of the session was removed meanwhile"
+                self._line.make_again()
+            if self._kept.newest and not anew:
+                script = self._kept.script()
                 # What is no name in bash cannot be in its snapshot; everything else is.
                 self._start({k: v for k, v in self._env.items() if not k.isidentifier()})
                 self.evaluate(f"source {quote(str(script))}; _stacknb_load")
@@ -275,38 +287,6 @@ class Shell:
                 self._line.close()
 
     # -- within --------------------------------------------------------------------------------
-
-    @property
-    def _written(self) -> Path:
-        return self._line.control / "snapshot"
-
-    @property
-    def _locals(self) -> Path:
-        return self._line.control / "snapshot.locals"
-
-    def _keep(self) -> None:
-        data = self._written.read_bytes()
-        if is_whole(data):
-            self._newest = data
-            with contextlib.suppress(OSError):  # a full disk is no reason to end a session
-                self._vault.put(data)
-
-    def _restoring(self) -> Path:
-        # Each is kept: a function restored from it reports its lines when it fails.
-        count = 1
-        while (script := self._state / f"restored.{count}.bash").exists():
-            count += 1
-        hidden = self._line.control / "snapshot.hidden"
-        names = hidden.read_text().replace("#stacknb local ", "").split() if hidden.exists() else []
-        hidden.unlink(missing_ok=True)
-        text = snapshots.restore_script(self._newest, names)
-        try:
-            script.touch(mode=0o600)
-            script.write_bytes(text)
-        except OSError:  # the disk may be full: a reason the more to go on from the snapshot
-            script = self._line.control / "restored.bash"
-            script.write_bytes(text)
-        return script
 
     def _start(self, env: Mapping[str, str]) -> None:
         argv = [self._bash, "--norc", "--noprofile", str(_BASH_FOLDER / "driver.bash")]

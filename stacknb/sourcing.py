@@ -37,6 +37,11 @@ class Sourcing:
         Takes an event: its kind, its name, and more by keyword.
     tick : callable
         Is called about ten times a second meanwhile.
+
+    Attributes
+    ----------
+    origins : dict of str to str
+        Of copies that are sourced, the user's files: errors name these.
     """
 
     def __init__(self, folder: RunDir, shell: Shell, emit: _Emit, tick: Callable[[], None]) -> None:
@@ -45,6 +50,7 @@ class Sourcing:
         self._emit = emit
         self._tick = tick
         self._history = History(folder.path)
+        self.origins: dict[str, str] = {}
 
     def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
         """Source a hook; after a turn that ended the shell, start it again from its snapshot.
@@ -92,6 +98,9 @@ class Sourcing:
             failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
         if tracer is not None:
             tracer.end()
+        if trouble := self._shell.lacked_scratch():
+            self._emit("warning", f"{trouble} ({_in_words(hook.name, kind)})")
+            failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
         lack = self._lack()
         if lack:
             lost = "did not keep all that it wrote"
@@ -123,7 +132,8 @@ class Sourcing:
             tasklog.close(log, exit_code=turn.status)
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(begun))
-        return failures.explain(turn, what, hook.path, log, turn.interrupted)
+        failure = failures.explain(turn, what, hook.path, log, turn.interrupted)
+        return replace(failure, file=self.origins.get(failure.file, failure.file))
 
     def error(
         self, result: HookResult, kind: str, uncollected: Sequence[Task]

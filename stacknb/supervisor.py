@@ -49,7 +49,7 @@ class Supervisor:
         self.shells: dict[int, subprocess.Popen[bytes]] = {}
         self.pidfds: dict[int, int] = {}
         self.poll = select.poll()
-        self.fifo = os.open(f"{control}/supervisor", os.O_RDWR | os.O_NONBLOCK)
+        self.fifo = self._open_fifo()
         self.rest = b""
         self.commands = b""
 
@@ -129,8 +129,17 @@ class Supervisor:
             command = json.loads(line)
             if command["do"] == "close":
                 return False
+            if command["do"] == "reopen":  # somebody has removed the folder
+                self.poll.unregister(self.fifo)
+                os.close(self.fifo)
+                self.fifo = self._open_fifo()
+                self.poll.register(self.fifo, select.POLLIN)
+                continue
             self._spawn(command)
         return True
+
+    def _open_fifo(self) -> int:
+        return os.open(f"{self.control}/supervisor", os.O_RDWR | os.O_NONBLOCK)
 
     def _spawn(self, command: dict[str, Any]) -> None:
         try:
@@ -163,7 +172,9 @@ class Supervisor:
             shell = self.shells.pop(pid, None)
             # A task leads a process group; what else is left behind is nobody's to ask for.
             if shell is None and processes.stat_fields(pid)[2:3] == [str(pid)]:
-                with open(f"{self.control}/exit.{pid}", "w", encoding="utf-8") as file:
+                told = f"{self.control}/exit.{pid}"
+                # The folder may be full, or removed.
+                with contextlib.suppress(OSError), open(told, "w", encoding="utf-8") as file:
                     file.write(f"{code}\n")
             os.waitpid(pid, 0)
             if shell is not None:

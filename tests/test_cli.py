@@ -58,6 +58,7 @@ Said = Callable[..., tuple[int, str, str]]
         ([], "COMMAND is missing; see stacknb --help"),
         (["stak"], "unknown command 'stak'; did you mean 'stack'?; see stacknb --help"),
         (["stack"], "TOP_DIR is missing; see stacknb stack --help"),
+        (["picture", "nowhere"], "top_dir 'nowhere': there is no such folder; "),
         (["stack", "nowhere"], "top_dir 'nowhere': there is no such folder; "),
         (["plan", "tree", "--mode", "x"], "unknown mode 'x'; there are stack, unstack, clean"),
         (["plan", "tree", "--plugin", "x"], "plugin 'x' should be NAME=DIR"),
@@ -187,7 +188,27 @@ def test_a_reader_that_has_seen_enough_is_no_error(run: RunDir) -> None:
 
 def test_a_full_disk_is_one_line(run: RunDir) -> None:
     done = bash("$S status . >/dev/full")
-    assert (done.returncode, done.stderr) == (1, "stacknb: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "stacknb: stdout cannot be written: No space left on device; send it somewhere else\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["plan", "{tree}"], ["stack", "{tree}"], ["stack", "tree"], ["check", "tree"],
+     ["picture", "{tree}"], ["timing", "x"]],
+)  # fmt: skip
+def test_a_working_directory_that_was_deleted_is_one_line(
+    said: Said, tree: Path, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    status, out, err = said(*(word.format(tree=tree) for word in words))
+    assert (status, out) == (2, "")
+    assert err.startswith("stacknb: the working directory is gone: ")
+    assert err.count("\n") == 1
 
 
 def test_closed_streams_do_no_harm(run: RunDir) -> None:

@@ -70,6 +70,12 @@ def test_a_folder_that_holds_a_run_is_refused() -> None:
         made()
 
 
+def test_a_folder_without_a_name_is_refused_and_nothing_is_made(here: Path) -> None:
+    with pytest.raises(BadInput, match="run directory '' has no name; choose another with --run"):
+        made("")
+    assert list(here.iterdir()) == []
+
+
 def test_a_folder_with_other_things_in_it_is_taken(here: Path) -> None:
     (here / "run").mkdir()
     (here / "run" / "mine").touch()
@@ -182,6 +188,17 @@ def test_a_damaged_line_hides_no_other(line: bytes) -> None:
     run.write(Event("b", 2.0, "y"))
 
     assert [event.kind for event in run.new_events()] == ["a", "b"]
+
+
+def test_what_the_line_of_a_wait_lacks_is_filled_in() -> None:
+    run = made()
+    (run.path / "waits.jsonl").write_text(
+        '{"name": "db", "wait_start": 1, "wait_end": 2, "phase": "source", "hook": "10-a.sh"}\n'
+        '{"wait_start": 1}\n{"name": 7}\n{"name": "api"}\n'
+    )
+    db, api = run.new_waits()
+    assert (db["wait_end"], db["hook"], db["log"]) == (2, "10-a.sh", "async/db.log")
+    assert (db["exit_code"], api["wait_end"], api["phase"]) == (None, 0.0, "")
 
 
 def test_a_phase_is_done_if_its_last_try_was_well() -> None:

@@ -188,6 +188,19 @@ def test_a_cell_in_the_background_is_kept_as_a_file(
         ipython.run_cell_magic("async_task", "job make", "echo 1")
 
 
+@pytest.mark.parametrize("name", ["../../../evil", "a/b", "{tmp_path}/abs", "x" * 201])
+def test_a_cell_whose_name_cannot_be_one_leaves_no_file(
+    ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    Path("up/up/run/cells").mkdir(parents=True)
+    monkeypatch.setattr(Stack, "begin", lambda self: Path("up/up/run"))
+    Stack("one")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadInput, match="cannot name a task"):
+        ipython.run_cell_magic("async_task", name.format(tmp_path=tmp_path), "echo 1")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_wait_shows_each_log_in_one_piece(
     ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

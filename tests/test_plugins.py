@@ -7,10 +7,8 @@ from stacknb.plugins import (
     Plugin,
     check_tree,
     is_devstack,
-    localrc_of,
     misordered,
     parse_plugins,
-    read_settings,
 )
 
 
@@ -91,52 +89,6 @@ def test_an_order_that_contradicts_plugin_requires_is_told(
     order: str, requires: list[str], sentences: list[str]
 ) -> None:
     assert misordered([Plugin(name, Path("/")) for name in order], requires) == sentences
-
-
-LOCAL_CONF = """# before
-[[local|localrc]]
-A=1
-B='[[ not a heading ]]'
-[[post-config|$NOVA_CONF]]
-[DEFAULT]
-x = y
-[[ local | localrc ]]
-C=3
-[[extra|/etc/x]]
-"""
-
-
-def test_the_localrc_parts_of_a_local_conf_are_put_together() -> None:
-    text, others = localrc_of(LOCAL_CONF)
-
-    assert text == "A=1\nB='[[ not a heading ]]'\nC=3\n"
-    assert others == ["post-config|$NOVA_CONF", "extra|/etc/x"]
-
-
-def test_a_file_without_headings_is_a_localrc_as_a_whole() -> None:
-    assert localrc_of("A=1\n[x]\n") == ("A=1\n[x]\n", [])
-
-
-def test_a_multi_line_value_of_a_localrc_is_kept() -> None:
-    assert localrc_of("[[local|localrc]]\nA='x\n\n  y'\n")[0] == "A='x\n\n  y'\n"
-
-
-def test_settings_are_read_from_either_file_or_both(tmp_path: Path) -> None:
-    (tmp_path / "rc").write_bytes(b"R=\xff\n")
-    (tmp_path / "conf").write_text("[[local|localrc]]\nA=1\n")
-
-    assert read_settings(None, None) == ""
-    assert read_settings(tmp_path / "rc", None) == "R=\udcff\n"
-    assert read_settings(None, tmp_path / "conf") == "A=1\n"
-    assert read_settings(tmp_path / "rc", tmp_path / "conf") == "A=1\nR=\udcff\n"
-
-
-def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"none' cannot be read: No such file"):
-        read_settings(tmp_path / "none", None)
-    (tmp_path / "conf").write_text("[[post-config|x]]\nA=1\n")
-    with pytest.raises(BadInput, match=r"conf' has no \[\[local\|localrc\]\] part; add one"):
-        read_settings(None, tmp_path / "conf")
 
 
 def test_a_tree_is_a_folder_with_extras_or_with_a_plugin(tmp_path: Path, folder: Path) -> None:

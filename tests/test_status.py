@@ -73,6 +73,18 @@ def test_a_run_that_ended_is_complete(run: Run) -> None:
     assert found.phases[0].hooks[0].duration_s == 2.5
 
 
+def test_waits_that_another_program_wrote_need_five_fields_alone(run: Run) -> None:
+    for name, code in (("db", 0), ("api", 3)):
+        run.log(f"async/{name}", code)
+        row = {"name": name, "wait_start": 1.0, "wait_end": 2.0, "phase": "", "hook": ""}
+        with (run.path / "waits.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    assert [(task.status, task.exit_code) for task in run.read().tasks] == [
+        ("failed", 3),
+        ("ok", 0),
+    ]
+
+
 def test_the_logs_alone_tell_what_failed(run: Run) -> None:
     run.hook("override_defaults", "10-a.sh")
     run.hook("source", "10-a.sh")

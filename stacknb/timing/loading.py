@@ -7,10 +7,10 @@ import gc
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
+from stacknb.places import absolute
 from stacknb.timing.records import Records
 from stacknb.timing.rundir import read_folder, read_log
 from stacknb.timing.stackrun import read_stack_log
@@ -38,7 +38,7 @@ def read(
     """
     if not isinstance(path, str | os.PathLike):
         raise BadInput(f"{path!r} is no path: give a run directory, one log, or a stack.sh log")
-    file = Path(os.path.abspath(path))  # so that logs are found after a change of directory
+    file = absolute(path)  # so that logs are found after a change of directory
     present = time.time() if now is None else now
     try:
         if file.is_dir():

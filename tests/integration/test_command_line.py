@@ -140,6 +140,72 @@ def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
     assert children_of_run() == []
 
 
+# A task that crosses phases; a later hook fails until it is mended.
+CROSSING = """
+case "$1 ${2-}" in
+  "override_defaults ") f() { until [[ -e go ]]; do sleep 0.01; done; : >made; }
+    async_run make f ;;
+  "source ") [[ -e mended ]] || { async_run own sleep 1000; false; } ;;
+  "stack install") async_wait make ;;
+esac
+"""
+WAITS = "waiting for tasks, so that --resume finds their results: make"
+
+
+def fail_and_wait(tree: Any) -> subprocess.Popen[str]:
+    """Start a stack whose hook fails; return when it waits for the task of an earlier phase."""
+    tree.hook("10-a.sh", CROSSING)
+    process = start("stack", tree.path)
+    assert process.stderr is not None
+    while WAITS not in (line := process.stderr.readline()):
+        assert line, "it ended"
+    return process
+
+
+def test_after_a_failure_tasks_of_earlier_phases_end_first_and_a_resumed_run_finds_their_results(
+    tree: Any,
+) -> None:
+    process = fail_and_wait(tree)
+    assert process.poll() is None
+    Path("go").touch()
+    err = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert "tasks ended: own\n" in err
+    assert Path("made").exists()
+    assert children_of_run() == []
+    Path("mended").touch()
+    again = call("stack", tree.path, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert {task.name: task.status for task in status.read(".").tasks}["make"] == "ok"
+
+
+def test_ctrl_c_gives_up_such_a_task_and_a_wait_for_it_fails_however_often_it_is_resumed(
+    tree: Any,
+) -> None:
+    process = fail_and_wait(tree)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert "tasks ended: own, make; a wait for one of them will fail after --resume, too" in err
+    assert children_of_run() == []
+    Path("mended").touch()
+    for _ in range(3):
+        again = call("stack", tree.path, "--resume")
+        assert again.returncode == 1, again.stderr
+        assert "make (status 143, ended by SIGTERM)" in again.stderr
+    assert not Path("made").exists()
+
+
+def test_a_resumed_run_starts_the_tasks_of_the_phase_that_failed_again(tree: Any) -> None:
+    nap, rest = "if [[ $2 == install ]]; then async_run nap", "fi\n"
+    tree.hook("10-a.sh", f"{nap} sleep 1000; false; {rest}")
+    assert call("stack", tree.path).returncode == 1
+    tree.hook("10-a.sh", f"{nap} echo again; async_wait nap; {rest}")
+    done = call("stack", tree.path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "again" in done.stderr
+
+
 def test_progress_is_on_stderr_and_the_summary_on_stdout(tree: Any) -> None:
     tree.hook("10-a.sh", "echo some words\n")
     done = call("stack", tree.path)
@@ -187,6 +253,26 @@ def test_a_run_that_another_tree_began_is_not_resumed(tree: Any, tmp_path: Path)
     assert call("unstack", tree.path).returncode == 0
     done = call("stack", tree.path, "--resume")
     assert (done.returncode, "is one of unstack" in done.stderr) == (2, True)
+
+
+def test_a_run_that_goes_on_is_not_resumed_by_another_process(
+    stuck: subprocess.Popen[str], tree: Any
+) -> None:
+    held = f"going on in process {stuck.pid}: wait for it"
+    done = call("stack", tree.path, "--resume")
+    assert (done.returncode, held in done.stderr) == (2, True), done.stderr
+    holders = [
+        pid
+        for pid in children_of_run()
+        if any(str(fd.readlink()).endswith("/lock") for fd in Path(f"/proc/{pid}/fd").iterdir())
+    ]
+    assert holders == [stuck.pid]
+    stuck.kill()  # its children end by themselves, in a moment
+    stuck.communicate()
+    tree.hook("10-a.sh", ":")
+    done = call("stack", tree.path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert call("unstack", tree.path).returncode == 0
 
 
 def test_a_run_that_is_complete_has_nothing_to_resume(tree: Any) -> None:

@@ -117,6 +117,27 @@ def test_a_phase_out_of_order_is_refused_and_nothing_runs(
     assert len(trace()) == len(done)
 
 
+@pytest.mark.parametrize(
+    "call", [Stack.run, Stack.step, lambda s, mode: s.run_phase(LABELS[0], mode)]
+)
+def test_a_mode_that_there_is_not_is_refused_and_the_session_goes_on(tree, call) -> None:
+    tree.hook("10-a.sh", TRACE)
+    stack = tree.stack()
+    stack.run_phase(LABELS[0])
+    run_dir = stack.run_dir
+    stack.evaluate("X=1")
+    task = stack.async_run("bg", "sleep", "100")
+    with pytest.raises(BadInput, match="unknown mode 'stak'; there are stack, unstack, clean"):
+        call(stack, "stak")
+
+    assert task.running
+    assert stack.evaluate("echo $X").stdout == "1\n"
+    assert stack.run_dir == run_dir
+    assert [path.name for path in run_dir.parent.iterdir() if not path.is_symlink()] == [
+        run_dir.name
+    ]
+
+
 def test_the_last_phase_may_be_run_again(tree) -> None:
     tree.hook("10-a.sh", TRACE)
     stack = tree.stack()
@@ -275,8 +296,33 @@ def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -
         tree.stack(localrc=tmp_path / "rc").run()
 
     assert caught.value.failure.what == "localrc"
-    assert caught.value.failure.line == 2
+    assert caught.value.failure.place == f"{tmp_path}/rc:2"
     assert trace() == []
+
+
+@pytest.mark.parametrize("kind", ["localrc", "local_conf"])
+@pytest.mark.parametrize("how", ["again", "resumed"])
+def test_settings_that_failed_can_be_mended_where_the_user_wrote_them(
+    tree, tmp_path: Path, kind: str, how: str
+) -> None:
+    rc = tmp_path / "my settings"
+    text = "[[extra|x]]\n[[local|localrc]]\nA=1\n" if kind == "local_conf" else "#\n#\nA=1\n"
+    rc.write_text(f"{text}false\n")
+    tree.hook("10-a.sh", "echo $A $B")
+    stack = tree.stack(**{kind: rc})
+    with pytest.raises(HookFailed) as caught:
+        stack.run()
+    assert caught.value.failure.place == f"{rc}:4"
+    assert f"at      {rc}:4\n" in str(caught.value)
+    rc.write_text(f"{text}B=mended\n")
+    run_dir = stack.run_dir
+    if how == "resumed":
+        stack.close()
+        stack = Stack.resume(run_dir)
+    assert stack.run().complete
+    stack.close()
+    text = (run_dir / "hooks/override_defaults/10-a.sh.log").read_text()
+    assert "\n1 mended\n" in text
 
 
 @pytest.mark.parametrize(

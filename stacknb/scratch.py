@@ -1,0 +1,127 @@
+"""The scratch folder of one session: the FIFOs between Python and bash, and small files of both."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from stacknb.exceptions import StacknbError
+
+__all__ = ["Scratch"]
+
+_PROBE = bytes(1 << 16)  # about what a session needs
+_NEEDED = ("never", "supervisor")
+
+
+class Scratch:
+    """A private folder, in memory where there is room.
+
+    Parameters
+    ----------
+    otherwise : Path, optional
+        Where it goes if there is no room in the usual place.
+
+    Attributes
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StacknbError
+        If there is room nowhere.
+    """
+
+    def __init__(self, otherwise: Path | None = None) -> None:
+        lacking = []
+        for parent in (_in_memory(), otherwise):
+            try:
+                self.path = _made(parent)
+                return
+            except OSError as error:
+                where = str(parent or os.environ.get("TMPDIR") or tempfile.gettempdir())
+                lacking.append(f"{where!r} ({error.strerror or error})")
+                if otherwise is None:
+                    break
+        raise StacknbError(
+            f"no room for the scratch folder of the session in {' or in '.join(lacking)}: free "
+            "some, or set TMPDIR to a folder that has some"
+        )
+
+    @property
+    def gone(self) -> bool:
+        """Whether somebody has removed it, or what is in it."""
+        return not all((self.path / name).exists() for name in _NEEDED)
+
+    def make_again(self) -> None:
+        """Make what was removed."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name in _NEEDED:
+                self._fifo(name)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def fifo(self, name: str) -> Path:
+        """Make a FIFO, in the place of an earlier one."""
+        try:
+            return self._fifo(name)
+        except OSError as error:
+            raise self._error(error) from error
+
+    def write(self, name: str, data: bytes) -> Path:
+        """Write a file."""
+        try:
+            (self.path / name).write_bytes(data)
+        except OSError as error:
+            raise self._error(error) from error
+        return self.path / name
+
+    def read(self, name: str) -> bytes:
+        """Return what a file holds."""
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def remove(self) -> None:
+        """Remove it with all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _fifo(self, name: str) -> Path:
+        path = self.path / name
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+        return path
+
+    def _error(self, error: OSError) -> StacknbError:
+        if isinstance(error, FileNotFoundError):
+            return StacknbError(
+                f"scratch folder {str(self.path)!r} of the session, or a file in it, was removed; "
+                "run it again: the session goes on from its last snapshot"
+            )
+        return StacknbError(
+            f"scratch folder {str(self.path)!r} of the session cannot be written "
+            f"({error.strerror}); free some room there, or begin anew with TMPDIR set to a folder "
+            "that has some"
+        )
+
+
+def _made(parent: str | Path | None) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="stacknb-", dir=parent))
+    try:
+        (path / "probe").write_bytes(_PROBE)
+        (path / "probe").unlink()
+        for name in _NEEDED:
+            os.mkfifo(path / name, 0o600)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return path
+
+
+def _in_memory() -> str | None:
+    # If there is such a place: to write a small file anew costs a disk more than a fork.
+    shm = "/dev/shm"
+    return shm if "TMPDIR" not in os.environ and os.access(shm, os.W_OK | os.X_OK) else None

@@ -1,0 +1,90 @@
+"""The scratch folder of a session that is removed, or full."""
+
+import errno
+import os
+import tempfile
+
+import pytest
+
+from stacknb import HookFailed, StacknbError, status
+
+FIRST = "override_defaults"
+REMOVE = 'rm -rf "$_stacknb_control"\n'
+
+
+@pytest.mark.timeout(30)
+def test_a_hook_that_removes_it_fails_and_the_session_goes_on_from_the_snapshot(tree) -> None:
+    tree.hook("10-a.sh", "v=kept")
+    tree.hook("20-b.sh", f"v=lost\n{REMOVE}")
+    stack = tree.stack(jobs=1)
+    with pytest.raises(HookFailed, match=r"scratch folder '.*' of the session was removed"):
+        stack.run_phase(FIRST)
+
+    assert stack.evaluate("echo $v").stdout == "kept\n"
+    tree.hook("20-b.sh", "async_run t true; async_run u true; async_wait t u")  # held back by jobs
+    assert [hook.status for hook in stack.run_phase(FIRST)] == ["ok", "ok"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", ["async_run", "evaluate", "step", "variables"])
+def test_one_that_is_removed_between_two_turns_is_made_again(tree, how: str) -> None:
+    stack = tree.run("v=kept")
+    folder = stack._run.shell._scratch
+    task = stack.async_run("nap", "sleep", "1000")
+    folder.remove()
+    if how == "async_run":
+        assert stack.async_run("t", "true").wait().ok
+    elif how == "step":
+        assert [hook.status for hook in stack.step()] == ["ok"]
+    elif how == "variables":
+        assert list(stack.variables("v")["value"]) == ["kept"]
+    assert stack.evaluate("echo $v").stdout == "kept\n"
+    assert task.running
+
+
+@pytest.mark.timeout(30)
+def test_a_task_that_is_held_back_meanwhile_does_not_stay_so_for_ever(tree) -> None:
+    stack = tree.run(":", jobs=1)
+    nap = stack.async_run("nap", "sleep", "1000")
+    held = stack.async_run("held", "true")
+    stack._run.shell._scratch.remove()
+    stack.evaluate(":")
+    stack.cancel("nap")
+    assert not nap.running
+    assert held.wait(timeout=20).status in ("killed", "lost")
+
+
+@pytest.mark.timeout(30)
+def test_a_snapshot_that_is_not_whole_is_a_warning(tree) -> None:
+    stack = tree.run("v=1")
+    stack.evaluate('v=2; ln -sfn /nowhere/at/all "$_stacknb_control/snapshot"')
+    notes = status.read(stack.run_dir).notes
+    assert [note for note in notes if "the snapshot is not whole (scratch folder" in note], notes
+    assert stack.evaluate("echo $v").stdout == "2\n"
+
+
+@pytest.mark.timeout(30)
+def test_one_without_room_is_named(tree) -> None:
+    stack = tree.run(":")
+    stack.evaluate('ln -sfn /dev/full "$_stacknb_control/turn"')
+    with pytest.raises(StacknbError, match=r"scratch folder '.*' of the session cannot be written"):
+        stack.evaluate(":")
+
+
+@pytest.mark.timeout(30)
+def test_a_run_works_where_only_its_own_directory_has_room(
+    tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = tempfile.mkdtemp
+
+    def mkdtemp(**options: str) -> str:
+        if "runs" not in str(options["dir"]):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return make(**options)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    stack = tree.run("async_run t true; async_wait t", jobs=1)
+    state = stack.run_dir / "state"
+    assert len(list(state.glob("stacknb-*"))) == 1
+    stack.close()
+    assert list(state.glob("stacknb-*")) == []

@@ -1,0 +1,75 @@
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stacknb import processes
+from stacknb.exceptions import BadInput
+from stacknb.lock import Lock
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from stacknb.lock import Lock\n"
+    "held = Lock(Path('.')); held.take(); print('held', flush=True); time.sleep(1000)"
+)
+
+
+@pytest.fixture(autouse=True, params=["flock", "no flock"])
+def run_dir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Path:
+    (tmp_path / "state").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if request.param == "no flock":
+        monkeypatch.setattr(fcntl, "flock", fail)
+    return tmp_path
+
+
+def test_another_process_that_holds_it_is_named_until_it_ends(run_dir: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(BadInput, match=f"is going on in process {holder.pid}: wait for it"):
+            Lock(run_dir).take()
+        holder.kill()
+    Lock(run_dir).take()
+
+
+def test_the_same_process_holds_it_once(run_dir: Path) -> None:
+    first = Lock(run_dir)
+    first.take()
+    with pytest.raises(BadInput, match=r"is going on in this process: .* --run-dir"):
+        Lock(run_dir).take()
+    first.release()
+    first.release()
+    Lock(run_dir).take()
+
+
+def test_no_child_gets_it(run_dir: Path) -> None:
+    first = Lock(run_dir)
+    first.take()
+    script = 'for n in /proc/self/fd/*; do readlink "$n"; done'
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, close_fds=False, text=True, check=False
+    )
+    assert "/" in done.stdout
+    assert "state/lock" not in done.stdout
+
+
+def test_a_number_that_another_process_has_by_now_holds_nothing(run_dir: Path) -> None:
+    ticks = (processes.start_ticks(os.getpid()) or 0) + 1
+    (run_dir / "state" / "lock").write_text(f"{os.getpid()} {ticks} {os.uname().nodename}")
+    Lock(run_dir).take()
+
+
+def test_a_folder_that_cannot_be_written_is_left_to_others_to_complain(run_dir: Path) -> None:
+    (run_dir / "state").rmdir()
+    Lock(run_dir).take()

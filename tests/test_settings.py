@@ -1,0 +1,77 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from stacknb.exceptions import BadInput
+from stacknb.settings import Settings, localrc_of
+
+LOCAL_CONF = """# before
+[[local|localrc]]
+A=1
+B='[[ not a heading ]]'
+[[post-config|$NOVA_CONF]]
+[DEFAULT]
+x = y
+[[ local | localrc ]]
+C=3
+[[extra|/etc/x]]
+"""
+
+
+def test_the_localrc_parts_of_a_local_conf_are_put_together() -> None:
+    text, others = localrc_of(LOCAL_CONF)
+
+    assert text == "\n\nA=1\nB='[[ not a heading ]]'\n\n\n\n\nC=3\n\n"  # each in its line
+    assert others == ["post-config|$NOVA_CONF", "extra|/etc/x"]
+
+
+def test_a_file_without_headings_is_a_localrc_as_a_whole() -> None:
+    assert localrc_of("A=1\n[x]\n") == ("A=1\n[x]\n", [])
+
+
+def test_a_multi_line_value_of_a_localrc_is_kept() -> None:
+    assert localrc_of("[[local|localrc]]\nA='x\n\n  y'\n")[0] == "\nA='x\n\n  y'\n"
+
+
+def test_the_files_are_told_and_sourced_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    rc, conf = tmp_path / "rc", tmp_path / "conf"
+    rc.write_bytes(b"R=\xff\n")
+    conf.write_bytes(b"[[extra|x]]\ny\n[[local|localrc]]\nA=1")
+
+    assert list(Settings.given().scripts(tmp_path)) == []
+    settings = Settings.given(os.path.relpath(rc), conf)
+    assert settings.facts() == {"localrc": str(rc), "local_conf": str(conf)}
+    copy = tmp_path / "state" / "local.conf"
+    assert list(settings.scripts(tmp_path)) == [(copy, conf), (rc, rc)]
+    assert copy.read_text() == "\n\n\nA=1\n"
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert Settings.of_run(tmp_path, settings.facts()) == settings
+
+
+def test_a_pipe_which_can_be_read_only_once_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    read, write = os.pipe()
+    os.write(write, b"R=\xff\n")
+    os.close(write)
+    settings = Settings.given(f"/dev/fd/{read}")
+    os.close(read)
+
+    copy = tmp_path / "state" / "localrc"
+    assert list(settings.scripts(tmp_path)) == [(copy, copy)]
+    assert copy.read_bytes() == b"R=\xff\n"
+    assert Settings.of_run(tmp_path, settings.facts()).localrc == copy
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"none' cannot be read: No such file"):
+        Settings.given(tmp_path / "none")
+    (tmp_path / "conf").write_text("[[post-config|x]]\nA=1\n")
+    with pytest.raises(BadInput, match=r"conf' has no \[\[local\|localrc\]\] part; add one"):
+        Settings.given(None, tmp_path / "conf")
+    (tmp_path / "rc").write_text("A=1\n")
+    settings = Settings.given(tmp_path / "rc")
+    (tmp_path / "rc").unlink()
+    with pytest.raises(BadInput, match=r"rc' cannot be read: No such file"):
+        list(settings.scripts(tmp_path))
