@@ -156,7 +156,10 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
             continue  # to set it turns posix mode on, which comes last and sets it
         if _KEPT.fullmatch(name) if ours else not (_BASH_OWN.fullmatch(name) or name in skip):
             out.append(text)
-    out += [parts.get("functions", b""), parts.get("attributes", b"")]
+    # A function may have been read under extglob, and would be a syntax error without it.
+    out += [b"shopt -s extglob\n", parts.get("functions", b""), parts.get("attributes", b"")]
+    if b"shopt -u extglob\n" in shopt:
+        out.append(b"shopt -u extglob\n")
     # bash reads a group whole before it runs it, so the aliases have no effect on what follows.
     # The letters that the driver keeps in _stacknb_flags are off at the time of a snapshot.
     # Posix mode is for later: in it bash refuses functions of ours.

@@ -867,3 +867,22 @@ def same_as_plain_bash(tree, output, folder: Path, script: str) -> bool:
         stack.run_phase("override_defaults")
     assert output(stack, "10-a.sh") == plain_bash(folder, script)
     return True
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("left", ["-u", "-s"])
+def test_a_function_read_under_extglob_keeps_nothing_from_being_restored(tree, left: str) -> None:
+    tree.hook(
+        "10-a.sh",
+        "shopt -s extglob; eval 'f() { case $1 in !(c)) echo m;; esac; }'\n"
+        f"shopt {left} extglob; zz() {{ echo zz; }}; alias ll='echo LL'; trap 'echo u' USR1; false",
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    done = stack.evaluate("type -t f; zz; alias ll; trap -p USR1; shopt -p extglob || :")
+
+    assert done.stdout.splitlines() == [
+        "function", "zz", "alias ll='echo LL'", "trap -- 'echo u' SIGUSR1", f"shopt {left} extglob",
+    ]  # fmt: skip
