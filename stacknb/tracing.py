@@ -155,6 +155,7 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             inside = file.startswith(_BASH_FOLDER) and not (task and function == "_stacknb_child")
             first, *more = command.split("\n")
             ours = in_trap or inside or "_stacknb_" in first
+            ours = ours or (function == "_stacknb_child" and first == "set +x")  # after its command
             # Lines without our mark follow where a hook has set PS4 itself: shown as they are.
             command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")
             where = "" if function in ("source", "_stacknb_child") else function
