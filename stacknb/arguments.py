@@ -29,7 +29,7 @@ class Argument:
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
         ``switch``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
-        ``log``, ``choice``, ``words``, ``text``.
+        ``hook``, ``log``, ``choice``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
     optional : bool
@@ -150,6 +150,8 @@ class Command:
 
 
 def _number(text: str) -> int:
+    if re.fullmatch(r"-[0-9]+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)

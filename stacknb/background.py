@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stacknb.authoring import Authoring
+from stacknb.environment import check_text
 from stacknb.exceptions import BadInput
 from stacknb.tasks import Task, TaskResult
 from stacknb.worker import Worker
@@ -65,8 +66,10 @@ class Background(Authoring):
         >>> result.tail()
         'two  words'
         """
-        run = self._begin(self._mode)
         words = [str(word) for word in argv] or [name]
+        for word in words if cwd is None else [*words, os.fspath(cwd)]:
+            check_text(word, f"argument of task {name!r}")
+        run = self._begin(self._mode)
         needed = [after] if isinstance(after, str) else after
         return run.tasks.start(name, words, needed, timeout, cwd)
 

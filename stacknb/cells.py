@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from stacknb import room, tasklog
+from stacknb.environment import check_text
 from stacknb.exceptions import BadInput
 from stacknb.results import HookResult, Result
 
@@ -22,13 +23,14 @@ def write(run_dir: Path, number: int, code: str) -> Path:
     BadInput
         If it cannot be written.
     """
+    check_text(code, "the cell")
     cell = run_dir / "cells" / f"{number}.bash"
     try:
         text = code if code.endswith("\n") else code + "\n"
         cell.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(
-            f"{room.sentence(run_dir, error)}: no cell can be run; free some room"
+            f"{room.sentence(run_dir, error)}: no cell can be run; {room.remedy(run_dir)}"
         ) from error
     return cell
 
@@ -46,7 +48,7 @@ def write_settings(run_dir: Path, path: Path, text: str) -> None:
         path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(
-            f"{room.sentence(run_dir, error)}: no settings can be read; free some room"
+            f"{room.sentence(run_dir, error)}: no settings can be read; {room.remedy(run_dir)}"
         ) from error
 
 

@@ -140,7 +140,7 @@ def of_run(run_dir: Path, wanted: str | None = None) -> list[Change]:
     moments = list(history.read(run_dir))
     names = {name for moment in moments for name in _names(moment)}
     if wanted is not None and wanted not in names:
-        known = sorted({label(m) for m in moments} | {m.phase for m in moments} - {""})
+        known = sorted(({label(m) for m in moments} | {m.phase for m in moments}) - {""})
         hint = nearest(wanted, known) or f"; there are {', '.join(known) or 'none yet'}"
         raise BadInput(f"no hook or phase {wanted!r} has run{hint}")
     masker = Masker()

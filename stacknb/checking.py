@@ -170,12 +170,11 @@ def _of_script(folder: Path, path: Path, kind: str, text: str | None) -> Iterato
     hook = lifecycle.look(path)
     if hook.fault or hook.skipped:
         said = hook.fault or hook.warning
-        yield Finding("error", name, text.count("\n", 0, text.find("\r")) + 1 if text and "\r" in
-                      text else 0, 0, said)  # fmt: skip
+        place = (text or "").find("\ufeff" if (text or "").startswith("\ufeff") else "\r")
+        line = (text or "").count("\n", 0, place) + 1 if place >= 0 else 0
+        yield Finding("error", name, line, int(place == 0), said)
         return
     assert text is not None  # it can be read, says `look`
-    if text.startswith("\ufeff"):
-        yield Finding("error", name, 1, 1, "begins with a byte order mark, which bash cannot read")
     for fault in syntax.check(text):
         level = "error" if fault.fatal else "warning"
         yield Finding(level, name, fault.line, fault.column, fault.message)

@@ -162,7 +162,7 @@ COMMANDS = (
             (STACK,)),
     Command(
         "changes", "show what each hook added, changed and removed", author.changes,
-        (_RUN, Argument("HOOK_OR_PHASE", "a hook or a phase, all by default", "log", optional=True),
+        (_RUN, Argument("HOOK_OR_PHASE", "its name, all by default", "hook", optional=True),
          Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
     ),
     Command("picture", "draw which hook runs where, and the tasks between them", author.picture,

@@ -112,6 +112,8 @@ def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
         return list(lifecycle.MODES)
     if kind == "task":
         return list(stack.tasks) if stack is not None else []
+    if kind == "hook":
+        return [*_hooks(stack), *phase_words()]
     if kind == "log":
         return [*_hooks(stack), *_values("task", stack, start)]
     if kind == "run":

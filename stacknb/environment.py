@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["check_bash", "checked_environment", "quote"]
+__all__ = ["check_bash", "check_text", "checked_environment", "quote"]
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
@@ -66,6 +66,29 @@ def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
         if not usable:
             raise BadInput(f"variable {name!r} of env cannot be in an environment: {value!r}")
     return dict(env)
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse what bash cannot take.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        What it is, for the message.
+
+    Raises
+    ------
+    BadInput
+        If it holds a NUL, or a character that UTF-8 does not know.
+    """
+    shown = ascii(text if len(text) <= 60 else text[:59] + "…")
+    if "\0" in text:
+        raise BadInput(f"{what} holds a NUL, which bash cannot take: {shown}; leave it out")
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{what} cannot be written as UTF-8 ({error.reason}): {shown}") from None
 
 
 def quote(text: str) -> str:

@@ -60,14 +60,14 @@ class Gatekeeper:
         match message.split("\x1f"):
             case ["task", gate, pid, limit, *after] if len(after) % 3 <= 1:
                 log = after.pop(0) if len(after) % 3 else ""
-                os.mkfifo(gate, 0o600)
+                _make_gate(gate, int(pid))
                 deps = [(name, int(number), path) for name, number, path in _threes(after)]
                 limit_s = float(limit) if limit else None
                 self._waiting.append(_Task(gate, int(pid), limit_s, log, deps))
             case ["rest", pid] if int(pid) in self._running:
                 self._running[int(pid)].resting = True
             case ["return", gate, pid]:
-                os.mkfifo(gate, 0o600)
+                _make_gate(gate, int(pid))
                 task = self._running.get(int(pid)) or _Task(gate, int(pid), None)
                 self._returning.append((task, gate))
 
@@ -142,7 +142,7 @@ class Gatekeeper:
         try:
             task.gate_fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
             os.write(task.gate_fd, verdict.encode() + b"\n")
-        except OSError:  # somebody has removed the folder: it would be held back for ever
+        except OSError:  # as in `_make_gate`
             _signal_group(task.pid, signal.SIGKILL)
 
     def _end(self, task: _Task, now: float) -> None:
@@ -158,6 +158,13 @@ class Gatekeeper:
                 tasklog.close(task.log, exit_code=128 + signal.SIGKILL, status="timeout")
             _signal_group(task.pid, signal.SIGKILL)
         task.killed, task.deadline = True, now + _GRACE_S
+
+
+def _make_gate(gate: str, pid: int) -> None:
+    try:
+        os.mkfifo(gate, 0o600)
+    except OSError:  # somebody has removed the folder: the task would be held back for ever
+        _signal_group(pid, signal.SIGKILL)
 
 
 def _threes(words: list[str]) -> zip[tuple[str, str, str]]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from argparse import Namespace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
 
-from stacknb import arguments, commands, printing, services
+from stacknb import arguments, commands, journal, printing, services
 from stacknb.dispatcher import Listener, Stack
-from stacknb.exceptions import HookFailed, Interrupted, StacknbError
+from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
 from stacknb.screen import listed
@@ -74,7 +76,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     except StacknbError as error:
         code, said = error.status, str(error)
         if isinstance(error, HookFailed) and o.command.name == "stack":
-            said += f"\n  resume  {_resume_line(o)}"
+            said += f"\n  resume  {_resume_line(o, stack)}"
             ended, given_up = _await_earlier(stack)
     finally:
         signals.stop()
@@ -103,7 +105,7 @@ def _stay(stack: Stack, o: Namespace) -> str:
     if o.command.name != "stack" or result is None or result.complete or not stack.next_phase:
         return ""
     _await([task for task in stack.tasks.values() if task.running])
-    return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o)}"
+    return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o, stack)}"
 
 
 def _await_earlier(stack: Stack) -> tuple[list[str], bool]:
@@ -136,9 +138,18 @@ def _await(running: list[Task]) -> None:
         wait_for_end(running)
 
 
-def _resume_line(o: Namespace) -> str:
+def _resume_line(o: Namespace, stack: Stack) -> str:
     words = ["stacknb", "stack", o.top_dir, "--resume"]
-    return shlex.join(words + (["--run-dir", o.run_dir] if o.run_dir else []))
+    where = o.run_dir or ("" if _is_latest(stack) else str(stack.run_dir))
+    return shlex.join(words + (["--run-dir", where] if where else []))
+
+
+def _is_latest(stack: Stack) -> bool:
+    """Tell whether ``latest`` points to the run: it may be a folder of the user's own."""
+    try:
+        return journal.find(".") == Path(os.path.realpath(stack.run_dir or ""))
+    except BadInput:
+        return False
 
 
 def _stopped_at(stop: BaseException) -> str:

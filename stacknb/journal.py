@@ -187,7 +187,7 @@ class RunDir:
             "host": socket.gethostname(), "run": self.run,
         }  # fmt: skip
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             with path.open("xb") as file:
                 file.write(tasklog.begin_line(header))
         except OSError as error:
@@ -195,7 +195,7 @@ class RunDir:
                 path.unlink()  # without its header it would be no log
             raise BadInput(
                 f"{room.sentence(self.path, error)}: no log {str(path.relative_to(self.path))!r} "
-                "can be begun; free some room and go on"
+                f"can be begun; {room.remedy(self.path)} and go on"
             ) from error
         return path
 

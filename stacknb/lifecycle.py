@@ -5,6 +5,7 @@ Starts nothing: it only looks at files. What `plan` says is what `Stack` does.
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 import re
@@ -282,9 +283,13 @@ def _hook(phase: Phase, name: str, path: Path, args: tuple[str, ...], warning: s
 def _fault(text: bytes, path: Path) -> str:
     first = text.partition(b"\n")[0]
     if b"\0" in text[:4096]:
-        return "it is no bash script: it holds NUL bytes"
+        return "it is no bash script: it holds NUL bytes; take it out, or write it anew as text"
     if first.startswith(b"#!") and not re.search(rb"\b(ba|da|z|k)?sh\b", first):
-        return f"it is no bash script: it begins with {first.decode('utf-8', 'replace')!r}"
+        begin = first.decode("utf-8", "replace")
+        return f"it is no bash script: it begins with {begin!r}; have a hook call it"
+    if text.startswith(codecs.BOM_UTF8):
+        mend = f"sed -i '1s/^\\xef\\xbb\\xbf//' {shlex.quote(str(path))}"
+        return f"it begins with a byte order mark, which bash cannot read; take it away: {mend}"
     if b"\r\n" in text:
         return (
             "it has CRLF line ends, which bash cannot run; "

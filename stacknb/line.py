@@ -159,7 +159,9 @@ class Line:
             raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
 
     def _hear(self) -> None:
-        data = self._link.recv(65536)
+        data = b""
+        with contextlib.suppress(ConnectionResetError):  # it ended with something unread
+            data = self._link.recv(65536)
         if not data:
             self.status = 137 if self.status is None else self.status
             raise ShellDied("the supervisor of the shell was killed; %stack reset begins anew")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from stacknb.environment import quote
 from stacknb.exceptions import LogError
 from stacknb.tasks import Task
 
-__all__ = ["bash_of", "reopening", "ticks_of_old"]
+__all__ = ["bash_of", "last_change", "reopening", "ticks_of_old"]
 
 _TOLERANCE_S = 0.005  # between two clocks; a start is rounded down to hundredths of a second
 _QUEUE_S = 1.0  # from the event of a task to its process
@@ -74,6 +75,14 @@ def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
         if task.name in lost:
             lines.append(_ENDED.format(name=task.name, code=lost[task.name]))
     return "".join(lines)
+
+
+def last_change(log: Path) -> float:
+    """Return when something was last written to a log: now, if it is not there."""
+    try:
+        return log.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def ticks_of_old(pid: int, log: Path, asked: float) -> int | None:

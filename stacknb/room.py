@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-__all__ = ["lack", "sentence"]
+__all__ = ["lack", "remedy", "sentence"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PROBE = bytes(1 << 16)
@@ -21,8 +21,15 @@ def sentence(run_dir: Path, error: OSError) -> str:
     error : OSError
         What came of writing to it.
     """
+    if not run_dir.exists():
+        return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
     what = "is full" if error.errno in _FULL else "cannot be written"
     return f"run directory {str(run_dir)!r} {what} ({error.strerror})"
+
+
+def remedy(run_dir: Path) -> str:
+    """Say what can be done about it."""
+    return "free some room" if run_dir.exists() else "put it back, or begin a new run"
 
 
 def lack(run_dir: Path) -> str:

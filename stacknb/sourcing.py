@@ -85,7 +85,7 @@ class Sourcing:
             except OSError as error:
                 raise BadInput(
                     f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
-                    "free some room"
+                    f"{room.remedy(self._folder.path)}"
                 ) from error
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
@@ -141,10 +141,11 @@ class Sourcing:
         """Return the error that a result which is not well amounts to."""
         if result.status == "failed":
             assert result.failure is not None
-            mend = "free some room" if result.lack else "mend it"
+            remedy = room.remedy(self._folder.path)
+            mend = remedy if result.lack else "mend it"
             again = f"{mend} and run {result.phase!r} again" if kind == "hook" else ""
             if result.lack and kind != "hook":
-                again = "free some room and run the cell again"
+                again = f"{remedy} and run the cell again"
             return HookFailed(result.failure, again)
         place = f" at {result.failure.place}" if result.failure else ""
         running = tuple(task.name for task in uncollected if task.running)

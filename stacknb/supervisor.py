@@ -130,6 +130,7 @@ class Supervisor:
             if command["do"] == "close":
                 return False
             if command["do"] == "reopen":  # somebody has removed the folder
+                self._read_fifo()
                 self.poll.unregister(self.fifo)
                 os.close(self.fifo)
                 self.fifo = self._open_fifo()

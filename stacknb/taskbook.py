@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import processes, recall, tasklog
+from stacknb import processes, recall, room, tasklog
 from stacknb.exceptions import (
     BadInput,
     Interrupted,
@@ -111,7 +111,7 @@ class TaskBook:
         status, said = self._shell.call("async_run", *options, name, *argv)
         if lack := self._lack():
             raise StacknbError(
-                f"task {name!r} was not started or left no trace: {lack}; free some room"
+                f"task {name!r} was not started or left no trace: {lack}; {self._remedy()}"
             )
         if (
             status
@@ -149,7 +149,7 @@ class TaskBook:
             names = ", ".join(repr(task.name) for task in ended)
             lack, self._lacking = self._lacking, ""
             raise StacknbError(
-                f"the wait for {names} could not be written down: {lack}; free some room"
+                f"the wait for {names} could not be written down: {lack}; {self._remedy()}"
             )
         if left:
             waited = ", ".join(repr(task.name) for task in left)
@@ -238,6 +238,9 @@ class TaskBook:
         ]
         return recall.bash_of(changed, self._lost, self._folder.path)
 
+    def _remedy(self) -> str:
+        return room.remedy(self._folder.path)
+
     def _lack(self) -> str:
         return self._folder.lack() if self._shell.lacked_room() else ""
 
@@ -262,16 +265,9 @@ class TaskBook:
                 footer = tasklog.footer_of(task.log)
                 if footer is None:  # killed, or its machine was
                     tasklog.close(
-                        task.log, exit_code=127, status="lost", end=_last_change(task.log)
+                        task.log, exit_code=127, status="lost", end=recall.last_change(task.log)
                     )
                 self._lost[task.name] = 127 if footer is None else footer["exit_code"]
-
-
-def _last_change(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return time.time()
 
 
 def _result(task: Task, wait: dict[str, Any]) -> TaskResult:

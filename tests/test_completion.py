@@ -5,6 +5,7 @@ import pytest
 
 from stacknb import completion, dispatcher
 from stacknb.dispatcher import Stack
+from stacknb.line_words import phase_words
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +61,8 @@ def test_the_value_of_an_option_is_completed_by_its_kind() -> None:
 def test_hooks_and_tasks_have_logs(at_hand: Stack) -> None:
     assert found("%stack log 5") == ["50-api.sh"]
     assert found("%stack log gen") == ["generate_products", "generate_orders"]
+    assert found("%stack changes 5") == ["50-api.sh"]
+    assert found("%stack changes ") == ["50-api.sh", *phase_words()]  # tasks change nothing
 
 
 def test_tasks_can_be_waited_for(at_hand: Stack) -> None:

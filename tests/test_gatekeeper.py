@@ -204,3 +204,20 @@ def test_a_line_that_makes_no_sense_changes_nothing(gates, message: str) -> None
 
     assert keeper.tick() == []
     assert keeper.keeper.next_deadline() == float("inf")
+
+
+@pytest.mark.parametrize("when", ["before it is heard of", "before it may start"])
+def test_a_task_whose_gate_was_removed_is_ended_for_it_would_be_held_back_for_ever(
+    tmp_path: Path, start: Start, when: str
+) -> None:
+    control, held = tmp_path / "control", start()
+    control.mkdir()
+    keeper = Gatekeeper(str(control), 1)
+    if when == "before it is heard of":
+        control.rmdir()
+    keeper.take("\x1f".join(["task", str(control / "gate"), str(held.pid), ""]))
+    (control / "gate").unlink(missing_ok=True)
+    keeper.tick(0.0)
+    assert held.wait(timeout=20) == -9
+    keeper.tick(1.0)
+    assert keeper.watched() == set()

@@ -22,6 +22,14 @@ def test_what_a_run_directory_lacks_is_found_by_trying(
     assert room.lack(tmp_path) == f"run directory {str(tmp_path)!r} {said}"
 
 
+def test_one_that_was_removed_is_called_gone_and_no_room_is_asked_for(tmp_path: Path) -> None:
+    run_dir = tmp_path / "run"
+
+    assert room.lack(run_dir) == f"run directory {str(run_dir)!r} is gone: somebody has removed it"
+    assert room.remedy(run_dir) == "put it back, or begin a new run"
+    assert room.remedy(tmp_path) == "free some room"
+
+
 def test_a_run_directory_that_can_be_written_again_is_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
 

@@ -243,6 +243,16 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(tree: Any) -> None:
     assert status.read(".").state == "complete"
 
 
+def test_where_latest_is_a_folder_of_the_users_own_the_hint_names_the_run(tree: Any) -> None:
+    tree.hook("10-a.sh", "[[ $1 != source || -e mended ]]\n")
+    Path(".stacknb/runs/latest").mkdir(parents=True)
+    done = call("stack", tree.path)
+    [run_dir] = Path(".stacknb/runs").glob("*-stack")
+    assert f"--resume --run-dir {run_dir.resolve()}\n" in done.stderr
+    Path("mended").touch()
+    assert call("stack", tree.path, "--resume", "--run-dir", run_dir).returncode == 0
+
+
 def test_a_run_that_another_tree_began_is_not_resumed(tree: Any, tmp_path: Path) -> None:
     tree.hook("10-a.sh", "true\n")
     (tmp_path / "other" / "extras.d").mkdir(parents=True)

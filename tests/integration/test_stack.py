@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -250,6 +251,7 @@ def test_plugin_requires_that_the_order_contradicts_is_a_note(tree) -> None:
     ("name", "text", "message"),
     [
         ("10-a.sh", "echo a\r\n", "CRLF"),
+        ("10-a.sh", "\ufeffecho a\n", "byte order mark"),
         ("10-a.sh", "#!/usr/bin/python3\n", "no bash script"),
         ("10-a.sh", "\0", "NUL"),
     ],
@@ -267,6 +269,31 @@ def test_a_hook_that_cannot_be_run_is_named_before_the_phase_begins(
     assert trace() == []
     path.write_text(":")
     assert stack.run().complete
+
+
+@pytest.mark.parametrize("text", ["a\0b", "echo \ud800"])
+def test_a_text_that_bash_cannot_take_is_refused_before_anything_runs(tree, text: str) -> None:
+    stack = tree.stack()
+    stack.run_phase(LABELS[0])
+    for what, call in (("the cell", lambda: stack.evaluate(text)),
+                       ("argument of task 'y'", lambda: stack.async_run("y", "echo", text)),
+                       ("argument of task 'y'", lambda: stack.async_run("y", "true", cwd=text))):  # fmt: skip
+        with pytest.raises(BadInput, match=f"^{what} (holds a NUL|cannot be written as)") as caught:
+            call()
+        assert "_stacknb" not in str(caught.value)
+    assert stack.tasks == {}
+    assert stack.evaluate("echo well").stdout == "well\n"
+
+
+def test_a_run_directory_that_was_removed_is_called_gone(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    stack = tree.stack()
+    stack.step()
+    shutil.rmtree(stack.run_dir)
+    calls = (stack.step, lambda: stack.evaluate(":"), lambda: stack.async_run("t", "true"))
+    for call in calls:
+        with pytest.raises(StacknbError, match=r"is gone: .*; put it back, or begin a new run"):
+            call()
 
 
 def test_warnings_are_notes_once_each(tree) -> None:
