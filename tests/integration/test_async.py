@@ -572,6 +572,42 @@ def test_a_task_that_comes_after_one_whose_child_still_prints_does_start(tree) -
 # ------------------------------------------------------------------------- waits
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        b"",
+        b"\n",
+        b"a\nb\n",
+        b"no newline",
+        b"\n\n \t\n",
+        b"\0nul\n",
+        b"a\xff\xfe\r\xc3\xa4\n",
+        b"%s %d \\n 'q' \"q\"\n",
+        b'\n#stacknb-end {"end": 2.000000, "exit_code": 0}\nmore\n',
+        b"#stacknb-begin {}\n#stacknb-end {}",
+        *(b"x" * size + b"\n" for size in (15_900, 16_000, 16_200, 16_383, 16_384, 20_000)),
+        *(b"x\n" * size for size in (7_950, 8_100, 8_192)),
+    ],
+    ids=range(19),
+)
+def test_a_wait_shows_all_of_what_a_task_printed_alone_or_with_others(tree, printed: bytes) -> None:
+    tree.path.joinpath("printed").write_bytes(printed)
+    stack = tree.run(
+        "f() { cat $TOP_DIR/printed; }; async_run ended f; async_run first f; async_run second f\n"
+        "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
+        "echo MARK; async_wait ended; echo MARK; async_wait first second; echo MARK"
+    )
+
+    log = tasklog.read(stack.run_dir / "hooks" / "override_defaults" / "10-hook.sh.log").output()
+    _, one, others, _ = log.split(b"MARK\n")
+    shown = printed + (b"" if not printed or printed.endswith(b"\n") else b"\n")
+    for text, names in ((one, ["ended"]), (others, ["first", "second"])):
+        pieces = re.split(rb"(?m)^\[\d+ Async \S+: ?.*\]: (?:Waiting|finished).*\n", text)
+        assert pieces[1::2] == [shown] * len(names)
+        assert text.count(b"finished f with result 0") == len(names)
+    assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0, 0]
+
+
 def test_a_wait_shows_the_log_in_one_piece(tree, output) -> None:
     stack = tree.run(
         "f() { for i in {1..50}; do echo $1 $i; echo $1 err $i >&2; done; }\nfor n in a b c; do async_run $n f $n; done\nasync_wait a b c"
