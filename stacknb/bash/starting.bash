@@ -27,6 +27,8 @@ _stacknb_prepare() {
     done
     if [[ -z ${1-} || $1 == *[!A-Za-z0-9._-]* ]]; then
         _stacknb_complain "async_run: '${1-}' cannot name a task: use letters, digits, '.', '_' and '-'"; return 2
+    elif ((${#1} > 200)); then # its log adds to it, and a file may have 255
+        _stacknb_complain "async_run: '${1:0:20}…' cannot name a task: it has ${#1} characters; use at most 200"; return 2
     elif (($# < 2)); then
         _stacknb_complain "async_run: task '$1' has no command; give it after the name"; return 2
     elif [[ $_stacknb_limit && ! $_stacknb_limit =~ ^[0-9]+([.][0-9]+)?$ ]]; then

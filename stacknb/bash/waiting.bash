@@ -4,7 +4,7 @@
 # The wait itself, for a task that still runs or is not ours.
 _stacknb_block() { # show|quiet NAME
     # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
-    [[ $1 == quiet || $BASHPID != "$$" || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+    [[ $1 == quiet || $BASHPID != "$$" || ( $_stacknb_proc && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || _stacknb_note_lack
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
@@ -132,7 +132,7 @@ _stacknb_refuse_wait() { # NAME
 # Points to the name that was probably meant.
 _stacknb_warn_near() { # NAME
     local _nb_name _nb_near='' _nb_plain=${1//[-_.]/}
-    for _nb_name in "${!_stacknb_tasks[@]}"; do
+    for _nb_name in ${1:+"${!_stacknb_tasks[@]}"}; do # nothing is near an empty name
         if [[ ${_nb_name,,} == "${1,,}" || ${_nb_name//[-_.]/} == "$_nb_plain" || $_nb_name == "$1"* || $1 == "$_nb_name"* ]]; then
             _nb_near=$_nb_name
             break

@@ -326,6 +326,13 @@ def test_a_wait_for_any_odd_name_is_a_warning_too(tree, output, name: str) -> No
     assert waits_of_or_none(stack) == []
 
 
+def test_no_name_is_near_an_empty_one(tree, output) -> None:
+    stack = tree.run("async_run t true; async_run ab true\nasync_wait ''; echo got $?")
+
+    shown = output(stack, "10-hook.sh")
+    assert shown.endswith("WARNING: no task '' was started\ngot 0\n")
+
+
 def waits_of_or_none(stack: Stack) -> list[dict]:
     assert stack.run_dir is not None
     return waits_of(stack) if (stack.run_dir / "waits.jsonl").exists() else []
@@ -905,6 +912,19 @@ def test_options_of_async_run_that_make_no_sense_are_refused(tree, output, optio
     assert "async_run: " in output(stack, "10-hook.sh")
     assert output(stack, "10-hook.sh").endswith("refused 2\n")
     assert stack.tasks == {}
+
+
+@pytest.mark.parametrize("options", ["--timeout 5", "--cwd .", "--after t"])
+def test_a_name_that_is_too_long_for_its_log_is_refused(tree, output, options: str) -> None:
+    stack = tree.run(
+        f"async_run t true; async_run {options} {'x' * 201} true || echo refused $?; async_wait t"
+    )
+
+    assert (
+        f"async_run: '{'x' * 20}…' cannot name a task: it has 201 characters; use at most 200\nrefused 2\n"
+        in output(stack, "10-hook.sh")
+    )
+    assert list(stack.tasks) == ["t"]
 
 
 def test_a_task_without_a_command_is_refused(tree, output) -> None:
