@@ -2,6 +2,8 @@
 # until stop_process, `unstack` or `clean` ends it. services.py does the work; it needs only the
 # standard library, so that starting it is quick.
 
+[[ ${_stacknb_services-unknown} ]] || return 0 # empty where a DevStack tree has functions of its own
+
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
 run_process() {
     { local -; set +eufxv; } 2>/dev/null
