@@ -31,7 +31,8 @@ _stacknb_time_totals() {
 
 _stacknb_wait_for_service() {
     local _stacknb_my_from=${EPOCHREALTIME//[!0-9]/} _stacknb_my_now='' _stacknb_my_status=0
-    "${_stacknb_python:-python3}" -I -S -c "$_stacknb_wait_py" "${1-}" "${2-}" </dev/null ||
+    _stacknb_need programs
+    _stacknb_lone_python -c "$_stacknb_wait_py" "${1-}" "${2-}" </dev/null ||
         _stacknb_my_status=$?
     _stacknb_my_now=$((${EPOCHREALTIME//[!0-9]/} - _stacknb_my_from))
     _TIME_TOTAL[wait_for_service]=$((${_TIME_TOTAL[wait_for_service]:-0} + _stacknb_my_now / 1000))

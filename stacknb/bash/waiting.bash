@@ -46,7 +46,8 @@ _stacknb_reap() { # NAME PID OWNER LOG
 # Whether a footer of the task closes the log; sets _stacknb_foot. What another task has printed, or a
 # task of another task's log, is none. A fork, but only for tasks of another shell and for long logs.
 _stacknb_has_ended() { # NAME PID LOG
-    _stacknb_foot=$(command -p tail -c 4096 -- "$3" 2>/dev/null | command -p tr -d '\0')
+    _stacknb_need programs
+    _stacknb_foot=$(_stacknb_program tail -c 4096 -- "$3" 2>/dev/null | _stacknb_program tr -d '\0')
     [[ $_stacknb_foot == *'#stacknb-end {'* ]] || _stacknb_foot=''
     _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
     _stacknb_foot=${_stacknb_foot%%$'\n'*}
@@ -95,14 +96,15 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.
 _stacknb_show_large() { # show|quiet NAME PID LOG
     local LC_ALL=C _nb_size
-    _nb_size=$(command -p wc -c <"$4")
+    _stacknb_need programs
+    _nb_size=$(_stacknb_program wc -c <"$4")
     _stacknb_has_ended "$2" "$3" "$4"
     _nb_foot=${_stacknb_foot#'{'}
     [[ $1 == show ]] || return 0
     ((_nb_size -= ${#_nb_head} + 1))
     [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 16)) # newline, marker, brace, newline
-    command -p tail -c "+$((${#_nb_head} + 2))" -- "$4" | command -p head -c "$_nb_size"
-    [[ $(command -p tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | command -p head -c 1 | command -p tr '\n\0' 'nx') == n ]] || printf '\n'
+    _stacknb_program tail -c "+$((${#_nb_head} + 2))" -- "$4" | _stacknb_program head -c "$_nb_size"
+    [[ $(_stacknb_program tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | _stacknb_program head -c 1 | _stacknb_program tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.

@@ -19,6 +19,9 @@ from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklo
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
 
+# More than the system takes for an environment, so that no program can be started with it.
+HUGE = "printf -v big %0100000d; for n in {1..80}; do export BIG$n=$big; done\n"
+
 
 def log_of(stack: Stack, name: str) -> tasklog.LogRecord:
     assert stack.run_dir is not None
@@ -612,6 +615,21 @@ def test_a_wait_shows_any_output(tree, output, text: str) -> None:
 
     inner = re.sub(rb"^\[\d+ Async t:\d+\]: .*\n", b"", shown, flags=re.M)
     assert inner == exact + (b"" if exact.endswith(b"\n") or not exact else b"\n")
+
+
+@pytest.mark.parametrize("wait", ["async_wait t", "(async_wait t)", "echo $(async_wait t)"])
+def test_a_long_log_is_shown_whatever_is_exported(tree, output, wait: str) -> None:
+    stack = tree.run(
+        f"{HUGE}f() {{ for n in {{1..3000}}; do echo line $n; done; return 3; }}\n"
+        f"async_run t f; until [[ ! -d /proc/$! ]]; do read -rt 0.01 <> <(:) || :; done; {wait} || echo got $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "line 1" in shown
+    assert "line 3000" in shown
+    assert "#stacknb" not in shown
+    assert "with result 3" in shown
+    assert "Argument list" not in shown
 
 
 def test_a_task_started_in_one_phase_is_waited_for_in_a_later_one(tree, output) -> None:

@@ -33,6 +33,8 @@ DEVSTACK_STATE = {
     *("GITREPO", "GITBRANCH", "GITDIR", "DEVSTACK_PLUGINS"),
     *("_TIME_START", "_TIME_TOTAL", "_TIME_BEGIN"),
 }
+# More than the system takes for an environment, so that no program can be started with it.
+HUGE = "printf -v big %0100000d; for n in {1..80}; do export BIG$n=$big; done\n"
 
 Hook = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -737,6 +739,13 @@ def test_a_server_that_speaks_no_http_has_answered() -> None:
     assert done.returncode == 0
 
 
+def test_a_service_is_waited_for_whatever_is_exported() -> None:
+    with serving(503, 200) as (url, asked):
+        done = bash(f"{HUGE}wait_for_service 20 {url}")
+
+    assert (done.returncode, done.stderr, len(asked)) == (0, "", 2)
+
+
 @pytest.mark.parametrize("arguments", ["", "5", "5 ''", "x http://h", "-1 http://h", "5 ftp://h"])
 def test_a_wait_that_cannot_be_is_refused_at_once(arguments: str) -> None:
     done = bash(f"wait_for_service {arguments}")
@@ -923,6 +932,22 @@ def test_a_link_stays_a_link_and_the_file_keeps_its_mode(tmp_path: Path) -> None
     assert real.read_text() == "[s]\no = v\no = w\n"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert sorted(os.listdir(tmp_path)) == ["etc", "link.ini"]
+
+
+def test_a_link_stays_a_link_whatever_is_exported(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.ini", tmp_path / "link.ini"
+    real.write_text("[s]\n")
+    real.chmod(0o640)
+    before = real.stat().st_ino
+    link.symlink_to("real.ini")
+    done = bash(f"{HUGE}umask 077; iniset {link} s o v")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert link.is_symlink()
+    assert real.read_text() == "[s]\no = v\n"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert real.stat().st_ino != before
+    assert sorted(os.listdir(tmp_path)) == ["link.ini", "real.ini"]
 
 
 def test_a_file_that_needs_no_change_is_not_written(ini: Path) -> None:
