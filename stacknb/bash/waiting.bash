@@ -167,8 +167,9 @@ _stacknb_is_typo() { # A B
 
 # What async_print_timing prints.
 _stacknb_sum_up() {
-    local _nb_elapsed=$((${EPOCHREALTIME%[!0-9]*} - ${_TIME_BEGIN:-0})) _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
-    ((${_TIME_BEGIN:-0})) || _nb_elapsed=0
+    local _nb_elapsed='' _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
+    printf -v _nb_elapsed '%(%s)T' -1
+    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, 1))
     local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
     ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' $((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed)))
     printf '\n=================\n Async summary\n=================\n'

@@ -231,6 +231,17 @@ def test_async_print_timing_counts_what_was_hidden(tree, output) -> None:
     assert "Time spent in the background minus waits: 1 sec" in output(stack, "10-hook.sh")
 
 
+def test_async_print_timing_knows_the_time_where_a_hook_has_unset_what_tells_it(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "_TIME_BEGIN=$((EPOCHSECONDS - 100)); (unset EPOCHREALTIME; async_print_timing)"
+    )
+
+    (elapsed,) = re.findall(r"Elapsed time: (\d+) sec", output(stack, "10-hook.sh"))
+    assert 100 <= int(elapsed) < 130
+
+
 def test_the_same_name_is_refused_while_the_first_is_uncollected_and_then_has_a_log_of_its_own(
     tree, output
 ) -> None:

@@ -596,6 +596,21 @@ def test_a_clock_adds_up_milliseconds_whatever_the_decimal_separator(point: str)
     assert done.stdout == "1500 <>\n"
 
 
+def test_clocks_go_on_in_seconds_where_bash_tells_no_time_any_more() -> None:
+    with serving(200) as (url, _):
+        done = bash(
+            "set -eu; _TIME_BEGIN=$((EPOCHSECONDS - 100)); unset EPOCHREALTIME EPOCHSECONDS\n"
+            f"time_start x; _TIME_START[x]=$((_TIME_START[x] - 5000)); time_stop x\n"
+            f"wait_for_service 20 {url}; time_totals"
+        )
+
+    assert done.stderr == ""
+    rows = dict(line.rsplit(None, 1) for line in done.stdout.splitlines() if line[-1:].isdigit())
+    assert 5 <= int(rows["x"]) < 30
+    assert 0 <= int(rows["wait_for_service"]) < 30
+    assert 100 <= int(rows["Total runtime"]) < 130
+
+
 def test_the_table_has_the_layout_of_devstack_and_sorted_rows() -> None:
     done = bash(
         "unset EPOCHSECONDS; EPOCHSECONDS=1100 _TIME_BEGIN=1000\n"
