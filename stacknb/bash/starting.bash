@@ -56,13 +56,16 @@ _stacknb_resolve_after() {
     for _nb_name in "$@"; do
         if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._-]* || -z ${_stacknb_tasks[$_nb_name]-} ]]; then
             _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which was never started"; return 1
-        elif [[ ${_stacknb_codes[$_nb_name]-} == 0 ]]; then
-            continue
-        elif [[ ${_stacknb_codes[$_nb_name]-} ]]; then
-            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which failed with status ${_stacknb_codes[$_nb_name]}"; return 1
         fi
         _stacknb_facts "$_nb_name"
-        _stacknb_deps+=("$_nb_name" "$_nb_pid" "$_stacknb_dir/$_nb_log")
+        if [[ ! ${_stacknb_codes[$_nb_name]-} ]]; then
+            _stacknb_deps+=("$_nb_name" "$_nb_pid" "$_stacknb_dir/$_nb_log")
+        elif [[ ${_stacknb_codes[$_nb_name]} != 0 ]]; then
+            _stacknb_text=''
+            _stacknb_need waiting
+            _stacknb_in_words "${_stacknb_codes[$_nb_name]}" "$_nb_pid"
+            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which failed with status ${_stacknb_codes[$_nb_name]}${_stacknb_text:+ ($_stacknb_text)}"; return 1
+        fi
     done
 }
 

@@ -1117,6 +1117,25 @@ def test_a_task_after_one_that_failed_is_not_started_and_says_why(tree, output, 
     assert "got 125\n" in output(stack, "10-hook.sh")
 
 
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+def test_a_task_after_one_that_was_ended_on_purpose_says_so(tree, how: str) -> None:
+    options = "--timeout 0.3" if how == "timeout" else ""
+    stack = tree.run(f"async_run {options} a sleep 1000; async_run --after a b echo started")
+    if how == "cancel":
+        stack.cancel("a")
+
+    words = "was cancelled" if how == "cancel" else "was ended at its timeout"
+    with pytest.raises(TaskFailed):
+        stack.async_wait("b")
+    said = log_of(stack, "b").output().decode()
+    assert said == f"not started: 'a', which it was to start after, {words}\n"
+    status = {"cancel": r"143 \(cancelled\)", "timeout": r"143 \(timeout\)"}[how]
+    with pytest.raises(TaskFailed):
+        stack.async_wait("a")
+    with pytest.raises(BadInput, match=f"after 'a', which failed with status {status}"):
+        stack.async_run("c", "true", after="a")
+
+
 def test_a_task_after_one_that_was_waited_for(tree, output) -> None:
     stack = tree.run("async_run good true; async_run bad false; async_wait good bad || :\nasync_run --after good a echo fine; async_wait a\n"
                      "async_run --after bad b true || echo refused $?\nasync_run --after none c true || echo refused $?")  # fmt: skip
