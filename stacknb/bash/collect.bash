@@ -119,7 +119,7 @@ _stacknb_book_wait() {
 }
 
 _stacknb_note_failure() { # NAME
-    _stacknb_told[$1]=1
+    _stacknb_told[$1]=${_stacknb_hook:+$_stacknb_phase}
     _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
     ((_stacknb_first)) || _stacknb_first=$_stacknb_code
 }

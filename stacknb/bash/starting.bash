@@ -43,7 +43,7 @@ _stacknb_prepare() {
         _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
     _stacknb_new_log
-    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'
+    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]' '_stacknb_told[$_stacknb_task]'
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
         _stacknb_special=gate.$BASHPID.$((++_stacknb_seq))
     fi

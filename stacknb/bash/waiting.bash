@@ -119,14 +119,19 @@ _stacknb_in_words() { # STATUS PID
 }
 
 # A name that async_wait does not wait for: the words are DevStack's, the warnings are ours. What has
-# failed, and was waited for by a person or in a shell that has ended since, still fails: a phase that
-# is run again must not be well because its task is known to be bad.
+# failed still fails for hooks that were not told yet: a person has waited for it, or the phase that was
+# told is run again (see recall.py), which must not be well because its task is known to be bad. To wait
+# for it as if nobody had would take its name from a mended hook that starts it anew.
 _stacknb_refuse_wait() { # NAME
+    local _nb_command _nb_pid _nb_owner _nb_log
     printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$1"
     if [[ ! $1 || $1 == *[!A-Za-z0-9._-]* || ! ${_stacknb_codes[$1]-} ]]; then
         _stacknb_warn_near "$1"
     elif [[ ${_stacknb_codes[$1]} != 0 && ! ${_stacknb_told[$1]-} ]]; then
-        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text='when it was waited for; start it anew'
+        _stacknb_facts "$1"
+        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text=''
+        _stacknb_in_words "$_stacknb_code" "$_nb_pid"
+        _stacknb_text+="${_stacknb_text:+, }known since it was waited for, see $_stacknb_dir/$_nb_log; start it anew"
         _stacknb_note_failure "$1"
     fi
 }

@@ -1574,6 +1574,82 @@ def test_a_phase_run_again_is_not_well_because_its_task_is_known_to_be_bad(tree)
     assert stack.run(until="source").ok
 
 
+def test_a_phase_run_again_copes_with_a_failure_as_it_did_before(tree, output) -> None:
+    tree.hook("10-a.sh", "[[ $1 != override_defaults ]] || async_run bad false")
+    tree.hook(
+        "20-b.sh", "[[ $1 != source ]] || if async_wait bad; then echo well; else echo bad; fi"
+    )
+    stack = tree.stack()
+    stack.run(until="source")
+    assert output(stack, "20-b.sh", "source").endswith("\nbad\n")
+
+    stack.run_phase("source")
+    assert output(stack, "20-b.sh.2", "source").endswith("\nbad\n")
+
+
+@pytest.mark.parametrize("how", ["magic", "cell"])
+def test_a_hook_is_told_of_a_failure_that_a_person_knows_already(tree, how: str) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; }\n"
+                     "[[ $1 != source ]] || async_wait bad")  # fmt: skip
+    if how == "cell":
+        assert not stack.evaluate("async_wait bad").ok
+    else:
+        with pytest.raises(TaskFailed):
+            stack.async_wait("bad")
+
+    for _ in range(2):
+        with pytest.raises(HookFailed) as caught:
+            stack.run_phase("source")
+        (log,) = stack.run_dir.glob("async/*")
+        assert f"bad (status 1, known since it was waited for, see {log}; start it anew)" in str(
+            caught.value
+        )
+
+
+def test_a_hook_is_told_of_a_failure_of_its_own_phase_that_a_person_saw_between_two_hooks(
+    tree,
+) -> None:
+    tree.hook("10-a.sh", "async_run bad false")
+    tree.hook("20-b.sh", "async_wait bad")
+    stack = tree.stack()
+    stack.step(hook=True)
+    with pytest.raises(TaskFailed):
+        stack.async_wait("bad")
+
+    with pytest.raises(HookFailed, match=r"bad \(status 1"):
+        stack.step(hook=True)
+
+
+def test_a_hook_that_was_mended_may_start_anew_what_had_failed_before(tree) -> None:
+    tree.hook("10-a.sh", "[[ $1 != override_defaults ]] || async_run bad false")
+    tree.hook("20-b.sh", "[[ $1 != source ]] || async_wait bad")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run(until="source")
+    tree.hook("20-b.sh", "[[ $1 != source ]] || { async_run bad true; async_wait bad; }")
+
+    assert stack.run(until="source").ok
+
+
+def test_a_failure_that_a_hook_was_told_of_says_nothing_of_the_next_task_of_that_name(tree) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; async_wait bad || :; }\n"
+                     "[[ $1 != source ]] || async_wait bad")  # fmt: skip
+    stack.async_run("bad", "false")
+    with pytest.raises(TaskFailed):
+        stack.async_wait("bad")
+
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+
+
+def test_a_failure_that_a_phase_has_coped_with_is_none_of_the_next_phase(tree, output) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; async_wait bad || :; }\n"
+                     "[[ $1 != source ]] || { async_wait bad; echo on; }")  # fmt: skip
+    stack.run_phase("source")
+
+    assert output(stack, "10-hook.sh", "source").endswith("already been waited for\non\n")
+
+
 @pytest.mark.timeout(20)
 def test_a_hook_that_puts_up_with_a_failure_may_wait_again(tree, output) -> None:
     stack = tree.run("async_run bad false; async_wait bad || :; async_wait bad; echo on")
