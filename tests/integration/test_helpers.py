@@ -292,6 +292,25 @@ def test_every_helper_does_in_a_restored_shell_what_it_does_in_a_new_one(
     ]
 
 
+@pytest.mark.parametrize("name", ["my_disable_service", "time_star", "die_hard"])
+def test_a_function_of_a_hook_is_no_helper_in_a_restored_shell_whatever_its_name(
+    tree: Any, output: Any, name: str
+) -> None:
+    stack = tree.run(
+        f"[[ $1 != override_defaults ]] || {name}() {{ die $LINENO gone; }}\n"
+        f"[[ $1 != source ]] || {name}"
+    )
+    with pytest.raises(HookFailed):
+        stack.evaluate("exit 3")
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+
+    restored = stack.run_dir / "state" / "restored.1.bash"
+    trace, error = output(stack, "10-hook.sh", "source").split("[ERROR] ")
+    assert [line.rpartition(":")[2] for line in trace.splitlines()] == ["[Call Trace]", name, "die"]
+    assert error.startswith(f"{restored}:")
+
+
 def test_die_in_a_restored_shell_names_the_line_of_the_hook(tree: Any) -> None:
     tree.hook("10-a.sh", "false")
     stack = tree.stack()
