@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -177,6 +178,9 @@ class _Parser(argparse.ArgumentParser):
             known = re.findall(r"[a-z]+", choice[2])
             text = f"unknown command {choice[1]!r}{nearest(choice[1], known)}"
         self.refuse(text)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse says nothing where that fails
 
     def refuse(self, text: str) -> NoReturn:
         """Raise BadInput that points to the help."""

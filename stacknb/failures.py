@@ -36,7 +36,10 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     last = screen.tail(log, 10, 300)
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
-    if Path(file).parent == _OURS or not file:
+    ours = Path(file).parent == _OURS or not file
+    if ours and turn.how == "interrupt":
+        file, line, command = str(path), None, ""  # nobody knows from where it was called
+    elif ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         file, line, command = str(path), *(_return_of(path, turn.status) or _last_command(path))
         if turn.how == "errexit":
@@ -44,6 +47,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     elif turn.how == "interrupt":
         if Path(file).exists():  # $LINENO counts within the trap itself
             line = _only_line(Path(file), command) or (line if line != 1 else None)
+        if command.isidentifier():  # the name of a function, without what it was called with
+            command = _line_of(Path(file), line) or command
     elif turn.how == "other":
         line, message = _message_in(last, file)
         if message:

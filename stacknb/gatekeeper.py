@@ -15,6 +15,11 @@ from stacknb import processes, tasklog
 __all__ = ["Gatekeeper"]
 
 _GRACE_S = 2.0
+_ENDINGS = {
+    "cancelled": "was cancelled",
+    "timeout": "was ended at its timeout",
+    "lost": "is lost: it left no status",
+}
 
 
 @dataclass
@@ -121,13 +126,27 @@ class Gatekeeper:
             name, pid, log = dependency
             if processes.alive(pid):
                 continue
-            code = _exit_code(log)
-            if code != 0:
-                ending = "was killed" if code is None else f"ended with status {code}"
-                return f"{name!r}, which it was to start after, {ending}"
+            if trouble := self._trouble(pid, log):
+                return f"{name!r}, which it was to start after, {trouble}"
             # Not to be watched any longer: what has ended would wake the loop for ever.
             task.after.remove(dependency)
         return "go" if not task.after and self._has_place() else None
+
+    def _trouble(self, pid: int, log: str) -> str:
+        """Say how a task has ended, if not well."""
+        footer = tasklog.footer_of(log)
+        if footer is not None and "status" not in footer:
+            code = footer["exit_code"]
+            return f"ended with status {code}" if code else ""
+        status = footer["status"] if footer is not None else self._why(pid)
+        return _ENDINGS.get(status, "was killed")
+
+    def _why(self, pid: int) -> str:
+        try:
+            with open(f"{self._control}/why.{pid}", encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError:  # nobody has said that he ends it
+            return ""
 
     def _has_place(self) -> bool:
         taken = sum(not task.resting for task in self._running.values())
@@ -169,11 +188,6 @@ def _make_gate(gate: str, pid: int) -> None:
 
 def _threes(words: list[str]) -> zip[tuple[str, str, str]]:
     return zip(words[::3], words[1::3], words[2::3], strict=True)
-
-
-def _exit_code(log: str) -> int | None:
-    footer = tasklog.footer_of(log)
-    return footer["exit_code"] if footer is not None and "status" not in footer else None
 
 
 def _signal_group(pid: int, number: int) -> None:

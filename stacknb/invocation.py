@@ -43,7 +43,8 @@ def run(argv: list[str], signals: Signals) -> int:
         What is not the end of a run: `main` has words for it.
     """
     table = commands.of_face(arguments.CLI).values()
-    o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
+    with printing.to_stdout():  # --help and --version
+        o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
     if not o.command.opens_tree:
         value = o.command.run(None, o)
         printing.show(value, o)

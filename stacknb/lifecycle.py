@@ -5,15 +5,14 @@ Starts nothing: it only looks at files. What `plan` says is what `Stack` does.
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import os
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacknb import syntax
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
 
@@ -287,12 +286,4 @@ def _fault(text: bytes, path: Path) -> str:
     if first.startswith(b"#!") and not re.search(rb"\b(ba|da|z|k)?sh\b", first):
         begin = first.decode("utf-8", "replace")
         return f"it is no bash script: it begins with {begin!r}; have a hook call it"
-    if text.startswith(codecs.BOM_UTF8):
-        mend = f"sed -i '1s/^\\xef\\xbb\\xbf//' {shlex.quote(str(path))}"
-        return f"it begins with a byte order mark, which bash cannot read; take it away: {mend}"
-    if b"\r\n" in text:
-        return (
-            "it has CRLF line ends, which bash cannot run; "
-            f"convert it, for example with: sed -i 's/\\r$//' {shlex.quote(str(path))}"
-        )
-    return ""
+    return syntax.unreadable(text, path)

@@ -14,6 +14,16 @@ __all__ = ["enabling", "forgetting_timers", "setup"]
 
 _HERE = Path(__file__).parent
 
+# The functions of a DevStack tree count on what its stack.sh has done before the first hook: PYTHON
+# is there; and time_totals clears away what only stack.sh installs, the wrapper of openstack.
+_OF_A_TREE = """\
+source "$TOP_DIR/functions"; _stacknb_load
+export PYTHON=${PYTHON:-$(type -P python3)}
+_stacknb_text=$(declare -f cleanup_oscwrap)
+_stacknb_text=${_stacknb_text/'{'/'{ [[ -f ${OSCWRAP_TIMER_FILE-} ]] || return 0;'}
+eval "$_stacknb_text"
+"""
+
 
 def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
     """Return the bash that a new shell of a run begins with.
@@ -27,19 +37,20 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         Enabled from the start.
     parallel : bool
     """
+    tree = plugins.is_devstack(top_dir)
     facts = {
         "TOP_DIR": str(top_dir),
         "RC_DIR": str(top_dir),
         "FILES": str(top_dir / "files"),
         "_stacknb_python": sys.executable,
         "_stacknb_home": str(_HERE.parent),
-        "_stacknb_services": str(services.directory(top_dir)),
+        "_stacknb_services": "" if tree else str(services.directory(top_dir)),
         "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
     }
     lines = [f"{name}={quote(value)}" for name, value in facts.items()]
     lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
-    if plugins.is_devstack(top_dir):
-        lines.append('source "$TOP_DIR/functions"; _stacknb_load')
+    if tree:
+        lines.append(_OF_A_TREE)
     else:
         lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
     lines.append(

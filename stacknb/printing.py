@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -24,7 +25,7 @@ from stacknb.timing.status import still_runs
 if TYPE_CHECKING:
     from stacknb.timing.answers import Answer, Form
 
-__all__ = ["document", "show"]
+__all__ = ["document", "show", "to_stdout"]
 
 _POLL_S = 0.1
 
@@ -47,9 +48,24 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
     StacknbError
         If stdout cannot be written.
     """
-    try:
+    with to_stdout():
         _show(value, o, run_dir, error)
-        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def to_stdout() -> Iterator[None]:
+    """See that what is written to stdout meanwhile arrives, also before an exit.
+
+    Raises
+    ------
+    StacknbError
+        If stdout cannot be written.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as failure:

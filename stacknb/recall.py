@@ -14,7 +14,7 @@ from stacknb.environment import quote
 from stacknb.exceptions import LogError
 from stacknb.tasks import Task
 
-__all__ = ["bash_of", "last_change", "reopening", "ticks_of_old"]
+__all__ = ["bash_of", "last_change", "ticks_of_old", "untelling"]
 
 _TOLERANCE_S = 0.005  # between two clocks; a start is rounded down to hundredths of a second
 _QUEUE_S = 1.0  # from the event of a task to its process
@@ -33,19 +33,16 @@ _TAKEN = """\
 [[ -z ${{_stacknb_tasks[{name}]-}} || ${{_stacknb_codes[{name}]-}} ]] || ((_stacknb_open -= 1))
 _stacknb_tasks[{name}]={facts} _stacknb_codes[{name}]={code}
 """
-_REOPENED = """\
-[[ -z ${{_stacknb_codes[{name}]-}} ]] || {{
-    unset -v '_stacknb_codes[{name}]'
-    _stacknb_ended[{name}]={code}
-    ((_stacknb_open += 1))
-}}
+_UNTOLD = """\
+for _stacknb_text in "${{!_stacknb_told[@]}}"; do
+    [[ ${{_stacknb_told[$_stacknb_text]}} != {phase} ]] || unset -v '_stacknb_told[$_stacknb_text]'
+done
 """
 
 
-def reopening(task: Task) -> str:
-    """Return bash that lets a shell wait once more for a task whose result was taken."""
-    assert task.result is not None
-    return _REOPENED.format(name=task.name, code=task.result.exit_code or 1)
+def untelling(phase: str) -> str:
+    """Return bash that lets the hooks of a phase run again be told of the same failures."""
+    return _UNTOLD.format(phase=quote(phase))
 
 
 def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:

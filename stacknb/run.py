@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stacknb import cells, lifecycle, opening, plugins, services
+from stacknb import cells, lifecycle, opening, plugins, recall, services
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
@@ -176,7 +176,7 @@ class Run:
                 raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")
         if phase == self.failed or phase.label in self.result.phases:
             self._forget_tasks_of(phase)
-            self.tasks.reopen(phase.label)
+            self.shell.evaluate(recall.untelling(phase.label))
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
         turn = self._turn_of = _PhaseTurn(phase, time.time(), hooks)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from stacknb import cells
+from stacknb import cells, syntax
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
 
@@ -47,10 +47,11 @@ class Settings:
         Raises
         ------
         BadInput
-            If a file cannot be read, or local.conf has no ``[[local|localrc]]`` part.
+            If a file cannot be read, or not by bash (CRLF line ends, a byte order mark), or
+            local.conf has no ``[[local|localrc]]`` part.
         """
         conf = _part(local_conf) if local_conf is not None else ""
-        text = _read(localrc) if localrc is not None else ""
+        text = _localrc(localrc) if localrc is not None else ""
         if any(path is not None and not Path(path).is_file() for path in (localrc, local_conf)):
             return cls(kept=conf + text)
         return cls(_absolute(localrc), _absolute(local_conf))
@@ -79,7 +80,7 @@ class Settings:
         """
         if self.local_conf is not None:
             yield _written(run_dir, "local.conf", _part(self.local_conf)), self.local_conf
-        if self.localrc is not None and _read(self.localrc):
+        if self.localrc is not None and _localrc(self.localrc):
             yield self.localrc, self.localrc
         if self.kept:
             copy = _written(run_dir, "localrc", self.kept)
@@ -113,10 +114,24 @@ def _absolute(path: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _part(path: str | os.PathLike[str]) -> str:
-    text, _ = localrc_of(_read(path))
+    whole = _read(path)
+    text, _ = localrc_of(whole)
+    # A mark at the head of the file hides the heading that stands there.
+    _check(whole if whole.startswith("\ufeff") else text, path)
     if not text.strip():
         raise BadInput(f"{os.fspath(path)!r} has no [[local|localrc]] part; add one")
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def _localrc(path: str | os.PathLike[str]) -> str:
+    text = _read(path)
+    _check(text, path)
+    return text
+
+
+def _check(text: str, path: str | os.PathLike[str]) -> None:
+    if fault := syntax.unreadable(text.encode("utf-8", "surrogateescape"), Path(path)):
+        raise BadInput(f"settings {os.fspath(path)!r}: {fault}")
 
 
 def _read(path: str | os.PathLike[str]) -> str:

@@ -150,7 +150,8 @@ class Sourcing:
         place = f" at {result.failure.place}" if result.failure else ""
         running = tuple(task.name for task in uncollected if task.running)
         tasks = f"; tasks running on: {screen.listed(running)}" if running else ""
-        command = f"\n  command {result.failure.command}" if result.failure else ""
+        said = result.failure.command if result.failure else ""
+        command = f"\n  command {said}" if said else ""
         return Interrupted(
             f"{_in_words(result.name, kind)!r} was interrupted{place} after "
             f"{screen.seconds(result.duration_s)}{tasks}{command}\n  log     {result.log}",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import shlex
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Fault", "check"]
+__all__ = ["Fault", "check", "unreadable"]
 
 _SAID = re.compile(r"(?:[^\n]*?: )?line (\d+): (.+)")
 _TOKEN = re.compile(r"syntax error near unexpected token `(.*)'")
@@ -42,6 +45,32 @@ class Fault:
     def place(self) -> str:
         """``line 3, column 7``."""
         return f"line {self.line}, column {self.column}" if self.column else f"line {self.line}"
+
+
+def unreadable(text: bytes, path: Path) -> str:
+    r"""Say what of a script bash cannot read, and how to mend it; empty if nothing.
+
+    Parameters
+    ----------
+    text : bytes
+        What of the file is for bash.
+    path : Path
+        The file, for the command that mends it.
+
+    Examples
+    --------
+    >>> unreadable(b"echo\r\n", Path("a.sh")).partition(";")[0]
+    'it has CRLF line ends, which bash cannot run'
+    """
+    if text.startswith(codecs.BOM_UTF8):
+        mend = f"sed -i '1s/^\\xef\\xbb\\xbf//' {shlex.quote(str(path))}"
+        return f"it begins with a byte order mark, which bash cannot read; take it away: {mend}"
+    if b"\r\n" in text:
+        return (
+            "it has CRLF line ends, which bash cannot run; "
+            f"convert it, for example with: sed -i 's/\\r$//' {shlex.quote(str(path))}"
+        )
+    return ""
 
 
 def check(text: str, bash: str = "bash") -> list[Fault]:

@@ -52,7 +52,6 @@ class TaskBook:
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
         self._taken: dict[str, float] = {}  # when the result of a task was taken
-        self._taken_in: dict[str, str] = {}  # and by a hook of which phase
         self._lacking = ""  # what is wrong with the run directory, until a wait has said it
         self._lost: dict[str, int] = {}  # statuses that no process tells any more
         if resumed:
@@ -208,17 +207,6 @@ class TaskBook:
             task.result = replace(result, status="cancelled")
         return self.collect(task, begun)
 
-    def reopen(self, phase: str) -> None:
-        """Let the hooks of a phase that is run again wait once more for what had failed before it.
-
-        Otherwise their wait would find the task collected, and the phase would end well.
-        """
-        for task in self.all().values():
-            own = task.hook and task.phase == phase  # which is started again
-            taken_here = self._taken_in.get(task.name) == phase
-            if task.result is not None and not task.result and taken_here and not own:
-                self._shell.evaluate(recall.reopening(task))
-
     def close(self) -> None:
         """Take the results of what was ended together with the shell."""
         for task in self.uncollected():
@@ -257,7 +245,6 @@ class TaskBook:
             if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
                 task.result = _result(task, wait)
                 self._taken[task.name] = wait["wait_end"]
-                self._taken_in[task.name] = wait["phase"] if wait["hook"] else ""
 
     def _settle_old(self) -> None:
         for task in self._tasks.values():

@@ -186,8 +186,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(run: RunDir) -> None:
     assert (done.stdout, done.stderr) == ("x\n0\n", "")
 
 
-def test_a_full_disk_is_one_line(run: RunDir) -> None:
-    done = bash("$S status . >/dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
+@pytest.mark.parametrize("words", ["status .", "--help", "plan --help", "--version", "plan ."])
+def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> None:
+    Path("extras.d").mkdir()
+    done = bash(f"{unbuffered}$S {words} >/dev/full")
     assert (done.returncode, done.stderr) == (
         1,
         "stacknb: stdout cannot be written: No space left on device; send it somewhere else\n",

@@ -103,6 +103,23 @@ def test_an_interrupted_hook(script: Path) -> None:
     assert explained(script, Turn("lost", 137, {}), interrupted=True).reason == "was interrupted"
 
 
+def test_an_interrupt_within_a_function_of_ours_names_no_line_that_it_cannot_know(
+    script: Path,
+) -> None:
+    inside = str(Path(DRIVER).with_name("waiting.bash"))
+    turn = died(130, "interrupt", inside, "10", 'wait "$_nb_pid"')
+    failure = explained(script, turn, interrupted=True)
+
+    assert (failure.file, failure.line, failure.command) == (str(script), None, "")
+
+
+def test_an_interrupt_that_is_told_by_the_name_of_a_function_shows_the_line(script: Path) -> None:
+    script.write_text("if true; then\n  async_wait a b\nfi\nasync_wait c\n")
+    failure = explained(script, died(130, "interrupt", script, "2", "async_wait"), interrupted=True)
+
+    assert (failure.line, failure.command) == (2, "async_wait a b")
+
+
 def test_a_script_or_a_log_that_is_gone_is_no_error(script: Path, tmp_path: Path) -> None:
     failure = explain(Turn("lost", 1, {}), "50-a.sh", tmp_path / "gone", tmp_path / "no log", False)
 

@@ -139,6 +139,24 @@ def test_a_task_comes_after_others_that_ended_well(
     assert told.endswith(verdict)
 
 
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [("cancelled", "was cancelled"), ("timeout", "was ended at its timeout"), ("", "was killed")],
+)
+def test_who_ended_a_task_that_left_no_footer_is_told_to_those_that_come_after(
+    gates, start: Start, tmp_path: Path, why: str, words: str
+) -> None:
+    keeper = gates()
+    first, second = start(*DONE), start()
+    first.wait()
+    if why:
+        (keeper.control / f"why.{first.pid}").write_text(f"{why}\n")
+    log = log_of(tmp_path / "t.log", first.pid, None)
+    keeper.task("b", second.pid, "t", str(first.pid), log)
+
+    assert keeper.tick() == [f"b: 't', which it was to start after, {words}"]
+
+
 def test_a_task_that_ended_well_is_watched_no_longer_by_one_that_waits_for_another_too(
     gates, start: Start, tmp_path: Path
 ) -> None:

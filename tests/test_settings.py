@@ -75,3 +75,38 @@ def test_settings_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "rc").unlink()
     with pytest.raises(BadInput, match=r"rc' cannot be read: No such file"):
         list(settings.scripts(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b"A=1\r\nB=2\r\n", "it has CRLF line ends, which bash cannot run; convert it, "),
+        (b"\xef\xbb\xbfA=1\n", "it begins with a byte order mark, which bash cannot read; "),
+    ],
+)
+def test_settings_that_bash_cannot_read_are_named_with_the_command_that_mends_them(
+    tmp_path: Path, text: bytes, fault: str
+) -> None:
+    rc, conf = tmp_path / "rc", tmp_path / "conf"
+    rc.write_bytes(text)
+    for heading in (b"", b"[[local|localrc]]\n"):
+        bom = b"\xef\xbb\xbf" if text.startswith(b"\xef") else b""
+        conf.write_bytes(bom + heading + text.removeprefix(bom))
+        for given in ((rc, None), (None, conf)):
+            with pytest.raises(BadInput) as caught:
+                Settings.given(*given)
+            name = rc if given[0] else conf
+            assert str(caught.value).startswith(f"settings {str(name)!r}: {fault}")
+            assert "sed -i" in str(caught.value)
+    rc.write_text("A=1\n")
+    settings = Settings.given(rc)
+    rc.write_bytes(text)
+    with pytest.raises(BadInput, match="which bash cannot"):
+        list(settings.scripts(tmp_path))
+
+
+def test_line_ends_of_parts_that_are_not_for_bash_do_not_matter(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    conf.write_bytes(b"[[post-config|$X]]\r\n[a]\r\n[[local|localrc]]\r\nA=1\n")
+
+    assert Settings.given(None, conf).local_conf == conf

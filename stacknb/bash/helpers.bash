@@ -157,12 +157,13 @@ enabled: put 'enable_plugin ${2-} DIR_OR_URL' before the line that enables '${1-
 # -------------------------------------------------------------------------------------------- times
 
 # As in DevStack, _TIME_START and _TIME_TOTAL hold milliseconds, _TIME_BEGIN epoch seconds. The
-# decimal separator of EPOCHREALTIME follows the locale.
+# decimal separator of EPOCHREALTIME follows the locale; one that was unset tells nothing any more.
 
 # time_start NAME
 time_start() {
     { local -; set +x; } 2>/dev/null
-    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
+    local _stacknb_my_now=${EPOCHREALTIME:-$(printf '%(%s)T000000' -1)}
+    _stacknb_my_now=${_stacknb_my_now//[!0-9]/}
     [ -n "${1-}" ] || _stacknb_refuse "time_start: no name: give one"
     [ -z "${_TIME_START[$1]-}" ] || _stacknb_refuse \
         "time_start: the clock '$1' is running already: call 'time_stop $1' first"
@@ -172,7 +173,8 @@ time_start() {
 # time_stop NAME
 time_stop() {
     { local -; set +x; } 2>/dev/null
-    local _stacknb_my_now=${EPOCHREALTIME//[!0-9]/}
+    local _stacknb_my_now=${EPOCHREALTIME:-$(printf '%(%s)T000000' -1)}
+    _stacknb_my_now=${_stacknb_my_now//[!0-9]/}
     [ -n "${1-}" ] && [ -n "${_TIME_START[$1]-}" ] || _stacknb_refuse \
         "time_stop: the clock '${1-}' is not running: call 'time_start ${1-}' first"
     _stacknb_my_now=$((${_stacknb_my_now%???} - ${_TIME_START[$1]}))

@@ -13,6 +13,8 @@
 #     same file take turns, so that none undoes what another did;
 #   - with -sudo everything goes through stdin: no process list and no sudo log shows a password.
 
+_stacknb_need programs
+
 _stacknb_iniget() {
     local -a _stacknb_my_lines=() _stacknb_my_hits=()
     local _stacknb_my_header='' _stacknb_my_eol='' _stacknb_my_i='' _stacknb_my_value=''
@@ -71,7 +73,7 @@ _stacknb_ini() { # FUNCTION [-sudo] FILE SECTION OPTION [VALUE...]
         printf -v _stacknb_my_text ' %q' "$_stacknb_my_do" "$@"
         sudo "$BASH" <<<"LC_ALL=C
             $(declare -f _stacknb_ini _stacknb_ini_find _stacknb_ini_change _stacknb_ini_write \
-            _stacknb_ini_print _stacknb_ini_refuse)
+            _stacknb_ini_print _stacknb_ini_refuse _stacknb_program)
             _stacknb_ini $_stacknb_my_text"
         return
     elif [ -z "${2-}" ] || [ -z "${3-}" ]; then
@@ -80,7 +82,7 @@ _stacknb_ini() { # FUNCTION [-sudo] FILE SECTION OPTION [VALUE...]
         return
     fi
     _stacknb_my_file=$1
-    [ ! -L "$1" ] || _stacknb_my_file=$(command readlink -f -- "$1") || _stacknb_my_file=$1
+    [ ! -L "$1" ] || _stacknb_my_file=$(_stacknb_program readlink -f -- "$1") || _stacknb_my_file=$1
     [[ $_stacknb_my_file != */* ]] || _stacknb_my_folder=${_stacknb_my_file%/*}/
     if [ "$_stacknb_my_do" = ini_has_option ]; then
         [ -f "$_stacknb_my_file" ] && [ -r "$_stacknb_my_file" ] &&
@@ -100,7 +102,7 @@ _stacknb_ini() { # FUNCTION [-sudo] FILE SECTION OPTION [VALUE...]
         _stacknb_my_text=$_stacknb_my_folder
         [ -r "$_stacknb_my_text" ] || _stacknb_my_text=/dev/null
         {
-            ! type -P flock >/dev/null || command flock -w 10 9 2>/dev/null || :
+            ! type -P flock >/dev/null || _stacknb_program flock -w 10 9 2>/dev/null || :
             _stacknb_ini_change "$@"
         } 9<"$_stacknb_my_text"
     fi
@@ -158,18 +160,18 @@ _stacknb_ini_write() {
     local _stacknb_my_copy=''
     if [ -f "$_stacknb_my_file" ] && [ -w "$_stacknb_my_folder" ] &&
         { [ -O "$_stacknb_my_file" ] || ((EUID == 0)); } && _stacknb_my_copy=$(
-            command mktemp "$_stacknb_my_folder.stacknb-ini.XXXXXX" 2>/dev/null
+            _stacknb_program mktemp "$_stacknb_my_folder.stacknb-ini.XXXXXX" 2>/dev/null
         ); then
         # A full disk shows here, while the old file is whole.
         if ! _stacknb_ini_print >|"$_stacknb_my_copy"; then
-            command rm -f -- "$_stacknb_my_copy"
+            _stacknb_program rm -f -- "$_stacknb_my_copy"
             return 1
-        elif command cp --attributes-only --preserve=mode,ownership -- "$_stacknb_my_file" \
+        elif _stacknb_program cp --attributes-only --preserve=mode,ownership -- "$_stacknb_my_file" \
             "$_stacknb_my_copy" 2>/dev/null &&
-            command mv -f -- "$_stacknb_my_copy" "$_stacknb_my_file"; then
+            _stacknb_program mv -f -- "$_stacknb_my_copy" "$_stacknb_my_file"; then
             return 0
         fi
-        command rm -f -- "$_stacknb_my_copy"
+        _stacknb_program rm -f -- "$_stacknb_my_copy"
     fi
     { _stacknb_ini_print >|"$_stacknb_my_file"; } 2>/dev/null ||
         _stacknb_ini_refuse 'it cannot be written: use -sudo, or change its mode'

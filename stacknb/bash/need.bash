@@ -20,14 +20,13 @@ _stacknb_need() { # FILE, without .bash
 }
 
 # Whether a frame of the call stack is one of ours, in which nobody can mend anything; after a restore
-# the public helpers come from the file of the restored state.
+# the public helpers, which are those that helpers.bash defines, come from the file of the restored state.
 _stacknb_is_own() { # FILE FUNCTION
-    [ "${1%/*}" = "$_stacknb_bash" ] || {
-        [[ $1 == */state/restored.*.bash ]] && case $2 in
-            die | die_if_not_set | enable_plugin | plugin_requires | trueorfalse | time_st[ao]* | *able_service) ;;
-            *) return 1 ;;
-        esac
-    }
+    local -a _stacknb_my_text=()
+    [ "${1%/*}" != "$_stacknb_bash" ] || return 0
+    [[ $1 == */restored.*bash ]] || return 1
+    mapfile -d '' -n 1 -t _stacknb_my_text <"$_stacknb_bash/helpers.bash"
+    [[ ${_stacknb_my_text[0]} == *$'\n'"$2() {"* ]]
 }
 
 _stacknb_refuse() { # MESSAGE

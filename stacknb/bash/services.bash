@@ -2,6 +2,8 @@
 # until stop_process, `unstack` or `clean` ends it. services.py does the work; it needs only the
 # standard library, so that starting it is quick.
 
+[[ ${_stacknb_services-unknown} ]] || return 0 # empty where a DevStack tree has functions of its own
+
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
 run_process() {
     { local -; set +eufxv; } 2>/dev/null
@@ -15,9 +17,12 @@ run_process() {
         printf "run_process: service '%s' is not enabled, not started (enable_service %s)\n" "$_nb_name" "$_nb_name"
         return 0
     fi
+    # The service gets what is exported, so this is the one program of ours that does.
+    _stacknb_need programs
+    _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "${5-}" || return
     time_start run_process
     local _nb_status=0
-    _stacknb_service start "$_stacknb_services" "$_nb_name" \
+    "$_stacknb_python" -I -S -c "$_stacknb_service_py" "$_stacknb_home" start "$_stacknb_services" "$_nb_name" \
         "$_stacknb_dir/services/$_nb_name.log" "$_stacknb_run" "$_nb_command" "${5-}" || _nb_status=$?
     time_stop run_process
     return "$_nb_status"
@@ -25,7 +30,8 @@ run_process() {
 
 # stop_process NAME: ends it with everything it started; fine if it does not run.
 stop_process() {
-    _stacknb_service stop "$_stacknb_services" "${1-}"
+    _stacknb_need programs
+    _stacknb_lone_python -c "$_stacknb_service_py" "$_stacknb_home" stop "$_stacknb_services" "${1-}"
 }
 
 # is_running NAME: whether the service's process is alive.
@@ -41,9 +47,7 @@ is_running() {
     [[ ${_nb_rest[0]} != Z && ${_nb_rest[19]} == "$_nb_start" ]]
 }
 
-_stacknb_service() {
-    "$_stacknb_python" -I -S -c 'import sys
+_stacknb_service_py='import sys
 sys.path.insert(0, sys.argv.pop(1))
 from stacknb.services import main
-sys.exit(main(sys.argv[1:]))' "$_stacknb_home" "$@"
-}
+sys.exit(main(sys.argv[1:]))'

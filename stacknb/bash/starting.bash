@@ -27,6 +27,8 @@ _stacknb_prepare() {
     done
     if [[ -z ${1-} || $1 == *[!A-Za-z0-9._-]* ]]; then
         _stacknb_complain "async_run: '${1-}' cannot name a task: use letters, digits, '.', '_' and '-'"; return 2
+    elif ((${#1} > 200)); then # its log adds to it, and a file may have 255
+        _stacknb_complain "async_run: '${1:0:20}…' cannot name a task: it has ${#1} characters; use at most 200"; return 2
     elif (($# < 2)); then
         _stacknb_complain "async_run: task '$1' has no command; give it after the name"; return 2
     elif [[ $_stacknb_limit && ! $_stacknb_limit =~ ^[0-9]+([.][0-9]+)?$ ]]; then
@@ -41,7 +43,7 @@ _stacknb_prepare() {
         _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
     _stacknb_new_log
-    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]'
+    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]' '_stacknb_told[$_stacknb_task]'
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
         _stacknb_special=gate.$BASHPID.$((++_stacknb_seq))
     fi
@@ -54,13 +56,16 @@ _stacknb_resolve_after() {
     for _nb_name in "$@"; do
         if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._-]* || -z ${_stacknb_tasks[$_nb_name]-} ]]; then
             _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which was never started"; return 1
-        elif [[ ${_stacknb_codes[$_nb_name]-} == 0 ]]; then
-            continue
-        elif [[ ${_stacknb_codes[$_nb_name]-} ]]; then
-            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which failed with status ${_stacknb_codes[$_nb_name]}"; return 1
         fi
         _stacknb_facts "$_nb_name"
-        _stacknb_deps+=("$_nb_name" "$_nb_pid" "$_stacknb_dir/$_nb_log")
+        if [[ ! ${_stacknb_codes[$_nb_name]-} ]]; then
+            _stacknb_deps+=("$_nb_name" "$_nb_pid" "$_stacknb_dir/$_nb_log")
+        elif [[ ${_stacknb_codes[$_nb_name]} != 0 ]]; then
+            _stacknb_text=''
+            _stacknb_need waiting
+            _stacknb_in_words "${_stacknb_codes[$_nb_name]}" "$_nb_pid"
+            _stacknb_complain "async_run: task '$_stacknb_task' is to start after '$_nb_name', which failed with status ${_stacknb_codes[$_nb_name]}${_stacknb_text:+ ($_stacknb_text)}"; return 1
+        fi
     done
 }
 
@@ -142,7 +147,8 @@ _stacknb_take_back() { # PID
     _stacknb_note_lack
     builtin kill -KILL -- "-$1" 2>/dev/null
     wait "$1" 2>/dev/null
-    command rm -f -- "$_stacknb_dir/$_stacknb_log_name"
+    _stacknb_need programs
+    _stacknb_program rm -f -- "$_stacknb_dir/$_stacknb_log_name"
     unset -v '_stacknb_tasks[$_stacknb_task]' '_stacknb_order[-1]'
     ((--_stacknb_open, 1))
     _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"

@@ -4,7 +4,7 @@
 
 _stacknb_time_totals() {
     local _stacknb_my_name='' _stacknb_my_wide=20 _stacknb_my_i=0
-    local _stacknb_my_elapsed=$((EPOCHSECONDS - _TIME_BEGIN)) _stacknb_my_rest=0
+    local _stacknb_my_elapsed=${EPOCHSECONDS:-$(printf '%(%s)T' -1)} _stacknb_my_rest=0
     local _stacknb_my_line='%-*s %3d\n'
     local -a _stacknb_my_names=()
     for _stacknb_my_name in "${!_TIME_TOTAL[@]}"; do
@@ -15,6 +15,7 @@ _stacknb_time_totals() {
         done
         _stacknb_my_names[_stacknb_my_i]=$_stacknb_my_name
     done
+    _stacknb_my_elapsed=$((_stacknb_my_elapsed - _TIME_BEGIN))
     printf '%s\n' '' ========================= 'DevStack Component Timing' \
         ' (times are in seconds)  ' =========================
     _stacknb_my_rest=$_stacknb_my_elapsed
@@ -30,10 +31,12 @@ _stacknb_time_totals() {
 }
 
 _stacknb_wait_for_service() {
-    local _stacknb_my_from=${EPOCHREALTIME//[!0-9]/} _stacknb_my_now='' _stacknb_my_status=0
-    "${_stacknb_python:-python3}" -I -S -c "$_stacknb_wait_py" "${1-}" "${2-}" </dev/null ||
+    local _stacknb_my_from=${EPOCHREALTIME:-$(printf '%(%s)T000000' -1)} _stacknb_my_now='' _stacknb_my_status=0
+    _stacknb_need programs
+    _stacknb_lone_python -c "$_stacknb_wait_py" "${1-}" "${2-}" </dev/null ||
         _stacknb_my_status=$?
-    _stacknb_my_now=$((${EPOCHREALTIME//[!0-9]/} - _stacknb_my_from))
+    _stacknb_my_now=${EPOCHREALTIME:-$(printf '%(%s)T000000' -1)}
+    _stacknb_my_now=$((${_stacknb_my_now//[!0-9]/} - ${_stacknb_my_from//[!0-9]/}))
     _TIME_TOTAL[wait_for_service]=$((${_TIME_TOTAL[wait_for_service]:-0} + _stacknb_my_now / 1000))
     return "$_stacknb_my_status"
 }

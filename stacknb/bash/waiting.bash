@@ -87,7 +87,7 @@ _stacknb_book_wait() {
 }
 
 _stacknb_note_failure() { # NAME
-    _stacknb_told[$1]=1
+    _stacknb_told[$1]=${_stacknb_hook:+$_stacknb_phase}
     _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
     ((_stacknb_first)) || _stacknb_first=$_stacknb_code
 }
@@ -95,7 +95,7 @@ _stacknb_note_failure() { # NAME
 # The wait itself, for a task that still runs or is not ours.
 _stacknb_block() { # show|quiet NAME
     # Who watches wants to know what blocks the run; a wait within a task blocks that task alone.
-    [[ $1 == quiet || $BASHPID != "$$" || ( -e /proc/self && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
+    [[ $1 == quiet || $BASHPID != "$$" || ( $_stacknb_proc && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || _stacknb_note_lack
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
@@ -137,7 +137,8 @@ _stacknb_reap() { # NAME PID OWNER LOG
 # Whether a footer of the task closes the log; sets _stacknb_foot. What another task has printed, or a
 # task of another task's log, is none. A fork, but only for tasks of another shell and for long logs.
 _stacknb_has_ended() { # NAME PID LOG
-    _stacknb_foot=$(command -p tail -c 4096 -- "$3" 2>/dev/null | command -p tr -d '\0')
+    _stacknb_need programs
+    _stacknb_foot=$(_stacknb_program tail -c 4096 -- "$3" 2>/dev/null | _stacknb_program tr -d '\0')
     [[ $_stacknb_foot == *'#stacknb-end {'* ]] || _stacknb_foot=''
     _stacknb_foot=${_stacknb_foot##*'#stacknb-end '}
     _stacknb_foot=${_stacknb_foot%%$'\n'*}
@@ -186,14 +187,15 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.
 _stacknb_show_large() { # show|quiet NAME PID LOG
     local LC_ALL=C _nb_size
-    _nb_size=$(command -p wc -c <"$4")
+    _stacknb_need programs
+    _nb_size=$(_stacknb_program wc -c <"$4")
     _stacknb_has_ended "$2" "$3" "$4"
     _nb_foot=${_stacknb_foot#'{'}
     [[ $1 == show ]] || return 0
     ((_nb_size -= ${#_nb_head} + 1))
     [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 16)) # newline, marker, brace, newline
-    command -p tail -c "+$((${#_nb_head} + 2))" -- "$4" | command -p head -c "$_nb_size"
-    [[ $(command -p tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | command -p head -c 1 | command -p tr '\n\0' 'nx') == n ]] || printf '\n'
+    _stacknb_program tail -c "+$((${#_nb_head} + 2))" -- "$4" | _stacknb_program head -c "$_nb_size"
+    [[ $(_stacknb_program tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | _stacknb_program head -c 1 | _stacknb_program tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.
@@ -208,14 +210,19 @@ _stacknb_in_words() { # STATUS PID
 }
 
 # A name that async_wait does not wait for: the words are DevStack's, the warnings are ours. What has
-# failed, and was waited for by a person or in a shell that has ended since, still fails: a phase that
-# is run again must not be well because its task is known to be bad.
+# failed still fails for hooks that were not told yet: a person has waited for it, or the phase that was
+# told is run again (see recall.py), which must not be well because its task is known to be bad. To wait
+# for it as if nobody had would take its name from a mended hook that starts it anew.
 _stacknb_refuse_wait() { # NAME
+    local _nb_command _nb_pid _nb_owner _nb_log
     printf 'Not waiting for async task %s that we never started or has already been waited for\n' "$1"
     if [[ ! $1 || $1 == *[!A-Za-z0-9._-]* || ! ${_stacknb_codes[$1]-} ]]; then
         _stacknb_warn_near "$1"
     elif [[ ${_stacknb_codes[$1]} != 0 && ! ${_stacknb_told[$1]-} ]]; then
-        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text='when it was waited for; start it anew'
+        _stacknb_facts "$1"
+        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text=''
+        _stacknb_in_words "$_stacknb_code" "$_nb_pid"
+        _stacknb_text+="${_stacknb_text:+, }known since it was waited for, see $_stacknb_dir/$_nb_log; start it anew"
         _stacknb_note_failure "$1"
     fi
 }
@@ -223,7 +230,7 @@ _stacknb_refuse_wait() { # NAME
 # Points to the name that was probably meant.
 _stacknb_warn_near() { # NAME
     local _nb_name _nb_near='' _nb_plain=${1//[-_.]/}
-    for _nb_name in "${!_stacknb_tasks[@]}"; do
+    for _nb_name in ${1:+"${!_stacknb_tasks[@]}"}; do # nothing is near an empty name
         if [[ ${_nb_name,,} == "${1,,}" || ${_nb_name//[-_.]/} == "$_nb_plain" || $_nb_name == "$1"* || $1 == "$_nb_name"* ]]; then
             _nb_near=$_nb_name
             break
@@ -256,8 +263,9 @@ _stacknb_is_typo() { # A B
 
 # What async_print_timing prints.
 _stacknb_sum_up() {
-    local _nb_elapsed=$((${EPOCHREALTIME%[!0-9]*} - ${_TIME_BEGIN:-0})) _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
-    ((${_TIME_BEGIN:-0})) || _nb_elapsed=0
+    local _nb_elapsed='' _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
+    printf -v _nb_elapsed '%(%s)T' -1
+    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, 1))
     local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
     ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' $((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed)))
     printf '\n=================\n Async summary\n=================\n'

@@ -19,6 +19,9 @@ from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklo
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
 
+# More than the system takes for an environment, so that no program can be started with it.
+HUGE = "printf -v big %0100000d; for n in {1..80}; do export BIG$n=$big; done\n"
+
 
 def log_of(stack: Stack, name: str) -> tasklog.LogRecord:
     assert stack.run_dir is not None
@@ -228,6 +231,17 @@ def test_async_print_timing_counts_what_was_hidden(tree, output) -> None:
     assert "Time spent in the background minus waits: 1 sec" in output(stack, "10-hook.sh")
 
 
+def test_async_print_timing_knows_the_time_where_a_hook_has_unset_what_tells_it(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "_TIME_BEGIN=$((EPOCHSECONDS - 100)); (unset EPOCHREALTIME; async_print_timing)"
+    )
+
+    (elapsed,) = re.findall(r"Elapsed time: (\d+) sec", output(stack, "10-hook.sh"))
+    assert 100 <= int(elapsed) < 130
+
+
 def test_the_same_name_is_refused_while_the_first_is_uncollected_and_then_has_a_log_of_its_own(
     tree, output
 ) -> None:
@@ -324,6 +338,13 @@ def test_a_wait_for_any_odd_name_is_a_warning_too(tree, output, name: str) -> No
     assert shown.endswith("got 0\nUNKNOWN\nnone\n")
     assert not Path("pwned").exists()
     assert waits_of_or_none(stack) == []
+
+
+def test_no_name_is_near_an_empty_one(tree, output) -> None:
+    stack = tree.run("async_run t true; async_run ab true\nasync_wait ''; echo got $?")
+
+    shown = output(stack, "10-hook.sh")
+    assert shown.endswith("WARNING: no task '' was started\ngot 0\n")
 
 
 def waits_of_or_none(stack: Stack) -> list[dict]:
@@ -643,6 +664,21 @@ def test_a_wait_shows_any_output(tree, output, text: str) -> None:
     assert inner == exact + (b"" if exact.endswith(b"\n") or not exact else b"\n")
 
 
+@pytest.mark.parametrize("wait", ["async_wait t", "(async_wait t)", "echo $(async_wait t)"])
+def test_a_long_log_is_shown_whatever_is_exported(tree, output, wait: str) -> None:
+    stack = tree.run(
+        f"{HUGE}f() {{ for n in {{1..3000}}; do echo line $n; done; return 3; }}\n"
+        f"async_run t f; until [[ ! -d /proc/$! ]]; do read -rt 0.01 <> <(:) || :; done; {wait} || echo got $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "line 1" in shown
+    assert "line 3000" in shown
+    assert "#stacknb" not in shown
+    assert "with result 3" in shown
+    assert "Argument list" not in shown
+
+
 def test_a_task_started_in_one_phase_is_waited_for_in_a_later_one(tree, output) -> None:
     tree.hook(
         "10-a.sh",
@@ -943,6 +979,19 @@ def test_options_of_async_run_that_make_no_sense_are_refused(tree, output, optio
     assert stack.tasks == {}
 
 
+@pytest.mark.parametrize("options", ["--timeout 5", "--cwd .", "--after t"])
+def test_a_name_that_is_too_long_for_its_log_is_refused(tree, output, options: str) -> None:
+    stack = tree.run(
+        f"async_run t true; async_run {options} {'x' * 201} true || echo refused $?; async_wait t"
+    )
+
+    assert (
+        f"async_run: '{'x' * 20}…' cannot name a task: it has 201 characters; use at most 200\nrefused 2\n"
+        in output(stack, "10-hook.sh")
+    )
+    assert list(stack.tasks) == ["t"]
+
+
 def test_a_task_without_a_command_is_refused(tree, output) -> None:
     stack = tree.run("async_run t || echo refused $?")
 
@@ -1102,6 +1151,25 @@ def test_a_task_after_one_that_failed_is_not_started_and_says_why(tree, output, 
         assert (record.footer["status"], record.footer["exit_code"]) == ("cancelled", 125)
         assert stack.tasks[name].wait().status == "cancelled"
     assert "got 125\n" in output(stack, "10-hook.sh")
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+def test_a_task_after_one_that_was_ended_on_purpose_says_so(tree, how: str) -> None:
+    options = "--timeout 0.3" if how == "timeout" else ""
+    stack = tree.run(f"async_run {options} a sleep 1000; async_run --after a b echo started")
+    if how == "cancel":
+        stack.cancel("a")
+
+    words = "was cancelled" if how == "cancel" else "was ended at its timeout"
+    with pytest.raises(TaskFailed):
+        stack.async_wait("b")
+    said = log_of(stack, "b").output().decode()
+    assert said == f"not started: 'a', which it was to start after, {words}\n"
+    status = {"cancel": r"143 \(cancelled\)", "timeout": r"143 \(timeout\)"}[how]
+    with pytest.raises(TaskFailed):
+        stack.async_wait("a")
+    with pytest.raises(BadInput, match=f"after 'a', which failed with status {status}"):
+        stack.async_run("c", "true", after="a")
 
 
 def test_a_task_after_one_that_was_waited_for(tree, output) -> None:
@@ -1540,6 +1608,82 @@ def test_a_phase_run_again_is_not_well_because_its_task_is_known_to_be_bad(tree)
 
     stack.async_run("bad", "true")  # mended
     assert stack.run(until="source").ok
+
+
+def test_a_phase_run_again_copes_with_a_failure_as_it_did_before(tree, output) -> None:
+    tree.hook("10-a.sh", "[[ $1 != override_defaults ]] || async_run bad false")
+    tree.hook(
+        "20-b.sh", "[[ $1 != source ]] || if async_wait bad; then echo well; else echo bad; fi"
+    )
+    stack = tree.stack()
+    stack.run(until="source")
+    assert output(stack, "20-b.sh", "source").endswith("\nbad\n")
+
+    stack.run_phase("source")
+    assert output(stack, "20-b.sh.2", "source").endswith("\nbad\n")
+
+
+@pytest.mark.parametrize("how", ["magic", "cell"])
+def test_a_hook_is_told_of_a_failure_that_a_person_knows_already(tree, how: str) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; }\n"
+                     "[[ $1 != source ]] || async_wait bad")  # fmt: skip
+    if how == "cell":
+        assert not stack.evaluate("async_wait bad").ok
+    else:
+        with pytest.raises(TaskFailed):
+            stack.async_wait("bad")
+
+    for _ in range(2):
+        with pytest.raises(HookFailed) as caught:
+            stack.run_phase("source")
+        (log,) = stack.run_dir.glob("async/*")
+        assert f"bad (status 1, known since it was waited for, see {log}; start it anew)" in str(
+            caught.value
+        )
+
+
+def test_a_hook_is_told_of_a_failure_of_its_own_phase_that_a_person_saw_between_two_hooks(
+    tree,
+) -> None:
+    tree.hook("10-a.sh", "async_run bad false")
+    tree.hook("20-b.sh", "async_wait bad")
+    stack = tree.stack()
+    stack.step(hook=True)
+    with pytest.raises(TaskFailed):
+        stack.async_wait("bad")
+
+    with pytest.raises(HookFailed, match=r"bad \(status 1"):
+        stack.step(hook=True)
+
+
+def test_a_hook_that_was_mended_may_start_anew_what_had_failed_before(tree) -> None:
+    tree.hook("10-a.sh", "[[ $1 != override_defaults ]] || async_run bad false")
+    tree.hook("20-b.sh", "[[ $1 != source ]] || async_wait bad")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run(until="source")
+    tree.hook("20-b.sh", "[[ $1 != source ]] || { async_run bad true; async_wait bad; }")
+
+    assert stack.run(until="source").ok
+
+
+def test_a_failure_that_a_hook_was_told_of_says_nothing_of_the_next_task_of_that_name(tree) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; async_wait bad || :; }\n"
+                     "[[ $1 != source ]] || async_wait bad")  # fmt: skip
+    stack.async_run("bad", "false")
+    with pytest.raises(TaskFailed):
+        stack.async_wait("bad")
+
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+
+
+def test_a_failure_that_a_phase_has_coped_with_is_none_of_the_next_phase(tree, output) -> None:
+    stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; async_wait bad || :; }\n"
+                     "[[ $1 != source ]] || { async_wait bad; echo on; }")  # fmt: skip
+    stack.run_phase("source")
+
+    assert output(stack, "10-hook.sh", "source").endswith("already been waited for\non\n")
 
 
 @pytest.mark.timeout(20)

@@ -192,7 +192,7 @@ def test_ctrl_c_gives_up_such_a_task_and_a_wait_for_it_fails_however_often_it_is
     for _ in range(3):
         again = call("stack", tree.path, "--resume")
         assert again.returncode == 1, again.stderr
-        assert "make (status 143, ended by SIGTERM)" in again.stderr
+        assert "make (status 143, ended by SIGTERM" in again.stderr
     assert not Path("made").exists()
 
 

@@ -33,6 +33,8 @@ DEVSTACK_STATE = {
     *("GITREPO", "GITBRANCH", "GITDIR", "DEVSTACK_PLUGINS"),
     *("_TIME_START", "_TIME_TOTAL", "_TIME_BEGIN"),
 }
+# More than the system takes for an environment, so that no program can be started with it.
+HUGE = "printf -v big %0100000d; for n in {1..80}; do export BIG$n=$big; done\n"
 
 Hook = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -288,6 +290,25 @@ def test_every_helper_does_in_a_restored_shell_what_it_does_in_a_new_one(
         f"[ERROR] {stack.run_dir}/cells/1.bash:5 text",
         "wait_for_service",
     ]
+
+
+@pytest.mark.parametrize("name", ["my_disable_service", "time_star", "die_hard"])
+def test_a_function_of_a_hook_is_no_helper_in_a_restored_shell_whatever_its_name(
+    tree: Any, output: Any, name: str
+) -> None:
+    stack = tree.run(
+        f"[[ $1 != override_defaults ]] || {name}() {{ die $LINENO gone; }}\n"
+        f"[[ $1 != source ]] || {name}"
+    )
+    with pytest.raises(HookFailed):
+        stack.evaluate("exit 3")
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+
+    restored = stack.run_dir / "state" / "restored.1.bash"
+    trace, error = output(stack, "10-hook.sh", "source").split("[ERROR] ")
+    assert [line.rpartition(":")[2] for line in trace.splitlines()] == ["[Call Trace]", name, "die"]
+    assert error.startswith(f"{restored}:")
 
 
 def test_die_in_a_restored_shell_names_the_line_of_the_hook(tree: Any) -> None:
@@ -594,6 +615,21 @@ def test_a_clock_adds_up_milliseconds_whatever_the_decimal_separator(point: str)
     assert done.stdout == "1500 <>\n"
 
 
+def test_clocks_go_on_in_seconds_where_bash_tells_no_time_any_more() -> None:
+    with serving(200) as (url, _):
+        done = bash(
+            "set -eu; _TIME_BEGIN=$((EPOCHSECONDS - 100)); unset EPOCHREALTIME EPOCHSECONDS\n"
+            f"time_start x; _TIME_START[x]=$((_TIME_START[x] - 5000)); time_stop x\n"
+            f"wait_for_service 20 {url}; time_totals"
+        )
+
+    assert done.stderr == ""
+    rows = dict(line.rsplit(None, 1) for line in done.stdout.splitlines() if line[-1:].isdigit())
+    assert 5 <= int(rows["x"]) < 30
+    assert 0 <= int(rows["wait_for_service"]) < 30
+    assert 100 <= int(rows["Total runtime"]) < 130
+
+
 def test_the_table_has_the_layout_of_devstack_and_sorted_rows() -> None:
     done = bash(
         "unset EPOCHSECONDS; EPOCHSECONDS=1100 _TIME_BEGIN=1000\n"
@@ -735,6 +771,13 @@ def test_a_server_that_speaks_no_http_has_answered() -> None:
         thread.join()
 
     assert done.returncode == 0
+
+
+def test_a_service_is_waited_for_whatever_is_exported() -> None:
+    with serving(503, 200) as (url, asked):
+        done = bash(f"{HUGE}wait_for_service 20 {url}")
+
+    assert (done.returncode, done.stderr, len(asked)) == (0, "", 2)
 
 
 @pytest.mark.parametrize("arguments", ["", "5", "5 ''", "x http://h", "-1 http://h", "5 ftp://h"])
@@ -923,6 +966,22 @@ def test_a_link_stays_a_link_and_the_file_keeps_its_mode(tmp_path: Path) -> None
     assert real.read_text() == "[s]\no = v\no = w\n"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert sorted(os.listdir(tmp_path)) == ["etc", "link.ini"]
+
+
+def test_a_link_stays_a_link_whatever_is_exported(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.ini", tmp_path / "link.ini"
+    real.write_text("[s]\n")
+    real.chmod(0o640)
+    before = real.stat().st_ino
+    link.symlink_to("real.ini")
+    done = bash(f"{HUGE}umask 077; iniset {link} s o v")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert link.is_symlink()
+    assert real.read_text() == "[s]\no = v\n"
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert real.stat().st_ino != before
+    assert sorted(os.listdir(tmp_path)) == ["link.ini", "real.ini"]
 
 
 def test_a_file_that_needs_no_change_is_not_written(ini: Path) -> None:

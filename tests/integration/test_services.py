@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -305,3 +306,31 @@ def test_a_service_survives_the_death_of_its_parents(tree, left, until) -> None:
         pid = running(tree)
         parent.kill()
     until(lambda: left() == [pid], "all but the service has ended")
+
+
+HUGE = "printf -v big %0100000d; for n in {1..80}; do export BIG$n=$big; done\n"
+
+
+def test_a_service_that_could_not_be_given_what_is_exported_is_refused(tree, output) -> None:
+    stack = tree.run(
+        f"run_process other 'sleep 1000'\n{HUGE}export LARGEST=x$big; run_process svc 'sleep 1000' || echo refused $?\n"
+        "is_running other; stop_process other; is_running other || echo stopped"
+    )
+
+    sum_kb = int(re.search(r"\((\d+) kB\)", output(stack, "10-hook.sh"))[1])
+    assert 8000 <= sum_kb < 8200
+    assert output(stack, "10-hook.sh") == (
+        f"run_process: service 'svc' is not started: what is exported ({sum_kb} kB) is too large for a program; "
+        "keep what it need not see in the shell, 'LARGEST' (100 kB) first: export -n LARGEST\n"
+        "refused 1\nstopped\n"
+    )
+    assert running(tree) is None
+
+
+def test_a_service_whose_command_no_program_takes_is_refused(tree, output) -> None:
+    stack = tree.run('printf -v big %0200000d; run_process svc ": $big" || echo refused $?')
+
+    assert output(stack, "10-hook.sh") == (
+        "run_process: service 'svc' is not started: its command is too long for a program; put it into a script\n"
+        "refused 1\n"
+    )

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import stacknb
-from stacknb import BadInput, HookFailed, Stack, StacknbError
+from stacknb import BadInput, HookFailed, Stack, StacknbError, services
 
 LABELS = [
     "override_defaults",
@@ -621,3 +621,70 @@ def test_the_directory_given_to_clean_holds_the_run_of_clean(tree, tmp_path: Pat
     assert result.run_dir == tmp_path / "run"
     modes = {path.parent.name: json.loads(path.read_text())["mode"] for path in tmp_path.glob("*/run.json")}  # fmt: skip
     assert modes == {"run": "clean", "run-unstack": "unstack"}
+
+
+# ---------------------------------------------------------------- a DevStack tree as top_dir
+
+FUNCTIONS = """\
+declare -A -g _TIME_TOTAL
+run_process() { echo "systemctl start devstack@$1"; }
+stop_process() { echo "systemctl stop devstack@$1"; }
+is_running() { echo "is $1 running?"; }
+async_run() { echo "not ours"; }
+cleanup_oscwrap() {
+    local total=0
+    total=$(cat $OSCWRAP_TIMER_FILE | $PYTHON -c "import sys; print(sum(int(l) for l in sys.stdin))")
+    _TIME_TOTAL["osc"]=$total
+    rm $OSCWRAP_TIMER_FILE
+}
+time_totals() { cleanup_oscwrap; printf 'osc %s\\n' "${_TIME_TOTAL[osc]-none}"; }
+"""
+
+
+@pytest.fixture
+def devstack(tree, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PYTHON", raising=False)
+    for name in ("stack.sh", "functions-common"):
+        (tree.path / name).write_text("")
+    (tree.path / "functions").write_text(FUNCTIONS)
+    return tree
+
+
+def test_of_a_devstack_tree_all_functions_but_those_of_tasks_are_used(devstack, output) -> None:
+    script = "is_running a; run_process a 'sleep 9'; stop_process a\nasync_run t echo ours; async_wait t\n"
+    stack = devstack.run(script)
+    said = ["is a running?", "systemctl start devstack@a", "systemctl stop devstack@a"]
+
+    shown = output(stack, "10-hook.sh").splitlines()
+    assert shown[:3] == said
+    assert "ours" in shown[3:]
+    assert services.names(services.directory(devstack.path)) == []
+
+    devstack.hook("10-hook.sh", "exit 3")
+    with pytest.raises(HookFailed):
+        stack.run_phase("source")
+    restored = stack.evaluate(script).stdout.splitlines()
+    assert restored[:3] == said
+    assert "ours" in restored[3:]
+
+
+def test_the_functions_of_a_devstack_tree_find_what_its_stack_sh_gives_them(
+    devstack, output
+) -> None:
+    stack = devstack.run(
+        'time_totals; async_print_timing\n"$PYTHON" -c "print(6 * 7)"\n'
+        "OSCWRAP_TIMER_FILE=$PWD/osc; printf '2\\n3\\n' >osc; time_totals\n"
+    )
+
+    shown = output(stack, "10-hook.sh").splitlines()
+    assert shown[0] == "osc none"
+    assert shown[-2:] == ["42", "osc 5"]
+    assert not Path("osc").exists()
+    result = stack.run()
+    assert result.timing.startswith("osc 5\n")
+
+
+def test_a_python_that_the_user_has_chosen_for_a_devstack_tree_stays(devstack, output) -> None:
+    stack = devstack.run('echo "$PYTHON"', env={"PYTHON": "/my/python"})
+
+    assert output(stack, "10-hook.sh") == "/my/python\n"

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Programs that stacknb itself starts. Loaded when first needed; the rules of helpers.bash hold here, too.
+
+# Runs a program of the system, wherever a hook's PATH leads, with an empty environment: a hook may
+# have exported more than any program can be started with, and none of ours needs it.
+_stacknb_program() ( # NAME [ARG…]
+    [ ! -x "/usr/bin/$1" ] || set -- "/usr/bin/$1" "${@:2}"
+    builtin exec -c "$@"
+)
+
+# Runs our Python; only the loader may need to be told where its libraries are.
+_stacknb_lone_python() { # [ARG…]
+    _stacknb_program env "PATH=${PATH-}" ${LD_LIBRARY_PATH:+"LD_LIBRARY_PATH=$LD_LIBRARY_PATH"} \
+        "${_stacknb_python:-python3}" -I -S "$@"
+}
+
+# Refuses what cannot be started with all that is exported. The limits are the system's, so a program
+# (env, since bash has a `true` of its own) is started with it; where it is too much, bash says 126.
+_stacknb_check_size() { # WHAT WORD…
+    local -a _stacknb_my_names=()
+    local _stacknb_my_name='' _stacknb_my_value='' _stacknb_my_most='' _stacknb_my_size=0 _stacknb_my_sum=0
+    (command -p env true "${@:2}") 2>/dev/null || (($? != 126)) && return
+    if ! _stacknb_program env true "${@:2}" 2>/dev/null; then
+        printf '%s: its command is too long for a program; put it into a script\n' "$1" >&2
+        return 1
+    fi
+    mapfile -t _stacknb_my_names <<<"$(compgen -e)"
+    for _stacknb_my_name in "${_stacknb_my_names[@]}"; do
+        _stacknb_my_value=${!_stacknb_my_name-}
+        ((_stacknb_my_sum += ${#_stacknb_my_value}, 1))
+        if ((${#_stacknb_my_value} > _stacknb_my_size)); then
+            _stacknb_my_size=${#_stacknb_my_value} _stacknb_my_most=$_stacknb_my_name
+        fi
+    done
+    printf "%s: what is exported (%d kB) is too large for a program; keep what it need not see in the shell, '%s' (%d kB) first: export -n %s\n" \
+        "$1" $((_stacknb_my_sum / 1000)) "$_stacknb_my_most" $((_stacknb_my_size / 1000)) "$_stacknb_my_most" >&2
+    return 1
+}
