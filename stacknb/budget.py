@@ -1,6 +1,6 @@
 """What a run may add to the file of a notebook, and how a text is made to fit.
 
-Less than 50 kB a run, whatever it prints: the code of the panel takes 30 kB of them, once, and each
+Less than 50 kB a run, whatever it prints: the code of the panel takes 14 kB of them, once, and each
 other thing that is kept has a share of the rest. All is measured as nbformat writes it.
 """
 

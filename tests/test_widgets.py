@@ -95,6 +95,7 @@ def test_what_a_notebook_keeps_of_a_run_is_below_50_kb_with_the_code_of_the_pane
     link = panel._link
     assert link is not None
     kept = link.get_state()
+    assert budget.stored({**kept, "picture": {}}) < 16_000  # the code is packed: plainly 28,000
     assert len(panel._whole()["order"]) == 500
     assert budget.stored(kept["picture"]) <= budget.PICTURE
     state = budget.stored({**kept, "picture": {}}) + budget.stored(link.layout.get_state())
