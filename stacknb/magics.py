@@ -140,7 +140,7 @@ class StackMagics(Magics):
             if stack is None or command.name not in _WITH_PROGRESS:
                 _check_shell(stack, command.name)
                 value = command.run(stack, o)
-                _wake_panel(stack)
+                _wake_panel(value if isinstance(value, Stack) else stack)
                 waited = command.name == "wait" and isinstance(value, list)
                 return TaskResults(value) if waited else value
             if in_notebook():
