@@ -205,7 +205,7 @@ class Panel:
                 self._stale = True
             if self._stale and self._summaries.draw(self._board, _SUMMARY_S):
                 self._stale = False
-            if self._log is not None and (news := self._log.news()) is not None:
+            if (log := self._log) is not None and (news := log.news()) is not None:
                 self._send(news)
 
     def _send_changes(self, changed: dict[str, Any]) -> None:
