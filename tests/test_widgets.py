@@ -287,6 +287,16 @@ def test_a_log_that_floods_sends_little_and_says_what_is_left_out(run: Run) -> N
     assert news["skipped"].endswith("kB")
 
 
+def test_a_log_that_is_shut_while_it_is_looked_at_does_no_harm(
+    run: Run, panel: Panel, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([OpenLog("x.log", run.log)])
+    monkeypatch.setattr(Panel, "_log", property(lambda self: next(looks, None)), raising=False)
+    panel.update()
+    assert [news["key"] for news in of_kind(sent, "log")] == ["x.log"]
+    monkeypatch.undo()
+
+
 def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:
     run.prints(b"".join(b"Line %d\n" % number for number in range(1, 1001)) + b"no end LINE 5")
     found = search("x.log", run.log, "line 5")
