@@ -1,7 +1,15 @@
 """What a run may add to the file of a notebook, and how a text is made to fit.
 
-Less than 50 kB a run, whatever it prints: the code of the panel takes 30 kB of them, once, and each
-other thing that is kept has a share of the rest. All is measured as nbformat writes it.
+Less than 50 kB a run, whatever it prints and however many cells it goes through, measured as
+nbformat writes them. The panel takes 20 kB of it, once: its code and the state it ended in. What
+the cells of the run show (summaries, errors, results, traces, ``%wait``, ``%%stack``, logs) takes
+`POOL` together, since each thing gets no more than a part of what is left (`stacknb.ledger`), and
+never more than its share below. Once so much is taken that a thing would get less than its least, a
+cell shows short lines alone: what failed and where, the log, how to see more. They come to 1 kB or
+two a cell; the rest of the 50 kB is for ten of those, and a notebook with more of them grows by no
+more than that for each.
+
+Tables and charts that are asked for by name (plan, vars, changes, timing) are not the run's output.
 """
 
 from __future__ import annotations
@@ -13,24 +21,44 @@ from typing import Any
 
 __all__ = [
     "AGAIN",
+    "ALONE",
+    "ASKED",
+    "CODE",
     "ERROR",
+    "LINE",
+    "OUTPUT",
     "PICTURE",
+    "POOL",
     "PRINTED",
     "RESULT",
+    "SHORT",
     "SUMMARY",
+    "USED_UP",
+    "VIEW",
     "cost",
     "cut",
     "fold",
+    "plain",
     "stored",
     "within",
 ]
 
-PICTURE = 3_600  # the state that the panel ended in
+CODE = 16_000  # the panel without its picture …
+PICTURE = 3_600  # … and the state that it ended in
+POOL = 20_000  # all that the cells of a run show, but for what they show at least
 SUMMARY = 6_000  # HTML and plain text together …
-AGAIN = 3_500  # … and the shortest, where other cells of the run have used that up
+AGAIN = 3_500  # … and the shortest of them …
+LINE = 700  # … and what stands for it where that does not fit
 ERROR = 2_200  # is kept twice: as a message and as a traceback
 RESULT = 2_400
-PRINTED = 12_000  # what %wait, %%stack and a trace print, which are cells of their own
+PRINTED = 12_000  # what %wait, %%stack and a trace print
+SHORT = 350  # of an error or a result, at least …
+ASKED = 700  # … and of what a cell was to print
+ALONE = 60_000  # of what is shown by Python, or in a terminal, and no cell of a run
+OUTPUT = 150  # around each of them
+VIEW = 300  # of the panel, in one cell
+
+USED_UP = "the notebook's share of this run is used up: %stack log NAME and %stack panel tell more"
 
 _INDENT = 8  # of what is deepest: the panel's state
 _BREAK = _INDENT + 5  # between two lines of a text: quotes, a comma, a newline of the file
@@ -53,10 +81,11 @@ def _in_lines(value: Any) -> Any:
 
 def cost(text: str) -> int:
     """How many bytes a text takes within a line of HTML, which is where it takes most."""
-    return _plain(escape(text))
+    return plain(escape(text))
 
 
-def _plain(text: str) -> int:
+def plain(text: str) -> int:
+    """How many bytes a text takes within a line of a text."""
     lines = len(f"{text}.".splitlines()) - 1  # that begin within it
     written = json.dumps(text, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return len(written) - 2 + lines * _BREAK
@@ -105,7 +134,10 @@ def fold(text: str, most: int) -> str:
     """
     if stored(text) <= most:
         return text
-    lines = [_without_middle(line, most // _LONG) for line in text.splitlines()]
+    lines = text.splitlines()
+    if len(lines) == 1:
+        return _without_middle(lines[0], most - 2 * _BREAK - 10)
+    lines = [_without_middle(line, most // _LONG) for line in lines]
     half = most // 2 - 50  # and a line between
     begin = within(lines, half, first=True, measure=_as_line)
     end = within(lines[len(begin) :], half, measure=_as_line)
@@ -114,12 +146,12 @@ def fold(text: str, most: int) -> str:
 
 
 def _without_middle(line: str, most: int) -> str:
-    if _plain(line) <= most:
+    if plain(line) <= most:
         return line
     half = most // 2
-    end = cut(line, half, end=True, measure=_plain).removeprefix("…")
-    return cut(line, half, measure=_plain) + end
+    end = cut(line, half, end=True, measure=plain).removeprefix("…")
+    return cut(line, half, measure=plain) + end
 
 
 def _as_line(line: str) -> int:
-    return _plain(line) + 2 + _BREAK
+    return plain(line) + 2 + _BREAK

@@ -25,10 +25,17 @@ __all__ = [
 ]
 
 
+_WHOLE = 1_000  # bytes, below which an error that does not fit is told in short, not folded
+_KEPT = ("  at  ", "  status  ", "  log  ")
+_KEY = 10  # letters before what a line says
+_AROUND = 25  # bytes around each line
+
+
 class StacknbError(Exception):
     """Base of every error of stacknb.
 
-    ``status`` is the exit status the command line ends with.
+    ``status`` is the exit status the command line ends with, ``room`` how many bytes of a notebook
+    its text may take, ``hint`` what a notebook says below it.
 
     Examples
     --------
@@ -37,12 +44,17 @@ class StacknbError(Exception):
     """
 
     status = 1
+    room = budget.ERROR
+    hint = ""
 
     def __str__(self) -> str:
-        return budget.fold(super().__str__(), budget.ERROR)
+        text = super().__str__()
+        short = self.room < min(_WHOLE, budget.stored(text))
+        return _in_short(text, self.room) if short else budget.fold(text, self.room)
 
     def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
+        more = [f"  more    {self.hint}"] if self.hint else []
+        return [f"{type(self).__name__}: {self}", *more]
 
 
 class BadInput(StacknbError, ValueError):
@@ -222,6 +234,17 @@ class WaitTimeout(StacknbError, TimeoutError):
     def __init__(self, message: str, results: Sequence[Any] = ()) -> None:
         self.results = list(results)
         super().__init__(message)
+
+
+def _in_short(text: str, most: int) -> str:
+    """Return what failed, where, with which status, and the log: paths by their end."""
+    first, *others = text.splitlines()
+    kept = [line for line in others if line.startswith(_KEPT)][: len(_KEPT)]
+    room = most // (len(kept) + 1) - _AROUND
+    lines = [
+        line[:_KEY] + budget.cut(line[_KEY:], room - _KEY, True, budget.plain) for line in kept
+    ]
+    return "\n".join([budget.cut(first, room, measure=budget.plain), *lines])
 
 
 def _one_line(command: str, limit: int = 200) -> str:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from stacknb import budget, cellhooks, commands, line_words, screen
+from stacknb import budget, cellhooks, commands, journal, line_words, screen, shares
 from stacknb.arguments import Command, given, help_text
 from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
+from stacknb.ledger import KERNEL
 from stacknb.names import check_name
 from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
-from stacknb.results import Result, RunResult
+from stacknb.results import Result, RunResult, TaskResults
 from stacknb.tasks import Task, TaskResult
 
 if TYPE_CHECKING:  # pandas takes half a second to import
@@ -35,7 +36,7 @@ __all__ = ["StackMagics"]
 _WITH_PROGRESS = ("stack", "all", "step", "unstack", "clean")
 _NEED_SHELL = ("vars", "async_task")
 _CELL_LINES = 200
-_LOGS = 16  # that share what may be printed; of more tasks the rest is counted
+_NO_TRACE = f"stacknb.current().trace() returns the trace; {budget.USED_UP}"
 
 
 @magics_class
@@ -126,6 +127,12 @@ class StackMagics(Magics):
         return self._run(command, o)  # type: ignore[no-any-return]
 
     def _run(self, command: Command, o: Namespace) -> Any:
+        with shares.errors():
+            value = self._do(command, o)
+            run = getattr(o, "run", None)
+            return shares.value(value, journal.find(run) if run else shares.run_at_hand())
+
+    def _do(self, command: Command, o: Namespace) -> Any:
         stack = self._stack(command, o)
         try:
             if command.name == "panel":
@@ -133,8 +140,9 @@ class StackMagics(Magics):
             if stack is None or command.name not in _WITH_PROGRESS:
                 _check_shell(stack, command.name)
                 value = command.run(stack, o)
-                _wake_panel(stack)
-                return value
+                _wake_panel(value if isinstance(value, Stack) else stack)
+                waited = command.name == "wait" and isinstance(value, list)
+                return TaskResults(value) if waited else value
             if in_notebook():
                 from stacknb.widgets.cell import run_in_cell
 
@@ -145,7 +153,8 @@ class StackMagics(Magics):
                 return command.run(stack, o)
         except HookFailed:
             if getattr(o, "trace", False) and stack is not None and stack.result is not None:
-                print(budget.fold(stack.trace(stack.result.hooks[-1]).text(), budget.PRINTED))
+                trace = stack.trace(stack.result.hooks[-1]).text()
+                print(shares.printed(trace, stack.run_dir, 0) or _NO_TRACE)
             raise
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the session is usable") from None
@@ -153,15 +162,19 @@ class StackMagics(Magics):
     def _evaluate(self, o: Namespace, cell: str) -> Result:
         stack = self._opened(o)
         _check_shell(stack, "vars")
-        result = stack.evaluate(cell)
+        with shares.errors():
+            result = stack.evaluate(cell)
+        both = bool(result.stdout and result.stderr)
         for text, stream in ((result.stdout, sys.stdout), (result.stderr, sys.stderr)):
             lines = screen.clean(text.encode("utf-8", "replace"), 500)
             if len(lines) > _CELL_LINES:
                 more = f"… {len(lines) - _CELL_LINES:,} lines before these, all in {result.log}"
                 lines = [more, *lines[-_CELL_LINES:]]
             text = "".join(f"{line}\n" for line in lines)
-            stream.write(budget.fold(text, budget.PRINTED).rstrip("\n") + "\n" * bool(text))
-        return result
+            if text:
+                text = shares.printed(text, stack.run_dir, budget.ASKED // (1 + both))
+                stream.write(text.rstrip("\n") + "\n")
+        return shares.value(result, stack.run_dir)  # type: ignore[no-any-return]
 
     def _stack(self, command: Command, o: Namespace) -> Stack | None:
         if command.opens_tree or getattr(o, "top_dir", None):
@@ -254,14 +267,16 @@ def _write_cell(stack: Stack, name: str, code: str) -> Path:
 
 def _show_logs(results: Sequence[TaskResult], lines: int) -> None:
     """Print the logs of some tasks, as many as fit: of those that did not end well first."""
-    share = budget.PRINTED // max(1, min(len(results), _LOGS))
-    room, shown = budget.PRINTED, {}
+    run = shares.run_at_hand()
+    room, shown = KERNEL.room(run, budget.PRINTED, budget.ASKED), {}
+    share = max(budget.ASKED, room // max(1, len(results)))
     for result in sorted(results, key=lambda result: result.ok):
         text = budget.fold(_log_text(result, lines), share)
         room -= budget.stored(text)
         if room < 0:
             break
         shown[id(result)] = text
+    KERNEL.put(run, sum(map(budget.stored, shown.values())))
     for result in results:
         if id(result) in shown:
             print(shown[id(result)])

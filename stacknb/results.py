@@ -61,7 +61,8 @@ class Result:
         return "\n".join(screen.clean(text)[-lines:])
 
     def __repr__(self) -> str:
-        return f"<bash exited with status {self.exited}, log {self.log}>"
+        log = budget.cut(str(self.log), budget.SHORT, end=True)
+        return f"<bash exited with status {self.exited}, log {log}>"
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,16 @@ class TaskResult:
         return f"<task {self.name!r} {self.ending()} after {screen.seconds(self.duration_s)}>"
 
 
+class TaskResults(list[TaskResult]):
+    """What a wait returned, in the order of the names."""
+
+    room = budget.RESULT
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        text = ",\n ".join(map(repr, self))
+        printer.text(budget.fold(f"[{text}]", self.room))
+
+
 @dataclass
 class RunResult:
     """A run as far as it went.
@@ -260,9 +271,12 @@ class RunResult:
         """Seconds spent in hooks."""
         return sum(hook.duration_s for hook in self.hooks)
 
+    room = budget.RESULT  # no field: how many bytes of a notebook it may take now
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        text = f"{self!r}\n\n{self.timing}" if self.timing else repr(self)
-        printer.text(budget.fold(text, budget.RESULT))
+        told = self.timing and self.room > budget.RESULT // 2
+        text = f"{self!r}\n\n{self.timing}" if told else repr(self)
+        printer.text(budget.fold(text, self.room))
 
     def __repr__(self) -> str:
         bad = len(self._failed())

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import lifecycle, tasklog
+from stacknb import budget, lifecycle, tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import Event, RunDir, find
 from stacknb.names import nearest
@@ -103,8 +103,10 @@ class RunStatus:
     def __repr__(self) -> str:
         return f"<{self.mode} run {self.run!r}: {self.state}, {self.run_dir}>"
 
+    room = budget.ALONE  # no field: how many bytes of a notebook it may take now
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
+        printer.text(budget.fold(str(self), self.room))
 
 
 def read(path: str | os.PathLike[str]) -> RunStatus:
@@ -164,14 +166,13 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
 class Logs(list[Path]):
     """Logs of one name, in the order they were begun."""
 
+    room = budget.ALONE
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
-        printed = [(path, lines) for path, lines in texts if lines]
-        for path, lines in printed:
-            printer.text(f"==> {path} <==\n" + "\n".join(lines))
-            printer.text("\n" if (path, lines) != printed[-1] else "")
-        if not printed:
-            printer.text(f"nothing printed in {', '.join(map(str, self))}")
+        printed = [f"==> {path} <==\n" + "\n".join(lines) for path, lines in texts if lines]
+        nothing = f"nothing printed in {', '.join(map(str, self))}"
+        printer.text(budget.fold("\n".join(printed) or nothing, self.room))
 
 
 def logs_of(path: str | os.PathLike[str], name: str) -> Logs:

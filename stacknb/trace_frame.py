@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from stacknb import screen, tracing
+from stacknb import budget, screen, tracing
 from stacknb.masking import Masker
 from stacknb.readable import ReadableFrame
 from stacknb.tracing import Command
@@ -20,6 +20,7 @@ __all__ = ["TraceFrame", "load"]
 
 COLUMNS = ("hook", "file", "line", "function", "command", "start", "took_s", "depth", "task")
 _WIDE = 100
+_NOTE = 200
 _MOST_ROWS = 300
 _SLOW_S = 0.05
 
@@ -34,6 +35,8 @@ class TraceFrame(ReadableFrame):
     [1, '[[ override_defaults == source ]]']
     """
 
+    room = budget.ALONE  # how many bytes of a notebook it may take now
+
     def text(self) -> str:
         """Return the commands for people: place, command, what it took.
 
@@ -44,10 +47,13 @@ class TraceFrame(ReadableFrame):
         override_defaults · 10-shop.sh
           10-shop.sh:1  [[ override_defaults == source ]] ...
         """
-        return "\n".join(_text(self))
+        return _text(self, _MOST_ROWS)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(budget.fold(self.text(), self.room // 3))
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        return _html(self, min(_MOST_ROWS, len(self)), self.room - self.room // 3)
 
 
 def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> TraceFrame:
@@ -81,37 +87,37 @@ def _row(command: Command) -> tuple[object, ...]:
     return tuple(getattr(command, column) for column in COLUMNS[1:])
 
 
-def _shown(frame: TraceFrame) -> Iterator[tuple[str, str, str, float]]:
+def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]]:
     own = frame[frame["task"] == ""]
     row: Any
-    for row in own.head(_MOST_ROWS).itertuples(index=False):
+    for row in own.head(most).itertuples(index=False):
         command = row.command.replace("\n", "⏎")
         cut = command if len(command) <= _WIDE else f"{command[: _WIDE - 1]}…"
         place = f"{os.path.basename(row.file)}:{row.line}"
         yield row.hook, place, "  " * row.depth + cut, row.took_s
 
 
-def _notes(frame: TraceFrame) -> Iterator[str]:
+def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     own = int((frame["task"] == "").sum())
-    if own > _MOST_ROWS:
-        yield f"… {own - _MOST_ROWS:,} more commands; the frame has them all"
+    if own > most:
+        yield f"… {own - most:,} more commands; the frame has them all"
     if tasks := sorted({*frame["task"]} - {""}):
         yield f"{len(frame) - own:,} commands of tasks are in the frame: {screen.listed(tasks)}"
     if not len(frame):
         yield "no command ran"
 
 
-def _text(frame: TraceFrame) -> Iterator[str]:
-    rows = list(_shown(frame))
+def _text(frame: TraceFrame, most: int) -> str:
+    rows = list(_shown(frame, most))
     width = max((len(place) for _, place, _, _ in rows), default=0)
     wide = max((len(command) for _, _, command, _ in rows), default=0)
-    before = ""
+    lines, before = [], ""
     for hook, place, command, took in rows:
         if hook != before:
-            yield hook
+            lines.append(hook)
         before = hook
-        yield f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}"
-    yield from _notes(frame)
+        lines.append(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
+    return "\n".join([*lines, *_notes(frame, most)])
 
 
 def _took(seconds: float) -> str:
@@ -120,10 +126,17 @@ def _took(seconds: float) -> str:
     return f"{1000 * seconds:.1f} ms" if seconds < 1 else screen.seconds(seconds)
 
 
-def _html(frame: TraceFrame) -> str:
+def _html(frame: TraceFrame, rows: int, most: int) -> str:
+    """Return a table of no more than so many rows and bytes: its notes, if nothing else fits."""
+    while budget.stored(made := _table(frame, rows)) > most and rows:
+        rows = rows * 3 // 4
+    return made
+
+
+def _table(frame: TraceFrame, most: int) -> str:
     out = ['<table style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
     before = ""
-    for hook, place, command, took in _shown(frame):
+    for hook, place, command, took in _shown(frame, most):
         if hook != before:
             out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
         before = hook
@@ -133,4 +146,5 @@ def _html(frame: TraceFrame) -> str:
             f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
             f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
         )
-    return "".join([*out, "</table>", *(f"<div>{escape(note)}</div>" for note in _notes(frame))])
+    notes = (f"<div>{escape(budget.cut(note, _NOTE))}</div>" for note in _notes(frame, most))
+    return "".join([*out, "</table>", *notes])

@@ -23,7 +23,7 @@ def test_no_more_is_stored_than_was_counted(plain: str, html: str) -> None:
     assert grown(bundle, 2) - grown(bundle, 1) <= budget.stored(bundle) + empty
 
 
-@given(TEXTS | LONG, st.integers(600, 5000))
+@given(TEXTS | LONG, st.integers(budget.SHORT, 5000))
 def test_a_folded_text_fits(text: str, most: int) -> None:
     folded = budget.fold(text, most)
     assert budget.stored(folded) <= most

@@ -3,8 +3,10 @@
 import pickle
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stacknb import exceptions
+from stacknb import budget, exceptions
 from stacknb.exceptions import (
     BadInput,
     Failure,
@@ -86,6 +88,30 @@ def test_each_has_the_exit_status_of_the_command_line(error: StacknbError, statu
 def test_bad_input_is_a_value_error_and_a_wait_timeout_a_timeout_error() -> None:
     assert isinstance(BadInput("x"), ValueError)
     assert isinstance(WaitTimeout("x"), TimeoutError)
+
+
+@given(st.text(min_size=300), st.integers(budget.SHORT, budget.ERROR))
+def test_an_error_fits_its_room_and_still_says_what_failed_where_and_how(
+    words: str, room: int
+) -> None:
+    lines = tuple(words.splitlines())
+    error = HookFailed(
+        Failure("50-api.sh", 3, "failed", f"/{words}/x.sh", 7, words, "/l.log", lines)
+    )
+    error.room = room
+    assert budget.stored(str(error)) <= room
+    if "\n" not in words and "\r" not in words and len(words.splitlines()) == 1:
+        for word in ("'50-api.sh' failed", "x.sh:7", "status  3", "/l.log"):
+            assert word in str(error)
+
+
+def test_what_failed_first_is_told_where_there_is_room_for_no_more() -> None:
+    error = BadInput("'x' is wrong; " + "y" * 5000 + " put it right")
+    error.room = budget.SHORT
+    assert str(error).startswith("'x' is wrong; yyy")
+    assert budget.stored(str(error)) <= error.room
+    error.hint = "look there"
+    assert error._render_traceback_() == [f"BadInput: {error}", "  more    look there"]
 
 
 @pytest.mark.parametrize(

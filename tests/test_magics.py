@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.lib.pretty import pretty
 from traitlets.config import Config
 
-from stacknb import dispatcher, load_ipython_extension, tasklog
+from stacknb import budget, dispatcher, load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
-from stacknb.results import Result, RunResult
+from stacknb.results import Result, RunResult, TaskResults
 from stacknb.tasks import TaskResult
 
 NAMES = ("stack", "unstack", "clean", "async_task", "wait")
@@ -220,6 +221,14 @@ def test_a_wait_shows_each_log_in_one_piece(
         "✗ b failed with status 1 after 1.00 s",
         "    … 28 lines before these, all in b.log", "    28", "    29",
     ]  # fmt: skip
+
+
+def test_the_results_of_many_tasks_are_shown_in_short(tmp_path: Path) -> None:
+    result = result_of("a" * 100, tmp_path / "a.log")
+    assert pretty(TaskResults([result] * 2)) == f"[{result!r},\n {result!r}]"
+    text = pretty(TaskResults([result] * 300))
+    assert budget.stored(text) <= budget.RESULT
+    assert "lines are left out here" in text
 
 
 def test_a_wait_that_took_too_long_shows_what_ended(

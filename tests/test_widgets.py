@@ -95,6 +95,7 @@ def test_what_a_notebook_keeps_of_a_run_is_below_50_kb_with_the_code_of_the_pane
     link = panel._link
     assert link is not None
     kept = link.get_state()
+    assert budget.stored({**kept, "picture": {}}) < 16_000  # the code is packed: plainly 28,000
     assert len(panel._whole()["order"]) == 500
     assert budget.stored(kept["picture"]) <= budget.PICTURE
     state = budget.stored({**kept, "picture": {}}) + budget.stored(link.layout.get_state())
@@ -284,6 +285,16 @@ def test_a_log_that_floods_sends_little_and_says_what_is_left_out(run: Run) -> N
     assert news is not None
     assert len(json.dumps(news)) < 12_000
     assert news["skipped"].endswith("kB")
+
+
+def test_a_log_that_is_shut_while_it_is_looked_at_does_no_harm(
+    run: Run, panel: Panel, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([OpenLog("x.log", run.log)])
+    monkeypatch.setattr(Panel, "_log", property(lambda self: next(looks, None)), raising=False)
+    panel.update()
+    assert [news["key"] for news in of_kind(sent, "log")] == ["x.log"]
+    monkeypatch.undo()
 
 
 def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:

@@ -80,14 +80,23 @@ def bundle(board: Board, since: float = 0.0, most: int = budget.SUMMARY) -> dict
     since : float
         Phases that ended before are not told in detail; epoch seconds.
     most : int
-        Bytes that it may take in a notebook; the shortest takes `budget.AGAIN` at the most.
+        Bytes that it may take in a notebook: from `budget.AGAIN` on it is a summary in any case,
+        below that it may be one line, which takes `budget.LINE` at the most.
     """
     for share in _SHARES:
         found = rows(board, since, share)
         made = {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
         if budget.stored(made) <= most:
-            break
-    return made
+            return made
+    return {"text/plain": _line(board)}
+
+
+def _line(board: Board) -> str:
+    tree, logs = (
+        budget.cut(path, _PATH // 3, end=True, measure=budget.plain)
+        for path in (board.top_dir, str(board.run_dir))
+    )
+    return f"{board.mode} of {tree}: {_state(board)}; logs in {logs}; {budget.USED_UP}"
 
 
 def rows(board: Board, since: float = 0.0, share: float = 1.0) -> list[Row]:

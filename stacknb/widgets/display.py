@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from stacknb import budget
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
+from stacknb.ledger import KERNEL
 from stacknb.progress import page
 
 __all__ = ["Summaries", "show_widget"]
@@ -49,7 +48,6 @@ class Summaries:
 
     def __init__(self) -> None:
         self._newest: _Summary | None = None
-        self._used: Counter[Path | None] = Counter()  # bytes, of each run
 
     def begin(self, board: Board, since: float) -> None:
         """Show one in this cell.
@@ -68,35 +66,47 @@ class Summaries:
         newest = self._newest
         if newest is None or time.monotonic() - newest.drawn <= pause_s:
             return False
-        most = budget.SUMMARY - self._used[board.run_dir]  # or the shortest there is
-        newest.draw(page.bundle(board, newest.since, most))
+        newest.draw(board)
         return True
 
     def leave(self, board: Board) -> None:
         """Leave the newest as it is."""
         self.draw(board)
         if self._newest is not None:
-            self._used[board.run_dir] += budget.stored(self._newest.bundle)
+            self._newest.leave()
         self._newest = None
 
 
 class _Summary:
+    # What it may grow to is entered in the ledger when it begins, and in the end what it took.
     def __init__(self, since: float) -> None:
-        self.since = since
         self.drawn = float("-inf")
-        self.bundle: dict[str, str] = {}
+        self._since = since
+        self._bundle: dict[str, str] = {}
         self._name = uuid.uuid4().hex
+        self._most = budget.SUMMARY
+        self._entry = KERNEL.put(None, 0)
 
-    def draw(self, bundle: dict[str, str]) -> None:
+    def draw(self, board: Board) -> None:
         """Show it, or change what is shown."""
         from IPython.display import publish_display_data
 
         self.drawn = time.monotonic()
-        if bundle == self.bundle:
+        if board.run_dir != self._entry.run:
+            self._entry.run, self._entry.size = board.run_dir, 0
+            self._most = KERNEL.room(board.run_dir, budget.SUMMARY, budget.LINE)
+            self._entry.size = self._most + budget.VIEW + 2 * budget.OUTPUT
+        bundle = page.bundle(board, self._since, self._most)
+        if bundle == self._bundle:
             return
         options: dict[str, Any] = {
             "transient": {"display_id": self._name},
-            "update": bool(self.bundle),
+            "update": bool(self._bundle),
         }
         publish_display_data(bundle, **options)  # type: ignore[no-untyped-call] # IPython's
-        self.bundle = bundle
+        self._bundle = bundle
+
+    def leave(self) -> None:
+        """Enter what it took."""
+        taken = budget.stored(self._bundle) + budget.VIEW
+        self._entry.size = taken + 2 * budget.OUTPUT

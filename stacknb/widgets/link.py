@@ -7,9 +7,10 @@ thread of its own in all of them. So the page sends a click that is not confirme
 
 from __future__ import annotations
 
+import base64
 import contextlib
-import re
 import weakref
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,11 @@ _links: weakref.WeakValueDictionary[str, Link] = weakref.WeakValueDictionary()
 
 
 def _source(name: str) -> str:
-    # It is stored in notebooks: comments are left out, and the spaces that nothing needs. That no
-    # text in panel.js looks like an operator, and no line lacks its semicolon, is up to its writer.
-    text = (_HERE / name).read_text(encoding="utf-8")
-    if name.endswith(".css"):
-        text = re.sub(r"/\*.*?\*/", "", text)
-        return re.sub(r"\s*([{};,>])\s*|(:) (?!\")", r"\1\2", text).strip()
-    text = re.sub(r"^\s*//.*\n|(?<=[;{]) //.*$|^\s+", "", text, flags=re.MULTILINE)
-    return re.sub(r"(?<=[;{,(])\n| (=>|===|&&|\|\||\?\?|=) ", lambda found: found[1] or "", text)
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _packed(name: str) -> str:
+    return base64.b64encode(zlib.compress(_source(name).encode(), 9)).decode("ascii")
 
 
 class Link(anywidget.AnyWidget):
@@ -49,8 +47,12 @@ class Link(anywidget.AnyWidget):
         Is given what a click asks for, in whichever thread it arrives.
     """
 
-    _esm = _source("panel.js")
-    _css = _source("panel.css")
+    # It is stored in every notebook that shows a panel.
+    _esm = (
+        _source("unpack.js")
+        .replace("STYLE", _packed("panel.css"))
+        .replace("CODE", _packed("panel.js"))
+    )
     panel = traitlets.Unicode().tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
 

@@ -8,6 +8,7 @@ import time
 import uuid
 import weakref
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Panel:
     Examples
     --------
     >>> panel = stacknb.Panel(run_dir)
+    >>> panel.run_dir == run_dir
+    True
     >>> panel.close()
     """
 
@@ -67,7 +70,8 @@ class Panel:
         self._thread: threading.Thread | None = None
         self._helpers: list[threading.Thread] = []
         self._look()
-        self._link: Link | None = Link(uuid.uuid4().hex[:12], self._kept, self._take)
+        name, kept = uuid.uuid4().hex[:12], lambda: brief(self._whole())
+        self._link: Link | None = Link(name, kept, self._take)
 
     # -- showing ---------------------------------------------------------------------------------
 
@@ -100,9 +104,18 @@ class Panel:
             if not dock:
                 self.leave()
                 self._summaries.begin(self._board, since)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="stacknb-panel", daemon=True)
-            self._thread.start()
+            self._keep_watching()
+
+    def adopt(self, stack: Stack) -> None:
+        """Let what is clicked go to the stack that has opened its run again.
+
+        Examples
+        --------
+        >>> panel.adopt(stack)
+        """
+        with self._lock:
+            self._stack = weakref.ref(stack)
+            self._keep_watching()
 
     def leave(self) -> None:
         """Leave the summary in its cell as it is; the next cell gets one of its own.
@@ -166,8 +179,13 @@ class Panel:
         if link is not None:
             link.close()
 
+    @property
+    def run_dir(self) -> Path | None:
+        """The run that it shows."""
+        return self._where() or self._board.run_dir
+
     def __repr__(self) -> str:
-        return f"<panel of {self._board.run_dir}{', closed' if self.closed else ''}>"
+        return f"<panel of {self.run_dir}{', closed' if self.closed else ''}>"
 
     # -- updates ---------------------------------------------------------------------------------
 
@@ -187,7 +205,7 @@ class Panel:
                 self._stale = True
             if self._stale and self._summaries.draw(self._board, _SUMMARY_S):
                 self._stale = False
-            if self._log is not None and (news := self._log.news()) is not None:
+            if (log := self._log) is not None and (news := log.news()) is not None:
                 self._send(news)
 
     def _send_changes(self, changed: dict[str, Any]) -> None:
@@ -197,25 +215,25 @@ class Panel:
             self._whole_at = now
             self._send({"kind": "full", "picture": self._whole()})
         else:
-            news = {"kind": "diff", "n": self._count, "now": time.time(), "set": changed}
-            self._send(news)
+            self._send({"kind": "diff", "n": self._count, "now": time.time(), "set": changed})
 
     def _look(self) -> None:
         self._board.update()
-        stack = self._stack() if self._stack is not None else None
-        can = actions.allowed(stack, self._board)
+        can = actions.allowed(self._here(), self._board)
         self._shown = {**picture(self._board, self._most), "can": can}
 
     def _whole(self) -> dict[str, Any]:
         with self._lock:
             return {**self._shown, "n": self._count, "now": time.time(), "closed": self.closed}
 
-    def _kept(self) -> dict[str, Any]:
-        return brief(self._whole())
-
     def _send(self, message: dict[str, Any]) -> None:
         if self._link is not None:
             self._link.send(message)
+
+    def _keep_watching(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="stacknb-panel", daemon=True)
+            self._thread.start()
 
     def _watch(self) -> None:
         while not self.closed:
@@ -224,7 +242,7 @@ class Panel:
             took = time.thread_time() - begun
             with self._lock:
                 live = self._board.live or "stop" in self._shown["can"] or self._log is not None
-                if not live and self._stack is not None and self._stack() is None:
+                if not live and self._stack is not None and self._here() is None:
                     self._thread = None
                     return
             time.sleep(_PAUSE_S)  # however often it is woken
@@ -232,26 +250,25 @@ class Panel:
             self._wake.clear()
 
     def _where(self) -> Path | None:
-        if self._stack is None:
-            return self._path
-        stack = self._stack()
-        return stack.run_dir if stack is not None else None
+        stack = self._here()
+        return stack.run_dir if stack is not None else self._path
+
+    def _here(self) -> Stack | None:
+        return self._stack() if self._stack is not None else None
 
     # -- clicks ----------------------------------------------------------------------------------
 
     def _take(self, content: dict[str, Any]) -> None:
         # What a click asks for is done once, whatever thread it comes in, and without making that
         # thread wait. `content` is ``do``, ``id``, and what else the action needs.
-        number = str(content.get("id"))
         with self._lock:
-            if self.closed or number in self._done:
+            if self.closed or (number := str(content.get("id"))) in self._done:
                 return
             self._done.append(number)
             self._send({"kind": "ack", "id": number})
             self._helpers = [thread for thread in self._helpers if thread.is_alive()]
-            helper = threading.Thread(
-                target=self._act, args=(content,), name="stacknb-click", daemon=True
-            )
+            act = partial(self._act, content)
+            helper = threading.Thread(target=act, name="stacknb-click", daemon=True)
             self._helpers.append(helper)
             helper.start()
 
@@ -266,7 +283,7 @@ class Panel:
         self.wake()
 
     def _do(self, content: dict[str, Any]) -> str:
-        action = content.get("do")
+        action, key = content.get("do"), str(content.get("log"))
         if action == "sync":
             with self._lock:
                 self._send({"kind": "full", "picture": self._whole()})
@@ -275,14 +292,9 @@ class Panel:
         elif action == "shut":
             self._log = None
         elif action == "open":
-            key = str(content.get("log"))
-            opened = OpenLog(key, log_of(self._board.run_dir, key))
-            with self._lock:
-                self._log = opened
+            self._log = OpenLog(key, log_of(self._board.run_dir, key))
         elif action == "search":
-            key = str(content.get("log"))
             self._send(search(key, log_of(self._board.run_dir, key), str(content.get("text"))))
         else:
-            stack = self._stack() if self._stack is not None else None
-            return actions.do(stack, self._board, content)
+            return actions.do(self._here(), self._board, content)
         return ""

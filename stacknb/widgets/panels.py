@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from pathlib import Path
 
 from stacknb import journal
 from stacknb.dispatcher import Stack
@@ -12,14 +13,15 @@ from stacknb.widgets.panel import Panel
 __all__ = ["close_all", "panel_of", "panel_of_run", "wake"]
 
 _of_stacks: weakref.WeakKeyDictionary[Stack, Panel] = weakref.WeakKeyDictionary()
-_of_runs: dict[str, Panel] = {}
+_made: weakref.WeakSet[Panel] = weakref.WeakSet()  # their widgets hold them until they are closed
 
 
 def panel_of(stack: Stack) -> Panel:
     """Return the panel of a stack; it is made when it is first asked for."""
-    panel = _of_stacks.get(stack)
-    if panel is None or panel.closed:
+    panel = _known(stack)
+    if panel is None:
         panel = _of_stacks[stack] = Panel(stack)
+        _made.add(panel)
     return panel
 
 
@@ -32,25 +34,41 @@ def panel_of_run(path: str | os.PathLike[str]) -> Panel:
         If there is no run.
     """
     where = journal.find(path)
-    for stack in list(_of_stacks):
-        if stack.run_dir == where:
-            return panel_of(stack)
-    panel = _of_runs.get(str(where))
-    if panel is None or panel.closed:
-        panel = _of_runs[str(where)] = Panel(where)
+    panel = _showing(where)
+    if panel is None:
+        panel = Panel(where)
+        _made.add(panel)
     return panel
 
 
 def wake(stack: Stack) -> None:
     """Let the panel of a stack look at once, if there is one."""
-    panel = _of_stacks.get(stack)
+    panel = _known(stack)
     if panel is not None:
         panel.wake()
 
 
 def close_all() -> None:
     """Close every panel."""
-    for panel in [*_of_stacks.values(), *_of_runs.values()]:
+    for panel in list(_made):
         panel.close()
     _of_stacks.clear()
-    _of_runs.clear()
+
+
+def _known(stack: Stack) -> Panel | None:
+    """Return the panel of a stack: also one that showed its run before the stack opened it."""
+    panel = _of_stacks.get(stack)
+    if panel is not None and not panel.closed:
+        return panel
+    panel = _showing(stack.run_dir) if stack.run_dir is not None else None
+    if panel is not None:
+        panel.adopt(stack)
+        for other in [known for known, shown in _of_stacks.items() if shown is panel]:
+            del _of_stacks[other]  # it is closed: two cannot be at work on one run
+        _of_stacks[stack] = panel
+    return panel
+
+
+def _showing(run_dir: Path) -> Panel | None:
+    open_ones = (panel for panel in _made if not panel.closed)
+    return next((panel for panel in open_ones if panel.run_dir == run_dir), None)

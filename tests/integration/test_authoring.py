@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.lib.pretty import pretty
 
-from stacknb import Stack, cli
+from stacknb import Stack, budget, cli
 from stacknb.exceptions import BadInput, HookFailed
 
 
@@ -196,6 +197,20 @@ def test_a_hook_that_fails_has_its_trace(tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
     stack.step()
     assert stack.evaluate('echo "${PS4@Q} $_stacknb_flags"').stdout == "'+ ' e\n"
+
+
+@pytest.mark.parametrize("room", [budget.ASKED, budget.PRINTED])
+def test_a_long_trace_shows_as_much_as_there_is_room_for(tree: Any, room: int) -> None:
+    tree.hook("10-a.sh", f"for n in {{1..400}}; do : $n '{'&' * 90}'; done\n")
+    stack = tree.stack()
+    stack.step(trace=True)
+    frame = stack.trace()
+    frame.room = room
+    html, text = frame._repr_html_(), pretty(frame)
+    assert budget.stored(html) + budget.stored(text) <= room
+    assert "more commands; the frame has them all" in html
+    assert "lines are left out here" in text
+    assert (html.count("<tr>") > 10) == (room > budget.ASKED)
 
 
 def test_commands_of_a_task_are_told_apart(tree: Any) -> None:

@@ -301,7 +301,10 @@ def test_a_failure_that_is_shown_by_another_kernel_says_how_to_go_on(lab: Lab, s
     shown = lab.page.locator(".jp-CodeCell").nth(2).locator(".snb-failure")
     expect(shown).to_contain_text(f"%stack resume {shop.parent / runs} opens the run")
     hook(shop, "10-a.sh", "echo mended")
-    lab.run(3, 4)
+    lab.run(3)
+    here = lab.page.locator(".jp-CodeCell").nth(2).locator(".stacknb-panel")
+    expect(here.get_by_role("button", name="Retry the phase")).to_be_visible()
+    lab.run(4)
     there = lab.page.locator(".jp-CodeCell").nth(4).locator(".snb-title")
     expect(there).to_contain_text("next is stack post-config")
 

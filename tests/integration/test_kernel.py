@@ -322,6 +322,24 @@ def test_two_stacks_with_two_panels_do_not_disturb_each_other(
     assert kernel.run("one.close(); two.close()").error == {}
 
 
+def test_a_run_that_is_watched_and_then_resumed_keeps_its_panel(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "nosuch\n")
+    assert kernel.run(f"%stack {tree.path} --run-dir run").error["ename"] == "HookFailed"
+    kernel.run("stacknb.current().close(); from stacknb import widgets; widgets.close_all()")
+    watched = kernel.run("panel = %stack panel run\npanel")
+    assert kernel.run("panel._shown['can']").value == "[]"
+    kernel.run("%stack resume run")
+    kernel.run("panel.update()")
+    assert "retry" in kernel.run("panel._shown['can']").value
+    tree.hook("10-a.sh", "true\n")
+    stepped = kernel.run("%stack step")
+    assert stepped.displays[0] == watched.displays[0]
+    # … and again, where the run was opened before in the same kernel
+    kernel.run("stacknb.current().close()")
+    kernel.run("%stack resume run")
+    assert kernel.run("%stack step").displays[0] == watched.displays[0]
+
+
 def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo before; false; fi\n")
     cell = kernel.run(f"%stack {tree.path}")

@@ -1,8 +1,10 @@
 """What runs add to the file of a notebook that is executed, measured as it is written."""
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
@@ -99,6 +101,99 @@ def test_stepping_through_a_run_in_cells_of_their_own_stays_below_50_kb(tmp_path
     notebook, size = grown(tmp_path, "%stack tree step", *["%stack step"] * 6)
     assert "stack run complete" in notebook.cells[-1].outputs[-1]["data"]["text/plain"]
     assert size < LIMIT
+
+
+def flooding(tree: Path) -> None:
+    """Print wide lines in every phase, in hooks and in tasks."""
+    lines = "for n in {1..300}; do echo \"$n $1 $2 <&'\" '\\\\' 漢字 $'\\x01'; done\n"
+    code = f"flood() {{ {lines} }}\nflood\nasync_run task-$2 flood; async_wait task-$2\n"
+    for number in range(10, 30):
+        (tree / "extras.d").mkdir(parents=True, exist_ok=True)
+        (tree / "extras.d" / f"{number}-{'&' * 60}.sh").write_text(code)
+
+
+def failing(tree: Path) -> None:
+    """Fail in the last phase but two, with much to tell of it."""
+    flooding(tree)
+    (tree / "extras.d" / "90-bad.sh").write_text(
+        'if [[ $2 == install ]]; then\nflood >&2\nfalse "$(flood)"\nfi\n'
+    )
+
+
+STEPS = ["%stack tree step --hook", *["%stack step --hook"] * 11]
+RETRIES = ["%stack tree", *["%stack"] * 6]
+TRACES = ["%stack tree --until pre-install", *["%stack step --trace"] * 8]
+WAITS = ["%stack tree", *["%async_task flood\n%wait --tail 1000"] * 10]
+CELLS = ["%stack tree", *["%%stack\nflood; flood >&2"] * 10]
+FAILING_CELLS = ["%stack tree", *["%%stack\nflood; exit 3"] * 8]
+LOGS = ["%stack tree", *["%stack log task-install", "%stack status"] * 5]
+AGAIN = ["%stack tree", *["%stack panel"] * 12]
+
+
+@pytest.mark.parametrize(
+    ("fill", "lines"),
+    [
+        (flooding, STEPS), (failing, RETRIES), (flooding, TRACES), (failing, TRACES),
+        (flooding, WAITS), (flooding, CELLS), (flooding, FAILING_CELLS), (failing, LOGS),
+        (failing, AGAIN),
+    ],
+    ids=[
+        "steps", "retries", "traces", "failing traces", "waits", "cells", "failing cells", "logs",
+        "panels",
+    ],
+)  # fmt: skip
+def test_it_is_less_than_50_kb_in_however_many_cells(
+    tmp_path: Path, fill: Callable[[Path], None], lines: list[str]
+) -> None:
+    fill(tmp_path / "tree")
+    notebook, size = grown(tmp_path, *lines)
+    assert size < LIMIT
+    last = nbformat.v4.new_notebook(cells=notebook.cells[-1:])
+    assert len(nbformat.writes(last).encode()) < 2_300
+
+
+def test_a_failure_is_told_however_little_room_there_is(tmp_path: Path) -> None:
+    failing(tmp_path / "tree")
+    notebook, _ = grown(tmp_path, *TRACES)
+    panel, line, trace, error = notebook.cells[-1].outputs
+    assert "widget-view" in json.dumps(panel)
+    assert "failed in stack install; logs in " in line["data"]["text/plain"]
+    assert trace["text"].startswith("stacknb.current().trace() returns the trace")
+    said = "\n".join(error["traceback"])
+    assert said.splitlines()[0] == "HookFailed: '90-bad.sh' failed with status 1 under errexit"
+    for word in ("extras.d/90-bad.sh:3", "status  1", "stack-install/90-bad.sh.8.log", "used up"):
+        assert word in said
+    assert error["evalue"] in said
+
+
+def as_jupyterlab_does(client: nbclient.NotebookClient) -> None:
+    """Say with each execution which cell it is of."""
+    make = client.kc.session.msg
+
+    def msg(kind: str, *rest: Any, **more: Any) -> dict[str, Any]:
+        made: dict[str, Any] = make(kind, *rest, **more)
+        if kind == "execute_request":
+            cells = {cell.source: cell.id for cell in client.nb.cells}
+            made["metadata"]["cellId"] = cells.get(made["content"]["code"])
+        return made
+
+    client.kc.session.msg = msg
+
+
+def test_a_cell_that_is_executed_again_replaces_what_it_showed(tmp_path: Path) -> None:
+    flooding(tmp_path / "tree")
+    sources = ["%load_ext stacknb", "%stack tree", "%stack panel"]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(cells=cells), timeout=300)
+    client.resources["metadata"] = {"path": str(tmp_path)}
+    shown = []
+    with client.setup_kernel():
+        as_jupyterlab_does(client)
+        for number in (0, 1, *[2] * 20):
+            client.execute_cell(cells[number], number)
+            if number == 2:
+                shown.append(cells[2].outputs[1]["data"].keys())
+    assert all("text/html" in kinds for kinds in shown)
 
 
 def test_what_is_shown_again_is_short(tmp_path: Path) -> None:
