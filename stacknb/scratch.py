@@ -52,7 +52,7 @@ class Scratch:
     @property
     def gone(self) -> bool:
         """Whether somebody has removed it, or what is in it."""
-        return not all((self.path / name).exists() for name in _NEEDED)
+        return not all((self.path / name).is_fifo() for name in _NEEDED)
 
     def make_again(self) -> None:
         """Make what was removed."""
@@ -91,9 +91,11 @@ class Scratch:
 
     def _fifo(self, name: str) -> Path:
         path = self.path / name
-        path.unlink(missing_ok=True)
-        os.mkfifo(path, 0o600)
-        return path
+        new = self.path / f"{name}.new"
+        new.unlink(missing_ok=True)
+        os.mkfifo(new, 0o600)
+        # In one go, because a task that looks for it meanwhile would make a file of that name.
+        return new.replace(path)
 
     def _error(self, error: OSError) -> StacknbError:
         if isinstance(error, FileNotFoundError):

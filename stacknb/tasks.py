@@ -181,7 +181,7 @@ def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> str:
     said = (footer or {}).get("status")
     if said in ("cancelled", "timeout", "killed", "lost"):
         return str(said)
-    if exit_code is None:
+    if exit_code is None or (exit_code == 127 and footer is None):  # of no child, bash says 127
         return "lost"
     if exit_code == 0:
         return "ok"

@@ -81,3 +81,16 @@ def test_what_was_removed_is_made_again() -> None:
     os.remove(scratch.path / "never")
     assert scratch.gone
     scratch.remove()
+
+
+def test_what_was_removed_is_made_again_over_what_a_task_has_made_of_it_meanwhile() -> None:
+    scratch = Scratch()
+    scratch.remove()
+    scratch.path.mkdir()
+    for name in ("never", "never.new"):
+        (scratch.path / name).touch()
+    assert scratch.gone
+    scratch.make_again()
+    assert not scratch.gone
+    assert sorted(path.name for path in scratch.path.iterdir()) == ["never", "supervisor"]
+    scratch.remove()

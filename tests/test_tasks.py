@@ -20,6 +20,8 @@ from stacknb.tasks import status_of
         (None, 3, "failed"),
         (None, 0, "ok"),
         (None, None, "lost"),
+        (None, 127, "lost"),
+        ({"exit_code": 127}, 127, "failed"),
         # Printed by the task, which was killed then.
         ({"exit_code": 0}, 137, "killed"),
         ({"exit_code": 3}, 137, "killed"),

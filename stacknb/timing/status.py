@@ -26,6 +26,8 @@ def ended_as(
         What the wait got from the kernel; it wins over a footer that claims success, which a task
         killed after printing one could have forged.
     """
+    if wait_code == 127 and footer is None:  # bash's word for a process that it knows nothing of
+        return "lost", wait_code
     if wait_code and (footer is None or footer["exit_code"] == 0):
         return ("killed" if wait_code > 128 else "failed"), wait_code
     if footer is not None:
