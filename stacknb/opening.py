@@ -37,11 +37,12 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
     }
     lines = [f"{name}={quote(value)}" for name, value in facts.items()]
-    lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
+    lines.append('builtin : "${DEST:=$TOP_DIR/.stacknb/dest}"')
     if plugins.is_devstack(top_dir):
-        lines.append('source "$TOP_DIR/functions"; _stacknb_load')
+        lines.append('builtin source "$TOP_DIR/functions"; _stacknb_load')
     else:
-        lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
+        helpers = quote(str(_HERE / "bash" / "helpers.bash"))
+        lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
     lines.append(
         f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
         if parallel

@@ -24,7 +24,7 @@ _KNOWN = """\
 [[ ${{_stacknb_tasks[{name}]-}} == {pid}\\ *\\ {log}\\ * ]] || {{
     [[ ${{_stacknb_tasks[{name}]-}} && -z ${{_stacknb_codes[{name}]-}} ]] || ((++_stacknb_open))
     _stacknb_tasks[{name}]={facts}
-    unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
+    builtin unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
     _stacknb_order+=({name})
 }}
 """
@@ -35,7 +35,7 @@ _stacknb_tasks[{name}]={facts} _stacknb_codes[{name}]={code}
 """
 _REOPENED = """\
 [[ -z ${{_stacknb_codes[{name}]-}} ]] || {{
-    unset -v '_stacknb_codes[{name}]'
+    builtin unset -v '_stacknb_codes[{name}]'
     _stacknb_ended[{name}]={code}
     ((_stacknb_open += 1))
 }}

@@ -83,6 +83,8 @@ FLOORS = {
         "gatekeeper",
         "tasklog",
         "snapshot",
+        "unquoting",
+        "requests",
         "history",
         "masking",
         "syntax",

@@ -9,8 +9,8 @@ _stacknb_loaded=' '
 
 # The hook that comes to need it may have set options and aliases that would change what is read.
 _stacknb_need() { # FILE, without .bash
-    [[ $_stacknb_loaded != *" $1 "* ]] || return 0
-    { local - _nb_aliases=''; set +eufxv; } 2>/dev/null
+    [[ $_stacknb_loaded != *" $1 "* ]] || builtin return 0
+    { builtin local - _nb_aliases=''; builtin set +eufxv; } 2>/dev/null
     if builtin shopt -q expand_aliases; then
         _nb_aliases=1
         builtin shopt -u expand_aliases
@@ -22,10 +22,10 @@ _stacknb_need() { # FILE, without .bash
 # Whether a frame of the call stack is one of ours, in which nobody can mend anything; after a restore
 # the public helpers come from the file of the restored state.
 _stacknb_is_own() { # FILE FUNCTION
-    [ "${1%/*}" = "$_stacknb_bash" ] || {
+    [[ ${1%/*} == "$_stacknb_bash" ]] || {
         [[ $1 == */state/restored.*.bash ]] && case $2 in
             die | die_if_not_set | enable_plugin | plugin_requires | trueorfalse | time_st[ao]* | *able_service) ;;
-            *) return 1 ;;
+            *) builtin return 1 ;;
         esac
     }
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed
-from stacknb.exceptions import Failure
+from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
 
@@ -253,6 +253,82 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
         assert list(stack.variables("exit_code_seen").value) == ["3"]
         assert "out a b\n" in output(stack, "11-hook.sh")
         assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
+
+
+TAKEN = [
+    *(f"{name}() {{ echo mine; }}" for name in
+      ["source", ".", "mapfile", "eval", "printf", "exec", "set", "trap", "local", "declare", "compgen", "shopt", "enable", "continue", "return", "alias", "umask", "read", "unset", "command", "builtin"]),
+    "builtin() { return 3; }", 'builtin() { command builtin "$@"; }', "readonly -f die; printf() { return 1; }",
+    "shopt -s expand_aliases; alias eval=: builtin=: printf=: source=: set=: trap=:",
+    "enable -n source", "enable -n mapfile eval printf exec set trap local declare", "enable -n builtin .",
+    "unset -f $(compgen -A function)", "unset -f $(compgen -A function); die() { echo mine; }",
+    "set -o posix; unset -f $(compgen -A function)",
+]  # fmt: skip
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("restored", [False, True], ids=["kept", "restored"])
+@pytest.mark.parametrize("leak", TAKEN)
+def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_the_drivers(
+    tree, output, leak: str, restored: bool
+) -> None:
+    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :"
+    tree.hook("10-a.sh", f"v=1\n{leak}{'; false' if restored else ''}")
+    tree.hook("20-b.sh", f"w=2\n{show}")
+    stack = tree.stack()
+    if restored:
+        with pytest.raises(HookFailed) as caught:
+            stack.run_phase("override_defaults")
+        assert caught.value.failure.line == 2
+        tree.hook("10-a.sh", "u=3")
+    assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
+
+    assert set(stack.variables("[vw]").value) == {"1", "2"}
+    if "() { echo mine; }" in leak:
+        assert "mine" in output(stack, "20-b.sh")
+
+
+def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None:
+    stack = tree.run("enable -n printf source", "enable -n")
+
+    assert output(stack, "11-hook.sh") == "enable -n printf\nenable -n source\n"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("leak", ["enable -n printf enable", "builtin() { :; }; command() { :; }"])
+def test_a_bash_without_what_the_session_needs_is_given_up_with_the_reason(tree, leak: str) -> None:
+    tree.hook("10-a.sh", "v=1")
+    tree.hook("20-b.sh", leak)
+    stack = tree.stack()
+    with pytest.raises(HookFailed, match="without builtins that the session needs"):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+@pytest.mark.parametrize("answer", ["W\\n4\\0", "1\\0x\\0", "4\\0done\\0x\\0\\0\\0"])
+def test_an_answer_that_no_driver_gives_ends_the_shell_with_a_clear_line(tree, answer: str) -> None:
+    tree.hook("10-a.sh", f"printf '{answer}' >$_stacknb_control/out; read -r _ </dev/zero")
+    stack = tree.stack()
+    with pytest.raises(ShellDied, match="cannot be read"):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate("echo lives").stdout == "lives\n"
+
+
+@pytest.mark.parametrize("end", ["false", "exit 3", "f() { exit 3; }; f"])
+def test_traps_of_earlier_hooks_are_there_after_a_later_one_failed(tree, end: str) -> None:
+    tree.hook("10-a.sh", "trap 'it=e' ERR; trap 'it=d' DEBUG; trap 'it=r' RETURN")
+    tree.hook("20-b.sh", end)
+    stack = tree.stack()
+    for _ in range(2):  # the second time in a shell that was restored
+        with pytest.raises(HookFailed):
+            stack.run_phase("override_defaults")
+        tree.hook("10-a.sh", ":")
+
+    stack.evaluate("set -T")
+    shown = stack.evaluate("trap -p ERR DEBUG RETURN").stdout
+    assert [line.rpartition(" ")[2] for line in shown.splitlines()] == ["ERR", "DEBUG", "RETURN"]
 
 
 def test_a_shell_in_posix_mode_that_was_killed_comes_back_in_posix_mode(tree) -> None:
