@@ -15,6 +15,7 @@ __all__ = ["explain"]
 _OURS = Path(__file__).parent / "bash"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
+_EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
 
@@ -54,7 +55,8 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         if message:
             reason, command = f"failed: {message}", _line_of(Path(file), line) or command
         elif _FRAME.match(command):  # our line says nothing to the user
-            command = ""
+            command = next((c for c in _EXITS if _only_line(Path(file), c)), "")
+            line = _only_line(Path(file), command)
     elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
     return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))

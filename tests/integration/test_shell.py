@@ -446,7 +446,7 @@ FAILING = [
     ("a_redirection", "true\n: >/nowhere/x", 1, "errexit", 2, ": > /nowhere/x"),
     ("kill", "true\nkill -9 $$", 137, "killed by SIGKILL", None, ""),
     ("a_signal_to_the_group", "kill 0; sleep 9", 143, "SIGTERM", None, ""),
-    ("a_signal", "kill -TERM $$; sleep 9", 143, "SIGTERM", None, ""),
+    ("a_signal", "true\nkill -TERM $$; sleep 9", 143, "SIGTERM", 2, ""),
     ("endless_recursion", "f() { f; }; f", 139, "killed by SIGSEGV", None, ""),
     ("exec", "exec sh -c 'echo replaced; exit 11'", 11, "exec", None, ""),
     ("exec_of_nothing", "true\nexec /nowhere/program", 127, "status 127", None, ""),
@@ -454,7 +454,9 @@ FAILING = [
     ("an_exit_trap_and_exit", "trap 'echo bye' EXIT\nexit 12", 12, "called exit with status 12", 2, "exit 12"),
     ("an_exit_trap_with_a_status", "trap 'echo bye; exit 13' EXIT\nfalse", 13, "status 13", None, ""),
     ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
-    ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", None, ""),
+    ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", 2, "builtin exit"),
+    ("an_exit_function_of_its_own", "exit() {\n  builtin exit 16\n}\nexit", 16, "status 16", 2, "builtin exit"),
+    ("an_exit_trap_of_its_own_says_what_is_lost", "trap : EXIT\nfalse", 1, "errexit; it has an EXIT trap of its own, so its variables are gone: the session goes on from the state before it", 2, "false"),
     ("command_exit", "true\ncommand exit 15", 15, "status 15", None, ""),
 ]  # fmt: skip
 
