@@ -41,7 +41,10 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     reason = _reason(turn, interrupted)
     if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not interrupted:
         reason += f"; it has an EXIT trap of its own, so {_GONE}"
-    if Path(file).parent == _OURS or not file:
+    if turn.how == "skipped":
+        file, line = str(path), _only_line(path, "DEBUG")
+        command = _line_of(path, line)
+    elif Path(file).parent == _OURS or not file:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         file, line, command = str(path), *(_return_of(path, turn.status) or _last_command(path))
         if turn.how == "errexit":

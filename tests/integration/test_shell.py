@@ -373,8 +373,12 @@ def test_a_debug_trap_that_skips_every_command_fails_its_hook_and_can_be_undone(
 
 @pytest.mark.timeout(20)
 def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> None:
-    with pytest.raises(HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"):
+    with pytest.raises(
+        HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"
+    ) as caught:
         tree.run(f"set +e\n{SKIPPING}")
+
+    assert (caught.value.failure.line, caught.value.failure.command) == (3, "trap false DEBUG")
 
 
 @pytest.mark.timeout(20)
