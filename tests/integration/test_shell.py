@@ -376,7 +376,7 @@ def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> N
     with pytest.raises(
         HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"
     ) as caught:
-        tree.run(f"set +e\n{SKIPPING}")
+        tree.run(f"set +e\n{SKIPPING}echo never\n")
 
     assert (caught.value.failure.line, caught.value.failure.command) == (3, "trap false DEBUG")
 
