@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from stacknb import processes, turns
 from stacknb.exceptions import BadInput, ShellDied
-from stacknb.line import Line
+from stacknb.line import Line, unreadable
 from stacknb.turns import Turn
 
 __all__ = ["Dialogue"]
@@ -149,7 +149,10 @@ class Dialogue:
         if fields[0] == "died":
             (self._line.control / "where").unlink(missing_ok=True)
             self._await_end()
-        return turns.answered(fields, self._line.status, self._interrupted)
+        try:
+            return turns.answered(fields, self._line.status, self._interrupted)
+        except ValueError:
+            raise unreadable(" ".join(fields).encode("utf-8", "replace")) from None
 
     def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
         while stages and waited_s > stages[0][0]:
@@ -165,6 +168,10 @@ class Dialogue:
         if skipped.exists():
             skipped.unlink()
             where = "skipped"
+        taken = self._line.control / "taken"
+        if taken.exists():
+            taken.unlink()
+            where = "taken"
         return turns.lost(status, where, self._interrupted)
 
     def _await_end(self) -> None:

@@ -13,6 +13,9 @@ from stacknb.turns import Turn
 __all__ = ["explain"]
 
 _OURS = Path(__file__).parent / "bash"
+_FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
+_GONE = "its variables are gone: the session goes on from the state before it"
+_EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
 
@@ -37,7 +40,12 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
     ours = Path(file).parent == _OURS or not file
-    if ours and turn.how == "interrupt":
+    if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not interrupted:
+        reason += f"; it has an EXIT trap of its own, so {_GONE}"
+    if turn.how == "skipped":
+        file, line = str(path), _only_line(path, "DEBUG")
+        command = _line_of(path, line)
+    elif ours and turn.how == "interrupt":
         file, line, command = str(path), None, ""  # nobody knows from where it was called
     elif ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
@@ -51,10 +59,12 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
             command = _line_of(Path(file), line) or command
     elif turn.how == "other":
         line, message = _message_in(last, file)
+        line = line or _only_line(Path(file), command)
         if message:
             reason, command = f"failed: {message}", _line_of(Path(file), line) or command
-        elif command.startswith('source "$_stacknb_path"'):  # our line says nothing to the user
-            command = ""
+        elif _FRAME.match(command):  # our line says nothing to the user
+            command = next((c for c in _EXITS if _only_line(Path(file), c)), "")
+            line = _only_line(Path(file), command)
     elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
     return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))
@@ -68,11 +78,16 @@ def _reason(turn: Turn, interrupted: bool) -> str:
             "met a DEBUG trap that skips every command (shopt extdebug); make it return 0, "
             "or undo it: trap - DEBUG; shopt -u extdebug"
         )
+    if turn.how == "taken":
+        return (
+            "left a bash without builtins that the session needs (enable -n enable, or functions "
+            f"'builtin' and 'command' of its own); {_GONE}"
+        )
     if turn.how == "exit":
         return f"called exit with status {turn.status}"
     if turn.how == "errexit":
         return f"failed with status {turn.status} under errexit"
-    if turn.how == "other" and turn.status and turn.command.startswith('source "$_stacknb_path"'):
+    if turn.how == "other" and turn.status and _FRAME.match(turn.command):
         return f"failed with status {turn.status} under errexit"  # and had an ERR trap of its own
     if turn.how in ("", "other") and 128 < turn.status <= 192:
         try:
@@ -81,7 +96,10 @@ def _reason(turn: Turn, interrupted: bool) -> str:
             name = f"signal {turn.status - 128}"
         return f"ended: its shell was killed by {name}"
     if turn.outcome == "lost":
-        return f"ended its shell with status {turn.status} (by exec, set -n or an EXIT trap)"
+        return (
+            f"ended its shell with status {turn.status} (by exec, set -n or an EXIT trap "
+            f"of its own); {_GONE}"
+        )
     return f"ended its shell with status {turn.status}"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from stacknb.exceptions import ShellDied
 from stacknb.scratch import Scratch
 
-__all__ = ["Line"]
+__all__ = ["Line", "unreadable"]
 
 _SUPERVISOR = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from stacknb.supervisor import main; "
@@ -147,6 +147,8 @@ class Line:
                 self._unread += data
         count, _, rest = self._unread.partition(b"\0")
         fields = rest.split(b"\0")
+        if count and not count.isdigit():
+            raise unreadable(count)
         if not count or len(fields) <= int(count):
             return None
         self._unread = b"\0".join(fields[int(count) :])
@@ -180,6 +182,15 @@ class Line:
             if descriptor >= 0:
                 os.close(descriptor)
         self._send_fd = self._receive_fd = -1
+
+
+def unreadable(answer: bytes) -> ShellDied:
+    """Return the error for an answer that the driver cannot have given."""
+    shown = ascii(answer[:40].decode("utf-8", "replace"))
+    return ShellDied(
+        f"the shell gave an answer that cannot be read ({shown}), and was ended: a hook has "
+        "written in its scratch folder; the session goes on from the last snapshot"
+    )
 
 
 def _cwd() -> str:

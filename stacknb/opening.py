@@ -17,11 +17,11 @@ _HERE = Path(__file__).parent
 # The functions of a DevStack tree count on what its stack.sh has done before the first hook: PYTHON
 # is there; and time_totals clears away what only stack.sh installs, the wrapper of openstack.
 _OF_A_TREE = """\
-source "$TOP_DIR/functions"; _stacknb_load
-export PYTHON=${PYTHON:-$(type -P python3)}
-_stacknb_text=$(declare -f cleanup_oscwrap)
+builtin source "$TOP_DIR/functions"; _stacknb_load
+builtin export PYTHON="${PYTHON:-$(builtin type -P python3)}"
+_stacknb_text=$(builtin declare -f cleanup_oscwrap)
 _stacknb_text=${_stacknb_text/'{'/'{ [[ -f ${OSCWRAP_TIMER_FILE-} ]] || return 0;'}
-eval "$_stacknb_text"
+builtin eval "$_stacknb_text"
 """
 
 
@@ -48,11 +48,12 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
     }
     lines = [f"{name}={quote(value)}" for name, value in facts.items()]
-    lines.append(': "${DEST:=$TOP_DIR/.stacknb/dest}"')
+    lines.append('builtin : "${DEST:=$TOP_DIR/.stacknb/dest}"')
     if tree:
         lines.append(_OF_A_TREE)
     else:
-        lines.append(f"source {quote(str(_HERE / 'bash' / 'helpers.bash'))}")
+        helpers = quote(str(_HERE / "bash" / "helpers.bash"))
+        lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
     lines.append(
         f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
         if parallel

@@ -24,7 +24,7 @@ _KNOWN = """\
 [[ ${{_stacknb_tasks[{name}]-}} == {pid}\\ *\\ {log}\\ * ]] || {{
     [[ ${{_stacknb_tasks[{name}]-}} && -z ${{_stacknb_codes[{name}]-}} ]] || ((++_stacknb_open))
     _stacknb_tasks[{name}]={facts}
-    unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
+    builtin unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
     _stacknb_order+=({name})
 }}
 """
@@ -35,7 +35,8 @@ _stacknb_tasks[{name}]={facts} _stacknb_codes[{name}]={code}
 """
 _UNTOLD = """\
 for _stacknb_text in "${{!_stacknb_told[@]}}"; do
-    [[ ${{_stacknb_told[$_stacknb_text]}} != {phase} ]] || unset -v '_stacknb_told[$_stacknb_text]'
+    [[ ${{_stacknb_told[$_stacknb_text]}} != {phase} ]] ||
+        builtin unset -v '_stacknb_told[$_stacknb_text]'
 done
 """
 

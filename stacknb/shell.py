@@ -5,11 +5,11 @@ What is said on the line is in ``bash/driver.bash``.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from stacknb import requests
 from stacknb import snapshot as snapshots
 from stacknb.dialogue import Dialogue, encoded
 from stacknb.environment import quote
@@ -20,11 +20,6 @@ from stacknb.scratch import Scratch
 from stacknb.turns import Turn
 
 __all__ = ["Shell"]
-
-_BASH_FOLDER = Path(__file__).parent / "bash"
-_TURN = (
-    'mapfile -d \'\' -n 1 -t _stacknb_read <"$_stacknb_control/turn"; eval "${_stacknb_read[0]}"'
-)
 
 
 class Shell:
@@ -140,17 +135,13 @@ class Shell:
         -------
         Turn
         """
-        plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
-        assignments = {
-            "kind": kind, "name": plain, "phase": phase, "hook": plain if kind == "hook" else "",
-            "path": path, "log": str(log), "err": str(err or ""), "state": str(self._kept.written),
-            "off": "1" if hands_off else "",
-        }  # fmt: skip
-        code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in assignments.items())
-        words = " ".join(map(quote, args))
+        code = requests.of_turn(
+            args, kind=kind, name=name, phase=phase, path=path, log=str(log), err=str(err or ""),
+            state=str(self._kept.written), off="1" if hands_off else "",
+        )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
-        self._scratch.write("turn", encoded(f"{code} _stacknb_args=({words})"))
-        turn = self._request(_TURN, tick, meanwhile)
+        self._scratch.write("turn", encoded(code))
+        turn = self._request(requests.TURN, tick, meanwhile)
         if turn.outcome == "lost":
             self._kept.forget_locals()
         else:
@@ -209,14 +200,14 @@ class Shell:
 
     def save(self) -> bytes:
         """Take a snapshot of the shell as it stands, and keep it as the newest."""
-        self.evaluate(f'_stacknb_state={quote(str(self._kept.written))}; eval "$_stacknb_save"')
+        self.evaluate(requests.saving(self._kept.written))
         self._kept.keep()
         return self._kept.newest
 
     def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
         """Return the variables of the shell as it stands."""
         target = self._scratch.path / "variables"
-        self.evaluate(f"declare -p >|{quote(str(target))}")
+        self.evaluate(f"\\builtin declare -p >|{quote(str(target))}")
         try:
             return snapshots.read_variables(target, pattern)
         finally:
@@ -256,9 +247,8 @@ class Shell:
                 self._line.make_again()
             if self._kept.newest and not anew:
                 script = self._kept.script()
-                # What is no name in bash cannot be in its snapshot; everything else is.
-                self._start({k: v for k, v in self._env.items() if not k.isidentifier()})
-                self.evaluate(f"source {quote(str(script))}; _stacknb_load")
+                self._start(requests.nameless(self._env))
+                self.evaluate(requests.restoring(script))
             else:
                 self._start(self._env)
                 self.evaluate(self._setup)
@@ -272,13 +262,7 @@ class Shell:
                 return
             try:
                 if self._line.alive:
-                    out = quote(str(self.run_dir / "exit.log"))
-                    farewell = (
-                        'trap -p EXIT >|"$_stacknb_control/scratch"\n'
-                        'IFS= read -r -d "" _stacknb_text <"$_stacknb_control/scratch" || :\n'
-                        f"[[ $_stacknb_text == *_stacknb_on_exit* ]] || exec >>{out} 2>&1\n"
-                        "builtin exit 0"
-                    )
+                    farewell = requests.farewell(self.run_dir / "exit.log")
                     self._line.send(encoded(farewell))
                     self._line.await_end(farewell_s)
             except (ShellDied, KeyboardInterrupt):
@@ -289,9 +273,8 @@ class Shell:
     # -- within --------------------------------------------------------------------------------
 
     def _start(self, env: Mapping[str, str]) -> None:
-        argv = [self._bash, "--norc", "--noprofile", str(_BASH_FOLDER / "driver.bash")]
-        argv += [str(self._line.control), str(self.run_dir), self._run]
-        self._line.start(argv, env)
+        words = [str(self._line.control), str(self.run_dir), self._run]
+        self._line.start([self._bash, *requests.DRIVER, *words], env)
 
     def _between(self, code: str) -> Turn:
         turn = self._request(code)

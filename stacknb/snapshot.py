@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacknb.unquoting import unquote
+
 __all__ = [
     "MASK",
     "Variable",
@@ -42,8 +44,8 @@ _UNSET = (
 )
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
 _KEPT = re.compile(
-    rb"_stacknb_(tasks|order|counts|ended|codes|open|seq|background_us|waited_us|jobs|foreign"
-    rb"|requires|services|python|home|debug)"
+    rb"_stacknb_(tasks|order|counts|ended|codes|told|open|seq|background_us|waited_us|jobs|foreign"
+    rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
 )
 
 
@@ -156,35 +158,35 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
             continue  # to set it turns posix mode on, which comes last and sets it
         if _KEPT.fullmatch(name) if ours else not (_BASH_OWN.fullmatch(name) or name in skip):
             out.append(text)
-    # A function may have been read under extglob, and would be a syntax error without it.
-    out += [b"shopt -s extglob\n", parts.get("functions", b""), parts.get("attributes", b"")]
-    if b"shopt -u extglob\n" in shopt:
-        out.append(b"shopt -u extglob\n")
     # bash reads a group whole before it runs it, so the aliases have no effect on what follows.
+    # A function may have been read under extglob, and would be a syntax error without it. One may
+    # be named like a builtin.
+    aliases = (b"{\n", parts.get("aliases", b""), b"shopt -u expand_aliases\n}\n")
+    out += [*aliases, b"shopt -s extglob\n", parts.get("functions", b"")]
+    out.append(_by_builtins(parts.get("attributes", b"")))
+    if b"shopt -u extglob\n" in shopt:
+        out.append(b"builtin shopt -u extglob\n")
     # The letters that the driver keeps in _stacknb_flags are off at the time of a snapshot.
     # Posix mode is for later: in it bash refuses functions of ours.
-    options = parts.get("options", b"").replace(b"set -o posix\n", b"_stacknb_posix=1\n")
-    out += [b"{\n", parts.get("aliases", b""), options]
-    out.append(b"set +euxvfCE\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
+    options = _by_builtins(parts.get("options", b""))
+    out += [b"{\n", options.replace(b"builtin set -o posix\n", b"_stacknb_posix=1\n")]
+    out.append(b"builtin set +euxvfCE\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
     traps = parts.get("traps", b"")
-    out += [text for text in trap_commands(traps) if b"_stacknb_" not in text]
+    out += [b"builtin " + text for text in trap_commands(traps) if b"_stacknb_" not in text]
+    if b"shopt -s expand_aliases\n" in shopt:
+        out.append(b"builtin shopt -s expand_aliases\n")
     out.append(b"}\n")
     return b"".join(out)
+
+
+def _by_builtins(lines: bytes) -> bytes:
+    return b"".join(b"builtin " + line for line in lines.splitlines(keepends=True))
 
 
 def sections(snapshot: bytes) -> dict[str, bytes]:
     """Return the parts of a snapshot: ``variables``, ``functions``, ``traps`` and so on."""
     variables, rest = _sections(snapshot)
     return {"variables": variables, **_split(rest)}
-
-
-def unquote(value: bytes) -> bytes:
-    """Return what a quoted scalar of ``declare -p`` stands for."""
-    if value.startswith(b"$'"):
-        return _ansi_c(value[2:-1])
-    if value.startswith(b'"'):
-        return re.sub(rb'\\([\\"$`])', rb"\1", value[1:-1])
-    return value
 
 
 def _declarations(text: bytes) -> Iterator[tuple[Variable, bytes]]:
@@ -276,28 +278,3 @@ def trap_commands(text: bytes) -> Iterator[bytes]:
                 end = match.end() + 1
         yield text[at:end]
         at = end
-
-
-_ESCAPES = {
-    bytes([letter]): bytes([code])
-    for letter, code in zip(b"ntrabvfEe", b"\n\t\r\a\b\v\f\x1b\x1b", strict=True)
-}
-
-
-def _ansi_c(text: bytes) -> bytes:
-    def replace(match: re.Match[bytes]) -> bytes:
-        body = match[1]
-        if body[:1] in b"01234567":
-            return bytes([int(body, 8) & 255])
-        if body[:1] == b"x":
-            return bytes([int(body[1:], 16)])
-        if body[:1] in b"uU":
-            return chr(int(body[1:], 16)).encode("utf-8", "surrogatepass")
-        return _ESCAPES.get(body, body)
-
-    return re.sub(
-        rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|.)",
-        replace,
-        text,
-        flags=re.S,
-    )

@@ -27,7 +27,7 @@ _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
 _BASH_FOLDER = str(Path(__file__).parent / "bash")
 # What our own ERR trap runs, which bash counts among the hook's commands.
-_OF_ERR_TRAP = re.compile(r"\[\[ \S* != |printf '%s\\0' errexit ")
+_OF_ERR_TRAP = re.compile(r"\[\[ (?:\S* != |-n x \]\])|builtin printf '%s\\0' errexit ")
 _OURS = re.compile(r"_stacknb_|set \+eufxvCE$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
@@ -87,7 +87,7 @@ class Tracer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._shell.evaluate(
-            f"exec {{BASH_XTRACEFD}}>>{quote(str(self.path))}; PS4={quote(_PS4)}\n"
+            f"\\command exec {{BASH_XTRACEFD}}>>{quote(str(self.path))}; PS4={quote(_PS4)}\n"
             '[[ "$_stacknb_flags" == *x* ]] || _stacknb_flags+=x'
         )
 
@@ -99,7 +99,7 @@ class Tracer:
         off = "" if stays else "_stacknb_flags=${_stacknb_flags//x/}"
         back = f'[[ "${{PS4-}}" != *{quote(_MARK)}* ]] || {self._back}'
         # To unset it closes the file; after a restore there is none, which bash complains about.
-        self._shell.evaluate(f"{{ unset -v BASH_XTRACEFD; }} 2>/dev/null\n{off}\n{back}")
+        self._shell.evaluate(f"{{ \\builtin unset -v BASH_XTRACEFD; }} 2>/dev/null\n{off}\n{back}")
         self._shell.save()  # the turn's own has all that in it
 
 

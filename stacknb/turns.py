@@ -24,7 +24,7 @@ class Turn:
         ``PLUGIN REQUIRED`` as noted by ``plugin_requires``.
     how : str
         ``errexit``, ``exit``, ``interrupt``, ``skipped`` (a DEBUG trap under extdebug lets nothing
-        run) or ``other``; empty if it did not die.
+        run), ``taken`` (builtins that the driver needs) or ``other``; empty if it did not die.
     file, line, command : str
         Where, as far as bash knew.
     interrupted : bool

@@ -84,6 +84,8 @@ FLOORS = {
         "gatekeeper",
         "tasklog",
         "snapshot",
+        "unquoting",
+        "requests",
         "history",
         "masking",
         "syntax",

@@ -1,5 +1,23 @@
-# The functions of the driver. Sourced again after a restore, so that what a snapshot holds of them
-# does not stand in their place.
+# The functions of the driver.
+
+# Sources what belongs to the shell, at first and after a restore, so that what a snapshot holds of it
+# does not stand in its place.
+_stacknb_load() {
+    builtin local _nb_aliases=''
+    if builtin shopt -q expand_aliases; then
+        _nb_aliases=1
+        builtin shopt -u expand_aliases
+    fi
+    builtin source "$_stacknb_bash/need.bash"
+    builtin source "$_stacknb_bash/core.bash"
+    builtin source "$_stacknb_bash/async.bash"
+    builtin source "$_stacknb_bash/collect.bash"
+    builtin source "$_stacknb_bash/services.bash"
+    [[ ! $_nb_aliases ]] || builtin shopt -s expand_aliases
+    # In posix mode bash refuses a function named exit.
+    [[ ! $_stacknb_posix ]] || builtin set -o posix
+    _stacknb_posix=''
+}
 
 _stacknb_proc='' # whether /proc tells of processes
 [[ ! -e /proc/self ]] || _stacknb_proc=1
@@ -8,27 +26,27 @@ _stacknb_proc='' # whether /proc tells of processes
 # `times` would need a file or a fork to be read; /proc needs neither.
 if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
-        local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
-        IFS=' ' read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || :
+        builtin local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
+        IFS=' ' builtin read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || [[ x ]]
         _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
     _stacknb_times() { _stacknb_cpu=(0 0); }
 fi
 
-_stacknb_reply() { printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
+_stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    local _nb_user _nb_sys
+    builtin local _nb_user _nb_sys
     _stacknb_times
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
-    printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
+    builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${EPOCHREALTIME/,/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
         "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.
-_stacknb_note_lack() { : >|"$_stacknb_control/lack"; }
+_stacknb_note_lack() { >|"$_stacknb_control/lack"; }
 
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {
@@ -36,28 +54,39 @@ exit() {
         _stacknb_status=$?
         # `die` and its like are ours: the place is where the hook called them.
         for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || break
+            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
         done
         _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
-        ((BASH_SUBSHELL)) || printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
+        ((BASH_SUBSHELL)) || builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
     } 2>/dev/null
     # Under xtrace the call has been shown; what follows is ours.
-    { if [[ $- == *x* ]]; then _stacknb_traced=x; set +x; fi; } 2>/dev/null
+    { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
     builtin exit "${@:-$_stacknb_status}"
+}
+
+# The place of an interrupt of one of our functions is where the hook called it.
+_stacknb_blame_hook() {
+    for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
+    done
+    ((_stacknb_i == 1)) || _stacknb_where=(interrupt "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}")
 }
 
 # The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no
 # arguments must see none, and what a hook declares local is local to this function.
-_stacknb_frame() { source "$_stacknb_path" "${_stacknb_args[@]}"; }
+_stacknb_frame() { builtin source "$_stacknb_path" "${_stacknb_args[@]}"; }
+
+# The same where a hook has put something in the place of `builtin`, or disabled it.
+_stacknb_bare_frame() { . "$_stacknb_path" "${_stacknb_args[@]}"; }
 
 # Which of the flags that were on at the end of a turn the next one starts with.
 _stacknb_settle() {
-    local _nb_keep=$_stacknb_flags
-    if shopt -q nocasematch; then # for which e and E are one
-        shopt -u nocasematch
+    builtin local _nb_keep="$_stacknb_flags"
+    if builtin shopt -q nocasematch; then # for which e and E are one
+        builtin shopt -u nocasematch
         _stacknb_settle
-        shopt -s nocasematch
-        return
+        builtin shopt -s nocasematch
+        builtin return
     fi
     _nb_keep=${_nb_keep//[!eufxvCE]/}
     # extdebug brings errtrace with it.
@@ -71,7 +100,7 @@ _stacknb_settle() {
 
 # The plugins enabled by now, NAME=DIR a line, for the phases to come.
 _stacknb_list_plugins() {
-    local _nb_name _nb_rest=${DEVSTACK_PLUGINS-},
+    builtin local _nb_name _nb_rest="${DEVSTACK_PLUGINS-},"
     _stacknb_plugins='' _stacknb_required=''
     for _nb_name in "${!_stacknb_requires[@]}"; do
         _stacknb_required+=${_stacknb_required:+$'\x1f'}$_nb_name
@@ -87,62 +116,81 @@ _stacknb_list_plugins() {
 _stacknb_find_locals() {
     for _stacknb_text in "${_stacknb_names[@]}"; do
         case $_stacknb_text in
-            _ | _stacknb_* | BASH* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | *RANDOM | SECONDS | EPOCH* | HISTCMD) continue ;;
+            _ | _stacknb_* | BASH* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | *RANDOM | SECONDS | EPOCH* | HISTCMD) builtin continue ;;
         esac
         if [[ -R $_stacknb_text ]]; then # a local one, if there is something below it
-            (unset -n "$_stacknb_text" && declare -p "$_stacknb_text") >/dev/null && printf '%s\n' "$_stacknb_text"
-            continue
+            (builtin unset -n "$_stacknb_text" && builtin declare -p "$_stacknb_text") >/dev/null && builtin printf '%s\n' "$_stacknb_text"
+            builtin continue
         fi
-        [[ ${!_stacknb_text-} != 7316429 ]] || continue
-        declare -g "$_stacknb_text=7316429" && [[ ${!_stacknb_text-} != 7316429 ]] && printf '%s\n' "$_stacknb_text"
+        [[ ${!_stacknb_text-} != 7316429 ]] || builtin continue
+        builtin declare -g "$_stacknb_text=7316429" && [[ ${!_stacknb_text-} != 7316429 ]] && builtin printf '%s\n' "$_stacknb_text"
     done
-    return 0
+    builtin return 0
 }
 
 # Uncovers the globals below the locals: unset from an inner frame takes away one local at a time.
 _stacknb_drop_locals() {
-    local _stacknb_n _stacknb_i
+    builtin local _stacknb_n _stacknb_i
     for _stacknb_n in "${_stacknb_names[@]}"; do
-        [[ ! -R $_stacknb_n ]] || unset -n "$_stacknb_n"
+        [[ ! -R $_stacknb_n ]] || builtin unset -n "$_stacknb_n"
         for _stacknb_i in 1 2 3 4 5 6 7 8 9; do
-            (declare -g "$_stacknb_n=7316429" && [[ ${!_stacknb_n-} != 7316429 ]]) || break
-            unset -v "$_stacknb_n" || { printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; break; }
+            (builtin declare -g "$_stacknb_n=7316429" && [[ ${!_stacknb_n-} != 7316429 ]]) || builtin break
+            builtin unset -v "$_stacknb_n" || { builtin printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; builtin break; }
         done
     done
 }
 
+# The snapshot of a shell that is about to end, without the locals of the frames that are still there.
+# Of the traps, those seen at the end, and before them those that bash hid from the hook.
+_stacknb_keep_all() {
+    builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
+    _stacknb_take_hidden
+    builtin compgen -v >|"$_stacknb_control/scratch"
+    builtin mapfile -t _stacknb_names <"$_stacknb_control/scratch"
+    (_stacknb_find_locals) >|"$_stacknb_control/scratch" 2>/dev/null
+    builtin mapfile -t _stacknb_names <"$_stacknb_control/scratch"
+    >|"$_stacknb_state.locals"
+    if ((${#_stacknb_names[@]})); then
+        builtin declare -p "${_stacknb_names[@]}" >|"$_stacknb_state.locals" 2>/dev/null
+        (_stacknb_drop_locals; builtin eval "$_stacknb_save") 2>/dev/null
+    else
+        builtin eval "$_stacknb_save"
+    fi
+}
+
+# Puts before the traps seen at the end those that bash hid from the hook, written as trap -p does.
+_stacknb_take_hidden() {
+    builtin local _nb_i="" _nb_hidden="" _nb_quote="'\''"
+    builtin eval "_stacknb_read=(${_stacknb_kept-})" # trap -- COMMAND NAME …
+    for ((_nb_i = 3; _nb_i < ${#_stacknb_read[@]}; _nb_i += 4)); do
+        case ${_stacknb_read[_nb_i]} in
+            ERR) [[ $_stacknb_begun$_stacknb_had != *E* ]] || builtin continue ;;
+            *) [[ $_stacknb_begun != *T* ]] || builtin continue ;;
+        esac
+        [[ ${_stacknb_read[_nb_i - 1]} == - ]] || # in posix mode: not set
+            _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
+    done
+    _stacknb_traps=("$_nb_hidden${_stacknb_traps-}")
+}
+
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
-_stacknb_on_exit() {
-    [[ $BASHPID == "$$" ]] || return 0 # a task that was ended before it had set a trap of its own
-    {
-        _stacknb_status=$1 _stacknb_flags=$-$_stacknb_traced
-        set +eufxvCE
-        [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || set +T; _stacknb_debug=''; }
-        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; set +eufxvCE; fi
-    } 2>/dev/null
-    if [[ -o posix ]]; then _stacknb_posix=1; set +o posix; fi
+_stacknb_on_exit() { # see the EXIT trap
+    _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
+    [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
+    if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCE; fi
+    if [[ -o posix ]]; then _stacknb_posix=1; builtin set +o posix; fi
     _stacknb_leaving=1
-    [[ -z $_stacknb_foreground ]] || kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
-    [[ $_stacknb_busy ]] || return 0
+    [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
+    [[ $_stacknb_busy ]] || builtin return 0
     _stacknb_settle
     if ((${#_stacknb_where[@]} == 0)); then
         if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
             _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         else
-            _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "$2")
+            _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
         fi
     fi
-    compgen -v >|"$_stacknb_control/scratch"
-    mapfile -t _stacknb_names <"$_stacknb_control/scratch"
-    (_stacknb_find_locals) >|"$_stacknb_control/scratch" 2>/dev/null
-    mapfile -t _stacknb_names <"$_stacknb_control/scratch"
-    : >|"$_stacknb_state.locals"
-    if ((${#_stacknb_names[@]})); then
-        declare -p "${_stacknb_names[@]}" >|"$_stacknb_state.locals" 2>/dev/null
-        (_stacknb_drop_locals; eval "$_stacknb_save") 2>/dev/null
-    else
-        eval "$_stacknb_save"
-    fi
+    _stacknb_keep_all
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"

@@ -9,9 +9,11 @@
 # Names beginning _stacknb_ are ours, and _nb_ for locals: a hook may have made any other name readonly,
 # so that `local` of it would fail. Options that a hook leaves set (errexit, nounset, xtrace,
 # noclobber, IFS …) leak to the next hook by design, so every line here has to work under all of them,
-# even with IFS readonly: what is read is read by mapfile, which does not look at it.
+# even with IFS readonly: what is read is read by mapfile, which does not look at it. So do its
+# functions, aliases and `enable -n`: hence `builtin` before each builtin, and `\builtin` in what is
+# read while a hook's aliases are in force. `exec` takes effect for good only after `command`.
 
-set +o posix # POSIXLY_CORRECT may be in the environment
+builtin set +o posix # POSIXLY_CORRECT may be in the environment
 _stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3
 _stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _stacknb_hook=''
 _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
@@ -19,67 +21,66 @@ _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_of
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
 _stacknb_posix='' _stacknb_debug='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
-set --
+_stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
+_stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=()
+builtin set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
 # By the name of a task: pid, owner's pid, log and command of the newest one; its exit status once known
 # otherwise than by `wait`; once collected; and how many logs it has, where that is more than one.
-declare -A _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=() _stacknb_told=()
+builtin declare -A _stacknb_tasks _stacknb_ended _stacknb_codes _stacknb_counts _stacknb_requires _stacknb_told
+_stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=() _stacknb_told=()
 _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the file is all that will be known.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASH_SUBSHELL != 0 ]] || printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; } 2>/dev/null'
-_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); builtin exit 130; }'
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASH_SUBSHELL != 0 ]] || \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where" || [[ x ]]; } 2>/dev/null'
+_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame_hook; \builtin exit 130; }'
+
+# Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
+# in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
+_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-"); { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+builtin trap "$_stacknb_text" EXIT
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
-printf "#stacknb variables\n"; declare -p
-printf "#stacknb shopt\n"; shopt -p; [[ ! $_stacknb_debug ]] || printf "shopt -s extdebug\n"
-printf "#stacknb functions\n"
-compgen -A function -X "_stacknb_*" >|"$_stacknb_control/scratch"; mapfile -t _stacknb_read <"$_stacknb_control/scratch"
-declare -f -- "${_stacknb_read[@]}"
-printf "#stacknb attributes\n"; declare -Fx; declare -Fr
-printf "#stacknb aliases\n"; alias -p
-printf "#stacknb options\n"; set +o; [[ ! $_stacknb_posix ]] || printf "set -o posix\n"
-printf "#stacknb flags\n%s\n" "$_stacknb_flags"
-printf "#stacknb umask\n"; umask -p
-printf "#stacknb cwd\n%s\n" "$PWD"
-printf "#stacknb traps\n"; trap -p
-printf "#stacknb end\n"
+\builtin printf "#stacknb variables\n"; \builtin declare -p
+\builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
+\builtin printf "#stacknb functions\n"
+\builtin compgen -A function -X "_stacknb_*" >|"$_stacknb_control/scratch"; \builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
+\builtin declare -f -- "${_stacknb_read[@]}"
+\builtin printf "#stacknb attributes\n"; \builtin declare -Fx; \builtin declare -Fr
+\builtin printf "#stacknb aliases\n"; \builtin alias -p
+\builtin printf "#stacknb options\n"; \builtin set +o; [[ ! $_stacknb_posix ]] || \builtin printf "set -o posix\n"
+\builtin printf "#stacknb flags\n%s\n" "$_stacknb_flags"
+\builtin printf "#stacknb umask\n"; \builtin umask -p
+\builtin printf "#stacknb cwd\n%s\n" "$PWD"
+\builtin printf "#stacknb traps\n"; if [[ $_stacknb_leaving ]]; then \builtin printf "%s" "$_stacknb_traps"; else \builtin trap -p; fi
+\builtin printf "#stacknb end\n"
 } >|"$_stacknb_state" 2>/dev/null'
 
 # extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
 # of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what
 # is sourced could neither see the trap nor undo it.
 _stacknb_resume_debug='
-set -T
-if [[ $_stacknb_kind == cell ]] && (builtin shopt -s extdebug; [[ ! x ]]) >/dev/null 2>&1; then
+\builtin set -T
+if [[ $_stacknb_kind == cell ]] && (\builtin shopt -s extdebug; [[ ! x ]]) >/dev/null 2>&1; then
     _stacknb_debug=-
 else
-    builtin shopt -s extdebug
-    [[ $_stacknb_debug == *T* ]] || set +T
+    \builtin shopt -s extdebug
+    [[ $_stacknb_debug == *T* ]] || \builtin set +T
 fi'
 
-_stacknb_load() {
-    source "${_stacknb_driver%/*}/need.bash"
-    source "${_stacknb_driver%/*}/core.bash"
-    source "${_stacknb_driver%/*}/async.bash"
-    source "${_stacknb_driver%/*}/collect.bash"
-    source "${_stacknb_driver%/*}/services.bash"
-    # In posix mode bash refuses a function named exit.
-    [[ ! $_stacknb_posix ]] || set -o posix
-    _stacknb_posix=''
-}
+builtin source "$_stacknb_bash/core.bash"
 _stacknb_load
-! compgen -G "$_stacknb_dir/async/*" >/dev/null || : >|"$_stacknb_control/others" # tasks of an earlier shell
+_stacknb_landmarks=(_stacknb_load _stacknb_need _stacknb_frame _stacknb_reply async_run async_wait)
+! builtin compgen -G "$_stacknb_dir/async/*" >/dev/null || >|"$_stacknb_control/others" # tasks of an earlier shell
 
-trap '_stacknb_on_exit "$?" "$BASH_COMMAND"' EXIT
-trap "$_stacknb_on_int" INT
-trap "$_stacknb_on_err" ERR
-trap -p ERR >|"$_stacknb_control/scratch"
-mapfile -d '' -n 1 _stacknb_own_err <"$_stacknb_control/scratch"
-trap - ERR
+builtin trap "$_stacknb_on_int" INT
+builtin trap "$_stacknb_on_err" ERR
+builtin trap -p ERR >|"$_stacknb_control/scratch"
+builtin mapfile -d '' -n 1 _stacknb_own_err <"$_stacknb_control/scratch"
+builtin trap - ERR
 
 # A request is evaluated; if it names a kind, a hook or a cell has its turn. The turn stands here and
 # is no function and no eval: a hook that fails under errexit ends bash right through all of it.
@@ -93,46 +94,71 @@ trap - ERR
 # even the command which turns it off leaves us nothing but to end the shell, by an expansion.
 #
 # `until !`: after `set -n` every command counts as done and well, and the loop must end, not spin.
-until ! mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
+until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     _stacknb_kind=''
-    eval "${_stacknb_read[0]-}"
-    [[ $_stacknb_kind ]] || continue
-    _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
-    _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
-    _stacknb_times
-    _stacknb_cpu0=("${_stacknb_cpu[@]}")
-    exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
-    [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { trap "$_stacknb_on_err" ERR; set -E; }
-    _stacknb_status=0
-    [[ ! $_stacknb_debug ]] || eval "$_stacknb_resume_debug"
-    if [[ $_stacknb_kind == cell ]]; then
-        [[ -z ${_stacknb_flags//[eE]/} ]] || set "-${_stacknb_flags//[eE]/}"
-        source "$_stacknb_path"
-    else
-        [[ -z $_stacknb_flags ]] || set "-$_stacknb_flags"
-        _stacknb_frame
+    builtin eval "${_stacknb_read[0]-}"
+    if [[ $_stacknb_kind ]]; then
+        _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
+        _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
+        _stacknb_times
+        _stacknb_cpu0=("${_stacknb_cpu[@]}")
+        _stacknb_status=0
+        command exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
+        [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { builtin trap "$_stacknb_on_err" ERR; builtin set -E; }
+        [[ ! $_stacknb_debug ]] || builtin eval "$_stacknb_resume_debug"
+        _stacknb_begun=$-
+        if [[ $_stacknb_hidden || ${#_stacknb_disabled[@]} != 0 ]]; then
+            if [[ $_stacknb_kind == cell ]]; then
+                [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
+                builtin . "$_stacknb_bash/give_back.bash"
+                . "$_stacknb_path"
+            else
+                [[ -z $_stacknb_flags ]] || builtin set "-$_stacknb_flags"
+                builtin . "$_stacknb_bash/give_back.bash"
+                _stacknb_bare_frame
+            fi
+        elif [[ $_stacknb_kind == cell ]]; then
+            [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
+            builtin source "$_stacknb_path"
+        else
+            [[ -z $_stacknb_flags ]] || builtin set "-$_stacknb_flags"
+            _stacknb_frame
+        fi
+        {
+            _stacknb_status=$? _stacknb_flags=$-
+            # First of all, because a trace may show what comes before it.
+            builtin set +eufxvCE || [[ x ]]
+            [[ $- != *[eufxvCE]* ]] || command set +eufxvCE || [[ x ]]
+            [[ $_stacknb_debug != - ]] || builtin set +T
+            _stacknb_debug=''
+            if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
+            while [[ $BASHOPTS == *extdebug* ]]; do { [[ x ]]; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
+            [[ ! $_stacknb_debug ]] || builtin set +eufxvCE # it may have been skipped
+            _stacknb_hidden='' _stacknb_disabled=()
+            # Mostly nothing is amiss, and it costs little to see that.
+            if builtin declare -F command || command declare -F builtin || ! builtin compgen -A enabled compgen || builtin compgen -A disabled || ! builtin declare -F "${_stacknb_landmarks[@]}"; then
+                _stacknb_regained=''
+                builtin enable . || command enable .
+                builtin . "$_stacknb_bash/regain.bash"
+                [[ $_stacknb_regained ]] || command . "$_stacknb_bash/regain.bash"
+                [[ $_stacknb_regained ]] || . "$_stacknb_bash/regain.bash"
+                while [[ ! $_stacknb_regained ]]; do _stacknb_given_up=1; { [[ x ]]; } >|"$_stacknb_control/taken" <"${_stacknb_nothing?}"; done
+            fi
+        } >/dev/null 2>&1
+        command exec >/dev/null 2>&1
+        _stacknb_settle
+        builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch" # here, because a function does not see them
+        builtin mapfile -d '' -n 1 _stacknb_kept <"$_stacknb_control/scratch"
+        if [[ ${_stacknb_kept-} == "$_stacknb_own_err"* ]]; then
+            builtin trap - ERR
+            _stacknb_kept=("${_stacknb_kept#"$_stacknb_own_err"}")
+        elif [[ ${_stacknb_kept-} == *' ERR'$'\n'* ]]; then
+            _stacknb_foreign=1
+        fi
+        builtin eval "$_stacknb_save"
+        _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+        _stacknb_busy='' _stacknb_hook='' _stacknb_plain=''
+        _stacknb_list_plugins
+        _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
     fi
-    {
-        _stacknb_status=$? _stacknb_flags=$-
-        set +eufxvCE # first of all, because a trace may show what comes before it
-        [[ $_stacknb_debug != - ]] || set +T
-        _stacknb_debug=''
-        if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
-        while [[ $BASHOPTS == *extdebug* ]]; do { :; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
-        [[ ! $_stacknb_debug ]] || set +eufxvCE # it may have been skipped
-    } 2>/dev/null
-    exec >/dev/null 2>&1
-    _stacknb_settle
-    trap -p ERR >|"$_stacknb_control/scratch" # here, because a function does not see it
-    mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/scratch"
-    if [[ ${_stacknb_read-} == "$_stacknb_own_err" ]]; then
-        trap - ERR
-    elif [[ ${_stacknb_read-} ]]; then
-        _stacknb_foreign=1
-    fi
-    eval "$_stacknb_save"
-    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
-    _stacknb_busy='' _stacknb_hook='' _stacknb_plain=''
-    _stacknb_list_plugins
-    _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
 done

@@ -9,8 +9,8 @@ _stacknb_loaded=' '
 
 # The hook that comes to need it may have set options and aliases that would change what is read.
 _stacknb_need() { # FILE, without .bash
-    [[ $_stacknb_loaded != *" $1 "* ]] || return 0
-    { local - _nb_aliases=''; set +eufxv; } 2>/dev/null
+    [[ $_stacknb_loaded != *" $1 "* ]] || builtin return 0
+    { builtin local - _nb_aliases=''; builtin set +eufxv; } 2>/dev/null
     if builtin shopt -q expand_aliases; then
         _nb_aliases=1
         builtin shopt -u expand_aliases
@@ -22,10 +22,10 @@ _stacknb_need() { # FILE, without .bash
 # Whether a frame of the call stack is one of ours, in which nobody can mend anything; after a restore
 # the public helpers, which are those that helpers.bash defines, come from the file of the restored state.
 _stacknb_is_own() { # FILE FUNCTION
-    local -a _stacknb_my_text=()
-    [ "${1%/*}" != "$_stacknb_bash" ] || return 0
-    [[ $1 == */restored.*bash ]] || return 1
-    mapfile -d '' -n 1 -t _stacknb_my_text <"$_stacknb_bash/helpers.bash"
+    builtin local -a _stacknb_my_text
+    [[ ${1%/*} != "$_stacknb_bash" ]] || builtin return 0
+    [[ $1 == */restored.*bash ]] || builtin return 1
+    builtin mapfile -d '' -n 1 -t _stacknb_my_text <"$_stacknb_bash/helpers.bash"
     [[ ${_stacknb_my_text[0]} == *$'\n'"$2() {"* ]]
 }
 

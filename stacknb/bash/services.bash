@@ -2,30 +2,30 @@
 # until stop_process, `unstack` or `clean` ends it. services.py does the work; it needs only the
 # standard library, so that starting it is quick.
 
-[[ ${_stacknb_services-unknown} ]] || return 0 # empty where a DevStack tree has functions of its own
+[[ ${_stacknb_services-unknown} ]] || builtin return 0 # empty where a DevStack tree has functions of its own
 
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
 run_process() {
-    { local -; set +eufxv; } 2>/dev/null
-    local IFS=' ' _nb_name=${1-} _nb_command=${2-}
+    { builtin local -; builtin set +eufxv; } 2>/dev/null
+    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}"
     if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._@-]* || -z $_nb_command ]]; then
-        printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
-        return 2
+        builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
+        builtin return 2
     fi
     # Where nobody uses enable_service, every service counts as enabled.
     if [[ ${ENABLED_SERVICES-} || ,${DISABLED_SERVICES-}, == *,"$_nb_name",* ]] && ! is_service_enabled "$_nb_name"; then
-        printf "run_process: service '%s' is not enabled, not started (enable_service %s)\n" "$_nb_name" "$_nb_name"
-        return 0
+        builtin printf "run_process: service '%s' is not enabled, not started (enable_service %s)\n" "$_nb_name" "$_nb_name"
+        builtin return 0
     fi
     # The service gets what is exported, so this is the one program of ours that does.
     _stacknb_need programs
-    _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "${5-}" || return
+    _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "${5-}" || builtin return
     time_start run_process
-    local _nb_status=0
+    builtin local _nb_status=0
     "$_stacknb_python" -I -S -c "$_stacknb_service_py" "$_stacknb_home" start "$_stacknb_services" "$_nb_name" \
         "$_stacknb_dir/services/$_nb_name.log" "$_stacknb_run" "$_nb_command" "${5-}" || _nb_status=$?
     time_stop run_process
-    return "$_nb_status"
+    builtin return "$_nb_status"
 }
 
 # stop_process NAME: ends it with everything it started; fine if it does not run.
@@ -36,14 +36,14 @@ stop_process() {
 
 # is_running NAME: whether the service's process is alive.
 is_running() {
-    { local -; set +eufxv; } 2>/dev/null
-    local _nb_pid _nb_start _nb_rest IFS=' '
-    [[ ${1-} && -r $_stacknb_services/$1 ]] || return 1
-    read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"
-    kill -0 "$_nb_pid" 2>/dev/null || return 1
-    [[ -r /proc/$_nb_pid/stat ]] || return 0
-    read -r _nb_rest <"/proc/$_nb_pid/stat" || return 1
-    read -r -a _nb_rest <<<"${_nb_rest##*) }"
+    { builtin local -; builtin set +eufxv; } 2>/dev/null
+    builtin local _nb_pid _nb_start _nb_rest IFS=' '
+    [[ ${1-} && -r $_stacknb_services/$1 ]] || builtin return 1
+    builtin read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"
+    builtin kill -0 "$_nb_pid" 2>/dev/null || builtin return 1
+    [[ -r /proc/$_nb_pid/stat ]] || builtin return 0
+    builtin read -r _nb_rest <"/proc/$_nb_pid/stat" || builtin return 1
+    builtin read -r -a _nb_rest <<<"${_nb_rest##*) }"
     [[ ${_nb_rest[0]} != Z && ${_nb_rest[19]} == "$_nb_start" ]]
 }
 

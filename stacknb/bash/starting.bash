@@ -95,7 +95,7 @@ _stacknb_pass_gate() {
     local _nb_verdict=''
     _stacknb_command=("$@")
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
-    IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"
+    { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     [[ $_nb_verdict == go ]] && return
     _stacknb_write_head "$@"
     printf 'not started: %s\n' "$_nb_verdict"

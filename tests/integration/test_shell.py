@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed
-from stacknb.exceptions import Failure
+from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
 
@@ -255,6 +255,82 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
         assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
 
 
+TAKEN = [
+    *(f"{name}() {{ echo mine; }}" for name in
+      ["source", ".", "mapfile", "eval", "printf", "exec", "set", "trap", "local", "declare", "compgen", "shopt", "enable", "continue", "return", "alias", "umask", "read", "unset", "command", "builtin"]),
+    "builtin() { return 3; }", 'builtin() { command builtin "$@"; }', "readonly -f die; printf() { return 1; }",
+    "shopt -s expand_aliases; alias eval=: builtin=: printf=: source=: set=: trap=:",
+    "enable -n source", "enable -n mapfile eval printf exec set trap local declare", "enable -n builtin .",
+    "unset -f $(compgen -A function)", "unset -f $(compgen -A function); die() { echo mine; }",
+    "set -o posix; unset -f $(compgen -A function)",
+]  # fmt: skip
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("restored", [False, True], ids=["kept", "restored"])
+@pytest.mark.parametrize("leak", TAKEN)
+def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_the_drivers(
+    tree, output, leak: str, restored: bool
+) -> None:
+    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :"
+    tree.hook("10-a.sh", f"v=1\n{leak}{'; false' if restored else ''}")
+    tree.hook("20-b.sh", f"w=2\n{show}")
+    stack = tree.stack()
+    if restored:
+        with pytest.raises(HookFailed) as caught:
+            stack.run_phase("override_defaults")
+        assert caught.value.failure.line == 2
+        tree.hook("10-a.sh", "u=3")
+    assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
+
+    assert set(stack.variables("[vw]").value) == {"1", "2"}
+    if "() { echo mine; }" in leak:
+        assert "mine" in output(stack, "20-b.sh")
+
+
+def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None:
+    stack = tree.run("enable -n printf source", "enable -n")
+
+    assert output(stack, "11-hook.sh") == "enable -n printf\nenable -n source\n"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("leak", ["enable -n printf enable", "builtin() { :; }; command() { :; }"])
+def test_a_bash_without_what_the_session_needs_is_given_up_with_the_reason(tree, leak: str) -> None:
+    tree.hook("10-a.sh", "v=1")
+    tree.hook("20-b.sh", leak)
+    stack = tree.stack()
+    with pytest.raises(HookFailed, match="without builtins that the session needs"):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+@pytest.mark.parametrize("answer", ["W\\n4\\0", "1\\0x\\0", "4\\0done\\0x\\0\\0\\0"])
+def test_an_answer_that_no_driver_gives_ends_the_shell_with_a_clear_line(tree, answer: str) -> None:
+    tree.hook("10-a.sh", f"printf '{answer}' >$_stacknb_control/out; read -r _ </dev/zero")
+    stack = tree.stack()
+    with pytest.raises(ShellDied, match="cannot be read"):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate("echo lives").stdout == "lives\n"
+
+
+@pytest.mark.parametrize("end", ["false", "exit 3", "f() { exit 3; }; f"])
+def test_traps_of_earlier_hooks_are_there_after_a_later_one_failed(tree, end: str) -> None:
+    tree.hook("10-a.sh", "trap 'it=e' ERR; trap 'it=d' DEBUG; trap 'it=r' RETURN")
+    tree.hook("20-b.sh", end)
+    stack = tree.stack()
+    for _ in range(2):  # the second time in a shell that was restored
+        with pytest.raises(HookFailed):
+            stack.run_phase("override_defaults")
+        tree.hook("10-a.sh", ":")
+
+    stack.evaluate("set -T")
+    shown = stack.evaluate("trap -p ERR DEBUG RETURN").stdout
+    assert [line.rpartition(" ")[2] for line in shown.splitlines()] == ["ERR", "DEBUG", "RETURN"]
+
+
 def test_a_shell_in_posix_mode_that_was_killed_comes_back_in_posix_mode(tree) -> None:
     stack = tree.run("set -o posix; v=1")
     with pytest.raises(HookFailed):
@@ -297,8 +373,12 @@ def test_a_debug_trap_that_skips_every_command_fails_its_hook_and_can_be_undone(
 
 @pytest.mark.timeout(20)
 def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> None:
-    with pytest.raises(HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"):
-        tree.run(f"set +e\n{SKIPPING}")
+    with pytest.raises(
+        HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"
+    ) as caught:
+        tree.run(f"set +e\n{SKIPPING}echo never\n")
+
+    assert (caught.value.failure.line, caught.value.failure.command) == (3, "trap false DEBUG")
 
 
 @pytest.mark.timeout(20)
@@ -370,7 +450,7 @@ FAILING = [
     ("a_redirection", "true\n: >/nowhere/x", 1, "errexit", 2, ": > /nowhere/x"),
     ("kill", "true\nkill -9 $$", 137, "killed by SIGKILL", None, ""),
     ("a_signal_to_the_group", "kill 0; sleep 9", 143, "SIGTERM", None, ""),
-    ("a_signal", "kill -TERM $$; sleep 9", 143, "SIGTERM", None, ""),
+    ("a_signal", "true\nkill -TERM $$; sleep 9", 143, "SIGTERM", 2, ""),
     ("endless_recursion", "f() { f; }; f", 139, "killed by SIGSEGV", None, ""),
     ("exec", "exec sh -c 'echo replaced; exit 11'", 11, "exec", None, ""),
     ("exec_of_nothing", "true\nexec /nowhere/program", 127, "status 127", None, ""),
@@ -378,7 +458,9 @@ FAILING = [
     ("an_exit_trap_and_exit", "trap 'echo bye' EXIT\nexit 12", 12, "called exit with status 12", 2, "exit 12"),
     ("an_exit_trap_with_a_status", "trap 'echo bye; exit 13' EXIT\nfalse", 13, "status 13", None, ""),
     ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
-    ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", None, ""),
+    ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", 2, "builtin exit"),
+    ("an_exit_function_of_its_own", "exit() {\n  builtin exit 16\n}\nexit", 16, "status 16", 2, "builtin exit"),
+    ("an_exit_trap_of_its_own_says_what_is_lost", "trap : EXIT\nfalse", 1, "errexit; it has an EXIT trap of its own, so its variables are gone: the session goes on from the state before it", 2, "false"),
     ("command_exit", "true\ncommand exit 15", 15, "status 15", None, ""),
 ]  # fmt: skip
 
