@@ -20,7 +20,7 @@ _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err=
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
-_stacknb_posix='' _stacknb_debug='' _stacknb_own_err=() _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
+_stacknb_posix='' _stacknb_debug='' _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 _stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
 _stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=()
 builtin set --
@@ -41,6 +41,7 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
 _stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-"); { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
+_stacknb_text=''
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
@@ -77,10 +78,6 @@ _stacknb_landmarks=(_stacknb_load _stacknb_need _stacknb_frame _stacknb_reply as
 ! builtin compgen -G "$_stacknb_dir/async/*" >/dev/null || >|"$_stacknb_control/others" # tasks of an earlier shell
 
 builtin trap "$_stacknb_on_int" INT
-builtin trap "$_stacknb_on_err" ERR
-builtin trap -p ERR >|"$_stacknb_control/scratch"
-builtin mapfile -d '' -n 1 _stacknb_own_err <"$_stacknb_control/scratch"
-builtin trap - ERR
 
 # A request is evaluated; if it names a kind, a hook or a cell has its turn. The turn stands here and
 # is no function and no eval: a hook that fails under errexit ends bash right through all of it.
@@ -149,9 +146,9 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         _stacknb_settle
         builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch" # here, because a function does not see them
         builtin mapfile -d '' -n 1 _stacknb_kept <"$_stacknb_control/scratch"
-        if [[ ${_stacknb_kept-} == "$_stacknb_own_err"* ]]; then
+        if [[ ${_stacknb_kept-} == "trap -- '$_stacknb_on_err' ERR"$'\n'* ]]; then # ours has no quote in it
             builtin trap - ERR
-            _stacknb_kept=("${_stacknb_kept#"$_stacknb_own_err"}")
+            _stacknb_kept=("${_stacknb_kept:${#_stacknb_on_err}+15}")
         elif [[ ${_stacknb_kept-} == *' ERR'$'\n'* ]]; then
             _stacknb_foreign=1
         fi

@@ -1678,9 +1678,15 @@ def test_a_failure_that_a_hook_was_told_of_says_nothing_of_the_next_task_of_that
         stack.run_phase("source")
 
 
-def test_a_failure_that_a_phase_has_coped_with_is_none_of_the_next_phase(tree, output) -> None:
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_failure_that_a_phase_has_coped_with_is_none_of_the_next_phase(
+    tree, output, restored: bool
+) -> None:
     stack = tree.run("[[ $1 != override_defaults ]] || { async_run bad false; async_wait bad || :; }\n"
                      "[[ $1 != source ]] || { async_wait bad; echo on; }")  # fmt: skip
+    if restored:
+        with pytest.raises(HookFailed):
+            stack.evaluate("exit 3")
     stack.run_phase("source")
 
     assert output(stack, "10-hook.sh", "source").endswith("already been waited for\non\n")
