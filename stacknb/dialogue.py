@@ -161,18 +161,19 @@ class Dialogue:
             processes.send([pid for pid in group if bash_too or pid != self._line.pid], number)
 
     def _lost(self, status: int) -> Turn:
-        path = self._line.control / "where"
-        where = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
-        path.unlink(missing_ok=True)
-        skipped = self._line.control / "skipped"
-        if skipped.exists():
-            skipped.unlink()
-            where = "skipped"
-        taken = self._line.control / "taken"
-        if taken.exists():
-            taken.unlink()
-            where = "taken"
-        return turns.lost(status, where, self._interrupted)
+        where, foreseen = self._left("where") or "", self._left("foreseen") or ""
+        for why in ("skipped", "taken"):
+            if self._left(why) is not None:
+                where = why
+        return turns.lost(status, where, foreseen, self._interrupted)
+
+    def _left(self, name: str) -> str | None:
+        path = self._line.control / name
+        if not path.exists():
+            return None
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        path.unlink()
+        return text
 
     def _await_end(self) -> None:
         deadline = time.monotonic() + _END_S

@@ -26,7 +26,7 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     Parameters
     ----------
     turn : Turn
-        With outcome ``died`` or ``lost``.
+        With outcome ``died``, ``foreseen`` or ``lost``.
     what : str
         The hook's name.
     path : Path
@@ -41,7 +41,9 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
     reason = _reason(turn, interrupted)
     ours = Path(file).parent == _OURS or not file
     if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not interrupted:
-        reason += f"; it has an EXIT trap of its own, so {_GONE}"
+        reason += (
+            f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"
+        )
     if turn.how == "skipped":
         file, line = str(path), _only_line(path, "DEBUG")
         command = _line_of(path, line)

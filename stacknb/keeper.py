@@ -57,6 +57,18 @@ class Keeper:
         """Forget those of an earlier failure."""
         self._locals.unlink(missing_ok=True)
 
+    def forget_foreseen(self) -> None:
+        """Forget what an earlier turn left that did not end its bash after all."""
+        (self._control / "foreseen").unlink(missing_ok=True)
+
+    def keep_foreseen(self) -> None:
+        """Take what bash has written just before a hook's own EXIT trap as the newest."""
+        for part in ("", ".locals", ".hidden"):
+            foreseen = self._control / f"snapshot.foreseen{part}"
+            with contextlib.suppress(FileNotFoundError):
+                foreseen.replace(self._control / f"snapshot{part}")
+        self.keep()
+
     def keep(self) -> None:
         """Take what bash has written as the newest."""
         data = b""

@@ -141,9 +141,12 @@ class Shell:
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))
+        self._kept.forget_foreseen()
         turn = self._request(requests.TURN, tick, meanwhile)
         if turn.outcome == "lost":
             self._kept.forget_locals()
+        elif turn.outcome == "foreseen":
+            self._kept.keep_foreseen()
         else:
             self._kept.keep()
         return turn

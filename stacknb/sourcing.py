@@ -128,7 +128,7 @@ class Sourcing:
         return self._folder.lack() if journal or shell else ""
 
     def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
-        if turn.outcome == "lost":
+        if turn.outcome in ("lost", "foreseen"):  # bash gave no answer and wrote no footer
             tasklog.close(log, exit_code=turn.status)
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(begun))

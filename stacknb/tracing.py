@@ -27,7 +27,9 @@ _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
 _BASH_FOLDER = str(Path(__file__).parent / "bash")
 # What our own ERR trap runs, which bash counts among the hook's commands.
-_OF_ERR_TRAP = re.compile(r"\[\[ (?:\S* != |-n x \]\])|builtin printf '%s\\0' errexit ")
+_OF_ERR_TRAP = re.compile(
+    r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
+)
 _OURS = re.compile(r"_stacknb_|set \+eufxvCE$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")

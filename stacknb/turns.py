@@ -16,7 +16,8 @@ class Turn:
     ----------
     outcome : str
         ``done``: it ran to its end. ``died``: it ended bash, which left a snapshot.
-        ``lost``: bash is gone without a word (killed, ``exec``, an EXIT trap of the hook's own).
+        ``foreseen``: it ended bash by an EXIT trap of its own, and a snapshot was left before.
+        ``lost``: bash is gone without a word (killed, ``exec``).
     status : int
     plugins : dict of str to str
         Plugins enabled by then, name to folder.
@@ -60,9 +61,21 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
     return Turn(outcome, code, enabled, needs, *_four(where), interrupted)
 
 
-def lost(status: int, where: str, interrupted: bool) -> Turn:
-    """Return the turn of a bash that gave no answer; `where` is what its ERR trap had noted."""
-    return Turn("lost", status, {}, (), *_four(where.split("\0")), interrupted)
+def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:
+    """Return the turn of a bash that gave no answer.
+
+    Parameters
+    ----------
+    where : str
+        What its ERR trap had noted.
+    foreseen : str
+        Plugins and requirements, as in an answer, if it left a snapshot beforehand.
+    """
+    place = where.split("\0")
+    if not foreseen:
+        return Turn("lost", status, {}, (), *_four(place), interrupted)
+    fields = ["foreseen", str(status), *foreseen.split("\0")[:2], *place]
+    return answered(fields, status, interrupted)
 
 
 def _four(where: Sequence[str]) -> tuple[str, str, str, str]:

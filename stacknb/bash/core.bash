@@ -57,11 +57,17 @@ exit() {
             _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
         done
         _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
-        ((BASH_SUBSHELL)) || builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
-    } 2>/dev/null
+        [[ $BASHPID != "$$" ]] || {
+            builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
+            (builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee)
+        } || [[ x ]]
+    } >/dev/null 2>&1
     # Under xtrace the call has been shown; what follows is ours.
     { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
     builtin exit "${@:-$_stacknb_status}"
+    # exit --help ends nothing.
+    { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
+    builtin return "$_stacknb_status"
 }
 
 # The place of an interrupt of one of our functions is where the hook called it.
@@ -173,13 +179,46 @@ _stacknb_take_hidden() {
     _stacknb_traps=("$_nb_hidden${_stacknb_traps-}")
 }
 
-# Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
-_stacknb_on_exit() { # see the EXIT trap
-    _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
+# Puts modes of a shell that is about to end out of the way of its snapshot.
+_stacknb_take_leave() {
     [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
     if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCE; fi
     if [[ -o posix ]]; then _stacknb_posix=1; builtin set +o posix; fi
     _stacknb_leaving=1
+}
+
+# The snapshot beforehand, where a hook has an EXIT trap of its own in the place of ours. Called in a
+# subshell just before the shell ends: the variables are those at the failure, whatever the hook's trap
+# does to them; the status is the one that it ends the shell with. Of the traps that one is left out:
+# it runs now, and shall not run again. A failure within it changes nothing any more.
+_stacknb_foresee() {
+    _stacknb_flags=$- _stacknb_regained=''
+    builtin set +eufxvCE
+    [[ $- != *[eufxvCE]* ]] || command set +eufxvCE
+    builtin enable . || command enable .
+    builtin . "$_stacknb_bash/regain.bash"
+    [[ $_stacknb_regained ]] || command . "$_stacknb_bash/regain.bash"
+    [[ $_stacknb_regained ]] || . "$_stacknb_bash/regain.bash"
+    if [[ $_stacknb_regained && $_stacknb_busy && ! -s $_stacknb_control/foreseen ]]; then
+        _stacknb_take_leave
+        builtin trap -p EXIT >|"$_stacknb_control/scratch"
+        builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/scratch"
+        [[ ${_stacknb_read-} != *_stacknb_on_exit* ]] || builtin return 0
+        builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
+        builtin printf '%s' "${_stacknb_traps#"${_stacknb_read-}"}" >|"$_stacknb_control/traps"
+        _stacknb_state+=.foreseen
+        >|"$_stacknb_state.hidden"
+        _stacknb_settle
+        _stacknb_keep_all
+        _stacknb_list_plugins
+        builtin printf '%s\0' "$_stacknb_plugins" "$_stacknb_required" >|"$_stacknb_control/foreseen"
+    fi
+}
+
+# Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
+_stacknb_on_exit() { # see the EXIT trap
+    _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
+    _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
     [[ $_stacknb_busy ]] || builtin return 0
     _stacknb_settle

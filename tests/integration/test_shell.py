@@ -190,7 +190,7 @@ WRAPPED = re.findall(
     " type alias umask command",
 )
 LEAKS = [
-    "mode=x phase=y", "IFS=,", "IFS=", "IFS=0123456789", "unset IFS", "readonly IFS",
+    "mode=x phase=y", "IFS=,", "IFS=", "IFS=0123456789", "unset IFS", "readonly IFS", 
     "path=x name=x log=x hook=x kind=x args=(x)", "set -f", "set -C", "set -u", "set -e", "set +e",
     "set -eu", "set -o pipefail", "set -x", "set -v", "set -k", "set -a", "set -m", "set -b", "set -h",
     "set +h", "set -H", "set -T", "set -E", "set -p", "set -P", "set +B", "set -o posix", "set -o history",
@@ -460,7 +460,7 @@ FAILING = [
     ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
     ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", 2, "builtin exit"),
     ("an_exit_function_of_its_own", "exit() {\n  builtin exit 16\n}\nexit", 16, "status 16", 2, "builtin exit"),
-    ("an_exit_trap_of_its_own_says_what_is_lost", "trap : EXIT\nfalse", 1, "errexit; it has an EXIT trap of its own, so its variables are gone: the session goes on from the state before it", 2, "false"),
+    ("builtin_exit_and_a_trap_says_what_is_lost", "trap : EXIT\nbuiltin exit 17", 17, "status 17 (by exec, set -n or an EXIT trap of its own); its variables are gone: the session goes on from the state before it", None, ""),
     ("command_exit", "true\ncommand exit 15", 15, "status 15", None, ""),
 ]  # fmt: skip
 
@@ -492,7 +492,7 @@ def test_a_hook_that_fails_is_named_with_its_line_and_the_session_lives_on(
     assert [hook.status for hook in stack.result.hooks] == ["failed"]
     # The state before the failure is there, and nothing has run after it; killed, it is that of
     # the hook before.
-    alive = not re.search(r"EXIT|kill -9|\bexec\b|f\(\) \{ f;", script)
+    alive = not re.search(r"EXIT\nbuiltin|kill -9|\bexec\b|f\(\) \{ f;", script)
     assert stack.evaluate("echo ${seen-} ${never-}").stdout == ("1\n" if alive else "\n")
     path.write_text("mended=$seen")
     assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
@@ -575,6 +575,128 @@ def test_an_exit_trap_of_the_hook_runs_once_when_the_hook_fails(tree, output) ->
     stack.close()
 
     assert Path("byes").read_text() == "bye 1\n"
+
+
+OWN_TRAP = "trap 'echo \"bye $? $v\" | tee -a byes; v=of_trap' EXIT\n"
+KEPT = "v=1 arr=([3]='x y'); declare -gA map=([k]=m); fn() { echo fn; }; trap 'echo usr' USR1\n"
+OWN_WAYS = [
+    # id, what ends the hook, status, reason
+    ("errexit", "false", 1, "failed with status 1 under errexit"),
+    ("errexit_in_a_function", "f() { local inner=1; (exit 4); }; f", 4, "status 4 under errexit"),
+    ("exit", "exit 3", 3, "called exit with status 3"),
+    ("die", "die $LINENO oops", 1, "called exit with status 1"),
+    ("in_posix_mode", "set -o posix; false", 1, "failed with status 1 under errexit"),
+    ("under_xtrace", "set -x; false", 1, "failed with status 1 under errexit"),
+    ("with_awkward_options", "set -ufC; IFS=123; false", 1, "status 1 under errexit"),
+    ("with_traps_that_count", "trap 'echo child' CHLD; trap 'dbg=1' DEBUG; false", 1, "errexit"),
+    ("with_a_function_for_printf", "printf() { echo mine; }; trap() { :; }; false", 1, "errexit"),
+    ("with_builtins_disabled", "enable -n mapfile declare; false", 1, "errexit"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["same", "earlier"])
+@pytest.mark.parametrize(
+    ("end", "status", "reason"), [c[1:] for c in OWN_WAYS], ids=[c[0] for c in OWN_WAYS]
+)
+def test_a_hook_that_fails_with_an_exit_trap_of_its_own_keeps_its_variables(
+    tree, output, end: str, status: int, reason: str, where: str
+) -> None:
+    tree.hook("10-a.sh", OWN_TRAP if where == "earlier" else ":")
+    path = tree.hook("20-b.sh", f"local near=L\n{OWN_TRAP * (where == 'same')}{KEPT}{end}\n")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+    failure = caught.value.failure
+
+    assert (failure.status, failure.line) == (status, len(path.read_text().splitlines()))
+    assert reason in failure.reason
+    assert "gone" not in failure.reason
+    assert Path("byes").read_text() == f"bye {status} 1\n"
+    lines = output(stack, "20-b.sh").splitlines()
+    assert [line for line in lines if "bye" in line and line[0] != "+"] == [f"bye {status} 1"]
+    assert not any("stacknb" in line or line == "mine" for line in lines)
+    rows = {(r.name, r.value, bool(r.local)) for r in stack.variables().itertuples()}
+    assert {("v", "1", False), ("arr", '([3]="x y")', False), ("near", "L", True)} <= rows
+    assert (("inner", "1", True) in rows) == ("inner" in end)
+    show = 'fn; echo "$v ${arr[3]} ${map[k]} ${near-none} ${inner-none}"; builtin trap -p USR1'
+    shown = stack.evaluate(show).stdout.splitlines()
+    assert shown[:2] == ["fn", "1 x y m none none"]
+    assert "echo usr" in shown[2]
+
+    tree.hook("10-a.sh", ":")
+    path.write_text('builtin echo "again $v"')
+    assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
+    assert output(stack, "20-b.sh.2").splitlines()[-1] == "again 1"
+    stack.close()
+    assert Path("byes").read_text() == f"bye {status} 1\n"
+
+
+@pytest.mark.parametrize(
+    ("trap", "status"), [("v=2; exit 13", 13), ("v=2; false; v=3", 1), ("v=2; (exit 5) || v=4", 3)]
+)
+def test_what_a_hooks_own_exit_trap_does_changes_the_status_and_no_variable(
+    tree, trap: str, status: int
+) -> None:
+    tree.hook("10-a.sh", f"v=1; trap '{trap}' EXIT\nexit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    assert caught.value.failure.status == status
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+@pytest.mark.parametrize("end", ["builtin exit 5", "set -u; : $nope", "kill -9 $$", "exec false"])
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "(false) || :; (exit 3) || :; x=$(exit 4) || :; exit 5 | cat",
+        "if false; then :; fi; f() { false; :; }; f || :; ! false",
+        "exit --help >/dev/null || :",
+        "command_not_found_handle() { false; :; }; nosuch || :",
+        "async_run t false; async_wait t || :",
+    ],
+)
+def test_only_what_ends_the_shell_is_taken_for_the_state_at_its_end(
+    tree, harmless: str, end: str
+) -> None:
+    tree.hook("10-a.sh", "v=0")
+    tree.hook("20-b.sh", f"v=1; trap : EXIT\n{harmless}\nv=2\n{end}")
+    stack = tree.stack()
+    with pytest.raises(HookFailed, match=r"status|unbound|SIGKILL") as caught:
+        stack.run_phase("override_defaults")
+
+    assert "called exit" not in caught.value.failure.reason
+    assert stack.evaluate("echo $v").stdout == "0\n"
+
+
+def test_a_cell_that_exits_with_an_exit_trap_of_its_own_keeps_its_variables(tree) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed) as caught:
+        stack.evaluate("trap 'echo bye >>byes' EXIT; w=2; declare -a arr=(a b)\nexit 5")
+
+    assert caught.value.failure.status == 5
+    assert stack.evaluate("echo $v $w ${arr[1]}").stdout == "1 2 b\n"
+    assert Path("byes").read_text() == "bye\n"
+
+
+def test_plugins_enabled_by_a_hook_that_fails_with_an_exit_trap_of_its_own_are_known(tree) -> None:
+    folder = tree.plugin("p", settings=":").partition("=")[2]
+    tree.hook("10-a.sh", f"trap : EXIT; enable_plugin p {folder}; exit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    tree.hook("10-a.sh", ":")
+    stack.run_phase("override_defaults")
+    assert "p-settings" in [hook.name for hook in stack.run_phase("source")]
+
+
+def test_an_exit_with_status_0_and_an_exit_trap_of_its_own_keeps_the_variables(tree) -> None:
+    stack = tree.run("a=1; trap : EXIT; exit 0", "b=1")
+
+    assert [hook.status for hook in stack.result.hooks] == ["ok"]
+    assert sorted(stack.variables("[ab]").name) == ["a"]
 
 
 def test_an_exit_trap_of_the_hook_runs_at_the_end_of_the_run(tree) -> None:
