@@ -28,6 +28,8 @@ if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
         builtin local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
         IFS=' ' builtin read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || [[ x ]]
+        # A readonly IFS that holds digits has split it elsewhere.
+        [[ $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
         _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
@@ -37,11 +39,12 @@ fi
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user _nb_sys
+    builtin local _nb_user _nb_sys _nb_end=${EPOCHREALTIME-}
+    [[ $_nb_end ]] || builtin printf -v _nb_end '%(%s)T.0' -1 # a hook has unset it
     _stacknb_times
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "${EPOCHREALTIME/,/.}" "$3" $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100)) \
+        "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
         "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
 }
 

@@ -39,7 +39,7 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-"); { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-") _stacknb_regained=""; { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 

@@ -190,7 +190,7 @@ WRAPPED = re.findall(
     " type alias umask command",
 )
 LEAKS = [
-    "mode=x phase=y", "IFS=,", "IFS=", "IFS=0123456789", "unset IFS", "readonly IFS", 
+    "mode=x phase=y", "IFS=,", "IFS=", "IFS=0123456789", "unset IFS", "readonly IFS", "readonly IFS=0123456789",
     "path=x name=x log=x hook=x kind=x args=(x)", "set -f", "set -C", "set -u", "set -e", "set +e",
     "set -eu", "set -o pipefail", "set -x", "set -v", "set -k", "set -a", "set -m", "set -b", "set -h",
     "set +h", "set -H", "set -T", "set -E", "set -p", "set -P", "set +B", "set -o posix", "set -o history",
@@ -243,10 +243,10 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
     ]  # fmt: skip
     assert list(stack.variables("a").value) == ["b"]
     for hook in stack.result.hooks:
-        assert (
-            len([line for line in hook.log.read_bytes().splitlines() if b"#stacknb-end" in line])
-            == 1
-        )
+        ends = [s for s in hook.log.read_bytes().splitlines() if s.startswith(b"#stacknb-end ")]
+        footers = [json.loads(end.removeprefix(b"#stacknb-end ")) for end in ends]
+        assert [(foot["name"], foot["exit_code"]) for foot in footers] == [(hook.name, 0)]
+        assert footers[0]["user_s"] < 10
     for line in (stack.run_dir / "journal.jsonl").read_text().splitlines():
         assert json.loads(line)["event"]
     if with_task:
@@ -286,6 +286,14 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
     assert set(stack.variables("[vw]").value) == {"1", "2"}
     if "() { echo mine; }" in leak:
         assert "mine" in output(stack, "20-b.sh")
+
+
+def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
+    stack = tree.run("IFS=0123456789", "for ((i = 0; i < 200000; i++)); do :; done")
+
+    ends = [hook.log.read_text().rpartition("#stacknb-end ")[2] for hook in stack.result.hooks]
+    assert [json.loads(end)["exit_code"] for end in ends] == [0, 0]
+    assert 0.1 < json.loads(ends[1])["user_s"] < 30
 
 
 def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None:
@@ -587,7 +595,7 @@ OWN_WAYS = [
     ("die", "die $LINENO oops", 1, "called exit with status 1"),
     ("in_posix_mode", "set -o posix; false", 1, "failed with status 1 under errexit"),
     ("under_xtrace", "set -x; false", 1, "failed with status 1 under errexit"),
-    ("with_awkward_options", "set -ufC; IFS=123; false", 1, "status 1 under errexit"),
+    ("with_awkward_options", "set -ufC; IFS=123; readonly IFS; false", 1, "status 1 under errexit"),
     ("with_traps_that_count", "trap 'echo child' CHLD; trap 'dbg=1' DEBUG; false", 1, "errexit"),
     ("with_a_function_for_printf", "printf() { echo mine; }; trap() { :; }; false", 1, "errexit"),
     ("with_builtins_disabled", "enable -n mapfile declare; false", 1, "errexit"),
@@ -697,6 +705,17 @@ def test_an_exit_with_status_0_and_an_exit_trap_of_its_own_keeps_the_variables(t
 
     assert [hook.status for hook in stack.result.hooks] == ["ok"]
     assert sorted(stack.variables("[ab]").name) == ["a"]
+
+
+def test_builtins_replaced_by_an_earlier_hook_do_not_cost_a_failed_one_its_variables(tree) -> None:
+    tree.hook("10-a.sh", "builtin() { echo mine; }")
+    tree.hook("20-b.sh", "v=1; false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    assert caught.value.failure.status == 1
+    assert stack.evaluate("unset -f builtin; echo $v").stdout == "1\n"
 
 
 def test_an_exit_trap_of_the_hook_runs_at_the_end_of_the_run(tree) -> None:
