@@ -26,10 +26,15 @@ _FIELDS = (
 _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
 _BASH_FOLDER = str(Path(__file__).parent / "bash")
-# What our own ERR trap runs, which bash counts among the hook's commands.
-_OF_ERR_TRAP = re.compile(
-    r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
-)
+# What our own traps run, after what each sets first; bash counts it among the hook's commands.
+_OF_TRAPS = {
+    "_stacknb_failed": re.compile(
+        r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
+    ),
+    "_stacknb_exit": re.compile(
+        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCE)$|_stacknb_regained="
+    ),
+}
 _OURS = re.compile(r"_stacknb_|set \+eufxvCE$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
@@ -142,7 +147,7 @@ def read(path: Path, until: float | None = None) -> list[Command]:
 
 def _commands(text: str) -> Iterator[tuple[Command, bool]]:
     lines: list[str] = []
-    in_trap = False
+    of_trap: re.Pattern[str] | None = None
     for line in [*text.split("\n"), f"+{_MARK}"]:
         if not re.match(rf"\++{_MARK}", line):
             lines.append(line)
@@ -150,13 +155,13 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
         if lines and (match := _LINE.match("\n".join(lines))):
             when, _, depth, task, file, number, function, callers, command = match.groups()
             task = task if "_stacknb_child" in callers else ""
-            in_trap = command.startswith("_stacknb_failed=") or (
-                in_trap and bool(_OF_ERR_TRAP.match(command))
-            )
+            if of_trap is not None and not of_trap.match(command):
+                of_trap = None
+            of_trap = _OF_TRAPS.get(command.partition("=")[0], of_trap)
             # A task's own command stands in a function of ours.
             inside = file.startswith(_BASH_FOLDER) and not (task and function == "_stacknb_child")
             first, *more = command.split("\n")
-            ours = in_trap or inside or "_stacknb_" in first
+            ours = of_trap is not None or inside or "_stacknb_" in first
             ours = ours or (function == "_stacknb_child" and first == "set +x")  # after its command
             # Lines without our mark follow where a hook has set PS4 itself: shown as they are.
             command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")

@@ -188,12 +188,15 @@ def test_the_devstack_way_to_silence_a_stretch_leaves_tracing_off(tree: Any, out
     assert "+ echo" not in output(stack, "10-a.sh", "source")
 
 
-def test_a_hook_that_fails_has_its_trace(tree: Any) -> None:
-    tree.hook("10-a.sh", "true\nfalse\ntrue\n")
+@pytest.mark.parametrize("first", ["true", "trap : EXIT"])
+@pytest.mark.parametrize("last", ["false", "exit 3", "die 1 oops"])
+def test_a_hook_that_fails_has_its_trace(tree: Any, first: str, last: str) -> None:
+    tree.hook("10-a.sh", f"{first}\n{last}\ntrue\n")
     stack = tree.stack()
     with pytest.raises(HookFailed):
         stack.step(trace=True)
-    assert commands_of(stack, "10-a.sh") == [(1, "true", 0), (2, "false", 0)]
+    shown = [command for command in commands_of(stack, "10-a.sh") if command[1] != ":"]
+    assert shown == [(1, first, 0), (2, last, 0)]
     tree.hook("10-a.sh", "true\n")
     stack.step()
     assert stack.evaluate('echo "${PS4@Q} $_stacknb_flags"').stdout == "'+ ' e\n"
