@@ -72,7 +72,7 @@ def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:
         Plugins and requirements, as in an answer, if it left a snapshot beforehand.
     """
     place = where.split("\0")
-    if not foreseen:
+    if foreseen.count("\0") != 2:
         return Turn("lost", status, {}, (), *_four(place), interrupted)
     fields = ["foreseen", str(status), *foreseen.split("\0")[:2], *place]
     return answered(fields, status, interrupted)

@@ -117,6 +117,17 @@ def test_the_place_of_an_interrupt_is_reported_and_the_state_is_that_of_the_mome
     assert stack.evaluate("echo $v").stdout == "1\n"
 
 
+def test_an_interrupted_hook_with_an_exit_trap_of_its_own_keeps_its_variables(tree, output) -> None:
+    script = "trap 'echo bye; v=2' EXIT\nlocal near=L; v=1\nsleep 1000"
+    stack, error, _ = interrupted_run(tree, script, Stack.interrupt)
+
+    assert error.failure is not None
+    assert error.failure.place == f"{tree.extras}/20-hook.sh:6"
+    assert output(stack, "20-hook.sh") == "bye\n"
+    assert stack.evaluate("echo $seen $v").stdout == "1 1\n"
+    assert list(stack.variables("near").value) == ["L"]
+
+
 def test_an_interrupt_of_a_wait_names_its_line(tree) -> None:
     script = "if true; then\n  async_wait other\nfi\nnever=1"
     stack, error, _ = interrupted_run(tree, script, Stack.interrupt)
