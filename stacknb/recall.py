@@ -36,7 +36,7 @@ _stacknb_tasks[{name}]={facts} _stacknb_codes[{name}]={code}
 _UNTOLD = """\
 for _stacknb_text in "${{!_stacknb_told[@]}}"; do
     [[ ${{_stacknb_told[$_stacknb_text]}} != {phase} ]] ||
-        builtin unset -v '_stacknb_told[$_stacknb_text]'
+        builtin unset -v "_stacknb_told[$_stacknb_text]"
 done
 """
 

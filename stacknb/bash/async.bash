@@ -17,8 +17,8 @@ async_runfunc() { async_run "$1" "$@"; }
 async_run() {
     { _stacknb_opts=$-; if [[ $- == *x* ]]; then local -; set +x; fi; } 2>/dev/null
     # An ordinary one: of a hook, in this very shell, with no limit of jobs, its name not used before.
-    if [[ $# -gt 1 && $1 == [!-]* && $1 != *[!A-Za-z0-9._-]* && ${#1} -lt 201 && "$BASHPID ${DEVSTACK_PARALLEL-True} ${_stacknb_tasks[$1]-}" == "$_stacknb_plain" && ! -e $_stacknb_control/others ]]; then
-        _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special=''
+    if [[ $# -gt 1 && $1 == [!-]* && $1 != *[!A-Za-z0-9._-]* && ${#1} -lt 201 && "${EPOCHREALTIME:+$BASHPID} ${DEVSTACK_PARALLEL-True} ${_stacknb_tasks[$1]-}" == "$_stacknb_plain" && ! -e $_stacknb_control/others ]]; then
+        _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special='' _stacknb_queued=${EPOCHREALTIME/,/.}
         shift
     else
         _stacknb_need starting
@@ -26,7 +26,6 @@ async_run() {
         shift "$_stacknb_words"
     fi
     printf -v _stacknb_words '%s ' "$@"
-    _stacknb_queued=${EPOCHREALTIME/,/.}
     set -m # a process group of its own, so that the task can be ended whole
     _stacknb_child "$@" >>"$_stacknb_dir/$_stacknb_log_name" 2>&1 &
     [[ $_stacknb_opts == *m* ]] || set +m
@@ -39,7 +38,7 @@ async_run() {
     if [[ $_stacknb_special ]]; then
         [[ $_stacknb_opts == *x* ]] || local -
         set +eu # a failure is that of the hook's line
-        _stacknb_proceed "$!"
+        _stacknb_proceed "$!" || return
     else
         printf '[%d Async %s:%d]: running: %s\n' "$BASHPID" "$_stacknb_task" "$!" "${_stacknb_words% }"
     fi
@@ -47,8 +46,8 @@ async_run() {
 
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
-    trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name; } 2>/dev/null" EXIT
-    _stacknb_where=() _stacknb_failed='' _stacknb_start=''
+    trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null" EXIT
+    _stacknb_where=() _stacknb_failed='' _stacknb_start=0
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *x* ]] || { set -x; } 2>/dev/null
     "$@"
@@ -66,15 +65,14 @@ _stacknb_write_head() {
 
 # The end of the task: its footer. The task may have changed any variable but these of its own, and
 # where its output goes.
-_stacknb_end_task() { # STATUS NAME LOG
-    local _nb_flags=$- _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
+_stacknb_end_task() { # STATUS NAME LOG OPTIONS
     set +eufxvC
-    [[ $_stacknb_start ]] || _stacknb_write_head ${_stacknb_command+"${_stacknb_command[@]}"} >>"$_stacknb_dir/$3"
+    local _nb_flags=$4 _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
     # The kernel counts CPU time in hundredths of a second: a shorter task has none to be read.
     ((${_nb_end/./} - ${_stacknb_start/./} < 10000)) || _stacknb_account
-    if [[ "$1 ${_stacknb_where-}" != '0 end' || -r $_stacknb_control/why.$BASHPID ]]; then
+    if [[ "${_nb_end:+$1 ${_stacknb_where-}}" != '0 end' || -r $_stacknb_control/why.$BASHPID ]]; then
         _stacknb_need ending
-        _stacknb_say_why || return 0
+        _stacknb_say_why "$3" || return 0
     fi
     # "start" stands in the header, too; here it is at hand for whoever collects the task.
     printf '\n#stacknb-end {"end": %s, "start": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
@@ -86,5 +84,6 @@ _stacknb_account() {
     local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
     [[ ! -r /proc/self/stat ]] || IFS=' ' read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat
     ((_nb_user += _nb_cuser, _nb_sys += _nb_csys, 1))
-    printf -v _nb_more '"user_s": %d.%02d, "sys_s": %d.%02d, ' $((_nb_user / 100)) $((_nb_user % 100)) $((_nb_sys / 100)) $((_nb_sys % 100))
+    printf -v _nb_more '"user_s": %d.%02d, "sys_s": %d.%02d, ' \
+        "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))"
 }

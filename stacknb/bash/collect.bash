@@ -16,10 +16,11 @@ async_wait() {
         if [[ $# == 1 && ${1:-/} != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$1]-} && ! ${_stacknb_codes[$1]-}${_stacknb_ended[$1]-} ]]; then
             local _nb_begun=${EPOCHREALTIME/,/.} _nb_command=${_stacknb_tasks[$1]} _nb_head='' _nb_text=''
             local _nb_pid=${_nb_command%% *} _nb_log=async/$1.log
-            if [[ $_nb_command == "$_nb_pid $BASHPID $_nb_log "* && $_stacknb_proc && ! -e /proc/$_nb_pid && -r $_stacknb_dir/$_nb_log ]]; then
+            if [[ $_nb_begun && $_nb_command == "$_nb_pid $BASHPID $_nb_log "* && $_stacknb_proc && ! -e /proc/$_nb_pid && -r $_stacknb_dir/$_nb_log ]]; then
                 wait "$_nb_pid" && _stacknb_code=0 || _stacknb_code=$?
-                ((_stacknb_code > 126)) || _stacknb_ended[$1]=$_stacknb_code
-                if ((_stacknb_code == 0)) && IFS= read -r -n 16384 _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
+                # Above 126 it need not be the task's own; but in posix mode bash says it only once.
+                ((_stacknb_code > 126)) && [[ ! -o posix || $_stacknb_code == 127 ]] || _stacknb_ended[$1]=$_stacknb_code
+                if ((_stacknb_code == 0)) && IFS= read -r _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
                     # To cut the footer off from the end is quicker than to look for it from the start.
                     _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
                     _nb_foot=${_nb_foot:${#_nb_text}+15}
@@ -27,19 +28,20 @@ async_wait() {
             fi
         fi
         # The task's own seal. "end": SECONDS.MICROS, "start": SECONDS.MICROS, …
-        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
+        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' || $_nb_head != '#stacknb-begin {'* ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
     } 2>/dev/null
     if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9-]* ]]; then
         _stacknb_need waiting
-        _stacknb_wait_each "$@"
-        return
+        _stacknb_wait_each "$@" || return
+        return 0
     fi
-    _stacknb_codes[$1]=0 _nb_command=${_nb_command#* * * }
-    ((_nb_us = _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
     [[ ! $_nb_text || $_nb_text == *$'\n' ]] || _nb_text+=$'\n'
     printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
+    # Not before it is written down: an interrupt may come in between.
+    _stacknb_codes[$1]=0 _nb_command=${_nb_command#* * * }
+    ((_nb_us = _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
     printf "$_stacknb_says_waiting$_stacknb_says_finished" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" "$_nb_pid" "$_stacknb_open" \
-        "$_nb_text" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" 0 $((_nb_us / 1000000)) ''
+        "$_nb_text" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" 0 "$((_nb_us / 1000000))" ''
 }
 
 # Waits for every task that nobody has waited for, with a warning each; the status is always 0.

@@ -4,8 +4,17 @@
 # Adds to _nb_more how it ended, if another ended it, and the place of the failure. Fails where nobody
 # in here can know: bash tells its EXIT trap nothing of a signal. Whoever collects the task gets the
 # status of the process; the footer is left to it, with the times.
-_stacknb_say_why() {
+_stacknb_say_why() { # LOG
     local _nb_why=''
+    if [[ ! $_nb_end ]]; then
+        _stacknb_need programs
+        _stacknb_ask_time _nb_end
+        _stacknb_account
+    fi
+    if [[ $_stacknb_start == 0 ]]; then # it was ended before it began
+        [[ ${EPOCHREALTIME-} ]] || local EPOCHREALTIME=$_nb_end
+        _stacknb_write_head ${_stacknb_command+"${_stacknb_command[@]}"} >>"$_stacknb_dir/$1"
+    fi
     [[ ! -r $_stacknb_control/why.$BASHPID ]] || read -r _nb_why <"$_stacknb_control/why.$BASHPID"
     if [[ ${_stacknb_where-} == cancelled ]]; then
         _nb_why=cancelled

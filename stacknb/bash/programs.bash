@@ -8,6 +8,11 @@ _stacknb_program() ( # NAME [ARG…]
     builtin exec -c "$@"
 )
 
+# The time, where a hook has unset what tells it: a new bash has it again.
+_stacknb_ask_time() { # VARIABLE
+    printf -v "$1" %s "$(_stacknb_program "${BASH:-bash}" -c 'printf %s "$EPOCHREALTIME"')"
+}
+
 # Runs our Python; only the loader may need to be told where its libraries are.
 _stacknb_lone_python() { # [ARG…]
     _stacknb_program env "PATH=${PATH-}" ${LD_LIBRARY_PATH:+"LD_LIBRARY_PATH=$LD_LIBRARY_PATH"} \

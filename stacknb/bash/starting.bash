@@ -43,11 +43,17 @@ _stacknb_prepare() {
         _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
     _stacknb_new_log
-    unset -v '_stacknb_codes[$_stacknb_task]' '_stacknb_ended[$_stacknb_task]' '_stacknb_told[$_stacknb_task]'
+    # Expanded here, since `shopt -s assoc_expand_once` keeps unset from doing it.
+    unset -v "_stacknb_codes[$_stacknb_task]" "_stacknb_ended[$_stacknb_task]" "_stacknb_told[$_stacknb_task]"
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
         _stacknb_special=gate.$BASHPID.$((++_stacknb_seq))
     fi
     _stacknb_words=$((_nb_count - $# + 1))
+    _stacknb_queued=${EPOCHREALTIME/,/.}
+    if [[ ! $_stacknb_queued ]]; then
+        _stacknb_need programs
+        _stacknb_ask_time _stacknb_queued
+    fi
 }
 
 # --after names -> pid and log of those that still run; one that ended badly already is an error.
@@ -97,7 +103,7 @@ _stacknb_pass_gate() {
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
     { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     [[ $_nb_verdict == go ]] && return
-    _stacknb_write_head "$@"
+    _stacknb_begin "$@"
     printf 'not started: %s\n' "$_nb_verdict"
     _stacknb_where=(cancelled)
     return 1
@@ -106,8 +112,18 @@ _stacknb_pass_gate() {
 # The first of a task that is no ordinary one of a hook, in its own process.
 _stacknb_enter() {
     [[ $_stacknb_special != gate* ]] || _stacknb_pass_gate "$@" || return
-    _stacknb_write_head "$@"
+    _stacknb_begin "$@"
     _stacknb_arrange
+}
+
+# The header, which needs the time: a hook may have unset what tells it.
+_stacknb_begin() {
+    if [[ ! ${EPOCHREALTIME-} ]]; then
+        local EPOCHREALTIME=''
+        _stacknb_need programs
+        _stacknb_ask_time EPOCHREALTIME
+    fi
+    _stacknb_write_head "$@"
 }
 
 _stacknb_arrange() {
@@ -149,7 +165,7 @@ _stacknb_take_back() { # PID
     wait "$1" 2>/dev/null
     _stacknb_need programs
     _stacknb_program rm -f -- "$_stacknb_dir/$_stacknb_log_name"
-    unset -v '_stacknb_tasks[$_stacknb_task]' '_stacknb_order[-1]'
+    unset -v "_stacknb_tasks[$_stacknb_task]" '_stacknb_order[-1]'
     ((--_stacknb_open, 1))
     _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"
     return 1

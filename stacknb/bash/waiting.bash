@@ -23,29 +23,34 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     local _nb_pid=${_nb_command%% *} _nb_owner=${_nb_command#* } _nb_begun=${3:-${EPOCHREALTIME/,/.}}
     local _nb_log=${_nb_owner#* }
     _nb_owner=${_nb_owner%% *} _nb_command=${_nb_log#* } _nb_log=${_nb_log%% *}
-    [[ $1 == quiet ]] || printf -v _nb_said "$_stacknb_says_waiting" "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" $((_stacknb_open - 1))
+    [[ $_nb_begun ]] || { _stacknb_need programs; _stacknb_ask_time _nb_begun; }
+    [[ $1 == quiet ]] || printf -v _nb_said "$_stacknb_says_waiting" "$BASHPID" "$2" "$_nb_pid" "$_nb_command" "$_nb_pid" "$((_stacknb_open - 1))"
     _stacknb_code=${_stacknb_ended[$2]-}
     if [[ -z $_stacknb_code ]]; then
         # One of ours that has ended: there is nothing to wait for, and nothing to tell who watches.
         if [[ $_nb_owner == "$BASHPID" && $_stacknb_proc && ! -e /proc/$_nb_pid ]]; then
-            wait "$_nb_pid" 2>/dev/null
-            _stacknb_code=$?
-            ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+            _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
         else
             printf '%s' "$_nb_said"
             _nb_said=''
             _stacknb_block "$1" "$2"
         fi
     fi
+    _stacknb_ended[$2]=$_stacknb_code
     local _nb_end=${EPOCHREALTIME/,/.}
-    _stacknb_codes[$2]=$_stacknb_code
-    ((--_stacknb_open, _nb_us = ${_nb_end/./} - ${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
+    [[ $_nb_end ]] || { _stacknb_need programs; _stacknb_ask_time _nb_end; }
+    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
-        # 16 KiB, and no NUL, is read by bash itself; what is longer, by a program.
-        if IFS= read -r -d '' -n 16384 _nb_text <"$_stacknb_dir/$_nb_log"; then
-            _nb_head=${_nb_text%%$'\n'*} _nb_text=''
+        # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
+        # what has no header, because the task has emptied its log.
+        if {
+            IFS= read -r _nb_head
+            [[ $_nb_head != '#stacknb-begin {'* ]] || IFS= read -r -d '' -n 16384 _nb_text
+        } <"$_stacknb_dir/$_nb_log"; then
+            [[ $_nb_head == '#stacknb-begin {'* ]] || _nb_head=''
+            _nb_text=''
             printf '%s' "$_nb_said"
             _nb_said=''
             _stacknb_show_large "$1" "$2" "$_nb_pid" "$_stacknb_dir/$_nb_log"
@@ -58,8 +63,6 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
                 # None, or what the task has printed of another one's.
                 _nb_text+=${_nb_foot:+$'\n#stacknb-end {'}$_nb_foot _nb_foot=''
             fi
-            _nb_head=${_nb_text%%$'\n'*}
-            _nb_text=${_nb_text:${#_nb_head}+1}
             [[ ! $_nb_text || $_nb_text == *$'\n' ]] || _nb_text+=$'\n'
         fi
         [[ $_nb_foot ]] || _stacknb_close "$2" "$_stacknb_dir/$_nb_log"
@@ -73,11 +76,14 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         fi
     fi
     printf "$_stacknb_wait_line" "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
+    # Not before it is written down: an interrupt may come in between.
+    _stacknb_codes[$2]=$_stacknb_code
+    ((--_stacknb_open, 1))
     [[ $1 == show ]] || return 0
     _stacknb_text=''
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
     printf "$_stacknb_says_finished" "$_nb_said$_nb_text" "$BASHPID" "$2" "$_nb_pid" \
-        "$_nb_command" "$_stacknb_code" $((_nb_us / 1000000)) "${_stacknb_text:+ ($_stacknb_text)}"
+        "$_nb_command" "$_stacknb_code" "$((_nb_us / 1000000))" "${_stacknb_text:+ ($_stacknb_text)}"
 }
 
 # Into DevStack's table of times, which counts milliseconds.
@@ -98,8 +104,7 @@ _stacknb_block() { # show|quiet NAME
     [[ $1 == quiet || $BASHPID != "$$" || ( $_stacknb_proc && ! -e /proc/$_nb_pid ) ]] || printf '{"event": "wait-start", "time": %s, "name": "%s", "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_nb_begun" "$2" "$_nb_log" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || _stacknb_note_lack
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
-    if [[ $_nb_owner == "$BASHPID" ]]; then wait "$_nb_pid" 2>/dev/null; _stacknb_code=$?; else _stacknb_code=127; fi
-    ((_stacknb_code < 127)) || _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
+    _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
 }
 
@@ -113,19 +118,26 @@ _stacknb_go_on() {
     read -r _nb_nothing <"$_nb_gate"
 }
 
-# Blocks until the task has ended, whoever's child it is; sets _stacknb_code. At first that is what
-# `wait` has said: 127 if the task is no child of this shell, or more if a signal has cut the wait.
+# Blocks until the task has ended, whoever's child it is; sets _stacknb_code.
 _stacknb_reap() { # NAME PID OWNER LOG
-    local _nb_code _nb_nothing
+    local _nb_code='' _nb_nothing
     if [[ $3 == "$BASHPID" ]]; then
-        while wait "$2" 2>/dev/null; _stacknb_code=$?; ((_stacknb_code > 128)) && kill -0 "$2" 2>/dev/null; do :; done
-        ((_stacknb_code == 127 || _stacknb_code < 0)) || return 0
+        # A signal cuts a wait short, with a status like that of a task which was killed: only once it has
+        # ended the answer counts, if it stays the same. In posix mode bash says it once, and then 127.
+        while
+            wait "$2" 2>/dev/null && _stacknb_code=0 || _stacknb_code=$?
+            ((_stacknb_code > 128)) && [[ $_stacknb_code != "$_nb_code" ]]
+        do
+            _nb_code=''
+            kill -0 "$2" 2>/dev/null || _nb_code=$_stacknb_code
+        done
+        ((_stacknb_code == 127)) || return 0
     fi
     # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
     while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$1" "$2" "$4"; do
         read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"
     done
-    _stacknb_code=127
+    _stacknb_code=${_nb_code:-127}
     if _stacknb_has_ended "$1" "$2" "$4"; then
         _nb_code=${_stacknb_foot#*\"exit_code\": }
         _stacknb_code=${_nb_code%%[!0-9]*}
@@ -186,16 +198,17 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
 
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.
 _stacknb_show_large() { # show|quiet NAME PID LOG
-    local LC_ALL=C _nb_size
+    local LC_ALL=C _nb_size _nb_from=0
     _stacknb_need programs
     _nb_size=$(_stacknb_program wc -c <"$4")
     _stacknb_has_ended "$2" "$3" "$4"
     _nb_foot=${_stacknb_foot#'{'}
     [[ $1 == show ]] || return 0
-    ((_nb_size -= ${#_nb_head} + 1))
+    [[ ! $_nb_head ]] || _nb_from=$((${#_nb_head} + 1))
+    ((_nb_size -= _nb_from))
     [[ -z $_nb_foot ]] || ((_nb_size -= ${#_nb_foot} + 16)) # newline, marker, brace, newline
-    _stacknb_program tail -c "+$((${#_nb_head} + 2))" -- "$4" | _stacknb_program head -c "$_nb_size"
-    [[ $(_stacknb_program tail -c "+$((${#_nb_head} + 1 + _nb_size))" -- "$4" | _stacknb_program head -c 1 | _stacknb_program tr '\n\0' 'nx') == n ]] || printf '\n'
+    _stacknb_program tail -c "+$((_nb_from + 1))" -- "$4" | _stacknb_program head -c "$_nb_size"
+    [[ $(_stacknb_program tail -c "+$((_nb_from + _nb_size))" -- "$4" | _stacknb_program head -c 1 | _stacknb_program tr '\n\0' 'nx') == n ]] || printf '\n'
 }
 
 # Sets _stacknb_text: what a status means, where it is more than a number.
@@ -267,7 +280,7 @@ _stacknb_sum_up() {
     printf -v _nb_elapsed '%(%s)T' -1
     ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, 1))
     local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
-    ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' $((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed)))
+    ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' "$((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed))")
     printf '\n=================\n Async summary\n=================\n'
     printf ' Time spent in the background minus waits: %d sec\n Elapsed time: %d sec\n' "$_nb_hidden" "$_nb_elapsed"
     printf ' Time if we did everything serially: %d sec\n Speedup:  %s\n' "$_nb_serial" "$_nb_speedup"

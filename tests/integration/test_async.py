@@ -242,6 +242,39 @@ def test_async_print_timing_knows_the_time_where_a_hook_has_unset_what_tells_it(
     assert 100 <= int(elapsed) < 130
 
 
+@pytest.mark.parametrize("option", ["", "set -u; "])
+def test_every_line_is_json_where_a_hook_has_unset_what_tells_the_time(tree, option: str) -> None:
+    stack = tree.run(
+        f"async_run before true; async_run within unset EPOCHREALTIME\n{option}unset EPOCHREALTIME\n"
+        "f() { echo said; for ((i = 0; i < 60000; i++)); do :; done; }; async_run t f; async_run bad false; async_run --timeout 60 long f; async_run --after t late f\n"
+        "while [[ -e /proc/$(async_pidof t) ]]; do :; done; async_wait before; async_wait t; async_wait within bad late long || :\n"
+        "DEVSTACK_PARALLEL=False; async_run serial f; async_wait serial; async_run again true; async_wait again; async_run again true; async_wait again"
+    )
+
+    journal = (stack.run_dir / "journal.jsonl").read_text().splitlines()
+    assert {"again", "late"} <= {json.loads(line).get("name") for line in journal}
+    assert len(waits_of(stack)) == 9
+    assert all(0 <= wait["wait_end"] - wait["wait_start"] < 60 for wait in waits_of(stack))
+    for path in stack.run_dir.glob("async/*.log"):
+        record = tasklog.read(path)
+        assert record.footer is not None
+        assert record.output().count(b"stacknb") == 0
+        assert record.header["queued"] <= record.header["start"] <= record.footer["end"]
+        assert time.time() - record.header["queued"] < 60
+    footer = log_of(stack, "t").footer
+    assert footer["user_s"] + footer["sys_s"] > 0
+
+
+def test_a_task_cancelled_before_it_began_has_a_whole_log_without_a_clock(tree) -> None:
+    stack = tree.run("unset EPOCHREALTIME; async_run a sleep 1000; async_run --after a b true")
+    stack.cancel("b")
+
+    record = log_of(stack, "b")
+    assert record.header["command"] == ["true"]
+    assert record.header["queued"] <= record.header["start"] <= record.footer["end"]
+    stack.cancel("a")
+
+
 def test_the_same_name_is_refused_while_the_first_is_uncollected_and_then_has_a_log_of_its_own(
     tree, output
 ) -> None:
@@ -629,6 +662,37 @@ def test_a_wait_shows_all_of_what_a_task_printed_alone_or_with_others(tree, prin
     assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0, 0]
 
 
+@pytest.mark.parametrize("printed", ["hello", "x" * 20_000], ids=["short", "long"])
+def test_a_wait_shows_nothing_of_a_long_command_but_what_it_printed(tree, printed: str) -> None:
+    tree.path.joinpath("printed").write_text(f"{printed}\n")
+    stack = tree.run(
+        "f() { cat $TOP_DIR/printed; }; for t in ended first second; do async_run $t f $(printf %020000d 0) >/dev/null; done\n"
+        "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
+        "{ async_wait ended; async_wait first second; } | cut -c -20000 | grep -v Async"
+    )
+
+    log = tasklog.read(stack.run_dir / "hooks" / "override_defaults" / "10-hook.sh.log").output()
+    assert log.decode() == f"{printed}\n" * 3
+
+
+@pytest.mark.parametrize("how", ["truncate -s 0", "rm"])
+@pytest.mark.parametrize("printed", ["", "two\n", "\n", "x\n" * 10_000], ids=range(4))
+def test_a_task_that_destroys_its_own_log_loses_no_more_than_that(
+    tree, output, how: str, printed: str
+) -> None:
+    tree.path.joinpath("printed").write_text(printed)
+    stack = tree.run(
+        f"f() {{ echo one; {how} $(readlink /proc/$BASHPID/fd/2); cat $TOP_DIR/printed; }}; async_run ended f; async_run t f\n"
+        "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
+        "async_wait ended | grep -v Async || :; echo MARK; async_wait t | grep -v Async || :; echo MARK"
+    )
+
+    left = printed if how != "rm" else ""
+    shown = output(stack, "10-hook.sh").split("MARK\n")
+    assert [shown[0].rpartition("running: f\n")[2], shown[1]] == [left, left]
+    assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0]
+
+
 def test_a_wait_shows_the_log_in_one_piece(tree, output) -> None:
     stack = tree.run(
         "f() { for i in {1..50}; do echo $1 $i; echo $1 err $i >&2; done; }\nfor n in a b c; do async_run $n f $n; done\nasync_wait a b c"
@@ -677,6 +741,63 @@ def test_a_long_log_is_shown_whatever_is_exported(tree, output, wait: str) -> No
     assert "#stacknb" not in shown
     assert "with result 3" in shown
     assert "Argument list" not in shown
+
+
+@pytest.mark.parametrize("wait", ["async_wait killed", "async_wait killed good"])
+@pytest.mark.parametrize("when", ["ended", "running", "signalled"])
+def test_in_posix_mode_a_wait_knows_how_a_task_was_killed(
+    tree, output, wait: str, when: str
+) -> None:
+    go = {
+        "ended": "ended killed",
+        "running": "(until_said Waiting; : >go) &",
+        "signalled": "(until_said Waiting; kill -USR1 $$; until_said SIGNAL; : >go) &",
+    }[when]
+    stack = tree.run(
+        f"{UNTIL}[[ {when} != ended ]] || : >go\nended() {{ while [[ -e /proc/$(async_pidof $1) ]]; do :; done; }}\n"
+        "until_said() { until [[ $(</proc/$$/fd/1) == *$1* ]]; do :; done; }\n"
+        "set -o posix; trap 'echo SIGNAL' USR1; f() { until_there go; kill -KILL $BASHPID; }\n"
+        f"async_run good true; async_run killed f; {go}\n{wait} || echo got $?"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "got 137\n" in shown
+    assert "(ended by SIGKILL)" in shown
+    assert ("SIGNAL\n" in shown) == (when == "signalled")
+    assert log_of(stack, "killed").footer["status"] == "killed"
+
+
+def test_a_hook_with_an_err_trap_sees_one_failure_of_a_wait_and_of_a_serial_task(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "async_run a false; async_run b false; set +e -E; trap 'echo FAILED $? ${FUNCNAME-none}' ERR\n"
+        "f() { async_wait a; async_wait b nothing; DEVSTACK_PARALLEL=False; async_run c eval 'trap - ERR; exit 3'; async_run d; }; f; trap - ERR"
+    )
+
+    seen = re.findall("^FAILED (.*)", output(stack, "10-hook.sh"), re.M)
+    assert seen == ["1 f", "1 f", "3 f", "2 f", "2 source"]
+
+
+def test_a_task_of_the_same_name_is_waited_for_where_a_subscript_is_expanded_once(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "shopt -s assoc_expand_once; async_run t false; async_wait t || :; async_run t echo two; async_wait t"
+    )
+
+    assert output(stack, "10-hook.sh").endswith("finished echo two with result 0 in 0 seconds\n")
+    assert [wait["exit_code"] for wait in waits_of(stack)] == [1, 0]
+
+
+def test_numbers_are_whole_where_ifs_is_digits(tree, output) -> None:
+    stack = tree.run(
+        "f() { for ((i = 0; i < 60000; i++)); do :; done; }; IFS=0123456789; async_run t f; async_wait t"
+    )
+
+    footer = log_of(stack, "t").footer
+    assert 0.02 < footer["user_s"] + footer["sys_s"] < 30
+    assert "(0 other jobs running)" in output(stack, "10-hook.sh")
 
 
 def test_a_task_started_in_one_phase_is_waited_for_in_a_later_one(tree, output) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -136,6 +137,38 @@ def test_an_interrupt_of_a_wait_names_its_line(tree) -> None:
     assert error.failure.place == f"{tree.extras}/20-hook.sh:5"
     assert "never" not in str(error)
     assert stack.tasks["other"].running
+
+
+def test_an_interrupt_while_a_long_log_is_shown_leaves_the_task_to_be_waited_for(
+    tree, until
+) -> None:
+    tree.hook("10-hook.sh", "mkfifo pipe; exec {both}<>pipe; f() { printf %0200000d 1; }\n"
+                            "async_run t f; async_wait t >pipe")  # fmt: skip
+    stack = tree.stack()
+
+    def full() -> bool:
+        try:
+            end = os.open("pipe", os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        try:
+            return not select.select([], [end], [], 0)[1]
+        finally:
+            os.close(end)
+
+    def stop() -> None:
+        until(full, "the pipe is full")
+        stack.interrupt()
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Interrupted):
+        stack.run_phase("override_defaults")
+    thread.join()
+
+    (result,) = stack.async_wait("t")
+    assert result.ok
+    assert len((stack.run_dir / "waits.jsonl").read_text().splitlines()) == 1
 
 
 def test_what_the_hook_left_in_the_background_runs_on(tree) -> None:
