@@ -257,6 +257,11 @@ function render({ model, el }) {
         name.disabled = !hook.log;
         put(clocked, time(hook));
       });
+    const at = part.hooks.children[S.hooks.findLastIndex((hook) => hook.begun)];
+    if (at && part.hooks.clientHeight && part.hooks.at !== at) { // of many, the one at work is in view
+      part.hooks.at = at;
+      part.hooks.scrollTop = at.offsetTop - part.hooks.clientHeight / 2;
+    }
     const last = S.tail?.last && !S.waiting.length ? `${S.tail.hook}: ${S.tail.last}` : "";
     put(part.last, last);
   }
@@ -503,6 +508,7 @@ function render({ model, el }) {
   };
   document.addEventListener("stacknb-shown", moved);
   requestAnimationFrame(() => {
+    hooks(); // now that there is a place to scroll in
     if (!el.closest(".jp-Cell")) return;
     views.newest.set(id, Math.max(made, views.newest.get(id) ?? 0));
     document.dispatchEvent(new CustomEvent("stacknb-shown"));

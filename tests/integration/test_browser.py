@@ -430,6 +430,7 @@ def test_of_many_hooks_some_are_shown_and_the_others_counted(lab: Lab, shop: Pat
         hook(shop, f"{10 + number}-{'long' * 45 if number == 30 else 'a'}.sh", "true")
     hook(shop, "75-b.sh", f"async_run {'t' * 150} sleep 1000; until_there never")
     hook(shop, "80-c.sh", "true")
+    lab.page.set_viewport_size({"width": 700, "height": 800})
     lab.open("hooks.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
     expect(lab.panel.locator("tbody tr")).to_contain_text("running")
@@ -437,6 +438,11 @@ def test_of_many_hooks_some_are_shown_and_the_others_counted(lab: Lab, shop: Pat
     expect(lab.panel.locator(".snb-hooks")).to_contain_text("75-b.sh")
     expect(lab.panel.locator(".snb-folded")).to_have_text("22 hooks before these")
     lab.shoot("hooks")
+    seen = "el => (({top, bottom}) => ({top: b, bottom: c}) => top >= b && bottom <= c)"
+    seen += "(el.getBoundingClientRect())(el.closest('ul').getBoundingClientRect())"
+    assert lab.panel.locator(".snb-hooks li").filter(has_text="75-b.sh").evaluate(seen)
+    height = lab.panel.locator(".snb-hooks").evaluate("el => el.clientHeight")
+    assert height < 200, "what is waited for, and tasks, stand below"
     for part in (".snb-hooks", ".snb-scroll"):
         assert lab.panel.locator(part).evaluate("el => el.scrollWidth <= el.clientWidth"), part
     lab.button("Stop").click()
