@@ -6,6 +6,7 @@ once. Whoever shows something asks for room, and enters what it then takes.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -65,7 +66,7 @@ class Ledger:
         """
         if self._here() is None:
             return most
-        used = sum(entry.size for entry in self._entries if entry.run == run)
+        used = sum(entry.size for entry in self._entries if _same(entry.run, run))
         return max(least, min(most, (budget.POOL - used) // _PART))
 
     def put(self, run: Path | None, size: int) -> Entry:
@@ -87,6 +88,13 @@ class Ledger:
             self._executions[self._cell] = execution
             self._entries = [entry for entry in self._entries if entry.cell != self._cell]
         return self._cell
+
+
+def _same(one: Path | None, other: Path | None) -> bool:
+    # A folder of runs may be a link to a larger disk, and a run be named either way.
+    if one == other or one is None or other is None:
+        return one == other
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _place() -> tuple[str, str] | None:

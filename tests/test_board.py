@@ -365,6 +365,23 @@ def test_a_second_that_passes_is_no_change(run: Run, clock: Clock) -> None:
     assert changes(before, picture(look(board), 5)) == {}
 
 
+@pytest.mark.parametrize(("at", "begin", "in_brief"), [(0, 0, 0), (30, 10, 28), (99, 60, 96)])
+def test_of_many_hooks_those_around_the_one_that_failed_are_shown(
+    run: Run, board: Board, at: int, begin: int, in_brief: int
+) -> None:
+    names = [f"{number}.sh" for number in range(100)]
+    run.begin_phase("override_defaults", *names)
+    for name in names[:at]:
+        run.hook(name)
+    run.hook(names[at], b"", "failed")
+    run.end_phase(ok=False)
+    whole = picture(look(board), 5)
+    assert [hook["number"] for hook in whole["hooks"]] == [*range(begin, begin + 40)]
+    assert [hook["number"] for hook in brief(whole)["hooks"]] == [*range(in_brief, in_brief + 4)]
+    assert whole["hooks"][at - begin]["status"] == "failed"
+    assert whole["run"]["hooks"] == 100
+
+
 def test_a_picture_is_small_whatever_was_printed(run: Run, board: Board) -> None:
     names = [f"{number}-{'a' * 60}.sh" for number in range(10, 90)]
     run.begin_phase("override_defaults", *names)

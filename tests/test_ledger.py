@@ -57,6 +57,17 @@ def test_each_run_has_a_share_of_its_own(notebook: Notebook, ledger: Ledger) -> 
     assert ledger.room(OTHER, 6000, 0) == 6000
 
 
+def test_a_run_has_one_share_whichever_way_it_is_named(
+    notebook: Notebook, ledger: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    notebook.execute("a")
+    ledger.put(tmp_path / "link", budget.POOL)
+    assert ledger.room(tmp_path / "run", 6000) == 0
+    assert ledger.room(None, 6000) == 6000
+
+
 def test_a_cell_that_is_executed_again_gives_back_what_it_took(
     notebook: Notebook, ledger: Ledger
 ) -> None:

@@ -231,6 +231,7 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
     assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
     assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
+    assert re.search(r"▶ override_defaults [\d.]+ s of ~2\.00 s  · source ~2\.00 s", picture)
     assert "▶ db" not in picture  # it has a line already
     later = time.time() + 60
     monkeypatch.setattr(time, "time", lambda: later)
@@ -259,6 +260,8 @@ def test_a_terminal_names_eight_tasks_and_counts_the_others(
     for number in range(12):
         run.task(f"t{number}")
     run.task("ended", exit_code=0)
+    for number in range(2):
+        run.task(f"broken{number}", exit_code=1)
     clock.now = 1.0
     run.tick()
     picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
@@ -266,6 +269,7 @@ def test_a_terminal_names_eight_tasks_and_counts_the_others(
     assert "t8" not in picture
     assert "ended" not in picture
     assert "+4 more tasks" in picture
+    assert "✗ of the tasks 2 failed" in picture
 
 
 def test_a_terminal_is_left_clean(run: Run, terminal: Screen, clock: Clock) -> None:

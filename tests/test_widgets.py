@@ -15,7 +15,7 @@ from stacknb.board import Board
 from stacknb.exceptions import BadInput
 from stacknb.widgets import Panel, actions, openlog
 from stacknb.widgets.link import Link, _from_control
-from stacknb.widgets.openlog import OpenLog, search
+from stacknb.widgets.openlog import OpenLog, OpenLogs, search
 
 
 @pytest.fixture
@@ -290,11 +290,36 @@ def test_a_log_that_floods_sends_little_and_says_what_is_left_out(run: Run) -> N
 def test_a_log_that_is_shut_while_it_is_looked_at_does_no_harm(
     run: Run, panel: Panel, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = iter([OpenLog("x.log", run.log)])
-    monkeypatch.setattr(Panel, "_log", property(lambda self: next(looks, None)), raising=False)
+    logs = OpenLogs()
+    logs.open("one", OpenLog("x.log", run.log))
+    monkeypatch.setattr(panel, "_logs", logs)
+    news = OpenLog.news
+    monkeypatch.setattr(OpenLog, "news", lambda log: (logs.shut("one"), news(log))[1])
     panel.update()
     assert [news["key"] for news in of_kind(sent, "log")] == ["x.log"]
-    monkeypatch.undo()
+    assert not logs
+
+
+def test_each_view_has_a_log_of_its_own_and_old_ones_are_dropped(
+    run: Run, panel: Panel, sent: list[dict[str, Any]]
+) -> None:
+    hook = "hooks/override_defaults/10-a.sh.log"
+    run.task("db", b"one\n")
+    click(panel, "open", view="a", log=hook)
+    click(panel, "open", view="b", log="async/db.log")
+    panel.update()
+    told = [(news["view"], news["key"]) for news in of_kind(sent, "log")]
+    assert told == [("a", hook), ("b", "async/db.log")]
+    click(panel, "shut", view="a")
+    sent.clear()
+    run.task_prints("db", b"two\n")
+    panel.update()
+    assert [news["view"] for news in of_kind(sent, "log")] == ["b"]
+    for view in "cdef":  # as a page has that is loaded anew, again and again
+        click(panel, "open", view=view, log="async/db.log")
+    sent.clear()
+    panel.update()
+    assert [news["view"] for news in of_kind(sent, "log")] == [*"cdef"]
 
 
 def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:

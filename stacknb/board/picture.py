@@ -53,6 +53,7 @@ def picture(board: Board, most: int) -> Picture:
             "state": board.state,
             "where": phase.label if phase is not None else "",
             "next": board.next_phase,
+            "hooks": len(phase.hooks) if phase is not None else 0,
         },
         "basis": board.earlier.when if board.earlier is not None else "",
         "phases": [_phase(phase) for phase in board.phases],
@@ -84,7 +85,8 @@ def brief(whole: Picture, most: int = budget.PICTURE) -> Picture:
     The state of the run, its failure and what is waited for are kept longest.
     """
     for entries, width in _BRIEFER:
-        kept = {key: whole[key][:entries] for key in ("order", "hooks", "notes", "waiting")}
+        kept = {key: whole[key][:entries] for key in ("order", "notes", "waiting")}
+        kept["hooks"] = _around(whole["hooks"], entries)
         kept["rows"] = {key: whole["rows"][key] for key in kept["order"]}
         kept["phases"] = whole["phases"][-_PHASES:]  # there are more where a journal is damaged
         if (why := whole["failure"]) is not None:
@@ -175,11 +177,15 @@ def _phase(phase: PhaseState) -> dict[str, Any]:
 def _hooks(board: Board, phase: PhaseState | None) -> list[dict[str, Any]]:
     if phase is None:
         return []
-    hooks = phase.hooks
-    if len(hooks) > _HOOKS:  # around the one that runs
-        at = next((n for n, hook in enumerate(hooks) if hook.status == "running"), len(hooks))
-        hooks = hooks[max(0, at - _HOOKS // 2) :][:_HOOKS]
-    return [_hook(hook, board) for hook in hooks]
+    numbered = [{"number": n, **_hook(hook, board)} for n, hook in enumerate(phase.hooks)]
+    return _around(numbered, _HOOKS)
+
+
+def _around(hooks: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Return the hooks around the one that runs, or ran last."""
+    at = max((place for place, hook in enumerate(hooks) if hook["begun"]), default=0)
+    begin = max(0, min(at - most // 2, len(hooks) - most))
+    return hooks[begin : begin + most]
 
 
 def _hook(hook: HookState, board: Board) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from stacknb.board import PhaseState, TaskState, Waiting, expected, late, left
+from stacknb.board import BAD, PhaseState, TaskState, Waiting, expected, late, left
 from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
@@ -121,6 +121,9 @@ class Terminal:
             yield _tasks(tasks, now)
         if more:
             yield Text(f"  +{more} more tasks", "dim")
+        counts = self._board.tasks.counts()
+        if bad := ", ".join(f"{counts[status]} {status}" for status in BAD if status in counts):
+            yield Text(f"{SYMBOLS['failed']} of the tasks {bad}", _BAD)
 
     def _steps(self, now: float, width: int) -> Iterator[Text]:
         line = Text()
@@ -182,6 +185,9 @@ def _phase(phase: PhaseState, now: float) -> Text:
     spent = phase.spent(now)
     if spent is not None:
         text.append(f" {seconds(spent)}", "dim")
+    if phase.expected_s is not None and phase.status in ("running", "to come"):
+        of = " of" if phase.status == "running" else ""
+        text.append(f"{of} ~{seconds(phase.expected_s)}", "dim")
     return text
 
 

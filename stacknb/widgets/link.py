@@ -30,7 +30,9 @@ def _source(name: str) -> str:
 
 
 def _packed(name: str) -> str:
-    return base64.b64encode(zlib.compress(_source(name).encode(), 9)).decode("ascii")
+    lines = (line.strip() for line in _source(name).splitlines())
+    code = "\n".join(line for line in lines if not line.startswith("//"))  # the comments stay here
+    return base64.b64encode(zlib.compress(code.encode(), 9)).decode("ascii")
 
 
 class Link(anywidget.AnyWidget):

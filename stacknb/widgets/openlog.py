@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from stacknb.exceptions import BadInput, LogError
 from stacknb.follow import Follower
 from stacknb.screen import Feed, clean_line, size
 
-__all__ = ["OpenLog", "log_of", "search"]
+__all__ = ["OpenLog", "OpenLogs", "log_of", "search"]
 
 _FIRST = 32 << 10  # bytes shown when it is opened
 _PIECE = 8 << 10  # bytes shown in one update: a log that floods must not flood the browser
 _WIDTH = 500
 _MATCHES = 200
+_VIEWS = 4  # a page that is loaded anew does not say that it has shut its log
 _PATIENCE_S = 3.0
 _BLOCK = 1 << 20
 
@@ -66,6 +68,31 @@ class OpenLog:
             "partial": self._feed.partial[:_WIDTH],
             "ended": self._ended,
         }
+
+
+class OpenLogs:
+    """The log that is open in each view of a panel."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, OpenLog] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._logs)
+
+    def open(self, view: str, log: OpenLog) -> None:
+        """Let a view have this log, in place of the one it had; the newest few stay open."""
+        others = [entry for entry in self._logs.items() if entry[0] != view]
+        self._logs = dict([*others[1 - _VIEWS :], (view, log)])
+
+    def shut(self, view: str) -> None:
+        """Let a view have none."""
+        self._logs = {other: log for other, log in self._logs.items() if other != view}
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """Yield what the views are to be told."""
+        for view, log in self._logs.items():
+            if (news := log.news()) is not None:
+                yield {**news, "view": view}
 
 
 def log_of(run_dir: Path | None, key: str) -> Path:

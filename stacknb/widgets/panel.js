@@ -66,7 +66,7 @@ const short = (label) => label.replace(/^stack /, "");
 // A click goes over the widget's own line. A kernel that is busy with a cell answers it only
 // afterwards, so a click that is not confirmed is sent again where such a kernel does listen: over
 // its control channel. The kernel does each click once, by its number.
-function sender(model, said) {
+function sender(model, said, unknown) {
   const open = new Map();
   const prefix = Math.random().toString(36).slice(2);
   let count = 0;
@@ -85,16 +85,18 @@ function sender(model, said) {
   }
   function send(action, words = {}) {
     const id = `${prefix}-${++count}`;
-    const content = { ...words, do: action, id, panel: model.get("panel") };
+    const content = { ...words, do: action, id, panel: model.get("panel"), view: prefix };
     const again = setTimeout(() => control(content), PATIENCE_MS);
     const late = setTimeout(() => {
       open.delete(id);
       if (action === "stop") kernel()?.interrupt?.();
-      else if (action !== "sync") said(false, "The kernel does not answer; it may be busy or gone.");
+      else if (action === "sync") unknown();
+      else said(false, "The kernel does not answer; it may be busy or gone.");
     }, 20 * PATIENCE_MS);
     open.set(id, [again, late]);
     model.send(content);
   }
+  send.view = prefix;
   send.confirm = (id) => { (open.get(id) ?? []).forEach(clearTimeout); open.delete(id); };
   send.close = () => [...open.keys()].forEach(send.confirm);
   return send;
@@ -102,12 +104,12 @@ function sender(model, said) {
 
 function render({ model, el }) {
   let S = null;
-  let skew = 0, log = null, toast = 0, told = "";
+  let skew = 0, log = null, toast = 0, told = "", gone = false;
   const now = () => Date.now() / 1000 + skew;
   const part = {};
   const node = (name, tag, attributes, ...children) =>
     (part[name] = h(tag, { class: `snb-${name}`, ...attributes }, ...children));
-  const send = sender(model, say);
+  const send = sender(model, say, () => lose(S.now));
 
   const button = (text, title, onclick, more = {}) =>
     h("button", { type: "button", title, onclick, ...more }, text);
@@ -130,6 +132,7 @@ function render({ model, el }) {
       "aria-valuemin": "0", "aria-valuemax": "100" }, h("div")),
     node("phases", "ol", { "aria-label": "Phases" }),
     node("hooks", "ul", { "aria-label": "Hooks of the phase" }),
+    node("folded", "div"),
     node("last", "div"),
     node("waits", "div", { "aria-label": "Waits" }),
     node("failure", "div", { role: "group", "aria-label": "What went wrong", hidden: "" }),
@@ -239,10 +242,13 @@ function render({ model, el }) {
 
   function hooks() {
     attribute(part.hooks, "data-phase", S.hooks.length ? `${short(S.run.where)}:` : "");
-    keyed(part.hooks, S.hooks.map((hook, number) => `${number} ${hook.name}`),
+    const before = S.hooks[0]?.number ?? 0;
+    const after = S.hooks.length ? S.run.hooks - S.hooks.at(-1).number - 1 : 0;
+    put(part.folded, [before && `${before} hooks before these`, after && `${after} hooks after them`].filter(Boolean).join(", "));
+    keyed(part.hooks, S.hooks.map((hook) => `${hook.number} ${hook.name}`),
       (key) => h("li", {}, h("span", { class: "snb-mark" }), logButton(key.replace(/^\d+ /, "")), h("span", { class: "snb-time" })),
       (item, key) => {
-        const hook = S.hooks[Number.parseInt(key, 10)];
+        const hook = S.hooks[Number.parseInt(key, 10) - before];
         const [symbol, name, clocked] = item.children;
         attribute(item, "data-status", hook.status);
         put(symbol, SYMBOLS[hook.status] ?? "·");
@@ -251,6 +257,11 @@ function render({ model, el }) {
         name.disabled = !hook.log;
         put(clocked, time(hook));
       });
+    const at = part.hooks.children[S.hooks.findLastIndex((hook) => hook.begun)];
+    if (at && part.hooks.clientHeight && part.hooks.at !== at) { // of many, the one at work is in view
+      part.hooks.at = at;
+      part.hooks.scrollTop = at.offsetTop - part.hooks.clientHeight / 2;
+    }
     const last = S.tail?.last && !S.waiting.length ? `${S.tail.hook}: ${S.tail.last}` : "";
     put(part.last, last);
   }
@@ -275,14 +286,19 @@ function render({ model, el }) {
   function failure() {
     const why = S.failure;
     part.failure.hidden = !why;
+    const first = why?.status === "interrupted" ? "Retry the phase to go on" : "Mend it and retry the phase";
+    const next = S.can.includes("retry")
+      ? `${first}; the variables are as the hook left them: %stack vars.`
+      : S.can.length ? "" : `%stack resume ${S.run.dir} opens the run, to go on where it ended.`;
+    // Built anew only if it says something else: text may be marked in it, and the keyboard be there.
+    const said = JSON.stringify([why, next]);
+    if (part.failure.said === said) return;
+    part.failure.said = said;
     if (!why) return part.failure.replaceChildren();
     const facts = [["at", why.place], ["command", why.command], ["status", why.code]]
       .filter(([, value]) => value != null && value !== "")
       .flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, h("code", {}, String(value)))]);
     const open = button("Open the log", why.path, () => openLog(why.log, why.hook));
-    const next = S.can.includes("retry")
-      ? "Mend it and retry the phase; the variables are as the hook left them: %stack vars."
-      : S.can.length ? "" : `%stack resume ${S.run.dir} opens the run, to go on where it ended.`;
     part.failure.replaceChildren(
       h("div", { class: "snb-why" }, h("span", { class: "snb-mark" }, SYMBOLS[why.status] ?? "✗"),
         h("b", {}, why.hook), ` ${why.reason}`),
@@ -334,6 +350,7 @@ function render({ model, el }) {
     if (!key) return;
     if (log?.key === key) return log.search.focus();
     const opener = document.activeElement;
+    if (gone) return say(false, howToSee());
     log = { key, name, opener, lines: [], partial: "", path: "", follow: true };
     log.pre = h("pre", { ...READ, "aria-label": `Log of ${name}` });
     log.pre.addEventListener("scroll", () => {
@@ -341,7 +358,11 @@ function render({ model, el }) {
     });
     log.status = h("span", { class: "snb-time", role: "status" });
     log.search = h("input", { type: "search", placeholder: "Search; Enter searches the whole log", "aria-label": "Search in the log" });
-    log.search.addEventListener("input", showLog);
+    log.search.addEventListener("input", () => {
+      log.found = null;
+      log.follow ||= !log.search.value;
+      showLog();
+    });
     log.search.addEventListener("keydown", (event) => {
       event.stopPropagation(); // the notebook has shortcuts of its own
       if (event.key === "Enter" && log.search.value) {
@@ -370,7 +391,7 @@ function render({ model, el }) {
   }
 
   function takeLog(message) {
-    if (!log || log.key !== message.key) return;
+    if (!log || log.key !== message.key || message.view !== send.view) return;
     if (message.reset) log.lines = [];
     if (message.skipped) log.lines.push(`… ${message.skipped} left out here; all is in the log`);
     if (message.text) log.lines.push(...message.text.replace(/\n$/, "").split("\n"));
@@ -378,8 +399,7 @@ function render({ model, el }) {
     log.partial = message.partial ?? "";
     log.path = message.path;
     log.ended = message.ended;
-    log.found = null;
-    showLog();
+    if (!log.found) showLog(); // what was found in the whole log stays until something else is asked
   }
 
   function showLog() {
@@ -427,6 +447,8 @@ function render({ model, el }) {
     draw(Object.keys(sections));
   }
   function receive(message) {
+    if (gone && message.kind !== "full") send("sync"); // it was slow, not gone
+    gone = false;
     if (message.kind === "full") full(message.picture);
     else if (message.kind === "diff") {
       if (message.n <= S.n) return;
@@ -451,23 +473,24 @@ function render({ model, el }) {
       });
     }
   }
-  // A kernel that was restarted or shut down took the run with it.
-  let gone = false;
+  // A kernel that was restarted or shut down took the run with it. One that does not know this panel is
+  // another than that of the run: the picture is what the notebook has kept.
   const kernelLives = () => ["idle", "busy", "starting"].includes(model.widget_manager?.kernel?.status);
-  const onLine = () => {
-    if (kernelLives()) return;
+  const howToSee = () => `%stack panel ${S.run.dir} shows what is left of the run.`;
+  function lose(when) {
     gone = true;
     const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;
-    full({ ...S, run, can: [], tail: null, waiting: [], now: now() });
-    say(false, `%stack panel ${S.run.dir} shows what is left of the run.`);
-  };
+    full({ ...S, run, can: [], tail: null, waiting: [], now: when });
+    say(false, howToSee());
+  }
+  const onLine = () => { if (!kernelLives()) lose(now()); };
   const onPicture = () => full(model.get("picture"));
   model.on("msg:custom", receive);
   model.on("change:picture", onPicture);
   model.on("comm_live_update", onLine);
   onPicture();
   // What was sent before this view was there to hear it is not repeated until something else changes.
-  if (kernelLives()) send("sync");
+  if (model.widget_manager?.kernel) send("sync"); else lose(S.now);
   const ticking = setInterval(() => {
     if (gone) return;
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
@@ -485,12 +508,14 @@ function render({ model, el }) {
   };
   document.addEventListener("stacknb-shown", moved);
   requestAnimationFrame(() => {
+    hooks(); // now that there is a place to scroll in
     if (!el.closest(".jp-Cell")) return;
     views.newest.set(id, Math.max(made, views.newest.get(id) ?? 0));
     document.dispatchEvent(new CustomEvent("stacknb-shown"));
   });
 
   return () => {
+    if (log) send("shut");
     clearInterval(ticking);
     clearTimeout(toast);
     send.close();

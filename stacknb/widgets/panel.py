@@ -19,7 +19,7 @@ from stacknb.exceptions import BadInput, StacknbError
 from stacknb.widgets import actions
 from stacknb.widgets.display import Summaries, show_widget
 from stacknb.widgets.link import Link
-from stacknb.widgets.openlog import OpenLog, log_of, search
+from stacknb.widgets.openlog import OpenLog, OpenLogs, log_of, search
 
 __all__ = ["Panel"]
 
@@ -64,7 +64,7 @@ class Panel:
         self._whole_at = 0.0
         self._summaries = Summaries()
         self._stale = False
-        self._log: OpenLog | None = None
+        self._logs = OpenLogs()
         self._done: deque[str] = deque(maxlen=500)
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -174,7 +174,7 @@ class Panel:
             if thread is not None and thread is not threading.current_thread():
                 thread.join()
         with self._lock:
-            link, self._link, self._log = self._link, None, None
+            link, self._link, self._logs = self._link, None, OpenLogs()
             self._thread = None
         if link is not None:
             link.close()
@@ -205,7 +205,7 @@ class Panel:
                 self._stale = True
             if self._stale and self._summaries.draw(self._board, _SUMMARY_S):
                 self._stale = False
-            if (log := self._log) is not None and (news := log.news()) is not None:
+            for news in self._logs.news():
                 self._send(news)
 
     def _send_changes(self, changed: dict[str, Any]) -> None:
@@ -241,7 +241,7 @@ class Panel:
             self.update()
             took = time.thread_time() - begun
             with self._lock:
-                live = self._board.live or "stop" in self._shown["can"] or self._log is not None
+                live = self._board.live or "stop" in self._shown["can"] or bool(self._logs)
                 if not live and self._stack is not None and self._here() is None:
                     self._thread = None
                     return
@@ -283,16 +283,16 @@ class Panel:
         self.wake()
 
     def _do(self, content: dict[str, Any]) -> str:
-        action, key = content.get("do"), str(content.get("log"))
+        action, key, view = (str(content.get(word)) for word in ("do", "log", "view"))
         if action == "sync":
             with self._lock:
                 self._send({"kind": "full", "picture": self._whole()})
         elif action == "more":
             self._most = _MORE
         elif action == "shut":
-            self._log = None
+            self._logs.shut(view)
         elif action == "open":
-            self._log = OpenLog(key, log_of(self._board.run_dir, key))
+            self._logs.open(view, OpenLog(key, log_of(self._board.run_dir, key)))
         elif action == "search":
             self._send(search(key, log_of(self._board.run_dir, key), str(content.get("text"))))
         else:

@@ -70,5 +70,6 @@ def _known(stack: Stack) -> Panel | None:
 
 
 def _showing(run_dir: Path) -> Panel | None:
-    open_ones = (panel for panel in _made if not panel.closed)
-    return next((panel for panel in open_ones if panel.run_dir == run_dir), None)
+    wanted = os.path.realpath(run_dir)
+    shown = ((panel, panel.run_dir) for panel in _made if not panel.closed)
+    return next((panel for panel, of in shown if of and os.path.realpath(of) == wanted), None)

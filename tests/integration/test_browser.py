@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from lab import PATIENCE_MS, Lab, Server, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, expect, sync_playwright
 
 pytestmark = pytest.mark.timeout(600)
@@ -165,6 +166,30 @@ def test_a_log_opens_goes_on_and_can_be_searched(lab: Lab, shop: Path) -> None:
     state(lab, "complete")
 
 
+def test_what_was_found_in_a_log_stays_while_the_log_goes_on(lab: Lab, shop: Path) -> None:
+    hook(
+        shop, "10-a.sh",
+        "for n in {1..3000}; do echo line $n; done; until_there one; echo and one more\n"
+        "until_there never",
+    )  # fmt: skip
+    lab.open("found.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.run(0, 1)
+    lab.button("10-a.sh").click()
+    log, head = (lab.panel.locator(f".snb-log{part}") for part in (" pre", "head"))
+    search = lab.panel.get_by_label("Search in the log")
+    search.fill("line 17")
+    search.press("Enter")
+    expect(head).to_contain_text("found 111 times")
+    (shop / "one").touch()
+    expect(lab.panel.locator(".snb-last")).to_have_text("10-a.sh: and one more")
+    expect(head).to_contain_text("found 111 times")
+    expect(log).to_contain_text("    17  line 17")
+    search.fill("one more")  # other words are looked for in what is shown, which has gone on
+    expect(log).to_have_text("and one more")
+    lab.button("Stop").click()
+    state(lab, "interrupted")
+
+
 def test_a_failure_is_explained_and_its_phase_can_be_retried(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "echo reading the settings\nnosuch --option")
     lab.open("failure.ipynb", [LOAD, f"%stack {shop.name}"])
@@ -234,6 +259,43 @@ def test_two_views_of_a_panel_show_the_same(lab: Lab, shop: Path) -> None:
         expect(views.nth(number)).to_contain_text("stack extra (6 of 7)")
     (shop / "two").touch()
     state(lab, "complete")
+
+
+def test_two_views_of_a_panel_have_a_log_each(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "echo words of a")
+    hook(shop, "20-b.sh", "echo words of b\nuntil_there go\necho more of b\nuntil_there never")
+    lab.open("logs.ipynb", [LOAD, f"%stack {shop.name} --bg", "%stack panel --dock"])
+    lab.run(0, 1, 2)
+    lab.wait_run(2)
+    cell, docked = (
+        lab.page.locator(f".stacknb-panel{more}:visible")
+        for more in (":is(.jp-Cell *)", ":not(.jp-Cell *)")
+    )
+    cell.get_by_role("button", name="20-b.sh").click()
+    expect(cell.locator(".snb-log pre")).to_contain_text("words of b")
+    docked.get_by_role("button", name="10-a.sh").click()
+    expect(docked.locator(".snb-log pre")).to_have_text("words of a")
+    (shop / "go").touch()
+    expect(cell.locator(".snb-log pre")).to_contain_text("more of b")
+    docked.get_by_role("button", name="Close the log").click()
+    docked.get_by_role("button", name="Stop").click()
+    expect(cell.locator(".snb-state")).to_contain_text("interrupted")
+
+
+def test_an_explanation_is_left_alone_while_it_says_the_same(lab: Lab, shop: Path) -> None:
+    wide = "w" * 150
+    hook(shop, "10-a.sh", f"echo {wide}\nnosuch")
+    lab.open("alone.ipynb", [LOAD, f"%stack {shop.name}", "%stack panel"])
+    lab.run(0, 1)
+    lab.wait_run(1)
+    lines = lab.panel.locator(".snb-failure pre")
+    expect(lines).to_contain_text(wide)
+    before = lines.element_handle()
+    lab.run(2)
+    # Another view asks for the whole picture, which is sent to both: a notebook keeps narrow lines.
+    again = lab.page.locator(".jp-CodeCell").nth(2).locator(".snb-failure pre")
+    expect(again).to_contain_text(wide)
+    assert before.evaluate("pre => pre.isConnected"), "what is marked in it stays marked"
 
 
 def test_two_stacks_side_by_side_each_obey_their_own_panel(lab: Lab, shop: Path) -> None:
@@ -323,6 +385,68 @@ def test_a_panel_whose_kernel_is_gone_says_so(lab: Lab, shop: Path) -> None:
     # Nothing of the widget is left; its summary is shown in its place.
     expect(lab.page.locator(".stacknb-twin")).to_be_visible()
     expect(lab.page.get_by_text("model not found")).to_be_hidden()
+
+
+def test_a_page_that_cannot_unpack_the_panel_says_why_above_the_summary(
+    lab: Lab, shop: Path
+) -> None:
+    hook(shop, "10-a.sh", "echo done")
+    lab.page.add_init_script("delete window.DecompressionStream")
+    lab.open("old.ipynb", [LOAD, f"%stack {shop.name}"])
+    lab.run(0, 1)
+    expect(lab.panel).to_have_text(
+        "the live panel cannot be shown: this browser is too old, update it; "
+        "its summary below is kept up to date"
+    )
+    expect(lab.page.locator(".stacknb-twin")).to_be_visible()
+    expect(lab.page.locator(".stacknb-twin")).to_contain_text("complete")
+
+
+def test_a_panel_kept_by_a_notebook_does_not_pretend_to_live(
+    lab: Lab, server: Server, shop: Path
+) -> None:
+    hook(shop, "10-a.sh", "async_run slow sleep 1000\nfalse")
+    cells = [nbformat.v4.new_code_cell(cell) for cell in (LOAD, f"%stack {shop.name}")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = nbclient.NotebookClient(notebook, timeout=300, allow_errors=True)
+    client.resources["metadata"] = {"path": str(server.root)}
+    client.execute()
+    nbformat.write(notebook, server.root / "kept.ipynb")
+    NotebookNotary(data_dir=str(server.root.parent / "jupyter_data_dir")).sign(notebook)
+    lab.name = "kept.ipynb"
+    lab.load()
+    toast = lab.panel.locator(".snb-toast")
+    expect(toast).to_contain_text(re.compile("%stack panel .* shows what is left of the run"))
+    state(lab, "failed")
+    row = lab.panel.locator("tbody tr")
+    expect(row).to_contain_text("slow")
+    expect(row.locator("td").nth(2)).to_have_text(re.compile(r"^[0-3] s$"))  # not until now
+    lab.button("slow").click()
+    expect(lab.panel.locator(".snb-log")).to_be_hidden()
+
+
+def test_of_many_hooks_some_are_shown_and_the_others_counted(lab: Lab, shop: Path) -> None:
+    for number in range(60):
+        hook(shop, f"{10 + number}-{'long' * 45 if number == 30 else 'a'}.sh", "true")
+    hook(shop, "75-b.sh", f"async_run {'t' * 150} sleep 1000; until_there never")
+    hook(shop, "80-c.sh", "true")
+    lab.page.set_viewport_size({"width": 700, "height": 800})
+    lab.open("hooks.ipynb", [LOAD, f"%stack {shop.name} --bg"])
+    lab.run(0, 1)
+    expect(lab.panel.locator("tbody tr")).to_contain_text("running")
+    expect(lab.panel.locator(".snb-hooks li")).to_have_count(40)
+    expect(lab.panel.locator(".snb-hooks")).to_contain_text("75-b.sh")
+    expect(lab.panel.locator(".snb-folded")).to_have_text("22 hooks before these")
+    lab.shoot("hooks")
+    seen = "el => (({top, bottom}) => ({top: b, bottom: c}) => top >= b && bottom <= c)"
+    seen += "(el.getBoundingClientRect())(el.closest('ul').getBoundingClientRect())"
+    assert lab.panel.locator(".snb-hooks li").filter(has_text="75-b.sh").evaluate(seen)
+    height = lab.panel.locator(".snb-hooks").evaluate("el => el.clientHeight")
+    assert height < 200, "what is waited for, and tasks, stand below"
+    for part in (".snb-hooks", ".snb-scroll"):
+        assert lab.panel.locator(part).evaluate("el => el.scrollWidth <= el.clientWidth"), part
+    lab.button("Stop").click()
+    state(lab, "interrupted")
 
 
 def test_hundreds_of_tasks_are_folded_and_what_matters_is_on_top(lab: Lab, shop: Path) -> None:

@@ -340,6 +340,20 @@ def test_a_run_that_is_watched_and_then_resumed_keeps_its_panel(kernel: Kernel, 
     assert kernel.run("%stack step").displays[0] == watched.displays[0]
 
 
+def test_a_run_behind_a_link_has_one_panel_whichever_way_it_is_named(
+    kernel: Kernel, tree: Any
+) -> None:
+    Path("real").mkdir()
+    Path("link").symlink_to("real")
+    tree.hook("10-a.sh", "nosuch\n")
+    assert kernel.run(f"%stack {tree.path} --run-dir link/run").error["ename"] == "HookFailed"
+    kernel.run("from stacknb.widgets import panel_of; panel = panel_of(stacknb.current())")
+    for path in ("link/run", "real/run"):
+        kernel.run(f"again = %stack panel {path}")
+        assert kernel.run("again is panel").value == "True"
+    assert "retry" in kernel.run("panel._shown['can']").value
+
+
 def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo before; false; fi\n")
     cell = kernel.run(f"%stack {tree.path}")

@@ -42,7 +42,7 @@ def wide_lines(tree: Path, letter: str) -> None:
     """Print wide lines in hooks and in 60 tasks that fail, all with long names."""
     wide = f"for n in {{1..2000}}; do wide+={shlex.quote(letter)}; done\n"
     long = (letter * 10).replace("\\", "") if letter.isprintable() else letter * 10
-    task = shlex.quote(f"make-{'image' * 40}")
+    task = shlex.quote(f"make-{'image' * 38}")
     hook(
         tree, "10-database.sh",
         wide + "f() { for n in 1 2 3; do echo \"$wide\"; echo \"$wide\" >&2; done; return 3; }\n"
