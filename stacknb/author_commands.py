@@ -67,7 +67,13 @@ def picture(stack: Stack, o: Namespace) -> alt.LayerChart:
     """Draw the lifecycle; write it as SVG where that is asked for."""
     chart = stack.picture()
     if o.svg:
-        Path(o.svg).write_text(chart.to_svg(), "utf-8")
+        text = chart.to_svg()
+        try:
+            Path(o.svg).write_text(text, "utf-8")
+        except OSError as error:
+            raise BadInput(
+                f"{o.svg!r} cannot be written: {error.strerror}; name another"
+            ) from error
     return chart
 
 

@@ -190,7 +190,8 @@ def export(target: Path, folder: Path, top_dir: Path, plugins: Sequence[Plugin])
         if plugins:
             _write_settings(target, plugins)
     except (OSError, shutil.Error) as error:
-        raise BadInput(f"{str(target)!r} cannot be written: {error}") from error
+        why = error.strerror or error
+        raise BadInput(f"{str(target)!r} cannot be written: {why}; name another") from error
     return Exported(target, made, [plugin.name for plugin in plugins])
 
 

@@ -107,3 +107,23 @@ def test_export_check_and_picture(run: Run) -> None:
     assert (report.ok, len(report.findings)) == (True, 1)
     assert "source: 50-hello.sh" in run("%stack picture --svg out.svg").said()
     assert Path("out.svg").read_text().startswith("<svg")
+
+
+def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any) -> None:
+    tree.hook("10-\udcff.sh", "async_run job true\nA=1\n")
+    assert {*run(f"%stack {tree.path} plan")["hook"]} == {r"10-\xff.sh"}
+    assert r"10-\xff.sh" in run("%stack picture")._repr_mimebundle_()["text/plain"]
+    traced = run("%stack step --hook --trace")
+    assert any(":2  A=1" in line for line in traced.text().splitlines())
+    for word in ("status", "changes", "vars", "vars A --history", "timing --what hooks", "picture"):
+        bundle, _ = InteractiveShell.instance().display_formatter.format(run(f"%stack {word}"))
+        assert bundle["text/plain"], word
+
+
+@pytest.mark.parametrize("line", ["picture --svg no/such/file", "export /proc/tree"])
+def test_a_file_that_cannot_be_written_is_named_in_one_line(run: Run, tree: Any, line: str) -> None:
+    tree.hook("10-a.sh", "true\n")
+    with pytest.raises(BadInput) as caught:
+        run(f"%stack {tree.path} {line}")
+    said = f"{line.split()[-1]!r} cannot be written: No such file or directory; name another"
+    assert str(caught.value) == said
