@@ -104,7 +104,9 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     if own > most:
         yield f"… {own - most:,} more commands; the frame has them all"
     if tasks := sorted({*frame["task"]} - {""}):
-        yield f"{len(frame) - own:,} commands of tasks are in the frame: {screen.listed(tasks)}"
+        more = len(frame) - own
+        verb = "command of a task is" if more == 1 else "commands of tasks are"
+        yield f"{more:,} {verb} in the frame: {screen.listed(tasks)}"
     if not len(frame):
         yield "no command ran"
 
