@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -100,6 +101,8 @@ class Argument:
             parser.add_argument(self.flag, action="store_true", help=self.help)
             return
         convert = self._choice if self.choices else _CONVERT.get(self.kind, str)
+        if face != CLI and self.kind in ("file", "folder", "run"):
+            convert = os.path.expanduser  # no shell has done it
         options |= {"metavar": self.metavar, "type": convert}
         if not self.by_place:
             options |= {"action": "append" if self.many else "store", "required": self.needed}

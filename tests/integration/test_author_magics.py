@@ -141,3 +141,21 @@ def test_a_cell_magic_points_to_its_own_help(run: Run, tree: Any) -> None:
     run(f"%stack {tree.path} plan")
     with pytest.raises(BadInput, match=r"'b' is not understood; see %%hook\?$"):
         run("%%hook 20-a.sh b\ntrue\n")
+
+
+@pytest.mark.parametrize("word", ["~nobody-has-this-name", f"./{'x' * 5000}"])
+def test_a_folder_that_cannot_be_looked_up_is_one_clear_line(
+    run: Run, tree: Any, word: str
+) -> None:
+    for line in (word, f"check {word}"):
+        with pytest.raises(BadInput, match="there is no such folder"):
+            run(f"%stack {line}")
+    for line in (f"status {word}", f"panel {word}"):
+        with pytest.raises(BadInput, match="is no run directory"):
+            run(f"%stack {line}")
+
+
+def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    assert run(f"%stack check {tree.path}").ok
+    assert dispatcher._current is None
