@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -93,13 +94,15 @@ class Argument:
         )
         return f"[{text}]{'…' if self.many and not self.by_place else ''}" if free else text
 
-    def add_to(self, parser: argparse.ArgumentParser, face: str) -> None:
+    def add_to(self, parser: _Parser, face: str) -> None:
         """Teach it to a parser."""
         options: dict[str, Any] = {"help": self.help, "default": self.default}
         if self.kind == "switch":
             parser.add_argument(self.flag, action="store_true", help=self.help)
             return
         convert = self._choice if self.choices else _CONVERT.get(self.kind, str)
+        if face != CLI and self.kind in ("file", "folder", "run"):
+            convert = os.path.expanduser  # no shell has done it
         options |= {"metavar": self.metavar, "type": convert}
         if not self.by_place:
             options |= {"action": "append" if self.many else "store", "required": self.needed}
@@ -111,6 +114,8 @@ class Argument:
             options["nargs"] = "*"
         elif self.optional or (self.at_hand and face != CLI):
             options["nargs"] = "?"
+        if self.kind == "run":
+            parser.runs.append(self.metavar)
         parser.add_argument(self.dest, **options)
 
     def _choice(self, text: str) -> str:
@@ -169,11 +174,17 @@ _CONVERT: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": _seco
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.runs: list[str] = []  # places that take a run directory
+
     def error(self, message: str) -> NoReturn:
         text = message.removeprefix("argument ")
         missing = text.removeprefix("the following arguments are required: ")
         if missing != text:
             text = f"{missing} is missing"
+            if {*missing.split(", ")} & {*self.runs}:
+                text += ", .stacknb/runs/latest for one"
         elif choice := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", text):
             known = re.findall(r"[a-z]+", choice[2])
             text = f"unknown command {choice[1]!r}{nearest(choice[1], known)}"
@@ -184,7 +195,8 @@ class _Parser(argparse.ArgumentParser):
 
     def refuse(self, text: str) -> NoReturn:
         """Raise BadInput that points to the help."""
-        ask = f"{self.prog} --help" if self.add_help else f"{self.prog.split()[0]}?"
+        magic = self.prog.split()[0].replace("%hook", "%%hook")  # which has no line magic
+        ask = f"{self.prog} --help" if self.add_help else f"{magic}?"
         raise BadInput(f"{text}; see {ask}")
 
     def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:

@@ -67,8 +67,15 @@ def picture(stack: Stack, o: Namespace) -> alt.LayerChart:
     """Draw the lifecycle; write it as SVG where that is asked for."""
     chart = stack.picture()
     if o.svg:
-        Path(o.svg).write_text(chart.to_svg(), "utf-8")
+        _write(o.svg, chart.to_svg())
     return chart
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error
 
 
 def check(stack: Stack | None, o: Namespace) -> Report:

@@ -82,7 +82,7 @@ class Authoring(Session):
         >>> [path.name for path in stack.export("exported").hooks]
         ['50-hello.sh']
         """
-        where = absolute(Path(target).expanduser())
+        where = absolute(os.path.expanduser(target))
         return cellhooks.export(where, self.cells, self.top_dir, self._enabled)
 
     @property

@@ -126,9 +126,10 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
         raise BadInput(f"hook {shown!r} holds a NUL, which bash cannot read; take it out")
     for fault in syntax.check(text):
         if fault.fatal:
+            where = f": {fault.text.strip()!r}" if fault.text.strip() else ""
             raise BadInput(
                 f"hook {shown!r}, {fault.place} of the cell: {fault.message}; mend the cell and "
-                f"run it again: {fault.text.strip()!r}"
+                f"run it again{where}"
             )
     try:
         replaced = path.exists()
@@ -190,7 +191,8 @@ def export(target: Path, folder: Path, top_dir: Path, plugins: Sequence[Plugin])
         if plugins:
             _write_settings(target, plugins)
     except (OSError, shutil.Error) as error:
-        raise BadInput(f"{str(target)!r} cannot be written: {error}") from error
+        why = error.strerror or error
+        raise BadInput(f"{str(target)!r} cannot be written: {why}; name another") from error
     return Exported(target, made, [plugin.name for plugin in plugins])
 
 

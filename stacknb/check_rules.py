@@ -29,7 +29,7 @@ _FALSE_AT_THE_END = (
 )
 _FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
-_STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)(\S+)")
+_STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
 
 
 def remarks(text: str, kind: str) -> Iterator[Remark]:

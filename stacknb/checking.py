@@ -103,9 +103,9 @@ def check(path: str | os.PathLike[str]) -> Report:
     BadInput
         If it is neither.
     """
-    folder = absolute(Path(path).expanduser())
-    if not folder.is_dir():
-        what = "it is a file" if folder.exists() else "there is no such folder"
+    folder = absolute(os.path.expanduser(path))
+    if not os.path.isdir(folder):  # a Path would raise, for a name that is too long
+        what = "it is a file" if os.path.exists(folder) else "there is no such folder"
         raise BadInput(f"{os.fspath(path)!r}: {what}; give a plugin's folder or a tree of hooks")
     plugins = [folder] if (folder / "devstack").is_dir() else []
     kind = "plugin" if plugins else "tree"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,7 +253,7 @@ def _open_run(o: Namespace) -> Stack:
     stack = Stack.resume(o.run_dir or Path())
     run = f"run {str(stack.run_dir)!r}"
     why = ""
-    if stack.top_dir != absolute(Path(o.top_dir).expanduser()):
+    if stack.top_dir != absolute(os.path.expanduser(o.top_dir)):
         why = f"{run} is of another tree, {str(stack.top_dir)!r}; choose one with --run-dir"
     elif _result(stack).mode != "stack":
         why = f"{run} is one of {_result(stack).mode}; choose one with --run-dir"

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from stacknb import arguments, commands, journal, printing, services
 from stacknb.dispatcher import Listener, Stack
-from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
+from stacknb.exceptions import BadInput, HookFailed, Interrupted, ShellDied, StacknbError
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
 from stacknb.screen import listed
@@ -73,11 +73,12 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
             value = o.command.run(stack, o)
         said = _stay(stack, o)
     except (Interrupted, KeyboardInterrupt) as stop:
-        code, said = INTERRUPTED, _stopped_at(stop)
+        code, said = INTERRUPTED, _stopped_at(stop) + _how_to_resume(o, stack)
     except StacknbError as error:
         code, said = error.status, str(error)
+        if isinstance(error, HookFailed | ShellDied):
+            said += _how_to_resume(o, stack)
         if isinstance(error, HookFailed) and o.command.name == "stack":
-            said += f"\n  resume  {_resume_line(o, stack)}"
             ended, given_up = _await_earlier(stack)
     finally:
         signals.stop()
@@ -137,6 +138,12 @@ def _await(running: list[Task]) -> None:
         names = listed([task.name for task in running])
         complain(f"waiting for tasks, so that --resume finds their results: {names}", 0)
         wait_for_end(running)
+
+
+def _how_to_resume(o: Namespace, stack: Stack) -> str:
+    if o.command.name != "stack" or stack.run_dir is None or not stack.next_phase:
+        return ""
+    return f"\n  resume  {_resume_line(o, stack)}"
 
 
 def _resume_line(o: Namespace, stack: Stack) -> str:

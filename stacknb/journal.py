@@ -280,6 +280,6 @@ def find(path: str | os.PathLike[str]) -> Path:
     """
     where = Path(path)
     for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
-        if (candidate / "run.json").is_file():
+        if os.path.isfile(candidate / "run.json"):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
     raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

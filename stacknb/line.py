@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stacknb import processes
 from stacknb.exceptions import ShellDied
 from stacknb.scratch import Scratch
 
@@ -23,6 +24,7 @@ _SUPERVISOR = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); from stacknb.supervisor import main; "
     "sys.exit(main(sys.argv[1:]))"
 )
+_GRACE_S = 2.0
 
 
 class Line:
@@ -129,7 +131,9 @@ class Line:
         if self._link.fileno() < 0:
             return
         self._link.close()
-        self._supervisor.wait()
+        if self._supervisor.wait():  # it was killed: nobody has ended the tasks of its session
+            session = self._supervisor.pid
+            processes.end_all(lambda: processes.members(session=session), _GRACE_S)
         self._close_fifos()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -166,7 +170,9 @@ class Line:
             data = self._link.recv(65536)
         if not data:
             self.status = 137 if self.status is None else self.status
-            raise ShellDied("the supervisor of the shell was killed; %stack reset begins anew")
+            raise ShellDied(
+                "the supervisor of the shell was killed; resume the run, or see %stack reset"
+            )
         *lines, self._heard = (self._heard + data).split(b"\n")
         for line in lines:
             message = json.loads(line)

@@ -13,6 +13,8 @@ from stacknb.names import nearest
 
 __all__ = ["is_tree", "phase_words", "read", "read_stack"]
 
+_MAGICS = ("unstack", "clean", "wait", "async_task", "hook")
+
 
 def read(name: str, line: str) -> tuple[Command, Namespace]:
     """Read the line of a magic that is one command.
@@ -41,6 +43,8 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     o = line_parser(STACK, [*options, places]).read(_split(line))
     words = o.words
     o.top_dir = words.pop(0) if words and is_tree(words[0]) else None
+    if words and words[0] in _MAGICS:
+        raise BadInput(f"{words[0]!r} is no word of %stack but a magic of its own: %{words[0]}")
     if words and words[0] not in table:
         if not _is_phase(words[0]):
             known = [*table, *phase_words()]
@@ -48,6 +52,10 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
             raise BadInput(f"{words[0]!r} is no word of %stack and no folder{hint}")
         words.insert(0, "stack")
     command = table[words.pop(0)] if words else table["stack"]
+    if command.name == "step" and words and _is_phase(words[0]):
+        raise BadInput(
+            f"'step' runs the next phase and takes none; %stack {words[0]} runs that one"
+        )
     own = [a for a in command.of(STACK) if a.by_place and a.flag != "TOP_DIR"]
     line_parser(f"%stack {command.name}", own).read(words, o)
     allowed = {argument.flag for argument in command.arguments}

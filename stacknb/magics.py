@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -179,7 +180,7 @@ class StackMagics(Magics):
     def _stack(self, command: Command, o: Namespace) -> Stack | None:
         if command.opens_tree or getattr(o, "top_dir", None):
             return self._opened(o)
-        if any(argument.kind == "run" for argument in command.arguments):
+        if command.name == "check" or any(a.kind == "run" for a in command.arguments):
             with contextlib.suppress(BadInput):
                 return current()
             return None
@@ -254,7 +255,7 @@ def _wake_panel(stack: Stack | None) -> None:
 
 
 def _absolute(folder: str) -> Path:
-    return absolute(Path(folder).expanduser())
+    return absolute(os.path.expanduser(folder))
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:

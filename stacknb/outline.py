@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stacknb.lifecycle import Phase
@@ -18,6 +19,9 @@ _FUNCTION = re.compile(r"^(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 _START = re.compile(r"\basync_run(func)?\s+((?:--\w+\s+\S+\s+)*)([A-Za-z0-9._-]+)")
 _WAIT = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _SERVICE = re.compile(r"\brun_process\s+([A-Za-z0-9._-]+)")
+_HEAD = re.compile(r"((?:if|elif)\b.*?;\s*then\b|else\b|fi\s*;)\s*(.*)")
+_NEXT = re.compile(r"(.*?\S)\s*;\s*((?:fi|elif|else)\b.*)")
+_TEST = re.compile(r"(\[\[.*?\]\]|\[ .*? \])\s*&&\s*([^|]*[^|{\s])$")
 _NO_WORK = {"then", "do", "done", "{", "}", ";;", ":", "true"}
 
 
@@ -70,10 +74,8 @@ def outline(text: str, phase: Phase) -> Outline:
     """
     found, depth = Outline(), 0
     branches: list[_Branch] = []
-    for line in text.replace("\\\n", " ").splitlines():
-        code = line.strip()
-        if not code or code.startswith("#"):
-            continue
+    for line in _parted(text):
+        code = line
         if depth or _FUNCTION.match(code):  # defined here, called elsewhere
             if not depth and branches and all(branch.admits(phase) for branch in branches):
                 found.lines += 1
@@ -81,17 +83,40 @@ def outline(text: str, phase: Phase) -> Outline:
             continue
         code = _enter(code, branches)
         if all(branch.admits(phase) for branch in branches):
-            _note(code, found)
-        if re.match(r"(fi|esac)\b", line.strip()) and branches:
+            _note(_unless_refused(code, phase), found)
+        if re.match(r"(fi|esac)\b", line) and branches:
             branches.pop()
     return found
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield the lines of code; what an ``if … fi`` in one line holds, line by line."""
+    for line in text.replace("\\\n", " ").splitlines():
+        code = line.strip()
+        while code and not code.startswith("#"):
+            if head := _HEAD.fullmatch(code):
+                yield head[1]
+                code = head[2]
+                if not _HEAD.fullmatch(code) and (following := _NEXT.fullmatch(code)):
+                    yield following[1]
+                    code = following[2]
+                continue
+            yield code
+            break
+
+
+def _unless_refused(code: str, phase: Phase) -> str:
+    """Return what ``[[ $2 == install ]] && …`` does in a phase."""
+    if (test := _TEST.match(code)) is None or "!=" in test[1] or _words(test[1]).admits(phase):
+        return code
+    return ""
 
 
 def _enter(code: str, branches: list[_Branch]) -> str:
     """Follow the branches; return what is left of the line as work."""
     if re.match(r"if\b", code):
         branches.append(_words(code.partition(";")[0]))
-        return "" if not re.search(r";\s*fi\b", code) else _one_line(code, branches)
+        return ""
     if re.match(r"(elif|else)\b", code) and branches and branches[-1].kind == "if":
         branches[-1] = _words(code.partition(";")[0])
         return ""
@@ -107,11 +132,6 @@ def _enter(code: str, branches: list[_Branch]) -> str:
         branches[-1].second = words if branches[-1].place == "2" else set()
         return label[2]
     return "" if re.match(r"(fi|esac)\b", code) else code
-
-
-def _one_line(code: str, branches: list[_Branch]) -> str:
-    branches.pop()
-    return code if not _EQUAL.search(code) else ""
 
 
 def _words(condition: str) -> _Branch:

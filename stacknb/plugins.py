@@ -58,7 +58,7 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
             raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
-        plugins.append(Plugin(name, check_folder(name, absolute(Path(folder).expanduser()))))
+        plugins.append(Plugin(name, check_folder(name, absolute(os.path.expanduser(folder)))))
     return plugins
 
 
@@ -70,7 +70,7 @@ def check_folder(name: str, folder: Path) -> Path:
     BadInput
         If it does not.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise BadInput(f"plugin {name!r}: there is no folder {str(folder)!r}; clone it there first")
     if not any((folder / "devstack" / file).is_file() for file in FILES):
         raise BadInput(
@@ -113,9 +113,9 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
     BadInput
         If there is no such folder, or neither hooks in it nor a plugin.
     """
-    path = absolute(Path(top_dir).expanduser())
-    if not path.is_dir():
-        what = "it is a file" if path.exists() else "there is no such folder"
+    path = absolute(os.path.expanduser(top_dir))
+    if not os.path.isdir(path):  # a Path would raise, for a name that is too long
+        what = "it is a file" if os.path.exists(path) else "there is no such folder"
         raise BadInput(
             f"top_dir {os.fspath(top_dir)!r}: {what}; give the folder that holds extras.d"
         )

@@ -279,11 +279,11 @@ class RunResult:
         printer.text(budget.fold(text, self.room))
 
     def __repr__(self) -> str:
-        bad = len(self._failed())
-        state = "complete" if self.complete else f"{len(self.phases)} phases done"
+        bad, hooks, phases = len(self._failed()), len(self.hooks), len(self.phases)
+        state = "complete" if self.complete else f"{phases} phase{'s' * (phases != 1)} done"
         failed = f", {bad} failed" if bad else ""
         return (
-            f"<{self.mode} run {state}: {len(self.hooks)} hooks in "
+            f"<{self.mode} run {state}: {hooks} hook{'s' * (hooks != 1)} in "
             f"{screen.seconds(self.duration_s)}{failed}, {self.run_dir}>"
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stacknb.lifecycle import Hook
 from stacknb.masking import Masker
+from stacknb.names import printable
 from stacknb.snapshot import Variable, matching
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ def plan(hooks: Iterable[tuple[str, Hook]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (hook.phase.label, hook.name, str(hook.path), hook.args, hook.warning, run)
+        (hook.phase.label, printable(hook.name), printable(hook.path), hook.args,
+         printable(hook.warning), run)
         for run, hook in hooks
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(_PLAN))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,16 +49,24 @@ def _compare(stack: None, o: Namespace) -> Answer:
     return Answer("compare", found, note=str(found.attrs["conclusion"]))
 
 
-def _report(stack: None, o: Namespace) -> Path:
-    return _load(o).to_html(o.output)
+def _report(stack: None, o: Namespace) -> Path | str:
+    return _written(_load(o).to_html, o.output)
 
 
-def _trace(stack: None, o: Namespace) -> Path:
-    return _load(o).to_trace(o.output)
+def _trace(stack: None, o: Namespace) -> Path | str:
+    return _written(_load(o).to_trace, o.output)
 
 
-def _junit(stack: None, o: Namespace) -> Path:
-    return _load(o).to_junit(o.output)
+def _junit(stack: None, o: Namespace) -> Path | str:
+    return _written(_load(o).to_junit, o.output)
+
+
+def _written(write: Callable[[str], Path], output: str) -> Path | str:
+    """Write a file and return its path; or the text that is for stdout."""
+    if output != "-":
+        return write(output)
+    with tempfile.TemporaryDirectory() as folder:
+        return write(f"{folder}/text").read_text("utf-8")
 
 
 def _follow(stack: None, o: Namespace) -> Iterator[str]:
@@ -73,6 +82,7 @@ _PATH = Argument("PATH", "a run directory, one log, or a log of stack.sh (.gz to
 _FORMAT = Argument("--format", "table, csv, json; of a profile folded, for a flame graph", "choice",
                    default="table", choices=("table", "csv", "json", "folded"),
                    faces=(CLI,))  # fmt: skip
+_OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 
 TIMING_COMMANDS = (
     Command(
@@ -92,11 +102,11 @@ TIMING_COMMANDS = (
          _FORMAT), (CLI,),
     ),
     Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,
-            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,)),
     Command("trace", "write a Chrome trace, which Perfetto opens", _trace,
-            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,)),
     Command("junit", "write a JUnit report: a suite a phase, a case a hook and task", _junit,
-            (_PATH, Argument("--output", "the file", "file", short="-o", needed=True)), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,)),
     Command("follow", "tell what a stack.sh does, from its log, until it ends", _follow,
             (Argument("STACK_SH_LOG", "its log, which may still grow", "file"),), (CLI,)),
 )  # fmt: skip

@@ -13,6 +13,7 @@ import pandas as pd
 
 from stacknb import budget, screen, tracing
 from stacknb.masking import Masker
+from stacknb.names import printable
 from stacknb.readable import ReadableFrame
 from stacknb.tracing import Command
 
@@ -74,7 +75,7 @@ def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> Tr
         ``depth``, ``task`` (that ran it; empty for the hook itself).
     """
     rows = [
-        (hook, *_row(replace(command, command=masker.text(command.command))))
+        (printable(hook), *_row(replace(command, command=masker.text(command.command))))
         for hook, path, until in traces
         for command in tracing.read(path, until)
     ]
@@ -84,7 +85,8 @@ def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> Tr
 
 
 def _row(command: Command) -> tuple[object, ...]:
-    return tuple(getattr(command, column) for column in COLUMNS[1:])
+    values = (getattr(command, column) for column in COLUMNS[1:])
+    return tuple(printable(value) if isinstance(value, str) else value for value in values)
 
 
 def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]]:
@@ -102,7 +104,9 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     if own > most:
         yield f"… {own - most:,} more commands; the frame has them all"
     if tasks := sorted({*frame["task"]} - {""}):
-        yield f"{len(frame) - own:,} commands of tasks are in the frame: {screen.listed(tasks)}"
+        more = len(frame) - own
+        verb = "command of a task is" if more == 1 else "commands of tasks are"
+        yield f"{more:,} {verb} in the frame: {screen.listed(tasks)}"
     if not len(frame):
         yield "no command ran"
 

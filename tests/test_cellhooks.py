@@ -36,6 +36,11 @@ def test_wrong_syntax_is_refused_with_its_place_in_the_cell(tmp_path: Path) -> N
     assert "one" in (tmp_path / "extras.d" / "50-a.sh").read_text()
 
 
+def test_a_fault_behind_the_last_line_quotes_none(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"run it again$"):
+        cellhooks.add(tmp_path, "50-a.sh", "if true; then\n")
+
+
 @pytest.mark.parametrize(
     ("plugin", "name", "message"),
     [

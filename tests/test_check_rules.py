@@ -48,6 +48,6 @@ def test_settings_of_a_plugin_get_no_arguments() -> None:
 
 
 def test_names_of_tasks_are_found() -> None:
-    text = "async_run --after a --timeout 3 \\\n  b cmd\nasync_runfunc c\nasync_wait b  c\n"
+    text = "async_run --after a --timeout 3 \\\n  b cmd\nasync_runfunc c; true\nasync_wait b  c\n"
     assert tasks_started(text) == {"b", "c"}
     assert list(tasks_waited_for(text)) == [(4, "b"), (4, "c")]

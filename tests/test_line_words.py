@@ -60,6 +60,9 @@ def test_a_folder_named_as_a_word_is_the_word() -> None:
         ("step --mode clean", "'--mode' does not go with '%stack step'"),
         ("--serail", "did you mean '--serial'"),
         ("log", "NAME is missing"),
+        ("unstack", "'unstack' is no word of %stack but a magic of its own: %unstack"),
+        ("webshop clean", "'clean' is no word of %stack but a magic of its own: %clean"),
+        ("step install", "'step' runs the next phase and takes none; %stack install runs that one"),
         ("'webshop", "no closing quotation"),
         ("install source", "'source' is not understood"),
     ],
@@ -76,6 +79,15 @@ def test_the_words_of_a_command_are_bound() -> None:
     assert line_words.read_stack("vars 'SHOP_*'")[1].glob == "SHOP_*"
     assert line_words.read_stack("plan --mode clean")[1].mode == "clean"
     assert line_words.read_stack("--plugin a=b --plugin c=d")[1].plugin == ["a=b", "c=d"]
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert line_words.read_stack("step --run-dir ~/run")[1].run_dir == f"{tmp_path}/run"
+    assert line_words.read_stack("step --localrc ~/rc")[1].localrc == f"{tmp_path}/rc"
+    assert line_words.read_stack("status ~/run")[1].run == f"{tmp_path}/run"
+    assert line_words.read_stack("timing ~/stack.sh.log")[1].path == f"{tmp_path}/stack.sh.log"
+    assert line_words.read("async_task", "t echo ~")[1].command == ["echo", "~"]
 
 
 def test_quotes_and_blanks_keep_words_together() -> None:

@@ -56,3 +56,28 @@ def test_what_is_not_understood_may_hold() -> None:
 
 def test_a_command_may_go_on_in_the_next_line() -> None:
     assert outline("async_run --after a \\\n  b cmd\n", INSTALL).starts == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "install", "extra", "source"),
+    [
+        ("if [[ $2 == install ]]; then a; fi\n", 1, 0, 0),
+        ("if [[ $2 == install ]]; then a; b; else c; fi\nd\n", 3, 2, 2),
+        ("if [[ $1 == source ]]; then a; elif [[ $2 == extra ]]; then b; fi\n", 0, 1, 1),
+        ("if [[ $2 == install ]]; then a\nelse b\nfi\n", 2, 1, 1),
+        ("[[ $2 == install ]] && a\n[ $2 = extra ] && b; true\n", 1, 1, 0),
+        ("[[ $2 == install ]] && a || b\n", 1, 1, 1),
+        ("[[ $2 != install ]] && a\n", 1, 1, 1),
+        ("[[ $2 == install ]] && {\n  a\n}\n", 2, 2, 2),
+        ("if [[ -e x ]]; then a; fi\n", 1, 1, 1),
+        ("if [[ -e x ]]; then if [[ $2 == extra ]]; then a; fi; fi; b\n", 1, 2, 1),
+    ],
+)
+def test_a_branch_may_stand_in_one_line(text: str, install: int, extra: int, source: int) -> None:
+    found = [outline(text, phase).lines for phase in (INSTALL, EXTRA, SOURCE)]
+    assert found == [install, extra, source]
+
+
+def test_a_task_may_be_started_in_one_line() -> None:
+    text = "if [[ $2 == install ]]; then async_runfunc db; fi\n"
+    assert outline(text, INSTALL).starts == ["db"]

@@ -112,14 +112,17 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["timing"], "PATH is missing; see stacknb timing --help"),
+        (["timing"], "PATH is missing, .stacknb/runs/latest for one; see stacknb timing --help"),
         (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
         (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
         (["timing", "run", "--format", "xml"], "--format: 'xml' is unknown; there are table, csv"),
         (["timing", "run", "--what", "profile"], "'{here}/run' has no times in its output"),
         (["timing", "run", "--format", "folded"], "--format 'folded' is for --what profile, not"),
         (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
-        (["compare", "run"], "AFTER is missing; see stacknb compare --help"),
+        (
+            ["compare", "run"],
+            "AFTER is missing, .stacknb/runs/latest for one; see stacknb compare --help",
+        ),
         (["compare", "run", "empty.log"], "'{here}/empty.log' is empty"),
         (["report", "run"], "-o/--output is missing; see stacknb report --help"),
         (["report", "nowhere", "-o", "x.html"], "'nowhere' does not exist"),
@@ -134,6 +137,17 @@ def test_bad_input_is_one_clear_line(said: Said, here: Path, argv: list[str], li
     assert (status, out) == (2, "")
     assert err.startswith(f"stacknb: {line.replace('{here}', str(here))}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "begin"), [("report", "<!doctype html>"), ("trace", "{"), ("junit", "<?xml")]
+)
+def test_a_dash_stands_for_stdout(said: Said, command: str, begin: str) -> None:
+    status, out, err = said(command, "run", "-o", "-")
+    assert (status, err, Path("-").exists()) == (0, "", False)
+    assert out.lower().startswith(begin)
+    assert said(command, "run", "-o", "file") == (0, "file\n", "")
+    assert Path("file").read_text("utf-8")[-20:] == out[-20:]
 
 
 @pytest.mark.parametrize("command", ["report", "trace", "junit"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
+from stacknb.names import printable
 from stacknb.timing.records import Problems
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "micros",
     "names_not_started",
     "of_one_run",
-    "printable",
     "wait_rows",
 ]
 
@@ -100,11 +100,6 @@ def micros(seconds: object) -> int | None:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
     return round(seconds * 1e6) if 0 <= seconds < _LATEST else None
-
-
-def printable(text: object) -> str:
-    r"""Return `text` with bytes that are no UTF-8 as ``\xNN``, so that it can be shown anywhere."""
-    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def cores_of_run(folder: Path) -> int | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, printable, wait_rows
+from stacknb.names import printable
+from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, wait_rows
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,

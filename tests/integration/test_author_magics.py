@@ -107,3 +107,55 @@ def test_export_check_and_picture(run: Run) -> None:
     assert (report.ok, len(report.findings)) == (True, 1)
     assert "source: 50-hello.sh" in run("%stack picture --svg out.svg").said()
     assert Path("out.svg").read_text().startswith("<svg")
+
+
+def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any) -> None:
+    tree.hook("10-\udcff.sh", "async_run job true\nA=1\n")
+    assert {*run(f"%stack {tree.path} plan")["hook"]} == {r"10-\xff.sh"}
+    assert r"10-\xff.sh" in run("%stack picture")._repr_mimebundle_()["text/plain"]
+    traced = run("%stack step --hook --trace")
+    assert "1 command of a task is in the frame: job" in traced.text()
+    assert any(":2  A=1" in line for line in traced.text().splitlines())
+    for word in ("status", "changes", "vars", "vars A --history", "timing --what hooks", "picture"):
+        bundle, _ = InteractiveShell.instance().display_formatter.format(run(f"%stack {word}"))
+        assert bundle["text/plain"], word
+
+
+@pytest.mark.parametrize("line", ["picture --svg no/such/file", "export /proc/tree"])
+def test_a_file_that_cannot_be_written_is_named_in_one_line(run: Run, tree: Any, line: str) -> None:
+    tree.hook("10-a.sh", "true\n")
+    with pytest.raises(BadInput) as caught:
+        run(f"%stack {tree.path} {line}")
+    said = f"{line.split()[-1]!r} cannot be written: No such file or directory; name another"
+    assert str(caught.value) == said
+
+
+def test_one_phase_and_one_hook_are_no_plural(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    assert repr(run(f"%stack {tree.path} step")).startswith("<stack run 1 phase done: 1 hook in ")
+    assert "2 phases done: 2 hooks in " in repr(run("%stack step"))
+
+
+def test_a_cell_magic_points_to_its_own_help(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    run(f"%stack {tree.path} plan")
+    with pytest.raises(BadInput, match=r"'b' is not understood; see %%hook\?$"):
+        run("%%hook 20-a.sh b\ntrue\n")
+
+
+@pytest.mark.parametrize("word", ["~nobody-has-this-name", f"./{'x' * 5000}"])
+def test_a_folder_that_cannot_be_looked_up_is_one_clear_line(
+    run: Run, tree: Any, word: str
+) -> None:
+    for line in (word, f"check {word}"):
+        with pytest.raises(BadInput, match="there is no such folder"):
+            run(f"%stack {line}")
+    for line in (f"status {word}", f"panel {word}"):
+        with pytest.raises(BadInput, match="is no run directory"):
+            run(f"%stack {line}")
+
+
+def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    assert run(f"%stack check {tree.path}").ok
+    assert dispatcher._current is None

@@ -82,6 +82,7 @@ def test_a_signal_ends_everything_within_a_second(
     assert (stuck.returncode, out) == (code, "")
     assert "■ 10-a.sh interrupted" in err
     assert "stacknb: '10-a.sh' was interrupted at " in err
+    assert f"\n  resume  stacknb stack {stuck.args[-1]} --resume\n" in err  # type: ignore[index]
     assert "services ended: api" in err
     assert "tasks ended: nap" in err
     assert "Traceback" not in err
@@ -99,6 +100,21 @@ def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> 
     assert "services ended: api" in err
     assert "Traceback" not in err
     assert children_of_run() == []
+
+
+def test_a_run_whose_supervisor_was_killed_leaves_nothing_and_can_be_resumed(tree: Any) -> None:
+    tree.hook(
+        "10-a.sh",
+        "if [[ $2 == install && ! -e told ]]; then\n"
+        "  : >told; async_run nap sleep 1000; kill -KILL $PPID; sleep 1000\n"
+        "fi\n",
+    )
+    done = call("stack", tree.path)
+    assert done.returncode == 1
+    assert "stacknb: the supervisor of the shell was killed; resume the run" in done.stderr
+    assert f"\n  resume  stacknb stack {tree.path} --resume\n" in done.stderr
+    assert children_of_run() == []
+    assert call("stack", tree.path, "--resume").returncode == 0
 
 
 def test_a_signal_before_the_first_hook_ends_it_too(tree: Any) -> None:
