@@ -39,10 +39,13 @@ fi
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user _nb_sys _nb_end=${EPOCHREALTIME-}
-    [[ $_nb_end ]] || builtin printf -v _nb_end '%(%s)T.0' -1 # a hook has unset it
-    _stacknb_times
-    _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
+    builtin local _nb_user=0 _nb_sys=0 _nb_end=${EPOCHREALTIME-}
+    [[ $_nb_end ]] || { builtin printf -v _nb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
+    # The kernel counts CPU time in hundredths of a second: a shorter hook has none to be read.
+    if ((${_nb_end/[.,]/} - _stacknb_began >= 10000)); then
+        _stacknb_times
+        _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
+    fi
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
         "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack

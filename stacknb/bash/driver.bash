@@ -19,7 +19,7 @@ _stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _
 _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
-_stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
+_stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
 _stacknb_posix='' _stacknb_debug='' _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 _stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
 _stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=()
@@ -43,12 +43,16 @@ _stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-") _stacknb_regained=""; {
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
+# The functions that _stacknb_load brings back after a restore, so that no snapshot need hold them.
+_stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_timing)|exit)'
+
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
 \builtin printf "#stacknb variables\n"; \builtin declare -p
 \builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
 \builtin printf "#stacknb functions\n"
-\builtin compgen -A function -X "_stacknb_*" >|"$_stacknb_control/scratch"; \builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
+if [[ $BASHOPTS == *extglob* ]]; then \builtin compgen -A function -X "$_stacknb_loads"; else \builtin shopt -s extglob; \builtin compgen -A function -X "$_stacknb_loads"; \builtin shopt -u extglob; fi >|"$_stacknb_control/scratch"
+\builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
 \builtin declare -f -- "${_stacknb_read[@]}"
 \builtin printf "#stacknb attributes\n"; \builtin declare -Fx; \builtin declare -Fr
 \builtin printf "#stacknb aliases\n"; \builtin alias -p
@@ -98,7 +102,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
         _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
         _stacknb_times
-        _stacknb_cpu0=("${_stacknb_cpu[@]}")
+        _stacknb_cpu0=("${_stacknb_cpu[@]}") _stacknb_began=${EPOCHREALTIME/[.,]/}
         _stacknb_status=0
         command exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
         [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { builtin trap "$_stacknb_on_err" ERR; builtin set -E; }
