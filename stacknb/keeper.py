@@ -53,20 +53,20 @@ class Keeper:
         """Local variables of the frames that the last failure left."""
         return snapshots.read_variables(self._locals) if self._locals.exists() else []
 
-    def forget_locals(self) -> None:
-        """Forget those of an earlier failure."""
-        self._locals.unlink(missing_ok=True)
-
     def forget_foreseen(self) -> None:
         """Forget what an earlier turn left that did not end its bash after all."""
         (self._control / "foreseen").unlink(missing_ok=True)
 
-    def keep_foreseen(self) -> None:
-        """Take what bash has written just before a hook's own EXIT trap as the newest."""
-        for part in ("", ".locals", ".hidden"):
-            foreseen = self._control / f"snapshot.foreseen{part}"
-            with contextlib.suppress(FileNotFoundError):
-                foreseen.replace(self._control / f"snapshot{part}")
+    def keep_of(self, outcome: str) -> None:
+        """Take what a turn has left that ended so (see `Turn`), if it is anything."""
+        if outcome == "lost":
+            self._locals.unlink(missing_ok=True)  # those of an earlier failure
+            return
+        if outcome == "foreseen":  # written just before a hook's own EXIT trap
+            for part in ("", ".locals", ".hidden"):
+                foreseen = self._control / f"snapshot.foreseen{part}"
+                with contextlib.suppress(FileNotFoundError):
+                    foreseen.replace(self._control / f"snapshot{part}")
         self.keep()
 
     def keep(self) -> None:

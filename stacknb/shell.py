@@ -143,12 +143,7 @@ class Shell:
         self._scratch.write("turn", encoded(code))
         self._kept.forget_foreseen()
         turn = self._request(requests.TURN, tick, meanwhile)
-        if turn.outcome == "lost":
-            self._kept.forget_locals()
-        elif turn.outcome == "foreseen":
-            self._kept.keep_foreseen()
-        else:
-            self._kept.keep()
+        self._kept.keep_of(turn.outcome)
         return turn
 
     def call(self, *words: str) -> tuple[int, str]:
