@@ -38,6 +38,6 @@ _stacknb_check_size() { # WHAT WORD…
         fi
     done
     printf "%s: what is exported (%d kB) is too large for a program; keep what it need not see in the shell, '%s' (%d kB) first: export -n %s\n" \
-        "$1" $((_stacknb_my_sum / 1000)) "$_stacknb_my_most" $((_stacknb_my_size / 1000)) "$_stacknb_my_most" >&2
+        "$1" "$((_stacknb_my_sum / 1000))" "$_stacknb_my_most" "$((_stacknb_my_size / 1000))" "$_stacknb_my_most" >&2
     return 1
 }
