@@ -52,7 +52,7 @@ _stacknb_child() {
     [[ $_stacknb_opts != *x* ]] || { set -x; } 2>/dev/null
     "$@"
     { _stacknb_failed=$? _stacknb_where=(end); set +x; } 2>/dev/null
-    builtin return "$_stacknb_failed"
+    builtin exit "$_stacknb_failed" # in bash 5.0 and 5.1 the EXIT trap learns nothing of a return
 }
 
 _stacknb_write_head() {

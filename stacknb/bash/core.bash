@@ -28,8 +28,8 @@ if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
         builtin local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
         IFS=' ' builtin read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || [[ x ]]
-        # A readonly IFS that holds digits has split it elsewhere.
-        [[ $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
+        # A readonly IFS that holds digits has split it elsewhere: what was known stays.
+        [[ $_nb_user && $_nb_sys && $_nb_cuser && $_nb_csys && $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || builtin return 0
         _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
@@ -39,7 +39,7 @@ fi
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user=0 _nb_sys=0 _nb_end=${EPOCHREALTIME-}
+    builtin local _nb_user=0 _nb_sys=0 _nb_end="${EPOCHREALTIME-}" # quoted: after `builtin` it is split by IFS
     [[ $_nb_end ]] || { builtin printf -v _nb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
     # The kernel counts CPU time in hundredths of a second: a shorter hook has none to be read.
     if ((${_nb_end/[.,]/} - _stacknb_began >= 10000)); then

@@ -48,6 +48,7 @@ _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_t
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
+[[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
 \builtin printf "#stacknb variables\n"; \builtin declare -p
 \builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
 \builtin printf "#stacknb functions\n"
