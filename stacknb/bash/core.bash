@@ -48,7 +48,7 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     fi
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
+        "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.
