@@ -54,15 +54,20 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.
 _stacknb_note_lack() { >|"$_stacknb_control/lack"; }
 
+# Notes as the place of an end where a hook called the outermost of our functions (`die`, async_wait):
+# nobody can mend anything in these. Of an interrupt outside of them the trap knows more.
+_stacknb_blame() { # FIRST_FRAME HOW [MORE]
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
+    done
+    ((_stacknb_i == 1)) || _stacknb_where=("$2" "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${3-}")
+}
+
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {
     {
         _stacknb_status=$?
-        # `die` and its like are ours: the place is where the hook called them.
-        for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-        done
-        _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
+        _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ $BASHPID != "$$" ]] || {
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
             (builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee)
@@ -74,14 +79,6 @@ exit() {
     # exit --help ends nothing.
     { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
-}
-
-# The place of an interrupt of one of our functions is where the hook called it.
-_stacknb_blame_hook() {
-    for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-    done
-    ((_stacknb_i == 1)) || _stacknb_where=(interrupt "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}")
 }
 
 # The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no

@@ -46,8 +46,9 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
         # what has no header, because the task has emptied its log.
         if {
-            IFS= read -r _nb_head
-            [[ $_nb_head != '#stacknb-begin {'* ]] || IFS= read -r -d '' -n 16384 _nb_text
+            # Without a header its first line may be all that there is, and longer than memory.
+            IFS= read -r -n 16 _nb_head
+            [[ $_nb_head != '#stacknb-begin {' ]] || { IFS= read -r _nb_text; _nb_head+=$_nb_text; IFS= read -r -d '' -n 16384 _nb_text; }
         } <"$_stacknb_dir/$_nb_log"; then
             [[ $_nb_head == '#stacknb-begin {'* ]] || _nb_head=''
             _nb_text=''

@@ -811,7 +811,14 @@ def test_an_exit_trap_appended_to_what_trap_p_shows_runs_at_the_end(tree, fails:
 def test_a_hook_sees_no_option_of_ours(tree, output) -> None:
     stack = tree.run("echo $-; set +o | grep errtrace; shopt -o errtrace || :")
 
-    assert output(stack, "10-hook.sh").split() == "ehB set +o errtrace errtrace off".split()
+    assert output(stack, "10-hook.sh").split() == [
+        "ehB",
+        "set",
+        "+o",
+        "errtrace",
+        "errtrace",
+        "off",
+    ]
 
 
 def test_options_are_told_apart_under_nocasematch(tree, output) -> None:
