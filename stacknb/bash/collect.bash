@@ -20,7 +20,7 @@ async_wait() {
                 wait "$_nb_pid" && _stacknb_code=0 || _stacknb_code=$?
                 # Above 126 it need not be the task's own; but in posix mode bash says it only once.
                 ((_stacknb_code > 126)) && [[ ! -o posix || $_stacknb_code == 127 ]] || _stacknb_ended[$1]=$_stacknb_code
-                if ((_stacknb_code == 0)) && IFS= read -r _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
+                if ((_stacknb_code == 0)) && IFS= read -r -n 131072 _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
                     # To cut the footer off from the end is quicker than to look for it from the start.
                     _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
                     _nb_foot=${_nb_foot:${#_nb_text}+15}
@@ -28,7 +28,7 @@ async_wait() {
             fi
         fi
         # The task's own seal. "end": SECONDS.MICROS, "start": SECONDS.MICROS, …
-        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' || $_nb_head != '#stacknb-begin {'* ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
+        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' || $_nb_head != '#stacknb-begin {'*"$_stacknb_run\"}" ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
     } 2>/dev/null
     if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9-]* ]]; then
         _stacknb_need waiting

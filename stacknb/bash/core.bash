@@ -28,8 +28,8 @@ if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
         builtin local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
         IFS=' ' builtin read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || [[ x ]]
-        # A readonly IFS that holds digits has split it elsewhere.
-        [[ $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
+        # A readonly IFS that holds digits has split it elsewhere: what was known stays.
+        [[ $_nb_user && $_nb_sys && $_nb_cuser && $_nb_csys && $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || builtin return 0
         _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
@@ -39,7 +39,7 @@ fi
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user=0 _nb_sys=0 _nb_end=${EPOCHREALTIME-}
+    builtin local _nb_user=0 _nb_sys=0 _nb_end="${EPOCHREALTIME-}" # quoted: after `builtin` it is split by IFS
     [[ $_nb_end ]] || { builtin printf -v _nb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
     # The kernel counts CPU time in hundredths of a second: a shorter hook has none to be read.
     if ((${_nb_end/[.,]/} - _stacknb_began >= 10000)); then
@@ -48,21 +48,26 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     fi
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
+        "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.
 _stacknb_note_lack() { >|"$_stacknb_control/lack"; }
 
+# Notes as the place of an end where a hook called the outermost of our functions (`die`, async_wait):
+# nobody can mend anything in these. Of an interrupt outside of them the trap knows more.
+_stacknb_blame() { # FIRST_FRAME HOW [MORE]
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
+    done
+    ((_stacknb_i == 1)) || _stacknb_where=("$2" "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${3-}")
+}
+
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {
     {
         _stacknb_status=$?
-        # `die` and its like are ours: the place is where the hook called them.
-        for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-        done
-        _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
+        _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ $BASHPID != "$$" ]] || {
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
             (builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee)
@@ -74,14 +79,6 @@ exit() {
     # exit --help ends nothing.
     { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
-}
-
-# The place of an interrupt of one of our functions is where the hook called it.
-_stacknb_blame_hook() {
-    for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-    done
-    ((_stacknb_i == 1)) || _stacknb_where=(interrupt "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}")
 }
 
 # The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no

@@ -35,7 +35,7 @@ _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_backg
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known.
 _stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASHPID != "$$" ]] || { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null || [[ x ]]; } 2>/dev/null'
-_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame_hook; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
+_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
@@ -48,6 +48,7 @@ _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_t
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
+[[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
 \builtin printf "#stacknb variables\n"; \builtin declare -p
 \builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
 \builtin printf "#stacknb functions\n"

@@ -42,12 +42,14 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
+    [[ -s $_stacknb_dir/$_nb_log ]] || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
         # what has no header, because the task has emptied its log.
         if {
-            IFS= read -r _nb_head
-            [[ $_nb_head != '#stacknb-begin {'* ]] || IFS= read -r -d '' -n 16384 _nb_text
+            # Without a header its first line may be all that there is, and longer than memory.
+            IFS= read -r -n 16 _nb_head
+            [[ $_nb_head != '#stacknb-begin {' ]] || { IFS= read -r _nb_text; _nb_head+=$_nb_text; IFS= read -r -d '' -n 16384 _nb_text; }
         } <"$_stacknb_dir/$_nb_log"; then
             [[ $_nb_head == '#stacknb-begin {'* ]] || _nb_head=''
             _nb_text=''

@@ -693,6 +693,30 @@ def test_a_task_that_destroys_its_own_log_loses_no_more_than_that(
     assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0]
 
 
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_a_task_ended_before_its_first_command_has_a_whole_log(tree, number: str) -> None:
+    stack = tree.run(f"async_run t echo 'a \"b'; kill -{number} -- -$!; async_wait t || :")
+
+    record = log_of(stack, "t")
+    assert record.header["command"] in (["echo", 'a "b'], ['echo a "b'])  # it may have begun
+    assert (record.header["phase"], record.header["hook"]) == ("override_defaults", "10-hook.sh")
+    assert record.header["queued"] <= record.header["start"] <= record.footer["end"]
+    assert record.footer["exit_code"] == waits_of(stack)[0]["exit_code"]
+
+
+def test_a_wait_does_not_hold_in_memory_what_a_task_printed_over_its_log(tree, output) -> None:
+    log = "$(readlink /proc/$BASHPID/fd/2)"
+    stack = tree.run(
+        f"f() {{ truncate -s 0 {log}; head -c 64000000 /dev/zero | tr '\\0' x; }}\n"
+        "for t in ended first second; do async_run $t f; done\n"
+        "while kill -0 $(async_pidof ended); do :; done 2>/dev/null\n"
+        "ulimit -S -v 60000; async_wait ended >shown; async_wait first second >>shown; wc -c <shown"
+    )
+
+    assert 64_000_000 * 3 < int(output(stack, "10-hook.sh").split()[-1]) < 64_002_000 * 3
+    assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0, 0]
+
+
 def test_a_wait_shows_the_log_in_one_piece(tree, output) -> None:
     stack = tree.run(
         "f() { for i in {1..50}; do echo $1 $i; echo $1 err $i >&2; done; }\nfor n in a b c; do async_run $n f $n; done\nasync_wait a b c"

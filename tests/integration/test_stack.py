@@ -393,6 +393,21 @@ def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkey
         tree.stack()
 
 
+def test_the_bash_of_the_path_is_started_again_after_a_hook_failed(
+    tree, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    mine = tmp_path / "bin" / "bash"
+    mine.symlink_to(str(shutil.which("bash")))
+    monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")  # it may be relative
+    tree.hook("10-a.sh", "cd /; PATH=/nowhere; exit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate('echo "$BASH"').stdout == f"{mine}\n"
+
+
 def test_two_threads_take_turns(tree) -> None:
     stack = tree.run("n=0")
     threads = [
