@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from stacknb import plugins, services
+from stacknb import plugins as trees
+from stacknb import services
 from stacknb.environment import quote
 from stacknb.plugins import Plugin
 
-__all__ = ["enabling", "forgetting_timers", "setup"]
+__all__ = ["enabling", "entering", "forgetting_timers", "keeping", "setup"]
 
 _HERE = Path(__file__).parent
 
@@ -37,7 +38,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         Enabled from the start.
     parallel : bool
     """
-    tree = plugins.is_devstack(top_dir)
+    tree = trees.is_devstack(top_dir)
     facts = {
         "TOP_DIR": str(top_dir),
         "RC_DIR": str(top_dir),
@@ -68,7 +69,26 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
 def enabling(plugin: Plugin) -> str:
     """Return the bash that enables a plugin which lies in a folder."""
     name, folder = quote(plugin.name), quote(str(plugin.folder))
-    return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}"
+    return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}\n{keeping([plugin])}"
+
+
+def entering(phase: str) -> str:
+    """Return the bash that a phase begins with; a later try of it begins with the same plugins.
+
+    Its hooks enable theirs again, which `enable_plugin` would refuse.
+    """
+    return (
+        f"if [[ ${{_stacknb_before-}} == {quote(phase)} ]]; then\n"
+        "    DEVSTACK_PLUGINS=${_stacknb_before[1]}\n"
+        "else\n"
+        f'    _stacknb_before=({quote(phase)} "${{DEVSTACK_PLUGINS-}}")\n'
+        "fi"
+    )
+
+
+def keeping(plugins: Iterable[Plugin]) -> str:
+    """Return the bash that keeps plugins, which a person has enabled, for a later try as well."""
+    return f"_stacknb_before[1]+={quote(''.join(f',{plugin.name}' for plugin in plugins))}"
 
 
 def forgetting_timers(since: float) -> str:
