@@ -69,7 +69,10 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
 def enabling(plugin: Plugin) -> str:
     """Return the bash that enables a plugin which lies in a folder."""
     name, folder = quote(plugin.name), quote(str(plugin.folder))
-    return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}\n{keeping([plugin])}"
+    return (
+        f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}\n{keeping([plugin])}\n"
+        f"_stacknb_need programs; _stacknb_link_plugin {name}"
+    )
 
 
 def entering(phase: str) -> str:

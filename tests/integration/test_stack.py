@@ -302,6 +302,31 @@ def test_what_has_enabled_a_plugin_may_do_so_again_when_its_phase_is_run_again(
     assert trace() == ["override-defaults:"] * 3
 
 
+@pytest.mark.parametrize("how", ["given", "enabled"])
+def test_a_plugin_finds_its_own_files_in_the_dest_of_the_tree(
+    tree, tmp_path: Path, output, how: str
+) -> None:
+    word = tree.plugin("own", settings='source "$DEST/own/devstack/lib"', lib="echo found")
+    folder = Path(word.partition("=")[2])
+    (tmp_path / "rc").write_text(f"enable_plugin own {folder}\n" if how == "enabled" else ":\n")
+    stack = tree.stack(plugins=[word] if how == "given" else [], localrc=tmp_path / "rc")
+    stack.run(until="source")
+
+    assert output(stack, "own-settings", "source") == "found\n"
+    assert (tree.path / ".stacknb" / "dest" / "own").readlink() == folder
+
+
+def test_a_dest_of_the_user_and_what_lies_in_dest_are_left_alone(tree, tmp_path: Path) -> None:
+    plugins = [tree.plugin("own", settings=":")]
+    (tmp_path / "dest").mkdir()
+    tree.stack(plugins=plugins, env={"DEST": str(tmp_path / "dest")}).run(until="source")
+    assert list((tmp_path / "dest").iterdir()) == []
+
+    (tree.path / ".stacknb" / "dest" / "own").mkdir(parents=True)
+    tree.stack(plugins=plugins).run(until="source")
+    assert list((tree.path / ".stacknb" / "dest" / "own").iterdir()) == []
+
+
 def test_a_plugin_without_a_folder_is_a_note_where_functions_of_devstack_enable_it(tree) -> None:
     for name in ("stack.sh", "functions-common"):
         (tree.path / name).write_text(":\n")
