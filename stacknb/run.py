@@ -174,6 +174,8 @@ class Run:
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
         if not self.result.phases:
             try:
+                if said := self._settings.left_out():
+                    self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, ()))

@@ -252,11 +252,13 @@ def test_a_plugin_that_a_local_conf_enables_has_its_turn_in_the_first_phase(
     tree, tmp_path: Path, step: bool
 ) -> None:
     tree.plugin("own", override_defaults=TRACE)
-    (tmp_path / "c").write_text("[[local|localrc]]\nenable_plugin own $TOP_DIR/plugins/own\n")
+    text = "[[local|localrc]]\nenable_plugin own $TOP_DIR/plugins/own\n[[extra|x]]\n"
+    (tmp_path / "c").write_text(text)
     stack = tree.stack(local_conf=tmp_path / "c")
     stack.step(hook=step)
 
     assert trace() == ["override-defaults:"]
+    assert ["not '[[extra|x]]'" in note for note in stack.result.notes] == [True]
 
 
 def test_a_plugin_that_joins_a_phase_and_cannot_be_run_ends_it(tree, tmp_path: Path) -> None:
