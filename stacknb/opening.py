@@ -25,6 +25,14 @@ _stacknb_text=${_stacknb_text/'{'/'{ [[ -f ${OSCWRAP_TIMER_FILE-} ]] || return 0
 builtin eval "$_stacknb_text"
 """
 
+# Hooks compare it with True, since inc/async of DevStack makes one of two words of it.
+_SWITCH = """\
+case ${DEVSTACK_PARALLEL-} in
+    0 | no | No | NO | false | False | FALSE) DEVSTACK_PARALLEL=False ;;
+    *) DEVSTACK_PARALLEL=True ;;
+esac
+"""
+
 
 def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
     """Return the bash that a new shell of a run begins with.
@@ -55,11 +63,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     else:
         helpers = quote(str(_HERE / "bash" / "helpers.bash"))
         lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
-    lines.append(
-        f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
-        if parallel
-        else "DEVSTACK_PARALLEL=False"
-    )
+    lines.append(_SWITCH if parallel else "DEVSTACK_PARALLEL=False")
     lines += [enabling(plugin) for plugin in given]
     if mode == "stack":
         lines.append("_stacknb_flags=e")

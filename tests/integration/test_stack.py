@@ -435,6 +435,15 @@ def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -
     assert trace() == []
 
 
+@pytest.mark.parametrize(("given", "seen"), [("1", "True"), ("no", "False"), ("", "True")])
+def test_the_switch_for_tasks_is_one_of_the_two_words_that_hooks_compare_it_with(
+    tree, output, given: str, seen: str
+) -> None:
+    stack = tree.run('echo "$DEVSTACK_PARALLEL"', env={"DEVSTACK_PARALLEL": given})
+
+    assert output(stack, "10-hook.sh") == f"{seen}\n"
+
+
 @pytest.mark.parametrize("kind", ["localrc", "local_conf"])
 @pytest.mark.parametrize("how", ["again", "resumed"])
 def test_settings_that_failed_can_be_mended_where_the_user_wrote_them(
