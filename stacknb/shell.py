@@ -159,7 +159,7 @@ class Shell:
         )
         return turn.status, self._scratch.read("call").decode("utf-8", "replace")
 
-    def evaluate(self, code: str) -> None:
+    def evaluate(self, code: str) -> Turn:
         """Evaluate bash between turns, with no output and no snapshot.
 
         Raises
@@ -169,7 +169,7 @@ class Shell:
         ShellDied
             If the shell ended.
         """
-        self._between(f"{code}\n_stacknb_reply done 0 '' ''")
+        return self._between(f"{code}\n{requests.REPLY}")
 
     def mark(self, pid: int, why: str) -> None:
         """Leave word why a task is about to be ended: ``cancelled``."""

@@ -44,6 +44,7 @@ FLOORS = {
         "board",
         "worker",
         "run",
+        "agenda",
         "sourcing",
         "cells",
         "taskbook",

@@ -203,6 +203,9 @@ class Board:
             self.complete = self.ended = False
             for later in self.phases[self.phases.index(phase) + 1 :]:
                 later.status, later.begun, later.duration_s, later.hooks = "to come", 0.0, None, []
+        elif event.kind == "phase-hooks":
+            begun = [hook for hook in self._phase(name).hooks if hook.begun]
+            self._phase(name).hooks = begun + [HookState(str(hook)) for hook in data["hooks"]]
         elif event.kind == "hook-start":
             cell = data.get("what") == "cell" or not data.get("phase")
             self.hook = HookState(name) if cell else self._phase(data["phase"]).hook(name)
