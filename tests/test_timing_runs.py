@@ -383,3 +383,28 @@ def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
 def test_what_is_no_path_is_an_error() -> None:
     with pytest.raises(BadInput, match="3 is no path"):
         load(3)  # type: ignore[arg-type]
+
+
+def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, 10)
+    task(tmp_path, "inner", 1, 6)
+    task(tmp_path, "outer", 2, 8)
+    waits(tmp_path, wait("inner", 2, 6.5, by="outer"), wait("outer", 7, 8.5))
+    run = load(tmp_path)
+    assert run.waits[["name", "by", "blocked_s"]].values.tolist() == [
+        ["inner", "outer", 4.0],
+        ["outer", "", 1.0],
+    ]
+    assert run.hooks.loc[0, ["work_s", "wait_s"]].tolist() == [8.5, 1.5]
+    assert run.phases.loc[0, "waited_for"] == "outer 1.5 s"
+    columns = ["name", "wait_s", "hidden_s", "slack_s"]
+    assert run.tasks[columns].values.tolist() == [
+        ["inner", 4.5, 5.0, 0.0],
+        ["outer", 1.5, 5.0, 0.0],
+    ]
+    assert run.impact().set_index("name")["blocked_s"].to_dict() == {"outer": 1.0, "inner": 0.0}
+    figures = run.summary()
+    assert figures[["background_s", "waited_s"]].tolist() == [6, 1.5]
+    assert figures["task_work_s"] == 5 + 6 - 4, "outer did nothing while it waited"
+    assert float(run.what_if()) == 10
+    assert "never waited for" not in set(run.advice()["kind"])

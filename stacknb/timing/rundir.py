@@ -102,7 +102,9 @@ def _records(
             records.hooks.append(_hook(log, records.problems))
     for row in unmatched:
         _add_unmatched(records, row)
-    records.waits.sort(key=lambda wait: (wait.start, wait.end or wait.start))
+    waits = sorted(records.waits, key=lambda wait: (wait.start, wait.end or wait.start))
+    records.waits = [wait for wait in waits if not wait.by]
+    records.inner_waits = [wait for wait in waits if wait.by]
     everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
     records.cores = next(iter(cores.values())) if len(cores) == 1 else None
     if not cores and len({record.host for record in everything}) == 1:
@@ -168,7 +170,9 @@ def _wait(row: Mapping[str, Any], task: int | None, problems: Problems) -> WaitR
         problems.add("wait that ends before it begins (clock set back?)", name)
         end = None
     phase, hook = printable(row.get("phase") or ""), printable(row.get("hook") or "")
-    return WaitRecord(name, start, end, phase, hook, _code(row), task)
+    return WaitRecord(
+        name, start, end, phase, hook, _code(row), task, printable(row.get("by") or "")
+    )
 
 
 def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
