@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed
+from stacknb import HookFailed, tasklog
 from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
@@ -294,6 +294,16 @@ def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
     ends = [hook.log.read_text().rpartition("#stacknb-end ")[2] for hook in stack.result.hooks]
     assert [json.loads(end)["exit_code"] for end in ends] == [0, 0]
     assert 0.1 < json.loads(ends[1])["user_s"] < 30
+
+
+@pytest.mark.parametrize("end", ["true", "false", "exit 4", "exit 0", "builtin exit 3"])
+def test_a_hook_ends_before_the_snapshot_is_taken_not_after_it(tree, end: str) -> None:
+    stack = tree.stack()
+    tree.hook("10-hook.sh", f"_stacknb_save='AT=$EPOCHREALTIME; '$_stacknb_save\n{end}\n")
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+    footer = tasklog.read(stack.run_dir / "hooks/override_defaults/10-hook.sh.log").footer
+    assert footer["end"] <= float(stack.evaluate("echo $AT").stdout)
 
 
 def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None:
