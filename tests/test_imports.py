@@ -97,6 +97,7 @@ FLOORS = {
         "budget",
         "ledger",
         "services",
+        "ending",
         "exceptions",
         "names",
         "places",

@@ -14,7 +14,6 @@ import pytest
 
 from stacknb.exceptions import BadInput, LogError
 from stacknb.timing import load
-from stacknb.timing.status import still_runs
 
 RUN = "20261122T151600Z-stack-1f3a9c"
 T0 = 1_763_900_000.0
@@ -196,14 +195,6 @@ def test_a_task_of_a_living_process_is_running(tmp_path: Path) -> None:
     assert run.elapsed_s == pytest.approx(60)
     assert run.what_if() == run.elapsed_s
     assert "never waited for" not in set(run.advice()["kind"])
-
-
-def test_a_pid_that_went_to_another_process_is_not_that_of_the_task() -> None:
-    me = {"pid": os.getpid(), "host": socket.gethostname()}
-    assert not still_runs(header("db", T0 - 1e9, **me)), "this process began later"
-    assert not still_runs(header("db", T0 + 1e9, pid=os.getpid(), host="elsewhere"))
-    assert not still_runs(header("db", T0 + 1e9, pid=NOBODY, host=socket.gethostname()))
-    assert not still_runs(header("db", T0 + 1e9, pid="1", host=socket.gethostname()))
 
 
 def test_a_footer_of_another_run_is_not_believed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
+from stacknb.ending import state_of, status_of, still_runs
 from stacknb.exceptions import LogError
 from stacknb.names import printable
 from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, wait_rows
@@ -22,7 +23,6 @@ from stacknb.timing.records import (
     TaskRecord,
     WaitRecord,
 )
-from stacknb.timing.status import ended_as, still_runs
 
 __all__ = ["read_folder", "read_log"]
 
@@ -184,7 +184,7 @@ def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
     # It was collected, so it was there: its log is gone, or was not copied along.
     records.problems.add("wait for a task whose log is missing", wait.name)
     wait.task = len(records.tasks)
-    status = "ok" if code == 0 else "killed" if code > 128 else "failed"
+    status, _ = status_of(None, code)
     records.tasks.append(TaskRecord(wait.name, status=status, exit_code=code))
     records.waits.append(wait)
 
@@ -194,7 +194,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
     if log.footer is not None and wait_code is None and still_runs(said):
         problems.add("footer of a task that still runs (printed by the task?)", str(log.path))
         log = dataclasses.replace(log, footer=None)
-    status, code = ended_as(said, log.footer, wait_code)
+    status, code = state_of(said, log.footer, wait_code)
     start, end = _span(log, problems)
     queued, after = micros(said.get("queued")), said.get("after")
     if queued is not None and start is not None and queued > start:
@@ -220,7 +220,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
 
 def _hook(log: tasklog.LogRecord, problems: Problems) -> HookRecord:
     said = log.header
-    status, code = ended_as(said, log.footer, None)
+    status, code = state_of(said, log.footer, None)
     start, end = _span(log, problems)
     words = said.get("command")
     return HookRecord(
