@@ -273,10 +273,22 @@ def test_a_clock_that_went_backwards_makes_no_negative_time(tmp_path: Path) -> N
     run = load(tmp_path)
     assert pd.isna(run.tasks.loc[0, "duration_s"])
     assert pd.isna(run.hooks.loc[0, "duration_s"])
-    assert pd.isna(run.waits.loc[0, "wait_s"])
+    assert run.waits.loc[0, "wait_s"] == 0
     assert run.problems["count"].sum() == 3
     assert run.problems["problem"].str.contains("clock set back").all()
     assert run.critical_path()["duration_s"].sum() == pytest.approx(run.elapsed_s, abs=1e-6)
+
+
+def test_a_wait_during_which_the_clock_was_set_back_does_not_last_to_the_end(
+    tmp_path: Path,
+) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, 10)
+    hook(tmp_path, "stack extra", "50-api.sh", 10, 20)
+    task(tmp_path, "db", 1, 3)
+    waits(tmp_path, wait("db", 6, 2))
+    run = load(tmp_path)
+    assert run.summary()[["waited_s", "main_work_s"]].tolist() == [0, 20]
+    assert run.phases["wait_s"].tolist() == [0, 0]
 
 
 def test_a_second_copy_of_a_log_counts_once(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async_wait() {
     printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "${_stacknb_within:+"\"by\": \"$_stacknb_within\", "}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
     # Not before it is written down: an interrupt may come in between.
     _stacknb_codes[$1]=0 _nb_command=${_nb_command#* * * }
-    ((_nb_us = _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
+    ((_nb_us = _nb_us, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
     printf "$_stacknb_says_waiting$_stacknb_says_finished" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" "$_nb_pid" "$_stacknb_open" \
         "$_nb_text" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" 0 "$((_nb_us / 1000000))" ''
 }

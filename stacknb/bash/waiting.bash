@@ -40,7 +40,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     _stacknb_ended[$2]=$_stacknb_code
     local _nb_end=${EPOCHREALTIME/,/.}
     [[ $_nb_end ]] || { _stacknb_need programs; _stacknb_ask_time _nb_end; }
-    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
+    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
@@ -72,7 +72,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9\ ]* ]]; then
             _nb_us=0
         else
-            ((_nb_us = ${_nb_us/ /-}, 1))
+            ((_nb_us = ${_nb_us/ /-}, _nb_us = _nb_us < 0 ? 0 : _nb_us, 1)) # the clock may have been set back
             [[ $_nb_head == *'"foreground": true, '* ]] || ((_stacknb_background_us += _nb_us, 1))
         fi
     fi
@@ -280,7 +280,7 @@ _stacknb_is_typo() { # A B
 _stacknb_sum_up() {
     local _nb_elapsed='' _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
     printf -v _nb_elapsed '%(%s)T' -1
-    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, 1))
+    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, _nb_elapsed = _nb_elapsed < 0 ? 0 : _nb_elapsed, 1))
     local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
     ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' "$((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed))")
     printf '\n=================\n Async summary\n=================\n'

@@ -168,7 +168,7 @@ def _wait(row: Mapping[str, Any], task: int | None, problems: Problems) -> WaitR
     name = printable(row["name"])
     if end is not None and end < start:
         problems.add("wait that ends before it begins (clock set back?)", name)
-        end = None
+        end = start  # it is over, and this is what the row proves
     phase, hook = printable(row.get("phase") or ""), printable(row.get("hook") or "")
     return WaitRecord(
         name, start, end, phase, hook, _code(row), task, printable(row.get("by") or "")

@@ -1847,3 +1847,15 @@ def test_a_killed_task_that_was_over_before_the_wait_has_not_ended_with_it(tree)
     assert task["end"] == task["wait_start"]
     assert run.waits.loc[0, "blocked_s"] == 0
     assert "task" not in set(run.critical_path()["kind"])
+
+
+def test_no_time_of_a_task_is_negative_where_the_clock_was_set_back(tree, output) -> None:
+    stack = tree.run(
+        "unset EPOCHREALTIME; EPOCHREALTIME=1900000000.000000\n"
+        "f() { EPOCHREALTIME=1800000000.000000; }; async_runfunc f\n"
+        "EPOCHREALTIME=1700000000.000000; async_wait f; async_print_timing; echo waited $_stacknb_waited_us"
+    )
+    shown = output(stack, "10-hook.sh")
+    assert "finished f with result 0 in 0 seconds" in shown
+    assert " minus waits: 0 sec" in shown
+    assert "waited 0" in shown
