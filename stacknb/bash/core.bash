@@ -227,6 +227,7 @@ _stacknb_foresee() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
+    builtin local _nb_why=''
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
@@ -238,10 +239,13 @@ _stacknb_on_exit() { # see the EXIT trap
             _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         else
             _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
+            # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
+            # our own. Python corrects the number; if it is gone, the shell was ended after it.
+            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _nb_why='"status": "killed", '
         fi
     fi
     _stacknb_keep_all
-    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_nb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, tasklog
+from stacknb import HookFailed, tasklog, timing
 from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
@@ -294,6 +294,31 @@ def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
     ends = [hook.log.read_text().rpartition("#stacknb-end ")[2] for hook in stack.result.hooks]
     assert [json.loads(end)["exit_code"] for end in ends] == [0, 0]
     assert 0.1 < json.loads(ends[1])["user_s"] < 30
+
+
+@pytest.mark.parametrize(
+    ("hook", "code"),
+    [
+        ("true; kill -TERM $$; sleep 1", 143),
+        ("false || kill -HUP $$; sleep 1", 129),
+        ("true; kill -KILL $$; sleep 1", 137),
+    ],
+)
+def test_the_log_of_a_hook_tells_that_a_signal_ended_its_shell(tree, hook: str, code: int) -> None:
+    with pytest.raises(HookFailed):
+        tree.run(hook)
+    run = timing.load(tree.path.parent / ".stacknb/runs/latest")
+    assert run.hooks[["status", "exit_code"]].values.tolist() == [["killed", code]]
+    assert run.hooks.loc[0, "duration_s"] >= 0
+
+
+@pytest.mark.parametrize("leave", ["exit 0", "builtin exit 0", "command exit"])
+def test_the_log_of_a_hook_that_ends_the_run_tells_that_it_was_well(tree, leave: str) -> None:
+    stack = tree.stack()
+    tree.hook("10-hook.sh", leave)
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+    assert timing.load(stack.run_dir).hooks["status"].tolist() == ["ok"]
 
 
 @pytest.mark.parametrize("end", ["true", "false", "exit 4", "exit 0", "builtin exit 3"])
