@@ -411,3 +411,32 @@ def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:
     assert figures["task_work_s"] == 5 + 6 - 4, "outer did nothing while it waited"
     assert float(run.what_if()) == 10
     assert "never waited for" not in set(run.advice()["kind"])
+
+
+@pytest.mark.parametrize("pid", [NOBODY, os.getpid()], ids=["killed", "going_on"])
+def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
+    tmp_path: Path, pid: int
+) -> None:
+    alive = {"pid": pid, "host": socket.gethostname()}
+    now = time.time() + 10  # this process began before the hook
+    head = header("50-api.sh", now - 10, kind="hook", **alive)
+    write(tmp_path / "hooks/stack-install/50-api.sh.log", head)
+    for name, start in (("db", -9), ("osc", -8)):
+        write(tmp_path / f"async/{name}.log", header(name, now + start), end=now)
+    row = {"name": "db", "wait_start": now - 7, "wait_end": now - 6, "log": "async/db.log"}
+    waits(tmp_path, row)
+    events = [("wait-start", "db", now - 7), ("wait-start", "osc", now - 4)]
+    journal = [
+        {"event": kind, "time": when, "name": name, "log": f"async/{name}.log", "phase": "p"}
+        for kind, name, when in events
+    ]
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in journal))
+    run = load(tmp_path, now=now)
+    assert run.going_on == (pid != NOBODY)
+    assert run.waits["name"].tolist() == ["db", "osc"]
+    assert run.phases.loc[0, "wait_s"] == pytest.approx(5, abs=1e-5)
+    assert run.phases.loc[0, "waited_for"] == "osc 4 s, db 1 s"
+    # A later session went on with the run: the wait is none of its.
+    with (tmp_path / "journal.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "hook-start", "time": now - 1, "name": "50-api.sh"}) + "\n")
+    assert load(tmp_path, now=now).waits["name"].tolist() == ["db"]

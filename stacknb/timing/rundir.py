@@ -14,7 +14,16 @@ from stacknb import tasklog
 from stacknb.ending import state_of, status_of, still_runs
 from stacknb.exceptions import LogError
 from stacknb.names import printable
-from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, wait_rows
+from stacknb.timing.logs import (
+    JOURNAL,
+    KINDS,
+    WAITS,
+    cores_of_run,
+    micros,
+    of_one_run,
+    open_wait,
+    wait_rows,
+)
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,
@@ -26,7 +35,7 @@ from stacknb.timing.records import (
 
 __all__ = ["read_folder", "read_log"]
 
-_OF_A_RUN = (WAITS, "run.json", "journal.jsonl")
+_OF_A_RUN = (WAITS, "run.json", JOURNAL)
 
 
 def read_folder(folder: Path, run: str | None, now: float) -> Records:
@@ -51,6 +60,8 @@ def read_folder(folder: Path, run: str | None, now: float) -> Records:
     rows = wait_rows(
         sorted(folder.rglob(WAITS)), {str(log.header.get("run")) for log in logs}, problems
     )
+    if any(log.header["kind"] == "hook" and log.footer is None for log in logs):
+        rows += open_wait(folder, rows)
     whole = bool(rows) or any((folder / name).exists() for name in _OF_A_RUN)
     return _records(
         Records(str(folder), "run", problems=problems, waits_known=whole), logs, rows, now
