@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -440,3 +441,19 @@ def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
     with (tmp_path / "journal.jsonl").open("a") as file:
         file.write(json.dumps({"event": "hook-start", "time": now - 1, "name": "50-api.sh"}) + "\n")
     assert load(tmp_path, now=now).waits["name"].tolist() == ["db"]
+
+
+def test_a_phase_that_was_run_again_after_a_crash_ends_with_its_last_hook(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, None)
+    again = hook(tmp_path / "again", "stack install", "50-api.sh", 5, 8)
+    again.rename(tmp_path / "hooks/stack-install/50-api.sh.2.log")
+    hook(tmp_path, "stack extra", "50-api.sh", 9, 12)
+    run = load(tmp_path)
+    assert run.phases[["duration_s", "work_s", "after_s"]].values.tolist() == [[8, 8, 1], [3, 3, 0]]
+    trace = json.loads(run.to_trace(tmp_path / "trace.json").read_text())["traceEvents"]
+    lengths = [event["dur"] for event in trace if event.get("cat") == "hook"]
+    assert lengths == [5_000_000, 3_000_000, 3_000_000], "one after the other"
+    cases = [
+        case.get("name") for case in ET.parse(run.to_junit(tmp_path / "j.xml")).iter("testcase")
+    ]
+    assert cases == ["50-api.sh", "50-api.sh #2", "50-api.sh"]

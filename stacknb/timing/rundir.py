@@ -126,7 +126,7 @@ def _records(
     )
     _count_overlaps(records)
     records.set_span(round(now * 1e6) if records.going_on else None)
-    records.phases = _phases(records.hooks)
+    records.phases = _phases(records)
     return records
 
 
@@ -262,14 +262,16 @@ def _span(log: tasklog.LogRecord, problems: Problems) -> tuple[int | None, int |
     return start, end
 
 
-def _phases(hooks: list[HookRecord]) -> list[PhaseRecord]:
+def _phases(records: Records) -> list[PhaseRecord]:
     phases: dict[str, PhaseRecord] = {}
-    for hook in hooks:
-        if hook.is_cell or not hook.phase or hook.start is None:
+    last = max((hook.start for hook in records.hooks if hook.start is not None), default=0)
+    for hook, span in zip(records.hooks, records.hook_spans(), strict=True):
+        if hook.is_cell or not hook.phase or span is None:
             continue
-        phase = phases.setdefault(hook.phase, PhaseRecord(hook.phase, hook.start, hook.start))
-        # Unknown as soon as one of its hooks has no end.
-        phase.end = None if phase.end is None or hook.end is None else max(phase.end, hook.end)
+        phase = phases.setdefault(hook.phase, PhaseRecord(hook.phase, span[0], span[0]))
+        # Unknown where the last of all hooks has no end; another one was over when the next began.
+        known = hook.end is not None or span[0] < last
+        phase.end = max(phase.end, span[1]) if known and phase.end is not None else None
     return list(phases.values())
 
 
