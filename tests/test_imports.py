@@ -98,6 +98,7 @@ FLOORS = {
         "budget",
         "ledger",
         "services",
+        "ending",
         "exceptions",
         "names",
         "places",

@@ -1,10 +1,11 @@
 # Taking the result of a task: wait for it, show its log in one piece, write the wait down. What is
 # no ordinary wait is in waiting.bash.
 
-# What is said of a wait, and the line of waits.jsonl.
+# What is said of a wait, and the line of waits.jsonl, which names the task that waits, if it is one: such a
+# wait holds up nobody else.
 _stacknb_says_waiting='[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n'
 _stacknb_says_finished='%s[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n'
-_stacknb_wait_line='{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n'
+_stacknb_wait_line='{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", %s"run": "%s"}\n'
 
 # async_wait NAME…: shows each log in one piece; the status is that of the first task that failed.
 async_wait() {
@@ -36,10 +37,10 @@ async_wait() {
         return 0
     fi
     [[ ! $_nb_text || $_nb_text == *$'\n' ]] || _nb_text+=$'\n'
-    printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
+    printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "${_stacknb_within:+"\"by\": \"$_stacknb_within\", "}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
     # Not before it is written down: an interrupt may come in between.
     _stacknb_codes[$1]=0 _nb_command=${_nb_command#* * * }
-    ((_nb_us = _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
+    ((_nb_us = _nb_us, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
     printf "$_stacknb_says_waiting$_stacknb_says_finished" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" "$_nb_pid" "$_stacknb_open" \
         "$_nb_text" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" 0 "$((_nb_us / 1000000))" ''
 }

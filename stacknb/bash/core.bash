@@ -38,16 +38,20 @@ fi
 
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
-_stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user=0 _nb_sys=0 _nb_end="${EPOCHREALTIME-}" # quoted: after `builtin` it is split by IFS
-    [[ $_nb_end ]] || { builtin printf -v _nb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
+# The times of a hook that is over, read before the snapshot is taken, which is no work of the hook's.
+_stacknb_stop_clock() { # EPOCHREALTIME
+    _stacknb_end=${1/,/.} _stacknb_cpu=("${_stacknb_cpu0[@]}")
+    [[ $_stacknb_end ]] || { builtin printf -v _stacknb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
     # The kernel counts CPU time in hundredths of a second: a shorter hook has none to be read.
-    if ((${_nb_end/[.,]/} - _stacknb_began >= 10000)); then
-        _stacknb_times
-        _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
-    fi
+    ((${_stacknb_end/./} - _stacknb_began < 10000)) || _stacknb_times
+}
+
+# The end of the log of a hook; a reader who sees it may count on the snapshot.
+_stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
+    builtin local _nb_user _nb_sys
+    _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
+        "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
         "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
 }
 
@@ -220,20 +224,25 @@ _stacknb_foresee() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
+    builtin local _nb_why=''
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
     [[ $_stacknb_busy ]] || builtin return 0
+    _stacknb_stop_clock "${_stacknb_exit[3]-}"
     _stacknb_settle
     if ((${#_stacknb_where[@]} == 0)); then
         if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
             _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         else
             _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
+            # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
+            # our own. Python corrects the number; if it is gone, the shell was ended after it.
+            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _nb_why='"status": "killed", '
         fi
     fi
     _stacknb_keep_all
-    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_nb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
 }

@@ -19,7 +19,10 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     collected = [
         time
         for task, time in zip(records.tasks, times, strict=True)
-        if time.waited is not None and time.duration is not None and not task.foreground
+        if time.by_main
+        and time.waited is not None
+        and time.duration is not None
+        and not task.foreground
     ]
     background = sum(time.duration or 0 for time in collected)
     hidden = background - sum(time.waited or 0 for time in collected)
@@ -29,6 +32,8 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     tasks = Cover(spans)
     main = main_work(records)
     task_length = sum(end - begin for begin, end in spans)
+    held = sum(Cover(spans).length for spans in records.held_within().values())
+    task_work = task_length - held
     busy = Cover([*main.spans, *tasks.spans]).length
     used = activities(records)
     unknown = float("nan")
@@ -39,9 +44,9 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "elapsed_s": elapsed / 1e6,
         "serial_s": serial / 1e6,
         "speedup": serial / elapsed if elapsed else unknown,
-        "work_s": (main.length + task_length) / 1e6,
+        "work_s": (main.length + task_work) / 1e6,
         "main_work_s": main.length / 1e6,
-        "task_work_s": task_length / 1e6,
+        "task_work_s": task_work / 1e6,
         "busy_s": busy / 1e6,
         "max_concurrency": float(most_at_once(spans)),
         "mean_concurrency": task_length / tasks.length if tasks.length else 0.0,
@@ -51,7 +56,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "real_speedup": unknown,
     }
     if contention and elapsed:
-        figures["real_speedup"] = (main.length + task_length - contention.lost) / elapsed
+        figures["real_speedup"] = (main.length + task_work - contention.lost) / elapsed
     return pd.Series(figures, dtype="float64", name="summary")
 
 

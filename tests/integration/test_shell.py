@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed
+from stacknb import HookFailed, tasklog, timing
 from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
@@ -307,6 +307,41 @@ def test_a_hook_that_puts_digits_into_ifs_ends_when_it_ended(tree, ifs: str) -> 
     ended = float(stack.variables("ended").value.iloc[0])
     assert ended <= footer["end"] < ended + 5
     assert footer["user_s"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("hook", "code"),
+    [
+        ("true; kill -TERM $$; sleep 1", 143),
+        ("false || kill -HUP $$; sleep 1", 129),
+        ("true; kill -KILL $$; sleep 1", 137),
+    ],
+)
+def test_the_log_of_a_hook_tells_that_a_signal_ended_its_shell(tree, hook: str, code: int) -> None:
+    with pytest.raises(HookFailed):
+        tree.run(hook)
+    run = timing.load(tree.path.parent / ".stacknb/runs/latest")
+    assert run.hooks[["status", "exit_code"]].values.tolist() == [["killed", code]]
+    assert run.hooks.loc[0, "duration_s"] >= 0
+
+
+@pytest.mark.parametrize("leave", ["exit 0", "builtin exit 0", "command exit"])
+def test_the_log_of_a_hook_that_ends_the_run_tells_that_it_was_well(tree, leave: str) -> None:
+    stack = tree.stack()
+    tree.hook("10-hook.sh", leave)
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+    assert timing.load(stack.run_dir).hooks["status"].tolist() == ["ok"]
+
+
+@pytest.mark.parametrize("end", ["true", "false", "exit 4", "exit 0", "builtin exit 3"])
+def test_a_hook_ends_before_the_snapshot_is_taken_not_after_it(tree, end: str) -> None:
+    stack = tree.stack()
+    tree.hook("10-hook.sh", f"_stacknb_save='AT=$EPOCHREALTIME; '$_stacknb_save\n{end}\n")
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+    footer = tasklog.read(stack.run_dir / "hooks/override_defaults/10-hook.sh.log").footer
+    assert footer["end"] <= float(stack.evaluate("echo $AT").stdout)
 
 
 def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None:
