@@ -457,3 +457,11 @@ def test_a_phase_that_was_run_again_after_a_crash_ends_with_its_last_hook(tmp_pa
         case.get("name") for case in ET.parse(run.to_junit(tmp_path / "j.xml")).iter("testcase")
     ]
     assert cases == ["50-api.sh", "50-api.sh #2", "50-api.sh"]
+
+
+def test_a_task_that_waits_for_one_held_back_is_not_busy(tmp_path: Path) -> None:
+    task(tmp_path, "outer", 0, 8)
+    task(tmp_path, "inner", 5, 6)
+    waits(tmp_path, wait("inner", 1, 6, by="outer"))
+    figures = load(tmp_path).summary()
+    assert figures[["work_s", "busy_s"]].tolist() == [4, 4]

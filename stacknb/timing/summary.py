@@ -32,9 +32,9 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     tasks = Cover(spans)
     main = main_work(records)
     task_length = sum(end - begin for begin, end in spans)
-    held = sum(Cover(spans).length for spans in records.held_within().values())
-    task_work = task_length - held
-    busy = Cover([*main.spans, *tasks.spans]).length
+    at_work = _working_tasks(records)
+    task_work = sum(cover.length for cover in at_work)
+    busy = Cover([*main.spans, *(span for cover in at_work for span in cover.spans)]).length
     used = activities(records)
     unknown = float("nan")
     figures = {
@@ -77,6 +77,18 @@ def main_work(records: Records) -> Cover:
         if task.foreground and task.start is not None and task.end is not None
     ]
     return Cover(spans).without(Cover(taken))
+
+
+def _working_tasks(records: Records) -> list[Cover]:
+    """Return when each task worked: always but while it was held up by another one."""
+    held = records.held_within()
+    stop = records.end or 0
+    found = []
+    for index, task in enumerate(records.tasks):
+        if task.start is not None and (task.end is not None or task.status == "running"):
+            span = Cover([(task.start, stop if task.end is None else task.end)])
+            found.append(span.without(Cover(held[index])) if index in held else span)
+    return found
 
 
 def task_spans(records: Records) -> list[tuple[int, int]]:
