@@ -695,7 +695,8 @@ def test_plugins_enabled_by_a_hook_that_fails_with_an_exit_trap_of_its_own_are_k
     with pytest.raises(HookFailed):
         stack.run_phase("override_defaults")
 
-    tree.hook("10-a.sh", ":")
+    assert [plugin.name for plugin in stack._run.plugins] == ["p"]  # type: ignore[union-attr]
+    tree.hook("10-a.sh", f"[[ $1 == source ]] || enable_plugin p {folder}")
     stack.run_phase("override_defaults")
     assert "p-settings" in [hook.name for hook in stack.run_phase("source")]
 
