@@ -54,6 +54,19 @@ def test_a_board_without_a_run_is_empty() -> None:
     assert picture(board, 5)["order"] == []
 
 
+def test_hooks_of_plugins_that_were_enabled_meanwhile_stand_behind_those_that_have_run(
+    run: Run, board: Board
+) -> None:
+    run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
+    run.hook("10-a.sh")
+    run.tell("phase-hooks", "override_defaults", hooks=["20-b.sh", "own-override-defaults"])
+
+    hooks = look(board).phases[0].hooks
+    assert [(hook.name, hook.status) for hook in hooks] == [
+        ("10-a.sh", "ok"), ("20-b.sh", "to come"), ("own-override-defaults", "to come"),
+    ]  # fmt: skip
+
+
 def test_phases_and_hooks_go_from_to_come_to_their_end(run: Run, board: Board) -> None:
     assert [phase.status for phase in look(board).phases] == ["to come"] * 7
     run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
@@ -199,7 +212,16 @@ def test_of_a_damaged_journal_the_rest_still_counts(
 ) -> None:
     run = Run(tmp_path_factory.mktemp("damaged"))
     run.begin()
-    kinds = ["phase-start", "hook-start", "hook-end", "phase-end", "task", "wait-start", "run-end"]
+    kinds = [
+        "phase-start",
+        "phase-hooks",
+        "hook-start",
+        "hook-end",
+        "phase-end",
+        "task",
+        "wait-start",
+        "run-end",
+    ]
     with (run.folder / "journal.jsonl").open("a") as file:
         for record in records:
             kind = data.draw(st.sampled_from(kinds))

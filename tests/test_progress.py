@@ -95,6 +95,17 @@ def test_a_pipe_gets_a_line_for_each_event(run: Run, plain: io.StringIO) -> None
     ]
 
 
+def test_the_hooks_of_plugins_that_were_enabled_meanwhile_are_counted(
+    run: Run, plain: io.StringIO
+) -> None:
+    run.begin()
+    run.begin_phase("override_defaults")
+    run.tell("phase-hooks", "override_defaults", hooks=["own-override-defaults"])
+
+    line = "── override_defaults: 1 hook to come, with the plugins now enabled\n"
+    assert plain.getvalue().endswith(line)
+
+
 def test_output_stands_between_the_lines_of_its_hook(run: Run, plain: io.StringIO) -> None:
     run.begin()
     run.begin_phase("source", "10-a.sh", "20-b.sh")

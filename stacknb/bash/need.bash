@@ -19,11 +19,13 @@ _stacknb_need() { # FILE, without .bash
     [[ ! $_nb_aliases ]] || builtin shopt -s expand_aliases
 }
 
-# Whether a frame of the call stack is one of ours, in which nobody can mend anything; after a restore
-# the public helpers, which are those that helpers.bash defines, come from the file of the restored state.
+# Whether a frame of the call stack is one of ours, or `die` of DevStack, in which nobody can mend anything;
+# after a restore the public helpers, which are those that helpers.bash defines, come from the file of the
+# restored state.
 _stacknb_is_own() { # FILE FUNCTION
     builtin local -a _stacknb_my_text
     [[ ${1%/*} != "$_stacknb_bash" ]] || builtin return 0
+    [[ $1 != */functions-common || $2 != @(die|die_if_not_set) ]] || builtin return 0
     [[ $1 == */restored.*bash ]] || builtin return 1
     builtin mapfile -d '' -n 1 -t _stacknb_my_text <"$_stacknb_bash/helpers.bash"
     [[ ${_stacknb_my_text[0]} == *$'\n'"$2() {"* ]]

@@ -744,6 +744,9 @@ def test_plugins_enabled_by_a_hook_that_fails_with_an_exit_trap_of_its_own_are_k
         stack.run_phase("override_defaults")
 
     assert "p-settings" in stack.plan()["hook"].tolist()
+    tree.hook("10-a.sh", f"[[ $1 == source ]] || enable_plugin p {folder}")
+    stack.run_phase("override_defaults")
+    assert "p-settings" in [hook.name for hook in stack.run_phase("source")]
 
 
 def test_an_exit_with_status_0_and_an_exit_trap_of_its_own_keeps_the_variables(tree) -> None:

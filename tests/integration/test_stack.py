@@ -820,3 +820,28 @@ def test_a_python_that_the_user_has_chosen_for_a_devstack_tree_stays(devstack, o
     stack = devstack.run('echo "$PYTHON"', env={"PYTHON": "/my/python"})
 
     assert output(stack, "10-hook.sh") == "/my/python\n"
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_the_place_of_a_die_of_a_devstack_tree_is_where_it_was_called(
+    devstack, restored: bool
+) -> None:
+    (devstack.path / "functions-common").write_text(
+        "die() {\n    exit 4\n}\ndie_if_not_set() { [[ -v $2 ]] || die $1; }\n"
+    )
+    with (devstack.path / "functions").open("a") as functions:
+        functions.write("source $TOP_DIR/functions-common\n")
+    hook = devstack.hook(
+        "10-a.sh", "f() {\n    die_if_not_set $LINENO NOTHING\n}\n[[ ! -v go ]] || f\n"
+    )
+    stack = devstack.stack()
+    stack.run(until="override_defaults")
+    if restored:
+        with pytest.raises(HookFailed):
+            stack.evaluate("exit 1")
+    stack.evaluate("go=1")
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("source")
+
+    assert caught.value.failure.place == f"{hook}:2"
+    assert caught.value.failure.status == 4
