@@ -187,8 +187,7 @@ class Run:
 
     def _follow_plugins(self, turn: Agenda) -> None:
         if turn.follow(lifecycle.of_plugins(turn.phase, self.plugins, self._overlay)):
-            names = [hook.name for hook in turn.left]
-            self.emit("phase-hooks", turn.phase.label, hooks=names)
+            self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
 
     def _leave(self, turn: Agenda, ok: bool) -> None:
         self._turn_of = None
