@@ -14,6 +14,7 @@ from stacknb.exceptions import BadInput
 from stacknb.names import nearest
 from stacknb.places import absolute
 from stacknb.plugins import FILES
+from stacknb.reading import opened
 from stacknb.screen import SYMBOLS
 
 __all__ = ["Finding", "Report", "check"]
@@ -159,7 +160,7 @@ def _of_plugin(folder: Path, plugin: Path, scripts: list[tuple[Path, str]]) -> I
 def _text(path: Path) -> Iterator[str]:
     if path.is_file():
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 yield file.read(_MOST).decode("utf-8", "surrogateescape")
         except OSError:
             return

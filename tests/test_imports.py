@@ -51,6 +51,7 @@ FLOORS = {
         "failures",
         "status",
         "lifecycle",
+        "loglist",
         "plugins",
         "settings",
         "tasks",
@@ -97,9 +98,11 @@ FLOORS = {
         "budget",
         "ledger",
         "services",
+        "shapes",
         "exceptions",
         "names",
         "places",
+        "reading",
     ],
 }
 
