@@ -116,7 +116,8 @@ class Argument:
             options["nargs"] = "?"
         if self.kind == "run":
             parser.runs.append(self.metavar)
-        parser.add_argument(self.dest, **options)
+        added = parser.add_argument(self.dest, **options)
+        added.required = added.required and not self.optional  # for argparse, words are
 
     def _choice(self, text: str) -> str:
         if text in self.choices:

@@ -26,8 +26,11 @@ def check_name(name: str) -> None:
     BadInput
     """
     good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    if not good or name.startswith("--"):
-        raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
+    if not good or name.startswith("-") or name in (".", ".."):
+        raise BadInput(
+            f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-' (no '-' in front; "
+            "'.' and '..' are folders)"
+        )
     if len(name) > _LONGEST:
         raise BadInput(
             f"{name[:20] + '…'!r} cannot name a task: it has {len(name)} characters; use at most "

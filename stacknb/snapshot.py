@@ -44,6 +44,7 @@ _UNSET = (
     b" TERM\n"
 )
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
+_CLOCKS = ("_TIME_BEGIN", "_TIME_START", "_TIME_TOTAL")
 _KEPT = re.compile(
     rb"_stacknb_(tasks|order|counts|ended|codes|told|open|seq|background_us|waited_us|jobs|foreign"
     rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
@@ -119,12 +120,16 @@ def read_variables(path: Path, pattern: str = "*") -> list[Variable]:
 
 
 def matching(variables: Iterable[Variable], pattern: str) -> list[Variable]:
-    """Return those that a glob matches, without stacknb's own and bash's own."""
+    """Return those that a glob matches, without stacknb's own and bash's own.
+
+    The clocks of ``time_start`` are no hook's own: ``*`` leaves them out, too.
+    """
     return [
         variable
         for variable in variables
         if fnmatch.fnmatchcase(variable.name, pattern)
         and not variable.name.startswith("_stacknb_")
+        and not (pattern == "*" and variable.name in _CLOCKS)
         and not _BASH_OWN.fullmatch(variable.name.encode())
     ]
 

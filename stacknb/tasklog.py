@@ -47,7 +47,7 @@ _FOOTER_LIMIT = 64 << 10
 _TAIL = 8192
 _PIECE = 4 << 20
 _REACH = 1 << 20  # what a child prints after a footer is rarely more
-FAR = 4 << 30  # bytes of a log that are looked through, however many it has
+FAR = 1 << 30  # bytes of a log that are looked through, however many it has
 _TIMES = ("start", "queued", "end", "user_s", "sys_s")
 _CODES = range(-255, 256)
 
@@ -91,7 +91,7 @@ def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
     path : path-like
         A log of a hook, a task, a cell or a service.
     reach : int, optional
-        How many bytes before its end a footer is looked for; all by default, up to 4 GiB, which
+        How many bytes before its end a footer is looked for; all by default, up to 1 GiB, which
         takes its time where a large log has none yet.
 
     Raises

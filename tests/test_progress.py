@@ -211,6 +211,22 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
     assert re.search(r"▶ db .* step 2", picture)
 
 
+def test_waits_that_have_no_room_on_a_terminal_are_counted(
+    run: Run, terminal: Screen, clock: Clock
+) -> None:
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    for number in range(11):
+        run.task(f"t{number}")
+        run.waits(f"t{number}")
+    clock.now = 1.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
+    assert picture.count("waiting for") == 8
+    assert "… and for 3 more" in picture
+
+
 def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     run: Run, terminal: Screen, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,8 @@ class Terminal:
             yield _cut(text.append(self._plain.partial, "dim"))
         waits = self._board.waiting
         yield from (_cut(_waiting(wait, now)) for wait in waits[:_TASKS])
+        if len(waits) > _TASKS:
+            yield Text(f"  … and for {len(waits) - _TASKS} more", "yellow")
         names = {wait.task.key for wait in waits}
         tasks, more = self._board.tasks.running(min(_TASKS, room))
         if tasks := [task for task in tasks if task.key not in names]:
