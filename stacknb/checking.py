@@ -16,6 +16,7 @@ from stacknb.places import absolute
 from stacknb.plugins import FILES
 from stacknb.reading import opened
 from stacknb.screen import SYMBOLS
+from stacknb.signs import shown
 
 __all__ = ["Finding", "Report", "check"]
 
@@ -44,8 +45,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        place = ":".join([self.file, *(str(n) for n in (self.line, self.column) if n)])
-        return f"{place}: {self.level}: {self.message}"
+        place = ":".join([shown(self.file), *(str(n) for n in (self.line, self.column) if n)])
+        return f"{place}: {self.level}: {shown(self.message)}"
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,10 @@ class RunDir:
         """
         self._lock.take()
 
+    def is_held(self) -> bool:
+        """Tell whether a process works on the run."""
+        return self._lock.is_held()
+
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()

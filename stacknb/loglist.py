@@ -12,6 +12,7 @@ from stacknb.journal import find
 from stacknb.names import nearest
 from stacknb.screen import excerpt, listed
 from stacknb.shapes import check_readable
+from stacknb.signs import shown
 
 __all__ = ["Logs", "logs_of"]
 
@@ -25,7 +26,7 @@ class Logs(list[Path]):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
-        printed = [f"==> {path} <==\n" + "\n".join(lines) for path, lines in texts if lines]
+        printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
         nothing = f"nothing printed in {', '.join(map(str, self))}"
         printer.text(budget.fold("\n".join(printed) or nothing, self.room))
 

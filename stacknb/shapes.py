@@ -42,9 +42,13 @@ _EVENTS: dict[str, dict[str, Test]] = {
     "task": {"pid": _is_pid, **_PLACE},
     "phase-start": {"hooks": _is_words},
     "phase-end": {"duration_s": _is_time},
-    "hook-start": {"log": _is_text},
-    "hook-end": {"log": _is_text, "status": _is_text, "duration_s": _is_time},
-}
+    "run-start": {"top_dir": _is_text, "run_dir": _is_text},
+    "hook-start": {"log": _is_text, "phase": _is_text},
+    "hook-end": {
+        "log": _is_text, "phase": _is_text, "status": _is_text, "duration_s": _is_time,
+        "failure": lambda value: isinstance(value, dict),
+    },
+}  # fmt: skip
 _WAIT: dict[str, Test] = {
     "name": _is_text, "exit_code": _is_code, "wait_start": _is_time, "wait_end": _is_time, **_PLACE,
 }  # fmt: skip
@@ -89,7 +93,11 @@ def facts_of(run_dir: Path) -> dict[str, Any]:
     if facts is None or not _is_text(facts.get("run")):
         raise BadInput(f"{str(file)!r} is damaged: it names no run")
     kept = {key: v for key, v in facts.items() if key not in _TEXTS or _is_text(v)}
-    wrong = {k: default for k, (fits, default) in _FACTS.items() if not fits(facts.get(k))}
+    wrong = {
+        key: default
+        for key, (fits, default) in _FACTS.items()
+        if key not in facts or not fits(facts[key])
+    }
     return {**kept, **wrong}
 
 

@@ -17,6 +17,7 @@ from stacknb import budget, lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
 from stacknb.screen import SYMBOLS, seconds
+from stacknb.signs import shown
 from stacknb.timing.status import ended_as
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
@@ -223,9 +224,9 @@ def _state(phases: list[PhaseStatus], events: list[Event]) -> str:
 
 def _lines(run: RunStatus) -> Iterable[str]:
     done = sum(phase.status == "ok" for phase in run.phases)
-    yield f"{run.mode} run {run.run}: {run.state}, {done} of {len(run.phases)} phases"
-    yield f"  tree   {run.top_dir}"
-    yield f"  logs   {run.run_dir}"
+    yield f"{run.mode} run {shown(run.run)}: {run.state}, {done} of {len(run.phases)} phases"
+    yield f"  tree   {shown(run.top_dir)}"
+    yield f"  logs   {shown(run.run_dir)}"
     yield f"  begun  {_iso(run.start)}"
     yield "phases"
     for phase in run.phases:
@@ -242,12 +243,13 @@ def _lines(run: RunStatus) -> Iterable[str]:
             yield _row(log.status, log.name, log.duration_s, log.log)
     if run.notes:
         yield "notes"
-        yield from (f"  {note}" for note in run.notes)
+        yield from (f"  {shown(note)}" for note in run.notes)
 
 
 def _row(status: str, name: str, duration_s: float | None, more: str) -> str:
     took = seconds(duration_s) if duration_s is not None else ""
-    return f"  {SYMBOLS.get(status, '·')} {name:<24} {status:<11} {took:>12}  {more}".rstrip()
+    line = f"  {SYMBOLS.get(status, '·')} {shown(name):<24} {status:<11} {took:>12}  {shown(more)}"
+    return line.rstrip()
 
 
 def _iso(when: float) -> str:

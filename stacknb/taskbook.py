@@ -278,5 +278,9 @@ def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
         duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
         wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
         log=task.log,
-        failed_at=tuple(footer.get("failed_at", ())),
+        failed_at=_place(footer.get("failed_at")),
     )
+
+
+def _place(said: object) -> tuple[str, ...]:
+    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stacknb.arguments import CLI, STACK, Argument, Command
 from stacknb.exceptions import BadInput
+from stacknb.journal import RunDir
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.dispatcher import Stack
@@ -69,7 +71,9 @@ def _written(write: Callable[[str], Path], output: str) -> Path | str:
         return write(f"{folder}/text").read_text("utf-8")
 
 
-def _follow(stack: None, o: Namespace) -> Iterator[str]:
+def _follow(stack: None, o: Namespace) -> Iterator[str] | RunDir:
+    if os.path.isdir(o.stack_sh_log):
+        return RunDir.open(o.stack_sh_log)
     from stacknb.timing.following import follow
 
     return follow(o.stack_sh_log)
@@ -107,6 +111,7 @@ TIMING_COMMANDS = (
             (_PATH, _OUTPUT), (CLI,)),
     Command("junit", "write a JUnit report: a suite a phase, a case a hook and task", _junit,
             (_PATH, _OUTPUT), (CLI,)),
-    Command("follow", "tell what a stack.sh does, from its log, until it ends", _follow,
-            (Argument("STACK_SH_LOG", "its log, which may still grow", "file"),), (CLI,)),
+    Command("follow", "tell what a stack.sh, or a run, does until it ends", _follow,
+            (Argument("STACK_SH_LOG", "its log, which may still grow; or a run directory", "run"),),
+            (CLI,)),
 )  # fmt: skip

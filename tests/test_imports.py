@@ -99,6 +99,7 @@ FLOORS = {
         "ledger",
         "services",
         "shapes",
+        "signs",
         "exceptions",
         "names",
         "places",

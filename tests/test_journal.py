@@ -265,6 +265,8 @@ def test_a_pipe_in_the_place_of_the_journal_does_not_block_who_writes_it() -> No
         '{"event": "task", "time": 1, "name": "t", "pid": 1e9, "log": "l", "phase": "", "hook": 0}',
         '{"event": "phase-end", "time": 1, "name": "t", "duration_s": NaN}',
         '{"event": "phase-start", "time": 1, "name": "t", "hooks": 3}',
+        '{"event": "hook-start", "time": 1, "name": "t", "log": "l", "phase": true}',
+        '{"event": "hook-end", "time": 1, "name": "t", "log": "l", "failure": "it did"}',
         '{"event": [], "time": 1, "name": "t"}',
         '{"event": "warning", "time": -1, "name": "t"}',
         '{"event": "warning", "time": 1, "name": null}',

@@ -10,13 +10,14 @@ from typing import Any
 
 from stacknb import reading, tasklog
 from stacknb.exceptions import LogError
-from stacknb.names import printable
 from stacknb.reading import as_seconds, json_object
+from stacknb.signs import printable
 from stacknb.timing.records import Problems
 
 __all__ = [
     "KINDS",
     "WAITS",
+    "as_cores",
     "cores_of_run",
     "micros",
     "names_not_started",
@@ -28,6 +29,7 @@ WAITS = "waits.jsonl"
 _NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
 _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
 _LONGEST_NAME = 512  # such a line fits
+_MOST_CORES = 1_000_000
 KINDS = ("task", "hook", "cell", "service")
 
 
@@ -102,8 +104,12 @@ def cores_of_run(folder: Path) -> int | None:
         facts = json_object(reading.whole(folder / "run.json"))
     except OSError:
         return None
-    cores = facts.get("cpus") if facts else None
-    return cores if isinstance(cores, int) and cores > 0 else None
+    return as_cores(facts.get("cpus")) if facts else None
+
+
+def as_cores(value: object) -> int | None:
+    """Return a number of cores; None for what is no such number."""
+    return value if isinstance(value, int) and 0 < value < _MOST_CORES else None
 
 
 def names_not_started(log: str) -> list[str]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.names import printable
-from stacknb.timing.logs import KINDS, WAITS, cores_of_run, micros, of_one_run, wait_rows
+from stacknb.signs import printable
+from stacknb.timing.logs import KINDS, WAITS, as_cores, cores_of_run, micros, of_one_run, wait_rows
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,
@@ -89,8 +89,8 @@ def _records(
     rows_of, unmatched = _by_log(logs, rows)
     for log in logs:
         said = log.header
-        if isinstance(said.get("cpus"), int):
-            cores[str(said.get("host"))] = said["cpus"]
+        if (known := as_cores(said.get("cpus"))) is not None:
+            cores[str(said.get("host"))] = known
         if said["kind"] == "task":
             mine = rows_of.get(log.path, [])
             codes = [code for row in mine if (code := _code(row)) is not None]
