@@ -5,6 +5,7 @@ Whoever reads them need not doubt them: a line that does not fit is none.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,11 @@ Test = Callable[[object], bool]
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    """Tell whether it is text that the name of a file may hold, too."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _is_time(value: object) -> bool:

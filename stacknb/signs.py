@@ -13,7 +13,11 @@ _SIGNS = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\n": "⏎", "
 
 def printable(text: object) -> str:
     r"""Return `text` with bytes that are no UTF-8 as ``\xNN``, so that it can be shown anywhere."""
-    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        data = str(text).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, which only JSON can hold
+        data = str(text).encode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def shown(text: object) -> str:

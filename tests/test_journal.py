@@ -267,6 +267,8 @@ def test_a_pipe_in_the_place_of_the_journal_does_not_block_who_writes_it() -> No
         '{"event": "phase-start", "time": 1, "name": "t", "hooks": 3}',
         '{"event": "hook-start", "time": 1, "name": "t", "log": "l", "phase": true}',
         '{"event": "hook-end", "time": 1, "name": "t", "log": "l", "failure": "it did"}',
+        r'{"event": "hook-start", "time": 1, "name": "t", "log": "a\u0000b"}',
+        r'{"event": "hook-start", "time": 1, "name": "t", "log": "\ud800"}',
         '{"event": [], "time": 1, "name": "t"}',
         '{"event": "warning", "time": -1, "name": "t"}',
         '{"event": "warning", "time": 1, "name": null}',

@@ -12,6 +12,7 @@ from stacknb.signs import printable, shown, shown_lines
         ("\x1b[31mred\x07", "␛[31mred␇"),
         ("\x7f\x85\u202e\u2028", "␡\\x85\\u202e\\u2028"),
         ("\udcff", "\\xff"),
+        ("\ud800", "\\xed\\xa0\\x80"),
     ],
 )
 def test_what_does_not_print_becomes_a_sign(text: str, line: str) -> None:

@@ -166,7 +166,7 @@ class Terminal:
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     # Between what is written and what rich remembers of it: the last picture could not be erased.
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
         yield
