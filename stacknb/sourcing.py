@@ -109,7 +109,8 @@ class Sourcing:
             self._emit("warning", f"{trouble} ({_in_words(hook.name, kind)})")
             failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
         lack, what = self._lack(), _in_words(hook.name, kind)
-        gone = self._folder.path.exists() and not _has_begun(log)
+        is_there = log.exists() if lack else _has_begun(log)
+        gone = self._folder.path.exists() and not is_there
         if gone:
             self._emit("warning", f"{what}: its log was removed while it ran; what it held is lost")
         if lack:
