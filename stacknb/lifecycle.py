@@ -220,7 +220,7 @@ def hooks_of(
         if cells is not None:
             own = cells / "plugins" / plugin.name / "devstack" / file
             path = own if own.is_file() else path
-        if path.is_file():
+        if path.exists():
             hooks.append(_hook(phase, f"{plugin.name}-{file}", path, args, ""))
     return hooks
 
