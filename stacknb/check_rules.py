@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from stacknb import lifecycle
 from stacknb.names import nearest
 
-__all__ = ["Remark", "remarks"]
+__all__ = ["TASKS_OF_DEVSTACK", "Remark", "remarks"]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
 
@@ -23,6 +23,12 @@ _ARGUMENT = re.compile(r"\$\{?[1-9]")
 _DECLARE = re.compile(r"^(?:declare|typeset)\s+(-\w+\s+)?(\w+)")
 _EXIT = re.compile(r"^\s*exit\b")
 _LAST_TEST = re.compile(r"^\s*(\[\[.*\]\]|\[ .* \]|\(\(.*\)\)|test\s.*|is_\w+\s.*)\s*&&")
+# What stack.sh of DevStack itself starts, so that hooks may wait for it.
+TASKS_OF_DEVSTACK = {
+    *(f"create_{service}_accounts" for service in ("cinder", "glance", "neutron", "nova", "swift")),
+    *(f"init_{service}" for service in ("cinder", "glance", "neutron", "placement", "swift")),
+    "configure_horizon", "configure_neutron_nova", "create_flavors", "install_tempest",
+}  # fmt: skip
 _FALSE_AT_THE_END = (
     "the last command of the hook: when the test is false the hook ends with status 1, which ends "
     "a run of 'stack'; use if … fi"

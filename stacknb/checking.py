@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from stacknb import check_rules, lifecycle, syntax
+from stacknb.check_rules import tasks_waited_for
 from stacknb.exceptions import BadInput
 from stacknb.names import nearest
 from stacknb.places import absolute
@@ -185,13 +186,21 @@ def _of_script(folder: Path, path: Path, kind: str, text: str | None) -> Iterato
 
 
 def _of_tasks(folder: Path, texts: dict[Path, str]) -> Iterator[Finding]:
-    library = "\n".join(t for path in folder.glob("lib/*") for t in _text(path))
-    everything = library + "\n".join(texts.values())
-    started = check_rules.tasks_started(everything)
+    waits = [(path, *wait) for path, text in texts.items() for wait in tasks_waited_for(text)]
+    if not waits:
+        return
+    # What hooks source has no fixed place: mostly lib/, or devstack/lib/ of a plugin.
+    libraries = {path for place in (folder / "lib", *_devstack(texts)) for path in place.rglob("*")}
+    everything = [*texts.values(), *(text for path in libraries for text in _text(path))]
+    started = check_rules.tasks_started("\n".join(everything))
     if any("$" in name for name in started):
         return  # names are made as it runs
-    for path, text in texts.items():
-        for line, name in check_rules.tasks_waited_for(text):
-            if name not in started:
-                said = f"no task {name!r} is started anywhere here{nearest(name, started)}"
-                yield Finding("warning", str(path.relative_to(folder)), line, 0, said)
+    for path, line, name in waits:
+        if name not in started | check_rules.TASKS_OF_DEVSTACK:
+            said = f"no task {name!r} is started anywhere here{nearest(name, started)}"
+            yield Finding("warning", str(path.relative_to(folder)), line, 0, said)
+
+
+def _devstack(scripts: Iterable[Path]) -> set[Path]:
+    """Return the folders of the plugins that scripts belong to."""
+    return {path.parent for path in scripts if path.parent.name == "devstack"}

@@ -16,17 +16,23 @@ __all__ = ["check_bash", "check_text", "checked_environment", "quote"]
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
-def check_bash(program: str = "bash") -> str:
+def check_bash(search: str | None = None) -> str:
     """Return the path of a bash that is new enough.
+
+    Parameters
+    ----------
+    search : str, optional
+        A PATH in the place of our own.
 
     Raises
     ------
     BadInput
         If there is none, or it is older than 5.0.
     """
-    path = shutil.which(program)
+    path = shutil.which("bash", path=search)
     if path is None:
-        raise BadInput(f"{program!r} was not found in PATH; install bash 5.0 or newer")
+        raise BadInput("'bash' was not found in PATH; install bash 5.0 or newer")
+    path = os.path.abspath(path)
     version = _version_of(path, os.stat(path).st_mtime_ns)
     major = version.partition(".")[0]
     if not major.isdigit() or int(major) < 5:

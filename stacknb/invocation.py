@@ -49,7 +49,7 @@ def run(argv: list[str], signals: Signals) -> int:
     if not o.command.opens_tree:
         value = o.command.run(None, o)
         printing.show(value, o)
-        return int(o.command.name == "check" and not value)
+        return int(getattr(value, "fails", o.command.name == "check" and not value))
     try:
         if o.command.name == "stack":
             commands.check_first(o)

@@ -37,8 +37,9 @@ class Event:
     Attributes
     ----------
     kind : str
-        ``run-start``, ``phase-start``, ``hook-start``, ``hook-end``, ``phase-end``, ``run-end``,
-        ``task`` (started), ``wait-start``, ``wait-end``, ``warning``.
+        ``run-start``, ``phase-start``, ``phase-hooks`` (others are left of it now),
+        ``hook-start``, ``hook-end``, ``phase-end``, ``run-end``, ``task`` (started),
+        ``wait-start``, ``wait-end``, ``warning``.
     time : float
         Epoch seconds.
     name : str

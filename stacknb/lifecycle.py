@@ -26,6 +26,7 @@ __all__ = [
     "hooks_of",
     "look",
     "numbered",
+    "of_plugins",
     "phases_of",
     "plan",
 ]
@@ -211,6 +212,12 @@ def hooks_of(
         found |= {path.name: path for path in (cells / "extras.d").glob("*.sh")}
     extras = sorted(found.values(), key=lambda path: os.fsencode(path.name))
     hooks = [_hook(phase, path.name, path, phase.args, numbered(path.name)) for path in extras]
+    return hooks + of_plugins(phase, plugins, cells)
+
+
+def of_plugins(phase: Phase, plugins: Sequence[Plugin], cells: Path | None = None) -> list[Hook]:
+    """Return the hooks of one phase that plugins have, see `hooks_of`."""
+    hooks = []
     file, args = {
         "override_defaults": ("override-defaults", ()),
         "source": ("settings", ()),

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from stacknb import plugins, services
+from stacknb import plugins as trees
+from stacknb import services
 from stacknb.environment import quote
 from stacknb.plugins import Plugin
 
-__all__ = ["enabling", "forgetting_timers", "setup"]
+__all__ = ["enabling", "entering", "forgetting_timers", "keeping", "setup"]
 
 _HERE = Path(__file__).parent
 
@@ -22,6 +23,14 @@ builtin export PYTHON="${PYTHON:-$(builtin type -P python3)}"
 _stacknb_text=$(builtin declare -f cleanup_oscwrap)
 _stacknb_text=${_stacknb_text/'{'/'{ [[ -f ${OSCWRAP_TIMER_FILE-} ]] || return 0;'}
 builtin eval "$_stacknb_text"
+"""
+
+# Hooks compare it with True, since inc/async of DevStack makes one of two words of it.
+_SWITCH = """\
+case ${DEVSTACK_PARALLEL-} in
+    0 | no | No | NO | false | False | FALSE) DEVSTACK_PARALLEL=False ;;
+    *) DEVSTACK_PARALLEL=True ;;
+esac
 """
 
 
@@ -37,7 +46,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         Enabled from the start.
     parallel : bool
     """
-    tree = plugins.is_devstack(top_dir)
+    tree = trees.is_devstack(top_dir)
     facts = {
         "TOP_DIR": str(top_dir),
         "RC_DIR": str(top_dir),
@@ -54,11 +63,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     else:
         helpers = quote(str(_HERE / "bash" / "helpers.bash"))
         lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
-    lines.append(
-        f"DEVSTACK_PARALLEL=${{DEVSTACK_PARALLEL:-{parallel}}}"
-        if parallel
-        else "DEVSTACK_PARALLEL=False"
-    )
+    lines.append(_SWITCH if parallel else "DEVSTACK_PARALLEL=False")
     lines += [enabling(plugin) for plugin in given]
     if mode == "stack":
         lines.append("_stacknb_flags=e")
@@ -68,7 +73,29 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
 def enabling(plugin: Plugin) -> str:
     """Return the bash that enables a plugin which lies in a folder."""
     name, folder = quote(plugin.name), quote(str(plugin.folder))
-    return f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}"
+    return (
+        f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}\n{keeping([plugin])}\n"
+        f"_stacknb_need programs; _stacknb_link_plugin {name}"
+    )
+
+
+def entering(phase: str) -> str:
+    """Return the bash that a phase begins with; a later try of it begins with the same plugins.
+
+    Its hooks enable theirs again, which `enable_plugin` would refuse.
+    """
+    return (
+        f"if [[ ${{_stacknb_before-}} == {quote(phase)} ]]; then\n"
+        "    DEVSTACK_PLUGINS=${_stacknb_before[1]}\n"
+        "else\n"
+        f'    _stacknb_before=({quote(phase)} "${{DEVSTACK_PLUGINS-}}")\n'
+        "fi"
+    )
+
+
+def keeping(plugins: Iterable[Plugin]) -> str:
+    """Return the bash that keeps plugins, which a person has enabled, for a later try as well."""
+    return f"_stacknb_before[1]+={quote(''.join(f',{plugin.name}' for plugin in plugins))}"
 
 
 def forgetting_timers(since: float) -> str:

@@ -19,8 +19,10 @@ __all__ = [
     "FILES",
     "Plugin",
     "check_tree",
+    "enabled",
     "is_devstack",
     "misordered",
+    "missing",
     "parse_plugins",
 ]
 
@@ -77,6 +79,22 @@ def check_folder(name: str, folder: Path) -> Path:
             f"plugin {name!r}: {str(folder)!r} holds none of devstack/{', devstack/'.join(FILES)}"
         )
     return folder
+
+
+def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
+    """Return what a shell says is enabled, name to folder; of those known their own folders."""
+    own = {plugin.name: plugin for plugin in known}
+    return [own.get(name) or Plugin(name, Path(folder)) for name, folder in pairs.items()]
+
+
+def missing(plugins: Iterable[Plugin]) -> list[str]:
+    """Return a sentence for each plugin whose folder is not there."""
+    return [
+        f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of it is "
+        "run; clone it there first"
+        for plugin in plugins
+        if not os.path.isdir(plugin.folder)
+    ]
 
 
 def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:

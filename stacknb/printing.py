@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacknb import status, tasklog
 from stacknb.checking import Report
+from stacknb.ending import still_runs
 from stacknb.exceptions import LogError, StacknbError
 from stacknb.follow import Follower
 from stacknb.journal import RunDir
@@ -22,7 +23,6 @@ from stacknb.progress.watching import watch
 from stacknb.results import RunResult
 from stacknb.signs import shown
 from stacknb.status import RunStatus
-from stacknb.timing.status import still_runs
 
 if TYPE_CHECKING:
     from stacknb.timing.answers import Answer, Form

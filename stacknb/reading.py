@@ -12,9 +12,10 @@ import json
 import os
 import select
 import stat
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["as_seconds", "json_object", "opened", "piped", "whole"]
+__all__ = ["as_seconds", "json_object", "opened", "pieces", "piped", "whole"]
 
 _MOST = 256 << 20
 _MOST_PIPED = 16 << 20
@@ -70,20 +71,35 @@ def piped(path: Pathlike) -> bytes:
     """
     if not stat.S_ISFIFO(os.stat(path).st_mode):
         return whole(path, _MOST_PIPED)
+    data = b""
+    for piece in pieces(path):
+        data = _bounded(data + piece, _MOST_PIPED, path)
+    return data
+
+
+def pieces(path: Pathlike) -> Iterator[bytes]:
+    """Yield what somebody writes to a pipe, up to its end.
+
+    Raises
+    ------
+    OSError
+        If nobody writes to it for a while.
+    """
     # A pipe without a name has lost its writer for good where it has none.
     named = os.path.exists(os.path.realpath(path))
-    data = b""
+    begun = False
     with open(path, "rb", buffering=0, opener=_at_once) as pipe:
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
-        while len(data) <= _MOST_PIPED:
+        while True:
             piece = pipe.read(_PIECE)
             if piece:
-                data += piece
+                begun = True
+                yield piece
                 continue
             is_over = piece is not None  # None: a writer is there, and has not written yet
-            if is_over and (data or not named):
-                break
+            if is_over and (begun or not named):
+                return
             patience = _NO_WRITER_S if is_over else _SILENT_S
             ready = poll.poll(patience * 1000)
             if not ready:
@@ -91,8 +107,7 @@ def piped(path: Pathlike) -> bytes:
                 why += "see that somebody writes to it, or give a file"
                 raise OSError(errno.ETIMEDOUT, why, os.fspath(path))
             if is_over and not ready[0][1] & select.POLLIN:
-                break  # its writer came and went
-    return _bounded(data, _MOST_PIPED, path)
+                return  # its writer came and went
 
 
 def json_object(text: bytes | str) -> dict[str, Any] | None:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from stacknb.environment import quote
 
-__all__ = ["DRIVER", "TURN", "farewell", "nameless", "of_turn", "restoring", "saving"]
+__all__ = ["DRIVER", "REPLY", "TURN", "farewell", "nameless", "of_turn", "restoring", "saving"]
 
 DRIVER = ("--norc", "--noprofile", str(Path(__file__).parent / "bash" / "driver.bash"))
 TURN = (
     "\\builtin mapfile -d '' -n 1 -t _stacknb_read <\"$_stacknb_control/turn\"; "
     '\\builtin eval "${_stacknb_read[0]}"'
 )
+REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from the hook that may fail next.
 _RESTORED = (
     '_stacknb_load; \\builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch"\n'

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from stacknb import cells, lifecycle, opening, plugins, recall, services
-from stacknb.exceptions import BadInput
+from stacknb.agenda import Agenda, refuse_faulty
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
@@ -22,16 +21,6 @@ from stacknb.turns import Turn
 __all__ = ["Run"]
 
 _HERE = Path(__file__).parent
-
-
-@dataclass
-class _PhaseTurn:
-    """A phase under way: the hooks that are left of it, what came of the others."""
-
-    phase: Phase
-    begun: float
-    left: list[Hook]
-    results: list[HookResult] = field(default_factory=list)
 
 
 class Run:
@@ -89,7 +78,7 @@ class Run:
         self._check = check
         self._settings = settings
         self._overlay = overlay
-        self._turn_of: _PhaseTurn | None = None
+        self._turn_of: Agenda | None = None
         self._cells = 0
         self._given_up = False
         setup = opening.setup(mode, top_dir, self.plugins, parallel)
@@ -101,6 +90,7 @@ class Run:
             self.result.phases = folder.phases_done()
             self.failed = self.next_phase  # it may have begun
             self.shell.restore()
+            self._note_plugins(self.shell.evaluate(""))
         else:
             self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
 
@@ -158,6 +148,7 @@ class Run:
                 turn.left.pop(0)
                 turn.results.append(result)
                 self.result.hooks.append(result)
+                self._follow_plugins(turn)
                 if one_hook:
                     break
         except BaseException:
@@ -169,29 +160,37 @@ class Run:
             self.result.phases.append(phase.label)
         return turn.results[before:]
 
-    def _enter(self, phase: Phase) -> _PhaseTurn:
-        hooks = lifecycle.hooks_of(phase, self.top_dir, self.plugins, self._overlay)
-        for hook in hooks:
-            if hook.fault:
-                raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")
+    def _enter(self, phase: Phase) -> Agenda:
+        self._note_plugins(self.shell.evaluate(opening.entering(phase.label)))
+        extras = lifecycle.hooks_of(phase, self.top_dir, (), self._overlay)
+        of_plugins = lifecycle.of_plugins(phase, self.plugins, self._overlay)
+        refuse_faulty(hooks := extras + of_plugins)
         if phase == self.failed or phase.label in self.result.phases:
             self._forget_tasks_of(phase)
             self.shell.evaluate(recall.untelling(phase.label))
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
-        turn = self._turn_of = _PhaseTurn(phase, time.time(), hooks)
+        turn = self._turn_of = Agenda(phase, time.time(), hooks, of_plugins)
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
         if not self.result.phases:
             try:
+                if said := self._settings.left_out():
+                    self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, ()))
+                self._follow_plugins(turn)
             except BaseException:
                 self._leave(turn, ok=False)
                 raise
         return turn
 
-    def _leave(self, turn: _PhaseTurn, ok: bool) -> None:
+    def _follow_plugins(self, turn: Agenda) -> None:
+        if turn.follow(lifecycle.of_plugins(turn.phase, self.plugins, self._overlay)):
+            names = [hook.name for hook in turn.left]
+            self.emit("phase-hooks", turn.phase.label, hooks=names)
+
+    def _leave(self, turn: Agenda, ok: bool) -> None:
         self._turn_of = None
         took = time.time() - turn.begun
         self.emit("phase-end", turn.phase.label, ok=ok, duration_s=took)
@@ -236,7 +235,11 @@ class Run:
         self._cells += 1
         cell = cells.write(self.folder.path, self._cells, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
+        before = self.plugins
         done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
+        if new := [plugin for plugin in self.plugins if plugin not in before]:
+            self.shell.evaluate(opening.keeping(new))
+            self.shell.save()
         return cells.result_of(code, done)
 
     def settle(self) -> None:
@@ -289,10 +292,9 @@ class Run:
 
     def _note_plugins(self, turn: Turn) -> None:
         if turn.outcome != "lost":
-            known = {plugin.name: plugin for plugin in self.plugins}
-            self.plugins = [
-                known.get(name) or Plugin(name, Path(folder))
-                for name, folder in turn.plugins.items()
-            ]
-            for sentence in plugins.misordered(self.plugins, turn.requires):
+            self.plugins = plugins.enabled(self.plugins, turn.plugins)
+            remarks = plugins.misordered(self.plugins, turn.requires)
+            if plugins.is_devstack(self.top_dir):  # elsewhere enable_plugin itself says so
+                remarks += plugins.missing(self.plugins)
+            for sentence in remarks:
                 self.note(sentence)

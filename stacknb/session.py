@@ -41,7 +41,6 @@ class Session:
     ) -> None:
         self.plugins: list[Plugin] = parse_plugins(plugins)
         self.top_dir = check_tree(top_dir, self.plugins)
-        check_bash()
         if jobs is not None and jobs < 1:
             raise BadInput(f"jobs {jobs!r} should be at least 1")
         self.listeners: list[Listener] = []
@@ -50,6 +49,7 @@ class Session:
         self._parallel = parallel
         self._jobs = jobs
         self._env = {**os.environ, **checked_environment(env or {})}
+        check_bash(self._env.get("PATH"))
         self.cells = cellhooks.new_folder()
         self.worker: Worker | None = None
         self._run: Run | None = None

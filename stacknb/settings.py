@@ -16,7 +16,7 @@ from stacknb.reading import piped
 
 __all__ = ["Settings", "localrc_of"]
 
-_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*$")
+_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*(?:#.*)?$")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,17 @@ class Settings:
         """Return what ``run.json`` is to tell: where the files are."""
         pairs = zip(_KEYS, (self.localrc, self.local_conf), strict=True)
         return {key: str(path) for key, path in pairs if path is not None}
+
+    def left_out(self) -> str:
+        """Say which parts of the local.conf nobody reads here; empty if there are none."""
+        others = localrc_of(_read(self.local_conf))[1] if self.local_conf is not None else []
+        if not others:
+            return ""
+        parts = ", ".join(repr(f"[[{heading}]]") for heading in dict.fromkeys(others))
+        return (
+            f"{str(self.local_conf)!r}: only its [[local|localrc]] part is read, not {parts}; "
+            "set what these set in a hook (iniset)"
+        )
 
     def scripts(self, run_dir: Path) -> Iterator[tuple[Path, Path]]:
         """Yield what is to be sourced, in order, each with the user's file that it stands for.

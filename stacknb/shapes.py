@@ -46,6 +46,7 @@ _PLACE = {"log": _is_text, "phase": _is_text, "hook": _is_text}
 _EVENTS: dict[str, dict[str, Test]] = {
     "task": {"pid": _is_pid, **_PLACE},
     "phase-start": {"hooks": _is_words},
+    "phase-hooks": {"hooks": _is_words},
     "phase-end": {"duration_s": _is_time},
     "run-start": {"top_dir": _is_text, "run_dir": _is_text},
     "hook-start": {"log": _is_text, "phase": _is_text},

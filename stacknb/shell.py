@@ -12,7 +12,7 @@ from pathlib import Path
 from stacknb import requests
 from stacknb import snapshot as snapshots
 from stacknb.dialogue import Dialogue, encoded
-from stacknb.environment import quote
+from stacknb.environment import check_bash, quote
 from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.keeper import Keeper
 from stacknb.line import Line
@@ -37,8 +37,6 @@ class Shell:
         Bash evaluated once in a new shell, before anything else.
     jobs : int, optional
         How many tasks may run at once.
-    bash : str
-        The program.
 
     Attributes
     ----------
@@ -54,14 +52,14 @@ class Shell:
         env: Mapping[str, str],
         setup: str = "",
         jobs: int | None = None,
-        bash: str = "bash",
     ) -> None:
         self.run_dir = run_dir
         self.recall: Callable[[], str] = str
         self._run = run
         self._env = dict(env)
         self._setup = (f"_stacknb_jobs={jobs}\n" if jobs else "") + setup
-        self._bash = bash
+        # Found once: a shell that is restored starts with no PATH.
+        self._bash = check_bash(self._env.get("PATH"))
         self._state = run_dir / "state"
         self._state.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
@@ -161,7 +159,7 @@ class Shell:
         )
         return turn.status, self._scratch.read("call").decode("utf-8", "replace")
 
-    def evaluate(self, code: str) -> None:
+    def evaluate(self, code: str) -> Turn:
         """Evaluate bash between turns, with no output and no snapshot.
 
         Raises
@@ -171,7 +169,7 @@ class Shell:
         ShellDied
             If the shell ended.
         """
-        self._between(f"{code}\n_stacknb_reply done 0 '' ''")
+        return self._between(f"{code}\n{requests.REPLY}")
 
     def mark(self, pid: int, why: str) -> None:
         """Leave word why a task is about to be ended: ``cancelled``."""

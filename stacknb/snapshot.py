@@ -46,7 +46,7 @@ _UNSET = (
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
 _CLOCKS = ("_TIME_BEGIN", "_TIME_START", "_TIME_TOTAL")
 _KEPT = re.compile(
-    rb"_stacknb_(tasks|order|counts|ended|codes|told|open|seq|background_us|waited_us|jobs|foreign"
+    rb"_stacknb_(tasks|order|counts|ended|codes|told|before|open|seq|background_us|waited_us|jobs|foreign"
     rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
 )
 

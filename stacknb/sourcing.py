@@ -141,8 +141,13 @@ class Sourcing:
         return self._folder.lack() if journal or shell else ""
 
     def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
-        if turn.outcome in ("lost", "foreseen"):  # bash gave no answer and wrote no footer
-            tasklog.close(log, exit_code=turn.status)
+        footer = tasklog.footer_of(log) if turn.outcome == "died" else None
+        if footer is None or footer["exit_code"] != turn.status:
+            # bash gave no answer and wrote no footer, or its EXIT trap did not see the signal.
+            known = dict(footer or {})
+            if turn.status > 128 and turn.outcome != "foreseen":
+                known["status"] = "killed"
+            tasklog.close(log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(begun))
         failure = failures.explain(turn, what, hook.path, log, turn.interrupted)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import budget, lifecycle, tasklog
+from stacknb.ending import state_of
 from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
 from stacknb.screen import SYMBOLS, seconds
 from stacknb.signs import shown
-from stacknb.timing.status import ended_as
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
 
@@ -178,7 +178,7 @@ def _logs(
             continue
         header, footer = record.header, record.footer or {}
         start = header.get("start", 0.0)
-        status, code = ended_as(header, record.footer, codes.get(path.name))
+        status, code = state_of(header, record.footer, codes.get(path.name))
         end = time.time() if status == "running" else footer.get("end")
         log = LogStatus(
             str(header.get("name")), str(header.get("phase", "")), str(header.get("hook", "")),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import processes, recall, room, tasklog
+from stacknb.ending import status_of
 from stacknb.exceptions import (
     BadInput,
     Interrupted,
@@ -23,7 +24,7 @@ from stacknb.exceptions import (
 from stacknb.journal import Event, RunDir
 from stacknb.names import check_name, nearest
 from stacknb.shell import Shell
-from stacknb.tasks import Task, TaskResult, status_of, wait_for_end
+from stacknb.tasks import Task, TaskResult, wait_for_end
 
 __all__ = ["TaskBook"]
 
@@ -264,7 +265,7 @@ def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
     except (OSError, LogError):
         header, footer = {}, None
     exit_code = wait["exit_code"]
-    status = status_of(footer, exit_code)
+    status, _ = status_of(footer, exit_code)
     if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
         footer = {}  # it is none, or forged
     if exit_code is None:

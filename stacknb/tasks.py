@@ -7,15 +7,16 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from stacknb import processes, tasklog
+from stacknb.ending import status_of
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
 
-__all__ = ["Collector", "Task", "TaskResult", "status_of", "wait_for_end"]
+__all__ = ["Collector", "Task", "TaskResult", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
@@ -84,7 +85,7 @@ class Task:
             return self.result.status
         if self.running:
             return "running" if _has_header(self.log) else "waiting"
-        return status_of(tasklog.footer_of(self.log), None)
+        return status_of(tasklog.footer_of(self.log), None)[0]
 
     @property
     def command(self) -> list[str]:
@@ -162,30 +163,6 @@ def wait_for_end(
         if tick is not None:
             tick()
     return left
-
-
-def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> str:
-    """Return the status of a task that has ended.
-
-    Parameters
-    ----------
-    footer : dict or None
-        Of its log.
-    exit_code : int or None
-        What its shell knows. A footer that contradicts it is not believed: the task printed that.
-    """
-    if footer is not None and exit_code is None:
-        exit_code = footer["exit_code"]
-    if footer is not None and footer["exit_code"] != exit_code:
-        footer = None
-    said = (footer or {}).get("status")
-    if said in ("cancelled", "timeout", "killed", "lost"):
-        return str(said)
-    if exit_code is None or (exit_code == 127 and footer is None):  # of no child, bash says 127
-        return "lost"
-    if exit_code == 0:
-        return "ok"
-    return "killed" if exit_code > 128 and footer is None else "failed"
 
 
 def _poll(pid: int, patience_s: float) -> None:

@@ -95,6 +95,13 @@ def test_waiting_for_a_task_that_nobody_starts_is_pointed_out(tmp_path: Path) ->
     assert "did you mean 'db'?" in finding.message
 
 
+def test_waiting_for_a_task_of_stack_sh_or_of_a_library_is_well(tmp_path: Path) -> None:
+    write(tmp_path / "devstack" / "plugin.sh", "async_wait init_neutron own-sync nobody\n")
+    write(tmp_path / "devstack" / "lib" / "own", "own() { async_run own-sync sync; }\n")
+    [finding] = check(tmp_path).findings
+    assert "no task 'nobody'" in finding.message
+
+
 def test_nothing_is_run(tmp_path: Path) -> None:
     write(tmp_path / "extras.d" / "10-a.sh", f"touch {tmp_path}/made\n")
     check(tmp_path)

@@ -26,6 +26,22 @@ def test_the_localrc_parts_of_a_local_conf_are_put_together() -> None:
     assert others == ["post-config|$NOVA_CONF", "extra|/etc/x"]
 
 
+def test_a_heading_may_have_a_comment() -> None:
+    text, others = localrc_of("[[local|localrc]] # mine\nA=1\n[[extra|x]]  # theirs\nB=2\n")
+
+    assert (text, others) == ("\nA=1\n\n\n", ["extra|x"])
+
+
+def test_the_parts_of_a_local_conf_that_nobody_reads_are_told(tmp_path: Path) -> None:
+    conf = tmp_path / "local.conf"
+    conf.write_text(LOCAL_CONF)
+    said = Settings.given(local_conf=conf).left_out()
+    assert "not '[[post-config|$NOVA_CONF]]', '[[extra|/etc/x]]'; set what" in said
+
+    conf.write_text("[[local|localrc]]\nA=1\n")
+    assert Settings.given(local_conf=conf).left_out() == ""
+
+
 def test_a_file_without_headings_is_a_localrc_as_a_whole() -> None:
     assert localrc_of("A=1\n[x]\n") == ("A=1\n[x]\n", [])
 

@@ -293,6 +293,7 @@ def test_a_task_that_only_the_clean_up_collected_was_never_waited_for(
     records.hooks.append(hook("async_cleanup", "stack extra", 20, 21))
     records.tasks[2].status, records.tasks[2].exit_code = "failed", 3
     wait(records, 2, 20, 20.1, "async_cleanup", "stack extra")
+    records.waits[-1].exit_code = 3
     advice = read(records, tmp_path).advice()
     assert advice.loc[0, "kind"] == "never waited for"
     assert "'late': it failed (status 3) and the run goes on" in advice.loc[0, "advice"]

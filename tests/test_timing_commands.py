@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -178,6 +181,40 @@ def test_a_comparison_begins_with_its_conclusion(said: Said, here: Path) -> None
     assert {row["verdict"] for row in json.loads(out)} >= {"slower"}
 
 
+def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: Path) -> None:
+    records = Records("", "run")
+    hook = HookRecord("50-api.sh", "stack install", "/t/50-api.sh", "ok", 0, T0, T0 + 12 * S)
+    records.hooks = [hook]
+    write_run(records, here / "slower")
+    make_run(here / "tasks", 3)  # a task alone may hide behind others
+    assert said("compare", "run", "slower")[0] == 0
+    assert said("compare", "run", "slower", "--fail-slower", "--format", "csv")[0] == 1
+    assert said("compare", "slower", "run", "--fail-slower")[0] == 0
+    assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdin"])
+@pytest.mark.parametrize(
+    ("argv", "begin"),
+    [
+        (["timing", "--what", "summary"], "figure "),
+        (["timing", "--what", "profile", "--format", "folded"], "./stack.sh:main "),
+        (["report", "-o", "-"], "<!doctype html>"),
+    ],
+)
+def test_a_log_may_come_through_a_pipe(path: str, argv: list[str], begin: str) -> None:
+    packed = gzip.compress(Path("stack.sh.log").read_bytes())
+    words = [sys.executable, "-m", "stacknb.cli", argv[0], path, *argv[1:]]
+    done = subprocess.run(words, input=packed, capture_output=True, check=True)
+    assert done.stdout.decode().startswith(begin)
+
+
+def test_a_pipe_without_a_log_is_one_clear_line() -> None:
+    words = [sys.executable, "-m", "stacknb.cli", "timing", "-"]
+    done = subprocess.run(words, input=b"", capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (2, b"stacknb: '-' is empty\n")
+
+
 def test_repeats_are_named_one_by_one(said: Said, here: Path) -> None:
     for number in range(3):
         make_run(here / f"again{number}", 1 + number / 100)
@@ -289,3 +326,13 @@ def test_an_unknown_question_or_form_is_refused() -> None:
 
 def test_an_answer_of_several_runs_has_no_chart() -> None:
     assert Answer("compare", pd.DataFrame()).chart() is None
+
+
+def test_a_pipe_to_which_nobody_writes_is_given_up(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacknb.reading._NO_WRITER_S", 0.0)
+    os.mkfifo("pipe")
+    status, out, err = said("timing", "pipe")
+    assert (status, out) == (2, "")
+    assert "'pipe' cannot be read: it is a pipe, and nothing came from it within 0 s" in err

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pytest
 
 from stacknb.exceptions import BadInput, LogError
 from stacknb.timing import load
-from stacknb.timing.status import still_runs
 
 RUN = "20261122T151600Z-stack-1f3a9c"
 T0 = 1_763_900_000.0
@@ -198,14 +198,6 @@ def test_a_task_of_a_living_process_is_running(tmp_path: Path) -> None:
     assert "never waited for" not in set(run.advice()["kind"])
 
 
-def test_a_pid_that_went_to_another_process_is_not_that_of_the_task() -> None:
-    me = {"pid": os.getpid(), "host": socket.gethostname()}
-    assert not still_runs(header("db", T0 - 1e9, **me)), "this process began later"
-    assert not still_runs(header("db", T0 + 1e9, pid=os.getpid(), host="elsewhere"))
-    assert not still_runs(header("db", T0 + 1e9, pid=NOBODY, host=socket.gethostname()))
-    assert not still_runs(header("db", T0 + 1e9, pid="1", host=socket.gethostname()))
-
-
 def test_a_footer_of_another_run_is_not_believed(tmp_path: Path) -> None:
     log = task(tmp_path, "db", 0)
     with log.open("a") as file:
@@ -282,10 +274,22 @@ def test_a_clock_that_went_backwards_makes_no_negative_time(tmp_path: Path) -> N
     run = load(tmp_path)
     assert pd.isna(run.tasks.loc[0, "duration_s"])
     assert pd.isna(run.hooks.loc[0, "duration_s"])
-    assert pd.isna(run.waits.loc[0, "wait_s"])
+    assert run.waits.loc[0, "wait_s"] == 0
     assert run.problems["count"].sum() == 3
     assert run.problems["problem"].str.contains("clock set back").all()
     assert run.critical_path()["duration_s"].sum() == pytest.approx(run.elapsed_s, abs=1e-6)
+
+
+def test_a_wait_during_which_the_clock_was_set_back_does_not_last_to_the_end(
+    tmp_path: Path,
+) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, 10)
+    hook(tmp_path, "stack extra", "50-api.sh", 10, 20)
+    task(tmp_path, "db", 1, 3)
+    waits(tmp_path, wait("db", 6, 2))
+    run = load(tmp_path)
+    assert run.summary()[["waited_s", "main_work_s"]].tolist() == [0, 20]
+    assert run.phases["wait_s"].tolist() == [0, 0]
 
 
 def test_a_second_copy_of_a_log_counts_once(tmp_path: Path) -> None:
@@ -383,3 +387,81 @@ def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
 def test_what_is_no_path_is_an_error() -> None:
     with pytest.raises(BadInput, match="3 is no path"):
         load(3)  # type: ignore[arg-type]
+
+
+def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, 10)
+    task(tmp_path, "inner", 1, 6)
+    task(tmp_path, "outer", 2, 8)
+    waits(tmp_path, wait("inner", 2, 6.5, by="outer"), wait("outer", 7, 8.5))
+    run = load(tmp_path)
+    assert run.waits[["name", "by", "blocked_s"]].values.tolist() == [
+        ["inner", "outer", 4.0],
+        ["outer", "", 1.0],
+    ]
+    assert run.hooks.loc[0, ["work_s", "wait_s"]].tolist() == [8.5, 1.5]
+    assert run.phases.loc[0, "waited_for"] == "outer 1.5 s"
+    columns = ["name", "wait_s", "hidden_s", "slack_s"]
+    assert run.tasks[columns].values.tolist() == [
+        ["inner", 4.5, 5.0, 0.0],
+        ["outer", 1.5, 5.0, 0.0],
+    ]
+    assert run.impact().set_index("name")["blocked_s"].to_dict() == {"outer": 1.0, "inner": 0.0}
+    figures = run.summary()
+    assert figures[["background_s", "waited_s"]].tolist() == [6, 1.5]
+    assert figures["task_work_s"] == 5 + 6 - 4, "outer did nothing while it waited"
+    assert float(run.what_if()) == 10
+    assert "never waited for" not in set(run.advice()["kind"])
+
+
+@pytest.mark.parametrize("pid", [NOBODY, os.getpid()], ids=["killed", "going_on"])
+def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
+    tmp_path: Path, pid: int
+) -> None:
+    alive = {"pid": pid, "host": socket.gethostname()}
+    now = time.time() + 10  # this process began before the hook
+    head = header("50-api.sh", now - 10, kind="hook", **alive)
+    write(tmp_path / "hooks/stack-install/50-api.sh.log", head)
+    for name, start in (("db", -9), ("osc", -8)):
+        write(tmp_path / f"async/{name}.log", header(name, now + start), end=now)
+    row = {"name": "db", "wait_start": now - 7, "wait_end": now - 6, "log": "async/db.log"}
+    waits(tmp_path, row)
+    events = [("wait-start", "db", now - 7), ("wait-start", "osc", now - 4)]
+    journal = [
+        {"event": kind, "time": when, "name": name, "log": f"async/{name}.log", "phase": "p"}
+        for kind, name, when in events
+    ]
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in journal))
+    run = load(tmp_path, now=now)
+    assert run.going_on == (pid != NOBODY)
+    assert run.waits["name"].tolist() == ["db", "osc"]
+    assert run.phases.loc[0, "wait_s"] == pytest.approx(5, abs=1e-5)
+    assert run.phases.loc[0, "waited_for"] == "osc 4 s, db 1 s"
+    # A later session went on with the run: the wait is none of its.
+    with (tmp_path / "journal.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "hook-start", "time": now - 1, "name": "50-api.sh"}) + "\n")
+    assert load(tmp_path, now=now).waits["name"].tolist() == ["db"]
+
+
+def test_a_phase_that_was_run_again_after_a_crash_ends_with_its_last_hook(tmp_path: Path) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, None)
+    again = hook(tmp_path / "again", "stack install", "50-api.sh", 5, 8)
+    again.rename(tmp_path / "hooks/stack-install/50-api.sh.2.log")
+    hook(tmp_path, "stack extra", "50-api.sh", 9, 12)
+    run = load(tmp_path)
+    assert run.phases[["duration_s", "work_s", "after_s"]].values.tolist() == [[8, 8, 1], [3, 3, 0]]
+    trace = json.loads(run.to_trace(tmp_path / "trace.json").read_text())["traceEvents"]
+    lengths = [event["dur"] for event in trace if event.get("cat") == "hook"]
+    assert lengths == [5_000_000, 3_000_000, 3_000_000], "one after the other"
+    cases = [
+        case.get("name") for case in ET.parse(run.to_junit(tmp_path / "j.xml")).iter("testcase")
+    ]
+    assert cases == ["50-api.sh", "50-api.sh #2", "50-api.sh"]
+
+
+def test_a_task_that_waits_for_one_held_back_is_not_busy(tmp_path: Path) -> None:
+    task(tmp_path, "outer", 0, 8)
+    task(tmp_path, "inner", 5, 6)
+    waits(tmp_path, wait("inner", 1, 6, by="outer"))
+    figures = load(tmp_path).summary()
+    assert figures[["work_s", "busy_s"]].tolist() == [4, 4]

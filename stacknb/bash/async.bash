@@ -47,12 +47,12 @@ async_run() {
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
     trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null" EXIT
-    _stacknb_where=() _stacknb_failed='' _stacknb_start=0
+    _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *x* ]] || { set -x; } 2>/dev/null
     "$@"
     { _stacknb_failed=$? _stacknb_where=(end); set +x; } 2>/dev/null
-    builtin return "$_stacknb_failed"
+    builtin exit "$_stacknb_failed" # in bash 5.0 and 5.1 the EXIT trap learns nothing of a return
 }
 
 _stacknb_write_head() {
@@ -76,7 +76,7 @@ _stacknb_end_task() { # STATUS NAME LOG OPTIONS
     fi
     # "start" stands in the header, too; here it is at hand for whoever collects the task.
     printf '\n#stacknb-end {"end": %s, "start": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "$_nb_end" "$_stacknb_start" "$_nb_code" "$_nb_more" "$_stacknb_run" "$2" "$BASHPID" >>"$_stacknb_dir/$3" || _stacknb_note_lack
+        "$_nb_end" "$_stacknb_start" "$_nb_code" "$_nb_more" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$_stacknb_dir/$3" || _stacknb_note_lack
 }
 
 # Sets _nb_more to the CPU time of this process and of the children it has reaped.

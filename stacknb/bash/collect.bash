@@ -1,10 +1,11 @@
 # Taking the result of a task: wait for it, show its log in one piece, write the wait down. What is
 # no ordinary wait is in waiting.bash.
 
-# What is said of a wait, and the line of waits.jsonl.
+# What is said of a wait, and the line of waits.jsonl, which names the task that waits, if it is one: such a
+# wait holds up nobody else.
 _stacknb_says_waiting='[%d Async %s:%s]: Waiting for completion of %s running on PID %s (%d other jobs running)\n'
 _stacknb_says_finished='%s[%d Async %s:%s]: finished %s with result %d in %d seconds%s\n'
-_stacknb_wait_line='{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", "run": "%s"}\n'
+_stacknb_wait_line='{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%s", "hook": "%s", "exit_code": %d, "log": "%s", %s"run": "%s"}\n'
 
 # async_wait NAME…: shows each log in one piece; the status is that of the first task that failed.
 async_wait() {
@@ -20,7 +21,7 @@ async_wait() {
                 wait "$_nb_pid" && _stacknb_code=0 || _stacknb_code=$?
                 # Above 126 it need not be the task's own; but in posix mode bash says it only once.
                 ((_stacknb_code > 126)) && [[ ! -o posix || $_stacknb_code == 127 ]] || _stacknb_ended[$1]=$_stacknb_code
-                if ((_stacknb_code == 0)) && IFS= read -r _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
+                if ((_stacknb_code == 0)) && IFS= read -r -n 131072 _nb_head && ! IFS= read -r -d '' -n 16384 _nb_text; then
                     # To cut the footer off from the end is quicker than to look for it from the start.
                     _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
                     _nb_foot=${_nb_foot:${#_nb_text}+15}
@@ -28,7 +29,7 @@ async_wait() {
             fi
         fi
         # The task's own seal. "end": SECONDS.MICROS, "start": SECONDS.MICROS, …
-        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' || $_nb_head != '#stacknb-begin {'* ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
+        [[ $_nb_foot != *"\"run\": \"$_stacknb_run\", \"name\": \"$1\", \"pid\": $_nb_pid}"$'\n' || $_nb_head != '#stacknb-begin {'*"$_stacknb_run\"}" ]] || _nb_us=${_nb_foot:7:10}${_nb_foot:18:6}-${_nb_foot:35:10}${_nb_foot:46:6}
     } 2>/dev/null
     if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9-]* ]]; then
         _stacknb_need waiting
@@ -36,10 +37,10 @@ async_wait() {
         return 0
     fi
     [[ ! $_nb_text || $_nb_text == *$'\n' ]] || _nb_text+=$'\n'
-    printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
+    printf "$_stacknb_wait_line" "$1" "$_nb_begun" "$_nb_begun" "$_stacknb_phase" "$_stacknb_hook" 0 "$_nb_log" "${_stacknb_within:+"\"by\": \"$_stacknb_within\", "}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
     # Not before it is written down: an interrupt may come in between.
     _stacknb_codes[$1]=0 _nb_command=${_nb_command#* * * }
-    ((_nb_us = _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
+    ((_nb_us = _nb_us, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_background_us += _nb_us, --_stacknb_open, 1))
     printf "$_stacknb_says_waiting$_stacknb_says_finished" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" "$_nb_pid" "$_stacknb_open" \
         "$_nb_text" "$BASHPID" "$1" "$_nb_pid" "$_nb_command" 0 "$((_nb_us / 1000000))" ''
 }

@@ -28,8 +28,8 @@ if [[ -r /proc/self/stat ]]; then
     _stacknb_times() {
         builtin local _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
         IFS=' ' builtin read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _nb_user _nb_sys _nb_cuser _nb_csys _ </proc/self/stat || [[ x ]]
-        # A readonly IFS that holds digits has split it elsewhere.
-        [[ $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || _nb_user=0 _nb_sys=0 _nb_cuser=0 _nb_csys=0
+        # A readonly IFS that holds digits has split it elsewhere: what was known stays.
+        [[ $_nb_user && $_nb_sys && $_nb_cuser && $_nb_csys && $_nb_user$_nb_sys$_nb_cuser$_nb_csys != *[!0-9]* ]] || builtin return 0
         _stacknb_cpu=("$((_nb_user + _nb_cuser))" "$((_nb_sys + _nb_csys))") # quoted: IFS may hold digits
     }
 else
@@ -38,31 +38,40 @@ fi
 
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
-_stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user=0 _nb_sys=0 _nb_end=${EPOCHREALTIME-}
-    [[ $_nb_end ]] || { builtin printf -v _nb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
+# The times of a hook that is over, read before the snapshot is taken, which is no work of the hook's.
+_stacknb_stop_clock() { # EPOCHREALTIME
+    _stacknb_end=${1/,/.} _stacknb_cpu=("${_stacknb_cpu0[@]}")
+    [[ $_stacknb_end ]] || { builtin printf -v _stacknb_end '%(%s)T.000000' -1; _stacknb_began=0; } # a hook has unset it
     # The kernel counts CPU time in hundredths of a second: a shorter hook has none to be read.
-    if ((${_nb_end/[.,]/} - _stacknb_began >= 10000)); then
-        _stacknb_times
-        _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
-    fi
+    ((${_stacknb_end/./} - _stacknb_began < 10000)) || _stacknb_times
+}
+
+# The end of the log of a hook; a reader who sees it may count on the snapshot.
+_stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
+    builtin local _nb_user _nb_sys
+    _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
-        "${_nb_end/,/.}" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "$BASHPID" >>"$1" || _stacknb_note_lack
+        "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
+        "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.
 _stacknb_note_lack() { >|"$_stacknb_control/lack"; }
 
+# Notes as the place of an end where a hook called the outermost of our functions (`die`, async_wait):
+# nobody can mend anything in these. Of an interrupt outside of them the trap knows more.
+_stacknb_blame() { # FIRST_FRAME HOW [MORE]
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
+    done
+    ((_stacknb_i == 1)) || _stacknb_where=("$2" "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${3-}")
+}
+
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
 exit() {
     {
         _stacknb_status=$?
-        # `die` and its like are ours: the place is where the hook called them.
-        for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-            _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-        done
-        _stacknb_where=(exit "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${1+ $1}")
+        _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ $BASHPID != "$$" ]] || {
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
             (builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee)
@@ -74,14 +83,6 @@ exit() {
     # exit --help ends nothing.
     { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
-}
-
-# The place of an interrupt of one of our functions is where the hook called it.
-_stacknb_blame_hook() {
-    for ((_stacknb_i = 1; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
-        _stacknb_is_own "${BASH_SOURCE[_stacknb_i]}" "${FUNCNAME[_stacknb_i]}" || builtin break
-    done
-    ((_stacknb_i == 1)) || _stacknb_where=(interrupt "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}")
 }
 
 # The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no
@@ -223,20 +224,25 @@ _stacknb_foresee() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
+    builtin local _nb_why=''
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null
     [[ $_stacknb_busy ]] || builtin return 0
+    _stacknb_stop_clock "${_stacknb_exit[3]-}"
     _stacknb_settle
     if ((${#_stacknb_where[@]} == 0)); then
         if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
             _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         else
             _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
+            # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
+            # our own. Python corrects the number; if it is gone, the shell was ended after it.
+            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _nb_why='"status": "killed", '
         fi
     fi
     _stacknb_keep_all
-    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_nb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
 }

@@ -19,7 +19,7 @@ _stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _
 _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
-_stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader=''
+_stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_end='' _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader='' _stacknb_within=''
 _stacknb_posix='' _stacknb_debug='' _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 _stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
 _stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=()
@@ -35,11 +35,11 @@ _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_backg
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known.
 _stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASHPID != "$$" ]] || { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null || [[ x ]]; } 2>/dev/null'
-_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame_hook; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
+_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-") _stacknb_regained=""; { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained=""; { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
@@ -48,6 +48,7 @@ _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_t
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
+[[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
 \builtin printf "#stacknb variables\n"; \builtin declare -p
 \builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
 \builtin printf "#stacknb functions\n"
@@ -126,7 +127,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
             _stacknb_frame
         fi
         {
-            _stacknb_status=$? _stacknb_flags=$-
+            _stacknb_status=$? _stacknb_flags=$- _stacknb_end=${EPOCHREALTIME-}
             # First of all, because a trace may show what comes before it.
             builtin set +eufxvCE || [[ x ]]
             [[ $- != *[eufxvCE]* ]] || command set +eufxvCE || [[ x ]]
@@ -147,6 +148,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
             fi
         } >/dev/null 2>&1
         command exec >/dev/null 2>&1
+        _stacknb_stop_clock "$_stacknb_end"
         _stacknb_settle
         builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch" # here, because a function does not see them
         builtin mapfile -d '' -n 1 _stacknb_kept <"$_stacknb_control/scratch"

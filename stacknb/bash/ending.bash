@@ -1,5 +1,5 @@
-# What a footer tells of a task that has not ended well, and JSON of words that need escaping. Loaded
-# when first needed.
+# What a footer tells of a task that has not ended well, the header of one that was ended before it
+# could write its own, and JSON of words that need escaping. Loaded when first needed.
 
 # Adds to _nb_more how it ended, if another ended it, and the place of the failure. Fails where nobody
 # in here can know: bash tells its EXIT trap nothing of a signal. Whoever collects the task gets the
@@ -38,6 +38,21 @@ _stacknb_say_why() { # LOG
         _nb_more+="\"failed_at\": [${_stacknb_words%, }], "
     fi
     return 0
+}
+
+# The header of a task that has left none: it was killed before its first command, or has emptied its
+# log. The journal knows when and where it was started; of its command there is the text.
+_stacknb_open_late() { # NAME PID LOG COMMAND
+    local _nb_line _nb_task='' _nb_at
+    while IFS= read -r _nb_line; do
+        [[ $_nb_line != '{"event": "task", '*", \"name\": \"$1\", \"pid\": $2, \"log\": \"$3\", "* ]] || _nb_task=$_nb_line
+    done <"$_stacknb_dir/journal.jsonl"
+    [[ $_nb_task ]] || return 0
+    _nb_at=${_nb_task##*\"time\": } _nb_task=${_nb_task##*"$3\", "}
+    _nb_at=${_nb_at%%,*}
+    _stacknb_to_json "$4"
+    printf '#stacknb-begin {"kind": "task", "name": "%s", "command": [%s], %s, "start": %s, "queued": %s, "pid": %d, "host": "%s", "run": "%s"}\n' \
+        "$1" "${_stacknb_words%, }" "${_nb_task%\}}" "$_nb_at" "$_nb_at" "$2" "$_stacknb_host" "$_stacknb_run" >|"$_stacknb_dir/$3" || _stacknb_note_lack
 }
 
 _stacknb_to_json() { # TEXT…; sets _stacknb_words to strings with a comma after each

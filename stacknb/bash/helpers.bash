@@ -158,6 +158,7 @@ enabled: put 'enable_plugin ${2-} DIR_OR_URL' before the line that enables '${1-
 
 # As in DevStack, _TIME_START and _TIME_TOTAL hold milliseconds, _TIME_BEGIN epoch seconds. The
 # decimal separator of EPOCHREALTIME follows the locale; one that was unset tells nothing any more.
+# Where the clock was set back meanwhile nobody knows how long it was: then it counts as no time.
 
 # time_start NAME
 time_start() {
@@ -178,6 +179,7 @@ time_stop() {
     [ -n "${1-}" ] && [ -n "${_TIME_START[$1]-}" ] || _stacknb_refuse \
         "time_stop: the clock '${1-}' is not running: call 'time_start ${1-}' first"
     _stacknb_my_now=$((${_stacknb_my_now%???} - ${_TIME_START[$1]}))
+    ((_stacknb_my_now >= 0)) || _stacknb_my_now=0
     _TIME_TOTAL[$1]=$((${_TIME_TOTAL[$1]:-0} + _stacknb_my_now))
     _TIME_START[$1]=
 }

@@ -168,4 +168,6 @@ _stacknb_enable_plugin() {
     GITREPO[$1]=${2-}
     GITDIR[$1]=${_stacknb_my_folder%/}
     GITBRANCH[$1]=${3:-master}
+    _stacknb_need programs
+    _stacknb_link_plugin "$1"
 }

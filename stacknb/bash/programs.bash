@@ -41,3 +41,13 @@ _stacknb_check_size() { # WHAT WORD…
         "$1" "$((_stacknb_my_sum / 1000))" "$_stacknb_my_most" "$((_stacknb_my_size / 1000))" "$_stacknb_my_most" >&2
     return 1
 }
+
+# DevStack clones a plugin to DEST/NAME, and there most plugins look for their own files. So in the DEST
+# that is ours a link leads to the folder of one that lies elsewhere; what is no link is left alone.
+_stacknb_link_plugin() { # NAME
+    local _stacknb_my_folder=${GITDIR[$1]-} _stacknb_my_link=${DEST-}/$1
+    [ "${DEST-}" = "${TOP_DIR-}/.stacknb/dest" ] && [ "$_stacknb_my_folder" != "$_stacknb_my_link" ] &&
+        [ -d "$_stacknb_my_folder" ] && { [ -L "$_stacknb_my_link" ] || [ ! -e "$_stacknb_my_link" ]; } || return 0
+    { _stacknb_program mkdir -p -- "$DEST" &&
+        _stacknb_program ln -sfn -- "$_stacknb_my_folder" "$_stacknb_my_link"; } 2>/dev/null || return 0
+}

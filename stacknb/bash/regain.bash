@@ -1,6 +1,10 @@
 # Takes back what everything else rests on, and a hook has put something in the place of, or has taken
 # away; what the next hook is to find again is kept for give_back.bash. Sourced after such a hook, and
 # whenever a hook ends the shell. Read while the aliases of the hook are in force.
+#
+# The few commands that source it stand in three places (the loop of driver.bash, the EXIT trap, and
+# _stacknb_foresee), since they are what nothing can be relied on for: a function may have been unset,
+# and `eval` of a common text needs the very `builtin` or `command` that they look for.
 
 _stacknb_regained='' _stacknb_hidden='' _stacknb_disabled=()
 

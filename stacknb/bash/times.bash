@@ -16,6 +16,7 @@ _stacknb_time_totals() {
         _stacknb_my_names[_stacknb_my_i]=$_stacknb_my_name
     done
     _stacknb_my_elapsed=$((_stacknb_my_elapsed - _TIME_BEGIN))
+    ((_stacknb_my_elapsed >= 0)) || _stacknb_my_elapsed=0
     printf '%s\n' '' ========================= 'DevStack Component Timing' \
         ' (times are in seconds)  ' =========================
     _stacknb_my_rest=$_stacknb_my_elapsed
@@ -37,6 +38,7 @@ _stacknb_wait_for_service() {
         _stacknb_my_status=$?
     _stacknb_my_now=${EPOCHREALTIME:-$(printf '%(%s)T000000' -1)}
     _stacknb_my_now=$((${_stacknb_my_now//[!0-9]/} - ${_stacknb_my_from//[!0-9]/}))
+    ((_stacknb_my_now >= 0)) || _stacknb_my_now=0
     _TIME_TOTAL[wait_for_service]=$((${_TIME_TOTAL[wait_for_service]:-0} + _stacknb_my_now / 1000))
     return "$_stacknb_my_status"
 }

@@ -19,7 +19,7 @@ _stacknb_wait_each() { # NAME…
 
 # Takes the status of a task, shows its log if asked to, and writes down the wait.
 _stacknb_collect() { # show|quiet NAME [WAIT_START]
-    local _nb_command=${_stacknb_tasks[$2]} _nb_said='' _nb_text='' _nb_us=0 _nb_foot='' _nb_head=''
+    local _nb_command=${_stacknb_tasks[$2]} _nb_said='' _nb_text='' _nb_us=0 _nb_foot='' _nb_head='' _nb_over=''
     local _nb_pid=${_nb_command%% *} _nb_owner=${_nb_command#* } _nb_begun=${3:-${EPOCHREALTIME/,/.}}
     local _nb_log=${_nb_owner#* }
     _nb_owner=${_nb_owner%% *} _nb_command=${_nb_log#* } _nb_log=${_nb_log%% *}
@@ -29,6 +29,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     if [[ -z $_stacknb_code ]]; then
         # One of ours that has ended: there is nothing to wait for, and nothing to tell who watches.
         if [[ $_nb_owner == "$BASHPID" && $_stacknb_proc && ! -e /proc/$_nb_pid ]]; then
+            _nb_over=$_nb_begun
             _stacknb_reap "$2" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log"
         else
             printf '%s' "$_nb_said"
@@ -39,15 +40,17 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     _stacknb_ended[$2]=$_stacknb_code
     local _nb_end=${EPOCHREALTIME/,/.}
     [[ $_nb_end ]] || { _stacknb_need programs; _stacknb_ask_time _nb_end; }
-    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _stacknb_waited_us += _nb_us, 1))
+    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
+    [[ -s $_stacknb_dir/$_nb_log ]] || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
         # what has no header, because the task has emptied its log.
         if {
-            IFS= read -r _nb_head
-            [[ $_nb_head != '#stacknb-begin {'* ]] || IFS= read -r -d '' -n 16384 _nb_text
+            # Without a header its first line may be all that there is, and longer than memory.
+            IFS= read -r -n 16 _nb_head
+            [[ $_nb_head != '#stacknb-begin {' ]] || { IFS= read -r _nb_text; _nb_head+=$_nb_text; IFS= read -r -d '' -n 16384 _nb_text; }
         } <"$_stacknb_dir/$_nb_log"; then
             [[ $_nb_head == '#stacknb-begin {'* ]] || _nb_head=''
             _nb_text=''
@@ -71,11 +74,11 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
         if [[ ${#_nb_us} != 33 || $_nb_us == *[!0-9\ ]* ]]; then
             _nb_us=0
         else
-            ((_nb_us = ${_nb_us/ /-}, 1))
+            ((_nb_us = ${_nb_us/ /-}, _nb_us = _nb_us < 0 ? 0 : _nb_us, 1)) # the clock may have been set back
             [[ $_nb_head == *'"foreground": true, '* ]] || ((_stacknb_background_us += _nb_us, 1))
         fi
     fi
-    printf "$_stacknb_wait_line" "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
+    printf "$_stacknb_wait_line" "$2" "$_nb_begun" "$_nb_end" "$_stacknb_phase" "$_stacknb_hook" "$_stacknb_code" "$_nb_log" "${_stacknb_within:+"\"by\": \"$_stacknb_within\", "}" "$_stacknb_run" >>"$_stacknb_dir/waits.jsonl" || _stacknb_note_lack
     # Not before it is written down: an interrupt may come in between.
     _stacknb_codes[$2]=$_stacknb_code
     ((--_stacknb_open, 1))
@@ -174,9 +177,10 @@ _stacknb_adopt() { # NAME
 }
 
 # A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap. Sets
-# _nb_foot to it.
+# _nb_foot to it. Its end is the latest that it can have been: that of the wait, or the begin of a wait
+# that found it over (_nb_over) and was not held up by it.
 _stacknb_close() { # NAME LOG; the header is in _nb_head
-    local _nb_status='' _nb_more='' _nb_at=$_nb_end _nb_started='' _nb_id=${_nb_head##*\"pid\": }
+    local _nb_status='' _nb_more='' _nb_at=${_nb_over:-$_nb_end} _nb_started='' _nb_id=${_nb_head##*\"pid\": }
     [[ $_nb_head == *'"pid": '* ]] || return 0
     _nb_started=${_nb_head##*\"start\": } _nb_started=${_nb_started%%[!0-9.]*}
     _nb_id=${_nb_id%%[!0-9]*}
@@ -278,7 +282,7 @@ _stacknb_is_typo() { # A B
 _stacknb_sum_up() {
     local _nb_elapsed='' _nb_hidden=$(((_stacknb_background_us - _stacknb_waited_us) / 1000000))
     printf -v _nb_elapsed '%(%s)T' -1
-    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, 1))
+    ((_nb_elapsed -= ${_TIME_BEGIN:-_nb_elapsed}, _nb_elapsed = _nb_elapsed < 0 ? 0 : _nb_elapsed, 1))
     local _nb_serial=$((_nb_elapsed + _nb_hidden)) _nb_speedup=0
     ((_nb_elapsed == 0)) || _nb_speedup=$((_nb_serial / _nb_elapsed)).$(printf '%03d' "$((_nb_serial % _nb_elapsed * 1000 / _nb_elapsed))")
     printf '\n=================\n Async summary\n=================\n'

@@ -12,9 +12,9 @@ from stacknb import lifecycle, tasklog
 from stacknb.board import earlier
 from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
+from stacknb.ending import still_runs
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import Event, RunDir
-from stacknb.timing.status import still_runs
 
 __all__ = ["Board"]
 
@@ -209,6 +209,9 @@ class Board:
             self.complete = self.ended = False
             for later in self.phases[self.phases.index(phase) + 1 :]:
                 later.status, later.begun, later.duration_s, later.hooks = "to come", 0.0, None, []
+        elif event.kind == "phase-hooks":
+            begun = [hook for hook in self._phase(name).hooks if hook.begun]
+            self._phase(name).hooks = begun + [HookState(str(hook)) for hook in data["hooks"]]
         elif event.kind == "hook-start":
             cell = data.get("what") == "cell" or not data.get("phase")
             self.hook = HookState(name) if cell else self._phase(data["phase"]).hook(name)

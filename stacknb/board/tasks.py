@@ -10,11 +10,11 @@ from typing import Any
 
 from stacknb import processes, tasklog
 from stacknb.board.states import TaskState, Waiting
+from stacknb.ending import state_of, still_runs
 from stacknb.exceptions import LogError
 from stacknb.follow import last_line
 from stacknb.journal import Event
 from stacknb.screen import clean_line
-from stacknb.timing.status import ended_as, still_runs
 
 __all__ = ["TaskList"]
 
@@ -138,7 +138,7 @@ class TaskList:
             self._end(task, "lost")
             return
         if record.footer is not None or not still_runs(record.header):
-            status, task.exit_code = ended_as(record.header, record.footer, task.exit_code)
+            status, task.exit_code = state_of(record.header, record.footer, task.exit_code)
             self._end(task, status)
 
     def _end(self, task: TaskState, status: str) -> None:

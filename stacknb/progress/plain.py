@@ -50,9 +50,14 @@ class Plain:
             self._write(f"{name}: {shown(data['top_dir'])}, logs in {shown(data['run_dir'])}\n")
         elif event.kind == "phase-start":
             self.board.update()
-            count = len(data["hooks"])
-            hooks = f"{count} hook{'s' * (count != 1)}" if count else "no hooks"
-            self._say("heading", f"── {name} ({self.board.place(event.name)}, {hooks})")
+            self._say(
+                "heading", f"── {name} ({self.board.place(event.name)}, {_count(data['hooks'])})"
+            )
+        elif event.kind == "phase-hooks":
+            self._say(
+                "heading",
+                f"── {name}: {_count(data['hooks'])} to come, with the plugins now enabled",
+            )
         elif event.kind == "hook-start":
             self._log, self._feed = Follower(Path(data["log"])), Feed()
             self._heading = self._paint("running", f"{SYMBOLS['running']} {name}") + "\n"
@@ -100,6 +105,10 @@ class Plain:
         if text:  # a hook that prints nothing has one line, others begin with their name
             self._write(self._heading + text)
             self._heading = ""
+
+
+def _count(hooks: list[str]) -> str:
+    return f"{len(hooks)} hook{'s' * (len(hooks) != 1)}" if hooks else "no hooks"
 
 
 def writer(stream: TextIO) -> Callable[[str], None]:

@@ -1,6 +1,6 @@
 """Where the time of a run went: logs to pandas frames, figures and answers.
 
-Loaded when first needed: pandas is not, where only `stacknb.timing.status` is asked for.
+Loaded when first needed: pandas is not, where only `stacknb.timing.following` is asked for.
 """
 
 from __future__ import annotations

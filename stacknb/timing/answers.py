@@ -46,12 +46,15 @@ class Answer:
         Of which run; None if of several.
     note : str
         A sentence to stand before it.
+    fails : bool
+        Whether who asked wants to be told by the exit status, and the answer is bad.
     """
 
     what: str
     frame: pd.DataFrame
     run: Run | None = None
     note: str = ""
+    fails: bool = False
 
     def text(self, form: Form = "table") -> str:
         """Return it as text that ends with a newline.

@@ -24,9 +24,9 @@ def trace_events(records: Records) -> dict[str, Any]:
     events = _names(records)
     for phase in records.phases:
         events.append(_slice(_MAIN, _PHASES, phase.name, "phase", phase.start, phase.end, records))
-    for hook in records.hooks:
-        if hook.start is not None:
-            one = _slice(_MAIN, _HOOKS, hook.name, "hook", hook.start, hook.end, records)
+    for hook, span in zip(records.hooks, records.hook_spans(), strict=True):
+        if span is not None:
+            one = _slice(_MAIN, _HOOKS, hook.name, "hook", *span, records)
             one["args"] = {"phase": hook.phase, "status": hook.status, "log": hook.log}
             events.append(one)
     for wait in records.waits:

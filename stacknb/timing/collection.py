@@ -19,13 +19,16 @@ class Collection:
     duration
         From start to end.
     wait_start, wait_end
-        Of the wait that collected it: the last one, where an earlier one timed out.
+        Of the wait that collected it: the last one, where an earlier one timed out. Where the main
+        shell never waited for it, another task may have: these times and `waited` are that one's.
     waited
         Length of all waits for it.
     blocked
-        The part of these waits during which it still ran.
+        The part of the main shell's waits during which it still ran.
     hidden
-        The part of its duration that no wait for it saw: duration minus blocked.
+        The part of its duration that none of these saw: duration minus blocked.
+    by_main
+        Whether the main shell waited for it.
     slack
         How long the finished task lay uncollected: from its end to `wait_start`; 0 if the wait came
         first.
@@ -38,22 +41,21 @@ class Collection:
     blocked: int | None = None
     hidden: int | None = None
     slack: int | None = None
+    by_main: bool = False
 
 
 def collections(records: Records) -> list[Collection]:
     """Return the `Collection` of each task, in the order of ``records.tasks``."""
-    waits_of: list[list[WaitRecord]] = [[] for _ in records.tasks]
-    for wait in records.waits:
-        if wait.task is not None:
-            waits_of[wait.task].append(wait)
+    main = _by_task(records, records.waits)
+    inner = _by_task(records, records.inner_waits)
     return [
-        _collection(task, waits, records.waits_known)
-        for task, waits in zip(records.tasks, waits_of, strict=True)
+        _collection(task, waits, others, records.waits_known)
+        for task, waits, others in zip(records.tasks, main, inner, strict=True)
     ]
 
 
 def blocked(records: Records, wait: WaitRecord) -> int | None:
-    """Return how long the main shell was held up by a wait, without the time to show the log.
+    """Return how long a wait held up who waited, without the time to show the log.
 
     A wait that goes on blocks until the last moment known. None where the end of a finished wait's
     task is not known and the wait's neither.
@@ -67,8 +69,19 @@ def blocked(records: Records, wait: WaitRecord) -> int | None:
     return None if stop is None else max(0, stop - wait.start)
 
 
-def _collection(task: TaskRecord, waits: list[WaitRecord], waits_known: bool) -> Collection:
-    times = Collection()
+def _by_task(records: Records, waits: list[WaitRecord]) -> list[list[WaitRecord]]:
+    waits_of: list[list[WaitRecord]] = [[] for _ in records.tasks]
+    for wait in waits:
+        if wait.task is not None:
+            waits_of[wait.task].append(wait)
+    return waits_of
+
+
+def _collection(
+    task: TaskRecord, main: list[WaitRecord], others: list[WaitRecord], waits_known: bool
+) -> Collection:
+    times = Collection(by_main=bool(main))
+    waits = main or others
     if task.start is not None and task.end is not None:
         times.duration = task.end - task.start
     if task.foreground:
@@ -82,14 +95,14 @@ def _collection(task: TaskRecord, waits: list[WaitRecord], waits_known: bool) ->
     if all(wait.end is not None for wait in waits):
         times.waited = sum((wait.end or 0) - wait.start for wait in waits)
     if task.end is None:
-        times.blocked = times.waited
+        times.blocked = times.waited if main else 0
         return times
     times.slack = max(0, last.start - task.end)
-    stops = [task.end if wait.end is None else min(wait.end, task.end) for wait in waits]
-    times.blocked = sum(max(0, stop - wait.start) for wait, stop in zip(waits, stops, strict=True))
+    stops = [task.end if wait.end is None else min(wait.end, task.end) for wait in main]
+    times.blocked = sum(max(0, stop - wait.start) for wait, stop in zip(main, stops, strict=True))
     if task.start is not None and times.duration is not None and not task.foreground:
         seen = Cover(
-            (max(wait.start, task.start), stop) for wait, stop in zip(waits, stops, strict=True)
+            (max(wait.start, task.start), stop) for wait, stop in zip(main, stops, strict=True)
         )
         times.hidden = times.duration - seen.length
     return times

@@ -15,7 +15,7 @@ COLUMNS = {  # of a table for a reader; CSV and JSON hold all
     "cells": "phase hook status start duration_s work_s wait_s cpu_s exit_code path",
     "phases": "phase start duration_s work_s wait_s unaccounted_s after_s after_wait_s hooks tasks "
     "waited_for",
-    "waits": "name phase hook wait_start wait_s blocked_s exit_code",
+    "waits": "name phase hook by wait_start wait_s blocked_s exit_code",
     "critical-path": "kind name phase start duration_s share",
     "impact": "name phase status duration_s blocked_s hidden_s slack_s critical_s shrink_s",
     "advice": "gain_s advice",

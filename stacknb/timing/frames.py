@@ -136,7 +136,7 @@ def hooks(records: Records, waiting: Cover, *, cells: bool = False) -> pd.DataFr
 
 def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
     """Return one row a wait, in the order they began; see `Run.waits`."""
-    rows = records.waits
+    rows = records.all_waits
     return frame(
         {
             "name": (wait.name for wait in rows),
@@ -147,6 +147,7 @@ def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
             "wait_s": (None if wait.end is None else wait.end - wait.start for wait in rows),
             "blocked_s": blocked,
             "exit_code": (wait.exit_code for wait in rows),
+            "by": (wait.by for wait in rows),
         },
         integers="exit_code",
         times="wait_start wait_end",

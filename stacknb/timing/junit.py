@@ -21,7 +21,8 @@ def junit_report(records: Records) -> bytes:
     """Return the report as XML.
 
     Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
-    is ``skipped``. With each of them stand the last lines of its log. Times are seconds.
+    is ``skipped``. With each of them stand the last lines of its log. Times are seconds. What ran
+    again has a number behind its name, as readers of such a report tell cases by their names.
     """
     suites = ET.Element("testsuites", name=_clean(records.path))
     by_phase: dict[str, list[HookRecord | TaskRecord]] = {}
@@ -35,13 +36,19 @@ def junit_report(records: Records) -> bytes:
     elapsed = (records.end or 0) - (records.start or 0)
     suites.set("time", f"{elapsed / 1e6:.6f}")
     ET.indent(suites)
-    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
+    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def _suite(phase: str, members: list[HookRecord | TaskRecord], records: Records) -> ET.Element:
     suite = ET.Element("testsuite", name=_clean(phase))
+    seen: dict[tuple[str, str], int] = {}
     for record in members:
-        suite.append(_case(phase, record, records.kind == "run"))
+        case = _case(phase, record, records.kind == "run")
+        key = (case.get("classname", ""), case.get("name", ""))
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] > 1:
+            case.set("name", f"{key[1]} #{seen[key]}")
+        suite.append(case)
     starts = [record.start for record in members if record.start is not None]
     if starts:
         began = datetime.datetime.fromtimestamp(min(starts) / 1e6, datetime.UTC)

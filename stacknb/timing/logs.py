@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from stacknb.signs import printable
 from stacknb.timing.records import Problems
 
 __all__ = [
+    "JOURNAL",
     "KINDS",
     "WAITS",
     "as_cores",
@@ -22,10 +23,13 @@ __all__ = [
     "micros",
     "names_not_started",
     "of_one_run",
+    "open_wait",
     "wait_rows",
 ]
 
 WAITS = "waits.jsonl"
+JOURNAL = "journal.jsonl"
+_NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end", "run-end"}
 _NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
 _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
 _LONGEST_NAME = 512  # such a line fits
@@ -90,6 +94,37 @@ def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list
             elif row.get("run") is None or str(row["run"]) in runs:
                 rows.append(row)
     return sorted(rows, key=lambda row: float(row["wait_start"]))
+
+
+def open_wait(folder: Path, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the wait that the main shell was in last, if it is not over; from the journal.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    rows : iterable of dict
+        The waits that are over.
+    """
+    found: dict[str, Any] | None = None
+    try:
+        lines = reading.whole(folder / JOURNAL).splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        if b'"wait-' not in line and not found:
+            continue
+        event = json_object(line) or {}
+        if event.get("event") == "wait-start":
+            found = event
+        elif event.get("event") == "wait-end" or event.get("event") in _NO_LONGER:
+            found = None
+    if found is None or not isinstance(found.get("name"), str):
+        return []
+    found["wait_start"] = found.get("time")
+    began = micros(found["wait_start"])
+    over = {(row.get("log"), micros(row["wait_start"])) for row in rows}
+    return [] if began is None or (found.get("log"), began) in over else [found]
 
 
 def micros(seconds: object) -> int | None:

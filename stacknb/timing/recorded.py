@@ -67,9 +67,10 @@ class RecordedRun:
 
         ``name command phase hook status exit_code start end duration_s wait_start wait_end wait_s
         hidden_s slack_s cpu_s host log``. ``duration_s`` is from start to end; ``wait_s`` the time
-        spent in waits for it (showing its log included, where the log of the run does);
-        ``hidden_s`` the part of the duration that no wait for it saw; ``slack_s`` how long the
-        finished task lay uncollected, 0 if the wait came first, NaN if it was never collected.
+        spent in waits for it (showing its log included, where the log of the run does), those of
+        other tasks if the main shell never waited for it; ``hidden_s`` the part of the duration
+        that no wait of the main shell for it saw; ``slack_s`` how long the finished task lay
+        uncollected, 0 if the wait came first, NaN if it was never collected.
         ``phase`` is the one that had last begun when the task was started, ``hook`` the hook that
         started it, if any. ``status`` is running, ok, failed, killed, cancelled, timeout or lost.
         """
@@ -110,10 +111,11 @@ class RecordedRun:
     def waits(self) -> pd.DataFrame:
         """One row a wait, in the order they began.
 
-        ``name phase hook wait_start wait_end wait_s blocked_s exit_code``. ``blocked_s`` is the
-        part of the wait before the task had ended.
+        ``name phase hook wait_start wait_end wait_s blocked_s exit_code by``. ``blocked_s`` is the
+        part of the wait before the task had ended. ``by`` names the task that waited: such a wait
+        holds up no hook. It is empty for the main shell.
         """
-        held = [blocked(self.records, wait) for wait in self.records.waits]
+        held = [blocked(self.records, wait) for wait in self.records.all_waits]
         return frames.waits(self.records, held)
 
     @cached_property
@@ -134,19 +136,19 @@ class RecordedRun:
     def summary(self) -> pd.Series:
         """Return the figures of the whole run, seconds unless told otherwise.
 
-        DevStack's, by its formula: ``background_s``, the durations of all collected tasks;
-        ``waited_s``, the time in waits; ``background_minus_waits_s``, the first figure stack.sh
-        prints; ``elapsed_s``; ``serial_s = elapsed_s + background_minus_waits_s``;
+        DevStack's, by its formula: ``background_s``, the durations of all tasks that the main shell
+        collected; ``waited_s``, its time in waits; ``background_minus_waits_s``, the first figure
+        stack.sh prints; ``elapsed_s``; ``serial_s = elapsed_s + background_minus_waits_s``;
         ``speedup = serial_s / elapsed_s``. A wait that has no end, or whose task's duration is not
         known, is in ``waited_s`` and in nothing else.
 
         The honest ones: ``work_s``, all work done: ``main_work_s`` (hooks, or stack.sh, without
-        waits) and ``task_work_s``; ``busy_s``, when anything was at work; ``max_concurrency`` and
-        ``mean_concurrency``, of tasks, while any ran; ``cpu_s`` used and ``cpu_available_s``,
-        cores times elapsed; ``contention_s``, by how much tasks and hooks were stretched at the
-        most by sharing the cores (see `Contention`); ``real_speedup = (work_s - contention_s) /
-        elapsed_s``, the least that background tasks gained. NaN where the logs hold no CPU times
-        or cores.
+        waits) and ``task_work_s`` (tasks, without their waits for others); ``busy_s``, when
+        anything was at work; ``max_concurrency`` and ``mean_concurrency``, of tasks, while any ran;
+        ``cpu_s`` used and ``cpu_available_s``, cores times elapsed; ``contention_s``, by how much
+        tasks and hooks were stretched at the most by sharing the cores (see `Contention`);
+        ``real_speedup = (work_s - contention_s) / elapsed_s``, the least that background tasks
+        gained. NaN where the logs hold no CPU times or cores.
 
         Examples
         --------

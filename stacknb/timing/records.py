@@ -55,7 +55,10 @@ class HookRecord:
 
 @dataclass(slots=True)
 class WaitRecord:
-    """The main shell collects a task; ``task`` is its index in `Records.tasks`."""
+    """A task is collected; ``task`` is its index in `Records.tasks`.
+
+    ``by`` is the name of the task that waits; empty for the main shell.
+    """
 
     name: str
     start: Micros
@@ -64,6 +67,7 @@ class WaitRecord:
     hook: str = ""
     exit_code: int | None = None
     task: int | None = None
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -107,6 +111,10 @@ class Records:
     finished : bool
         The run came to its end without an error, as far as the logs tell: what was not waited for
         by then never was.
+    waits : list of WaitRecord
+        Those of the main shell, in the order they began.
+    inner_waits : list of WaitRecord
+        Those of tasks, which hold up nobody else.
     waits_known : bool
         False for logs without the file of waits: then nobody can say that a task was not waited
         for.
@@ -123,6 +131,7 @@ class Records:
     tasks: list[TaskRecord] = field(default_factory=list)
     hooks: list[HookRecord] = field(default_factory=list)
     waits: list[WaitRecord] = field(default_factory=list)
+    inner_waits: list[WaitRecord] = field(default_factory=list)
     phases: list[PhaseRecord] = field(default_factory=list)
     not_started: list[WaitRecord] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
@@ -165,6 +174,26 @@ class Records:
             spans.append((hook.start, hook.start if end is None else end))
         return spans
 
+    def held_within(self) -> dict[int, list[tuple[Micros, Micros]]]:
+        """Return for each task that waited for others when these still ran."""
+        held: dict[int, list[tuple[Micros, Micros]]] = {}
+        for wait in self.inner_waits:
+            end = None if wait.task is None else self.tasks[wait.task].end
+            # Of several tasks of that name the one that had begun last.
+            begun = [
+                index
+                for index, task in enumerate(self.tasks)
+                if task.name == wait.by and task.start is not None and task.start <= wait.start
+            ]
+            if begun and wait.end is not None and end is not None:
+                held.setdefault(begun[-1], []).append((wait.start, min(wait.end, end)))
+        return held
+
+    @property
+    def all_waits(self) -> list[WaitRecord]:
+        """The waits of the main shell and of tasks, in the order they began."""
+        return sorted([*self.waits, *self.inner_waits], key=lambda wait: wait.start)
+
     def hook_cpu(self) -> list[Micros | None]:
         """Return the CPU time each hook used itself.
 
@@ -196,6 +225,7 @@ class Records:
         main += _times((wait.start, wait.end) for wait in self.waits)
         every = main + _times((task.start, task.end) for task in self.tasks)
         every += _times((task.queued, None) for task in self.tasks)
+        every += _times((wait.start, wait.end) for wait in self.inner_waits)
         if now is not None and every:
             every.append(now)
         if main:

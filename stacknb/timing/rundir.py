@@ -11,9 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
+from stacknb.ending import state_of, status_of, still_runs
 from stacknb.exceptions import LogError
 from stacknb.signs import printable
-from stacknb.timing.logs import KINDS, WAITS, as_cores, cores_of_run, micros, of_one_run, wait_rows
+from stacknb.timing.logs import (
+    JOURNAL,
+    KINDS,
+    WAITS,
+    as_cores,
+    cores_of_run,
+    micros,
+    of_one_run,
+    open_wait,
+    wait_rows,
+)
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,
@@ -22,11 +33,10 @@ from stacknb.timing.records import (
     TaskRecord,
     WaitRecord,
 )
-from stacknb.timing.status import ended_as, still_runs
 
 __all__ = ["read_folder", "read_log"]
 
-_OF_A_RUN = (WAITS, "run.json", "journal.jsonl")
+_OF_A_RUN = (WAITS, "run.json", JOURNAL)
 
 
 def read_folder(folder: Path, run: str | None, now: float) -> Records:
@@ -51,6 +61,8 @@ def read_folder(folder: Path, run: str | None, now: float) -> Records:
     rows = wait_rows(
         sorted(folder.rglob(WAITS)), {str(log.header.get("run")) for log in logs}, problems
     )
+    if any(log.header["kind"] == "hook" and log.footer is None for log in logs):
+        rows += open_wait(folder, rows)
     whole = bool(rows) or any((folder / name).exists() for name in _OF_A_RUN)
     return _records(
         Records(str(folder), "run", problems=problems, waits_known=whole), logs, rows, now
@@ -102,7 +114,9 @@ def _records(
             records.hooks.append(_hook(log, records.problems))
     for row in unmatched:
         _add_unmatched(records, row)
-    records.waits.sort(key=lambda wait: (wait.start, wait.end or wait.start))
+    waits = sorted(records.waits, key=lambda wait: (wait.start, wait.end or wait.start))
+    records.waits = [wait for wait in waits if not wait.by]
+    records.inner_waits = [wait for wait in waits if wait.by]
     everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
     records.cores = next(iter(cores.values())) if len(cores) == 1 else None
     if not cores and len({record.host for record in everything}) == 1:
@@ -113,7 +127,7 @@ def _records(
     )
     _count_overlaps(records)
     records.set_span(round(now * 1e6) if records.going_on else None)
-    records.phases = _phases(records.hooks)
+    records.phases = _phases(records)
     return records
 
 
@@ -166,9 +180,11 @@ def _wait(row: Mapping[str, Any], task: int | None, problems: Problems) -> WaitR
     name = printable(row["name"])
     if end is not None and end < start:
         problems.add("wait that ends before it begins (clock set back?)", name)
-        end = None
+        end = start  # it is over, and this is what the row proves
     phase, hook = printable(row.get("phase") or ""), printable(row.get("hook") or "")
-    return WaitRecord(name, start, end, phase, hook, _code(row), task)
+    return WaitRecord(
+        name, start, end, phase, hook, _code(row), task, printable(row.get("by") or "")
+    )
 
 
 def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
@@ -180,7 +196,7 @@ def _add_unmatched(records: Records, row: Mapping[str, Any]) -> None:
     # It was collected, so it was there: its log is gone, or was not copied along.
     records.problems.add("wait for a task whose log is missing", wait.name)
     wait.task = len(records.tasks)
-    status = "ok" if code == 0 else "killed" if code > 128 else "failed"
+    status, _ = status_of(None, code)
     records.tasks.append(TaskRecord(wait.name, status=status, exit_code=code))
     records.waits.append(wait)
 
@@ -190,7 +206,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
     if log.footer is not None and wait_code is None and still_runs(said):
         problems.add("footer of a task that still runs (printed by the task?)", str(log.path))
         log = dataclasses.replace(log, footer=None)
-    status, code = ended_as(said, log.footer, wait_code)
+    status, code = state_of(said, log.footer, wait_code)
     start, end = _span(log, problems)
     queued, after = micros(said.get("queued")), said.get("after")
     if queued is not None and start is not None and queued > start:
@@ -216,7 +232,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
 
 def _hook(log: tasklog.LogRecord, problems: Problems) -> HookRecord:
     said = log.header
-    status, code = ended_as(said, log.footer, None)
+    status, code = state_of(said, log.footer, None)
     start, end = _span(log, problems)
     words = said.get("command")
     return HookRecord(
@@ -247,14 +263,16 @@ def _span(log: tasklog.LogRecord, problems: Problems) -> tuple[int | None, int |
     return start, end
 
 
-def _phases(hooks: list[HookRecord]) -> list[PhaseRecord]:
+def _phases(records: Records) -> list[PhaseRecord]:
     phases: dict[str, PhaseRecord] = {}
-    for hook in hooks:
-        if hook.is_cell or not hook.phase or hook.start is None:
+    last = max((hook.start for hook in records.hooks if hook.start is not None), default=0)
+    for hook, span in zip(records.hooks, records.hook_spans(), strict=True):
+        if hook.is_cell or not hook.phase or span is None:
             continue
-        phase = phases.setdefault(hook.phase, PhaseRecord(hook.phase, hook.start, hook.start))
-        # Unknown as soon as one of its hooks has no end.
-        phase.end = None if phase.end is None or hook.end is None else max(phase.end, hook.end)
+        phase = phases.setdefault(hook.phase, PhaseRecord(hook.phase, span[0], span[0]))
+        # Unknown where the last of all hooks has no end; another one was over when the next began.
+        known = hook.end is not None or span[0] < last
+        phase.end = max(phase.end, span[1]) if known and phase.end is not None else None
     return list(phases.values())
 
 

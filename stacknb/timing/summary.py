@@ -19,7 +19,10 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     collected = [
         time
         for task, time in zip(records.tasks, times, strict=True)
-        if time.waited is not None and time.duration is not None and not task.foreground
+        if time.by_main
+        and time.waited is not None
+        and time.duration is not None
+        and not task.foreground
     ]
     background = sum(time.duration or 0 for time in collected)
     hidden = background - sum(time.waited or 0 for time in collected)
@@ -29,7 +32,9 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     tasks = Cover(spans)
     main = main_work(records)
     task_length = sum(end - begin for begin, end in spans)
-    busy = Cover([*main.spans, *tasks.spans]).length
+    at_work = _working_tasks(records)
+    task_work = sum(cover.length for cover in at_work)
+    busy = Cover([*main.spans, *(span for cover in at_work for span in cover.spans)]).length
     used = activities(records)
     unknown = float("nan")
     figures = {
@@ -39,9 +44,9 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "elapsed_s": elapsed / 1e6,
         "serial_s": serial / 1e6,
         "speedup": serial / elapsed if elapsed else unknown,
-        "work_s": (main.length + task_length) / 1e6,
+        "work_s": (main.length + task_work) / 1e6,
         "main_work_s": main.length / 1e6,
-        "task_work_s": task_length / 1e6,
+        "task_work_s": task_work / 1e6,
         "busy_s": busy / 1e6,
         "max_concurrency": float(most_at_once(spans)),
         "mean_concurrency": task_length / tasks.length if tasks.length else 0.0,
@@ -51,7 +56,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "real_speedup": unknown,
     }
     if contention and elapsed:
-        figures["real_speedup"] = (main.length + task_length - contention.lost) / elapsed
+        figures["real_speedup"] = (main.length + task_work - contention.lost) / elapsed
     return pd.Series(figures, dtype="float64", name="summary")
 
 
@@ -72,6 +77,18 @@ def main_work(records: Records) -> Cover:
         if task.foreground and task.start is not None and task.end is not None
     ]
     return Cover(spans).without(Cover(taken))
+
+
+def _working_tasks(records: Records) -> list[Cover]:
+    """Return when each task worked: always but while it was held up by another one."""
+    held = records.held_within()
+    stop = records.end or 0
+    found = []
+    for index, task in enumerate(records.tasks):
+        if task.start is not None and (task.end is not None or task.status == "running"):
+            span = Cover([(task.start, stop if task.end is None else task.end)])
+            found.append(span.without(Cover(held[index])) if index in held else span)
+    return found
 
 
 def task_spans(records: Records) -> list[tuple[int, int]]:

@@ -64,7 +64,7 @@ def write_run(
         header = _header(hook, kind, [hook.path], run, 100_000 + index)
         header |= {"hook": hook.name}
         _write(file, header, hook, records, printed.get(hook.name, b""))
-    rows = (json.dumps(_wait(wait, files, run)) for wait in records.waits)
+    rows = (json.dumps(_wait(wait, files, run)) for wait in records.all_waits)
     (top / "waits.jsonl").write_text("".join(row + "\n" for row in rows))
     return top
 
@@ -116,6 +116,8 @@ def _wait(wait: WaitRecord, files: Mapping[int, str], run: str) -> dict[str, Any
     if wait.end is not None:
         row["wait_end"] = wait.end / 1e6
     row |= {"phase": wait.phase, "hook": wait.hook, "run": run}
+    if wait.by:
+        row["by"] = wait.by
     if wait.exit_code is not None:
         row["exit_code"] = wait.exit_code
     if wait.task is not None:

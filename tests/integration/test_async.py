@@ -694,6 +694,30 @@ def test_a_task_that_destroys_its_own_log_loses_no_more_than_that(
     assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0]
 
 
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_a_task_ended_before_its_first_command_has_a_whole_log(tree, number: str) -> None:
+    stack = tree.run(f"async_run t echo 'a \"b'; kill -{number} -- -$!; async_wait t || :")
+
+    record = log_of(stack, "t")
+    assert record.header["command"] in (["echo", 'a "b'], ['echo a "b'])  # it may have begun
+    assert (record.header["phase"], record.header["hook"]) == ("override_defaults", "10-hook.sh")
+    assert record.header["queued"] <= record.header["start"] <= record.footer["end"]
+    assert record.footer["exit_code"] == waits_of(stack)[0]["exit_code"]
+
+
+def test_a_wait_does_not_hold_in_memory_what_a_task_printed_over_its_log(tree, output) -> None:
+    log = "$(readlink /proc/$BASHPID/fd/2)"
+    stack = tree.run(
+        f"f() {{ truncate -s 0 {log}; head -c 64000000 /dev/zero | tr '\\0' x; }}\n"
+        "for t in ended first second; do async_run $t f; done\n"
+        "while kill -0 $(async_pidof ended); do :; done 2>/dev/null\n"
+        "ulimit -S -v 60000; async_wait ended >shown; async_wait first second >>shown; wc -c <shown"
+    )
+
+    assert 64_000_000 * 3 < int(output(stack, "10-hook.sh").split()[-1]) < 64_002_000 * 3
+    assert [wait["exit_code"] for wait in waits_of(stack)] == [0, 0, 0]
+
+
 def test_a_wait_shows_the_log_in_one_piece(tree, output) -> None:
     stack = tree.run(
         "f() { for i in {1..50}; do echo $1 $i; echo $1 err $i >&2; done; }\nfor n in a b c; do async_run $n f $n; done\nasync_wait a b c"
@@ -1819,3 +1843,44 @@ def test_a_hook_that_puts_up_with_a_failure_may_wait_again(tree, output) -> None
     stack = tree.run("async_run bad false; async_wait bad || :; async_wait bad; echo on")
 
     assert output(stack, "10-hook.sh").endswith("already been waited for\non\n")
+
+
+def test_the_line_of_a_wait_names_the_task_that_waited(tree) -> None:
+    stack = tree.run(
+        "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner own; }\n"
+        "async_runfunc inner; async_runfunc outer; async_wait outer\n(async_wait inner)"
+    )
+    # The last is of a subshell of the hook, which is no task.
+    told = [("inner", "outer"), ("own", "outer"), ("outer", ""), ("inner", "")]
+    assert [(wait["name"], wait.get("by", "")) for wait in waits_of(stack)] == told
+    run = timing.load(stack.run_dir)
+    shown = zip(run.waits["name"], run.waits["by"], strict=True)  # by the time they began
+    assert sorted(shown) == sorted(told)
+    tasks = run.tasks.set_index("name")
+    assert tasks.loc["inner", "hidden_s"] == tasks.loc["inner", "duration_s"]
+
+
+def test_a_killed_task_that_was_over_before_the_wait_has_not_ended_with_it(tree) -> None:
+    stack = tree.run(
+        "f() { kill -9 $BASHPID; }; async_runfunc f\n"
+        "while [[ -e /proc/$(async_pidof f) ]]; do read -rt 0.01 <>/dev/zero || :; done\n"
+        "async_wait f || :"
+    )
+    run = timing.load(stack.run_dir)
+    task = run.tasks.iloc[0]
+    assert task["status"] == "killed"
+    assert task["end"] == task["wait_start"]
+    assert run.waits.loc[0, "blocked_s"] == 0
+    assert "task" not in set(run.critical_path()["kind"])
+
+
+def test_no_time_of_a_task_is_negative_where_the_clock_was_set_back(tree, output) -> None:
+    stack = tree.run(
+        "unset EPOCHREALTIME; EPOCHREALTIME=1900000000.000000\n"
+        "f() { EPOCHREALTIME=1800000000.000000; }; async_runfunc f\n"
+        "EPOCHREALTIME=1700000000.000000; async_wait f; async_print_timing; echo waited $_stacknb_waited_us"
+    )
+    shown = output(stack, "10-hook.sh")
+    assert "finished f with result 0 in 0 seconds" in shown
+    assert " minus waits: 0 sec" in shown
+    assert "waited 0" in shown

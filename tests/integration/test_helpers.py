@@ -615,6 +615,18 @@ def test_a_clock_adds_up_milliseconds_whatever_the_decimal_separator(point: str)
     assert done.stdout == "1500 <>\n"
 
 
+def test_a_clock_that_was_set_back_meanwhile_counts_as_no_time() -> None:
+    done = bash(
+        "set -e; unset EPOCHREALTIME EPOCHSECONDS\n"
+        "EPOCHREALTIME=1700000010.500000; time_start x\n"
+        "EPOCHREALTIME=1700000003.500000; time_stop x\n"
+        "_TIME_BEGIN=1700000000 EPOCHSECONDS=1699999990; time_totals"
+    )
+
+    rows = dict(line.rsplit(None, 1) for line in done.stdout.splitlines() if line[-1:].isdigit())
+    assert (rows["x"], rows["Total runtime"]) == ("0", "0")
+
+
 def test_clocks_go_on_in_seconds_where_bash_tells_no_time_any_more() -> None:
     with serving(200) as (url, _):
         done = bash(

@@ -229,12 +229,120 @@ def test_clean_performs_an_unstack_first(tree) -> None:
 
 def test_a_plugin_that_settings_enable_joins_from_the_next_phase_on(tree) -> None:
     tree.plugin("late", settings=TRACE, plugin_sh=TRACE)
-    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
-    stack = tree.stack()
+    early = tree.plugin("early", settings="enable_plugin late $TOP_DIR/plugins/late")
+    stack = tree.stack(plugins=[early])
     stack.run(until="pre-install")
 
     assert trace() == ["plugin.sh:stack pre-install"]
-    assert [plugin.name for plugin in stack._run.plugins] == ["late"]  # type: ignore[union-attr]
+    assert [plugin.name for plugin in stack._run.plugins] == ["early", "late"]  # type: ignore[union-attr]
+
+
+def test_a_plugin_that_a_script_of_extras_enables_joins_in_the_same_phase(tree) -> None:
+    tree.plugin("late", settings=TRACE, plugin_sh=TRACE)
+    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
+    tree.hook("20-b.sh", TRACE)
+    result = tree.stack().run(until="source")
+
+    assert trace() == ["20-b.sh:override_defaults", "20-b.sh:source", "settings:"]
+    assert [hook.name for hook in result.hooks][2:] == ["10-a.sh", "20-b.sh", "late-settings"]
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_a_plugin_that_a_local_conf_enables_has_its_turn_in_the_first_phase(
+    tree, tmp_path: Path, step: bool
+) -> None:
+    tree.plugin("own", override_defaults=TRACE)
+    text = "[[local|localrc]]\nenable_plugin own $TOP_DIR/plugins/own\n[[extra|x]]\n"
+    (tmp_path / "c").write_text(text)
+    stack = tree.stack(local_conf=tmp_path / "c")
+    stack.step(hook=step)
+
+    assert trace() == ["override-defaults:"]
+    assert ["not '[[extra|x]]'" in note for note in stack.result.notes] == [True]
+
+
+def test_a_plugin_that_joins_a_phase_and_cannot_be_run_ends_it(tree, tmp_path: Path) -> None:
+    tree.plugin("own", override_defaults="echo a\r\n")
+    (tmp_path / "rc").write_text("enable_plugin own $TOP_DIR/plugins/own\n")
+    with pytest.raises(BadInput, match=r"own-override-defaults.*CRLF"):
+        tree.stack(localrc=tmp_path / "rc").run()
+
+
+def test_a_resumed_run_goes_on_with_the_plugins_that_hooks_have_enabled(tree) -> None:
+    tree.plugin("late", plugin_sh=TRACE)
+    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
+    stack = tree.stack()
+    run_dir = stack.run(until="source").run_dir
+    stack.close()
+    with Stack.resume(run_dir) as again:
+        again.run(until="install")
+
+    assert trace() == ["plugin.sh:stack pre-install", "plugin.sh:stack install"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_what_has_enabled_a_plugin_may_do_so_again_when_its_phase_is_run_again(
+    tree, tmp_path: Path, resumed: bool
+) -> None:
+    for name in ("own", "late", "mine"):
+        tree.plugin(name, override_defaults=TRACE)
+    (tmp_path / "rc").write_text("enable_plugin own $TOP_DIR/plugins/own\n")
+    tree.hook("10-a.sh", "enable_plugin late $TOP_DIR/plugins/late; [[ -v mended ]]")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    with pytest.raises(HookFailed):
+        stack.run()
+    stack.evaluate("mended=1; enable_plugin mine $TOP_DIR/plugins/mine")
+    run_dir = stack.run_dir
+    if resumed:
+        stack.close()
+        stack = Stack.resume(run_dir)
+    stack.run(until="override_defaults")
+    names = [plugin.name for plugin in stack._run.plugins]  # type: ignore[union-attr]
+    stack.close()
+
+    assert names == ["mine", "own", "late"]
+    assert trace() == ["override-defaults:"] * 3
+
+
+@pytest.mark.parametrize("how", ["given", "enabled"])
+def test_a_plugin_finds_its_own_files_in_the_dest_of_the_tree(
+    tree, tmp_path: Path, output, how: str
+) -> None:
+    word = tree.plugin("own", settings='source "$DEST/own/devstack/lib"', lib="echo found")
+    folder = Path(word.partition("=")[2])
+    (tmp_path / "rc").write_text(f"enable_plugin own {folder}\n" if how == "enabled" else ":\n")
+    stack = tree.stack(plugins=[word] if how == "given" else [], localrc=tmp_path / "rc")
+    stack.run(until="source")
+
+    assert output(stack, "own-settings", "source") == "found\n"
+    assert (tree.path / ".stacknb" / "dest" / "own").readlink() == folder
+
+
+def test_a_dest_of_the_user_and_what_lies_in_dest_are_left_alone(tree, tmp_path: Path) -> None:
+    plugins = [tree.plugin("own", settings=":")]
+    (tmp_path / "dest").mkdir()
+    tree.stack(plugins=plugins, env={"DEST": str(tmp_path / "dest")}).run(until="source")
+    assert list((tmp_path / "dest").iterdir()) == []
+
+    (tree.path / ".stacknb" / "dest" / "own").mkdir(parents=True)
+    tree.stack(plugins=plugins).run(until="source")
+    assert list((tree.path / ".stacknb" / "dest" / "own").iterdir()) == []
+
+
+def test_a_plugin_without_a_folder_is_a_note_where_functions_of_devstack_enable_it(tree) -> None:
+    for name in ("stack.sh", "functions-common"):
+        (tree.path / name).write_text(":\n")
+    (tree.path / "functions").write_text(
+        "declare -gA GITDIR; cleanup_oscwrap() { :; }\n"
+        "enable_plugin() { DEVSTACK_PLUGINS+=,$1; GITDIR[$1]=$DEST/$1; }\n"
+    )
+    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin gone https://example.org/gone")
+    notes = tree.stack().run(until="source").notes
+
+    folder = f"{tree.path}/.stacknb/dest/gone"
+    assert notes == [
+        f"plugin 'gone': there is no folder {folder!r}, so nothing of it is run; clone it there first"
+    ]
 
 
 def test_plugin_requires_that_the_order_contradicts_is_a_note(tree) -> None:
@@ -340,6 +448,15 @@ def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -
     assert trace() == []
 
 
+@pytest.mark.parametrize(("given", "seen"), [("1", "True"), ("no", "False"), ("", "True")])
+def test_the_switch_for_tasks_is_one_of_the_two_words_that_hooks_compare_it_with(
+    tree, output, given: str, seen: str
+) -> None:
+    stack = tree.run('echo "$DEVSTACK_PARALLEL"', env={"DEVSTACK_PARALLEL": given})
+
+    assert output(stack, "10-hook.sh") == f"{seen}\n"
+
+
 @pytest.mark.parametrize("kind", ["localrc", "local_conf"])
 @pytest.mark.parametrize("how", ["again", "resumed"])
 def test_settings_that_failed_can_be_mended_where_the_user_wrote_them(
@@ -404,6 +521,21 @@ def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkey
     (fake / "bash").write_text("#!/bin/sh\necho nonsense\n")
     with pytest.raises(BadInput, match=r"install bash 5.0 or newer"):
         tree.stack()
+
+
+def test_the_bash_of_the_path_is_started_again_after_a_hook_failed(
+    tree, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    mine = tmp_path / "bin" / "bash"
+    mine.symlink_to(str(shutil.which("bash")))
+    monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")  # it may be relative
+    tree.hook("10-a.sh", "cd /; PATH=/nowhere; exit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate('echo "$BASH"').stdout == f"{mine}\n"
 
 
 def test_two_threads_take_turns(tree) -> None:

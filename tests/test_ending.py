@@ -1,8 +1,12 @@
+import os
+import socket
 from typing import Any
 
 import pytest
 
-from stacknb.tasks import status_of
+from stacknb.ending import state_of, status_of, still_runs
+
+NOBODY = 4_194_400  # larger than any pid
 
 
 @pytest.mark.parametrize(
@@ -32,4 +36,17 @@ from stacknb.tasks import status_of
 def test_the_status_of_a_task_is_what_its_process_says_before_what_its_log_says(
     footer: dict[str, Any] | None, exit_code: int | None, status: str
 ) -> None:
-    assert status_of(footer, exit_code) == status
+    code = footer["exit_code"] if footer and exit_code is None else exit_code
+    assert status_of(footer, exit_code) == (status, code)
+    assert state_of({"pid": NOBODY}, footer, exit_code) == (status, code), "whoever asks"
+
+
+def test_a_pid_that_went_to_another_process_is_not_that_of_the_task() -> None:
+    me = {"pid": os.getpid(), "host": socket.gethostname()}
+    later = 4e9
+    assert still_runs({**me, "start": later})
+    assert state_of({**me, "start": later}, None, None) == ("running", None)
+    assert not still_runs({**me, "start": 1.0}), "this process began later"
+    assert not still_runs({**me, "start": later, "host": "elsewhere"})
+    assert not still_runs({**me, "start": later, "pid": NOBODY})
+    assert not still_runs({**me, "start": later, "pid": "1"})
