@@ -31,7 +31,7 @@ class Argument:
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
         ``switch``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
-        ``hook``, ``log``, ``choice``, ``words``, ``text``.
+        ``hook``, ``script``, ``log``, ``choice``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
     optional : bool
@@ -116,8 +116,9 @@ class Argument:
             options["nargs"] = "?"
         if self.kind == "run":
             parser.runs.append(self.metavar)
-        added = parser.add_argument(self.dest, **options)
-        added.required = added.required and not self.optional  # for argparse, words are
+        place = parser.add_argument(self.dest, **options)
+        if self.kind == "words":  # Python 3.11 asks for a word at least
+            place.required = False
 
     def _choice(self, text: str) -> str:
         if text in self.choices:
@@ -207,7 +208,8 @@ class _Parser(argparse.ArgumentParser):
         parse = self.parse_known_args if verbatim else self.parse_known_intermixed_args
         found, extra = parse(list(words), o or argparse.Namespace())
         if extra:
-            near = nearest(extra[0], self._option_string_actions)
+            asked = extra[0] in ("-h", "--help")
+            near = "" if asked else nearest(extra[0], self._option_string_actions)
             self.refuse(f"{extra[0]!r} is not understood{near}")
         return found
 

@@ -16,7 +16,14 @@ __all__ = ["ChangesFrame", "HistoryFrame", "load", "load_history"]
 
 COLUMNS = ("phase", "hook", "kind", "name", "change", "old", "new")
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "unknown": "?"}
-_COLOURS = {"added": "#1a7f37", "changed": "#9a6700", "removed": "#cf222e", "unknown": "#57606a"}
+_TEXT = "var(--jp-content-font-color1,#212121)"
+_COLOURS = {  # of the theme, so that they can be read on its background
+    "added": "var(--jp-success-color1,#1a7f37)",
+    # Its orange is too light for text on white, and as it is on black.
+    "changed": f"color-mix(in srgb,var(--jp-warn-color1,#d95f00) 70%,{_TEXT})",
+    "removed": "var(--jp-error-color1,#cf222e)",
+    "unknown": _TEXT,
+}
 _WIDE = 60
 _MOST_ROWS = 200  # of one hook, on a screen
 

@@ -77,7 +77,7 @@ def _reset(stack: Stack, o: Namespace) -> Stack:
 
 
 def _resume(stack: Stack | None, o: Namespace) -> Stack:
-    where = journal.find(o.run or Path())
+    where = journal.find(o.run) if o.run else journal.latest()
     if stack is not None and stack.run_dir == where:
         return stack  # it is open already
     if stack is not None and not stack.busy:
@@ -94,7 +94,7 @@ def _wait(stack: Stack, o: Namespace) -> Any:
     worker = stack.worker
     if o.name == ["stack"] and worker is not None and not worker.collected:
         return worker.wait(o.timeout)
-    return stack.async_wait(*o.name, timeout=o.timeout)
+    return stack.async_wait(*dict.fromkeys(o.name), timeout=o.timeout)
 
 
 def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
@@ -142,7 +142,8 @@ COMMANDS = (
          Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
     ),
     Command("hook", "make the cell a hook of the stack at hand; again replaces it", author.hook,
-            (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh"),
+            (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh",
+                      "script"),
              Argument("--plugin", "the plugin that the file is of; a new one is enabled")),
             ("%hook",)),
     Command("export", "write the tree with the hooks from cells, to be stacked anywhere",
@@ -250,7 +251,7 @@ def _open_run(o: Namespace) -> Stack:
         raise BadInput(
             f"{wrong[0].flag!r} does not go with --resume: a run goes on with what it began with"
         )
-    stack = Stack.resume(o.run_dir or Path())
+    stack = Stack.resume(o.run_dir or journal.latest())
     run = f"run {str(stack.run_dir)!r}"
     why = ""
     if stack.top_dir != absolute(os.path.expanduser(o.top_dir)):

@@ -94,6 +94,8 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
         found = [*table, *phase_words()] + ([] if words else _values("folder", stack, start))
     else:
         found = [value for kind in _places(entries, face) for value in _values(kind, stack, start)]
+        # IPython fills what is left empty with names that mean nothing here.
+        found = found if found or start else [*options]
     return [text for text in found if text.startswith(start)]
 
 
@@ -114,6 +116,8 @@ def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
         return list(stack.tasks) if stack is not None else []
     if kind == "hook":
         return [*_hooks(stack), *phase_words()]
+    if kind == "script":
+        return [name for name in _hooks(stack) if name[:2].isdigit()]
     if kind == "log":
         return [*_hooks(stack), *_values("task", stack, start)]
     if kind == "run":

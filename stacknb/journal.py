@@ -277,6 +277,19 @@ class RunDir:
             temporary.unlink(missing_ok=True)
 
 
+def latest() -> Path:
+    """Return the directory of the run that was made last from here.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    with contextlib.suppress(BadInput):
+        return find(".")
+    raise BadInput("no run to resume in '.stacknb/runs': name the directory of one, or begin one")
+
+
 def find(path: str | os.PathLike[str]) -> Path:
     """Return the run directory that `path` means: itself, or ``latest`` within it.
 

@@ -84,16 +84,25 @@ def check(exercise: str, *answers: Any) -> Verdict:
     False
     """
     if exercise not in CHECKS:
-        hint = nearest(exercise, CHECKS) or f"; there are {', '.join(CHECKS)}"
+        hint = nearest(str(exercise), CHECKS) or f"; there are {', '.join(CHECKS)}"
         raise BadInput(f"no exercise {exercise!r}{hint}")
     try:
-        return Verdict(exercise, True, CHECKS[exercise](*answers))
+        return Verdict(exercise, True, CHECKS[exercise](*map(_alone, answers)))
     except NotYet as missing:
         saw, hint = missing.args
         return Verdict(exercise, False, saw, hint)
-    except TypeError as error:
-        if "positional argument" not in str(error):
-            raise
-        raise BadInput(f"exercise {exercise!r} asks for: {WHAT[exercise]}; give that") from None
     except BadInput as error:
         return Verdict(exercise, False, str(error), "run the cells above this one first")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        asked = WHAT[exercise]
+        if "positional argument" in str(error):
+            raise BadInput(f"exercise {exercise!r} asks for: {asked}; give that") from None
+        if not answers:
+            raise
+        return Verdict(exercise, False, "the answer is of another kind", f"give {asked}")
+
+
+def _alone(answer: Any) -> Any:
+    """Return what a list or a column of one thing holds: a question to a frame ends in those."""
+    many = isinstance(answer, list | tuple) or hasattr(answer, "tolist")
+    return next(iter(answer)) if many and len(answer) == 1 else answer

@@ -184,7 +184,8 @@ def check_order(phase: Phase, mode: str, done: Sequence[str]) -> None:
         names = ", ".join(repr(name) for name in missing)
         raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
     if phase.label in done and done[-1] != phase.label:
-        following = next((f"; next is {p.label!r}" for p in order if p.label not in done), "")
+        left = [f"; next is {p.label!r}" for p in order if p.label not in done]
+        following = left[0] if left else "; %stack reset begins anew"
         raise BadInput(
             f"phase {phase.label!r} is out of order: {done[-1]!r} is done already{following}"
         )

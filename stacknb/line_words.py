@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 from argparse import Namespace
@@ -48,7 +49,9 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     if words and words[0] not in table:
         if not _is_phase(words[0]):
             known = [*table, *phase_words()]
-            hint = nearest(words[0], known) or f"; there are {', '.join(known)}"
+            trees = [os.path.dirname(path) for path in glob.glob("*/extras.d")]
+            hint = nearest(words[0], [*known, *trees]) or f"; there are {', '.join(known)}"
+            hint = "; see %stack?" if words[0] == "help" else hint
             raise BadInput(f"{words[0]!r} is no word of %stack and no folder{hint}")
         words.insert(0, "stack")
     command = table[words.pop(0)] if words else table["stack"]

@@ -70,6 +70,8 @@ class StackMagics(Magics):
                 return _show_answer(value)
             if command.name == "resume":
                 print(f"next is {value.next_phase!r}")
+            if command.name == "vars" and o.glob and getattr(value, "size", 1) == 0:
+                print(f"no variable is called {o.glob!r}; %stack vars shows all")
             if command.name == "step" and o.hook:
                 print(_what_is_next(current()))
             return value
@@ -112,6 +114,8 @@ class StackMagics(Magics):
         finally:
             if isinstance(results, list):
                 _show_logs(results, o.tail)
+            if o.name == ["stack"]:
+                _tell_panel("settle")
         return results
 
     @cell_magic
@@ -141,7 +145,7 @@ class StackMagics(Magics):
             if stack is None or command.name not in _WITH_PROGRESS:
                 _check_shell(stack, command.name)
                 value = command.run(stack, o)
-                _wake_panel(value if isinstance(value, Stack) else stack)
+                _tell_panel("wake", value if isinstance(value, Stack) else stack)
                 waited = command.name == "wait" and isinstance(value, list)
                 return TaskResults(value) if waited else value
             if in_notebook():
@@ -247,11 +251,12 @@ def _show_panel(run: Stack | Path, dock: bool) -> Any:
     return None
 
 
-def _wake_panel(stack: Stack | None) -> None:
+def _tell_panel(what: str, stack: Stack | None = None) -> None:
     """Let the panel look at once: what it shows may have changed while nothing ran."""
     panels = sys.modules.get("stacknb.widgets.panels")
-    if stack is not None and panels is not None:
-        panels.wake(stack)
+    with contextlib.suppress(BadInput):  # there is no stack
+        if panels is not None:
+            getattr(panels, what)(stack or current())
 
 
 def _absolute(folder: str) -> Path:

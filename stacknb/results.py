@@ -273,9 +273,10 @@ class RunResult:
         return sum(hook.duration_s for hook in self.hooks)
 
     room = budget.RESULT  # no field: how many bytes of a notebook it may take now
+    timed = True  # no field either: `timing` tells of a timer or of a task
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        told = self.timing and self.room > budget.RESULT // 2
+        told = self.timing and self.timed and self.room > budget.RESULT // 2
         text = f"{self!r}\n\n{self.timing}" if told else repr(self)
         printer.text(budget.fold(text, self.room))
 

@@ -210,6 +210,7 @@ class Run:
         if self.mode == "stack":
             tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
             self.result.timing = "".join(tables).strip("\n")
+            self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
         else:
             self.end_services()
         self.result.complete = not self._given_up

@@ -23,6 +23,7 @@ from stacknb.exceptions import (
 )
 from stacknb.journal import Event, RunDir
 from stacknb.names import check_name, nearest
+from stacknb.screen import listed
 from stacknb.shell import Shell
 from stacknb.tasks import Task, TaskResult, wait_for_end
 
@@ -79,8 +80,9 @@ class TaskBook:
         """
         tasks = self.all()
         if name not in tasks:
-            known = f"; there are {', '.join(tasks)}" if tasks and len(tasks) < 20 else ""
-            raise BadInput(f"no task {name!r} was started{nearest(name, tasks) or known}")
+            known = f"; the tasks of this run are {listed([*map(repr, tasks)])}" if tasks else ""
+            hint = nearest(name, tasks) or known or "; async_run and %async_task start one"
+            raise BadInput(f"no task {name!r} was started{hint}")
         return tasks[name]
 
     def start(

@@ -22,6 +22,13 @@ _POLL_S = 0.05
 _TICK_S = 0.1
 
 
+class _Cancelled(asyncio.CancelledError):
+    """Is shown in one line, as nobody wants to see where in asyncio a cell was interrupted."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CancelledError: {self}"]
+
+
 class Collector(Protocol):
     """Who takes the result of a task: the dispatcher."""
 
@@ -126,8 +133,12 @@ class Task:
             with _reader(self.pid) as ended:
                 while self.running and not ended.is_set():
                     # A kernel's interrupt reaches a coroutine only when the loop turns.
-                    with contextlib.suppress(TimeoutError):
+                    try:
                         await asyncio.wait_for(ended.wait(), 0.1)
+                    except TimeoutError:
+                        continue
+                    except asyncio.CancelledError:
+                        raise _Cancelled(f"stopped waiting for {self.name!r}; it runs on") from None
             if self.result is None:
                 self.result = self._collector.collect(self, begun)
         return self.result
@@ -135,7 +146,7 @@ class Task:
     def __repr__(self) -> str:
         if self.result is not None:
             return repr(self.result)
-        state = {"running": f"running with PID {self.pid}", "waiting": "waiting to be started"}
+        state = {"running": f"running with PID {self.pid}", "waiting": "not begun yet"}
         words = state.get(self.state, f"{self.state}, not waited for yet")
         return f"<task {self.name!r} {words}, log {self.log}>"
 

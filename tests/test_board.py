@@ -69,6 +69,26 @@ def test_phases_and_hooks_go_from_to_come_to_their_end(run: Run, board: Board) -
     assert board.phases[0].duration_s == 2.0
 
 
+def test_a_phase_takes_as_long_as_the_cleanup_after_it_too(run: Run, board: Board) -> None:
+    run.begin_phase("stack test-config", "10-a.sh")
+    run.hook("10-a.sh")
+    run.end_phase()
+    run.begin_hook("async_cleanup")
+    assert look(board).phases[-1].duration_s == 2.0
+    run.end_hook()
+    assert look(board).phases[-1].duration_s == 3.0
+
+
+def test_a_note_of_the_unstack_run_and_of_clean_is_told_once(run: Run, tmp_path: Path) -> None:
+    run.tell("warning", "the number 95 is reserved")
+    clean = Run(tmp_path, "clean")
+    clean.journal = RunDir.create(clean.folder, "clean", {"before": str(run.folder)})
+    clean.tell("warning", "the number 95 is reserved")
+    clean.tell("warning", "another")
+    board = look(Board(lambda: clean.folder))
+    assert board.notes == ["the number 95 is reserved", "another"]
+
+
 def test_a_board_that_comes_later_says_the_same(run: Run, board: Board) -> None:
     run.begin_phase("override_defaults", "10-a.sh")
     look(board)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
+import nbformat
 import pytest
 
 from stacknb.charts.load import cores_used
@@ -128,6 +129,14 @@ def test_a_chart_that_was_restyled_still_shows_itself(tmp_path: Path, name: str)
     assert ">mine<" in bundle["image/svg+xml"]
 
 
+def test_a_timeline_takes_little_of_a_notebook(tmp_path: Path) -> None:
+    write_devstack_log(tmp_path / "stack.sh.log.gz", lines=2_000)
+    bundle = load(tmp_path / "stack.sh.log.gz").timeline()._repr_mimebundle_()
+    cell = nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", bundle)])
+    size = len(nbformat.writes(nbformat.v4.new_notebook(cells=[cell])))
+    assert size < 85_000
+
+
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_a_chart_is_saved_as_a_picture(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"chart.{suffix}"
@@ -179,8 +188,10 @@ def test_each_way_to_end_has_a_colour_and_a_word(tmp_path: Path, status: str) ->
         run.records.tasks[1].end = None
     chart = run.timeline()
     assert f"task {status}" in words(chart)
-    colours = chart.to_dict()["vconcat"][1]["layer"]
-    scale = next(one for one in colours if "fill" in one["encoding"])["encoding"]["fill"]["scale"]
+    colours = chart.to_dict()["vconcat"][1]["layer"][1]["layer"]
+    scale = next(one for one in colours if "fill" in one.get("encoding", {}))["encoding"]["fill"][
+        "scale"
+    ]
     assert len(set(scale["range"])) == len(scale["range"]) == len(scale["domain"])
 
 

@@ -66,7 +66,7 @@ Said = Callable[..., tuple[int, str, str]]
         (["stack", "tree", "--until", "x"], "unknown phase 'x': "),
         (["stack", "tree", "install"], "phase 'stack install' is out of order in a new run: "),
         (["stack", "tree", "--executor", "dask"], "unknown executor 'dask'; there is 'bash'"),
-        (["stack", "tree", "--resume"], "'.' is no run directory: "),
+        (["stack", "tree", "--resume"], "no run to resume in '.stacknb/runs': "),
         (["status", "tree"], "'tree' is no run directory: "),
         (["log", "tree", "db"], "'tree' is no run directory: "),
     ],

@@ -112,7 +112,7 @@ def test_a_run_goes_on_with_what_it_began_with(top_dir: Path, words: list[str]) 
 
 
 def test_there_is_nothing_to_resume_before_the_first_run(top_dir: Path) -> None:
-    with pytest.raises(BadInput, match="is no run directory"):
+    with pytest.raises(BadInput, match=r"^no run to resume in '\.stacknb/runs': "):
         commands.open_tree(options("stack", top_dir, "--resume"))
 
 

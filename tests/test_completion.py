@@ -42,6 +42,18 @@ def test_behind_the_tree_stand_words_but_no_second_tree() -> None:
     assert found("%stack ./webshop pre") == ["pre-install"]
 
 
+def test_options_stand_where_nothing_else_can(at_hand: Stack) -> None:
+    at_hand.tasks.clear()
+    assert found("%wait ") == ["--timeout", "--tail"]
+    assert found("%async_task ") == ["--after", "--timeout"]
+    assert found("%wait gen") == []
+
+
+def test_a_hook_that_a_cell_may_replace_is_completed(at_hand: Stack) -> None:
+    assert found("%%hook 5") == ["50-api.sh"]
+    assert found("%%hook --") == ["--plugin"]
+
+
 def test_options_are_those_of_the_word() -> None:
     assert "--until" in found("%stack --")
     assert found("%stack plan --m") == ["--mode"]
@@ -76,7 +88,7 @@ def test_runs_can_be_resumed() -> None:
 
 
 def test_without_a_stack_nothing_is_started_and_nothing_fails() -> None:
-    assert found("%wait ") == []
+    assert found("%wait g") == []
     assert found("%stack log ") == []
     assert dispatcher._current is None
 

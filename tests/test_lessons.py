@@ -35,6 +35,12 @@ def test_an_unknown_exercise_is_refused() -> None:
         lessons.check("06.2")
 
 
+@pytest.mark.parametrize("number", [2.1, None])
+def test_what_is_no_number_of_an_exercise_is_refused(number: object) -> None:
+    with pytest.raises(BadInput, match=f"no exercise {number}; "):
+        lessons.check(number)  # type: ignore[arg-type]
+
+
 def test_without_a_stack_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "_current", None)
     for number in ("01.1", "01.3", "02.1", "02.2", "02.3", "02.4", "05.1", "05.2", "05.3", "06.1"):
@@ -114,6 +120,29 @@ def test_the_longest_task_is_not_the_most_harmful(stack_sh: list[timing.Run]) ->
     assert seen("03.1", run, "nothing") == (False, "there is no task 'nothing'")
     assert not seen("03.1", run, impact["shrink_s"].idxmin())[0]
     assert seen("03.1", run, impact["shrink_s"].idxmax())[0]
+
+
+def test_an_answer_of_another_kind_is_told_what_is_asked_for(stack_sh: list[timing.Run]) -> None:
+    run = stack_sh[0]
+    for number, *answers in (
+        ("03.1", "init_neutron", run), ("03.1", run, run.tasks["name"]), ("03.3", run, "x"),
+        ("06.2", 5), ("07.1", run.tasks, "x"), ("07.2", run, {}), ("07.2", "stack.sh.log", "x"),
+    ):  # fmt: skip
+        verdict = lessons.check(number, *answers)
+        assert verdict.saw in ("the answer is of another kind", "there is no task {}")
+        assert verdict.hint in (f"give {lessons.exercises()[number]}", "look at run.tasks")
+
+
+def test_the_answer_may_be_a_column_of_one(stack_sh: list[timing.Run]) -> None:
+    impact = stack_sh[0].impact()
+    assert lessons.check("03.1", stack_sh[0], impact["name"].head(1))
+    assert lessons.check("03.1", stack_sh[0], [impact["name"][0]])
+
+
+def test_names_that_are_not_in_the_run_are_told(stack_sh: list[timing.Run]) -> None:
+    verdict = lessons.check("03.2", stack_sh[0], {"wait_after": {"nosuch": "stack extra"}})
+    assert verdict.saw == "no task 'nosuch' in this run"
+    assert verdict.hint == "run.hooks and run.tasks have the names"
 
 
 def test_a_minute_must_be_saved_by_order_alone(stack_sh: list[timing.Run]) -> None:

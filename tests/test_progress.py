@@ -420,7 +420,20 @@ def test_html_and_text_say_the_same(watched: Run) -> None:
         assert text in seen.text
         assert text in bundle["text/plain"]
     assert html.escape("<b>words</b> & more") in bundle["text/html"]
-    assert "var(--jp-error-color1, #" in bundle["text/html"]
+    assert "var(--jp-error-color1,#" in bundle["text/html"]
+
+
+def test_a_mark_says_that_something_is_ok_and_no_word_beside_it(watched: Run) -> None:
+    watched.begin_phase("source", "10-a.sh")
+    watched.hook("10-a.sh", b"words\n")
+    watched.end_phase()
+    html = summary(watched)["text/html"]
+    assert "✓</span> <b>source</b> 2.00 s" in html
+    assert ">ok<" not in html
+    style, _, body = html.partition("</style>")
+    assert "overflow-wrap:anywhere" in style, "long paths would be cut off on the right"
+    used = set(re.findall(r'class="(.)"', body))
+    assert set(re.findall(r"stacknb-twin \.(.)\{", style)) == used == {"k", "d"}
 
 
 def test_of_much_output_the_end_is_shown_and_the_log_is_named(watched: Run) -> None:

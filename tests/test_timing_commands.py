@@ -175,6 +175,8 @@ def test_a_comparison_begins_with_its_conclusion(said: Said, here: Path) -> None
     first, head, *rows = out.splitlines()
     assert status == 0
     assert first.startswith("The runs differ too little to tell")
+    assert "(1 run before, 1 after; " in first
+    assert first.endswith("; 2 parts differ by more than their noise.")
     assert head.split() == COLUMNS["compare"].split()
     assert any(row.split()[:1] == ["task"] and row.endswith("slower") for row in rows)
     out, err = said("compare", "run", "slow", "--format", "json")[1:]

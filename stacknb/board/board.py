@@ -221,11 +221,14 @@ class Board:
             hook = self.hook or self._begun(self._here(data["log"]))
             hook.status, hook.duration_s = data["status"], data["duration_s"]
             hook.failure = data.get("failure", {})
+            for phase in self.phases:  # async_cleanup comes when its phase has ended
+                if phase.duration_s is not None and any(known is hook for known in phase.hooks):
+                    phase.duration_s += data["duration_s"]
             self.hook = None
             self._tasks.forget_waits()
         elif event.kind == "phase-end":
             self._end_phase(self._phase(name), bool(data["ok"]), float(data["duration_s"]))
-        elif event.kind == "warning":
+        elif event.kind == "warning" and name not in self.notes:  # of an unstack run before, too
             self.notes.append(name)
         elif event.kind == "run-end":
             self.complete, self.ended = bool(data["complete"]), True

@@ -23,6 +23,13 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.6.json"  # a name; nothing
 _VERSION = "5.8"  # the oldest that vl-convert has; JupyterLab's is 5.6
 _PLACES = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
+_NEEDLESS = re.compile(  # frames without lines, names for scripts, and what is so anyway
+    r'<path class="(?:back|fore)ground" aria-hidden="true" d="(?:M0,0h0v0h0Z)?"[^>]*/>'
+    r'| (?:aria-hidden="true"|pointer-events="none"|class="[^"]*"|aria-roledescription="[^"]*"'
+    r'|transform="translate\(0,0\)"|(?:fill-|stroke-)?opacity="1"|stroke-width="1"|[xy]2="0")'
+)
+_FONT = re.compile(r' font-family="[^"]*"')
+_SPOKEN = re.compile(r' (?:aria-label|role)="[^"]*"')
 
 
 class Offline:
@@ -85,8 +92,9 @@ class Offline:
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
         made = self.specification()
-        # An SVG is smaller than a PNG, also of 500 tasks.
-        return {VEGA_LITE: made, "image/svg+xml": _svg(made), "text/plain": self.said()}
+        # An SVG is smaller than a PNG, also of 500 tasks. What it shows is said beside it.
+        picture = _SPOKEN.sub("", _svg(made))
+        return {VEGA_LITE: made, "image/svg+xml": picture, "text/plain": self.said()}
 
 
 class ConcatChart(Offline, alt.VConcatChart):
@@ -132,7 +140,11 @@ def _fit(value: Any) -> Any:
 
 def _svg(specification: dict[str, Any]) -> str:
     made = vl_convert.vegalite_to_svg(specification, vl_version=_VERSION)
-    return _PLACES.sub(_rounded, str(made))
+    small = _NEEDLESS.sub("", _PLACES.sub(_rounded, str(made)))
+    fonts = {*_FONT.findall(small)}
+    if len(fonts) == 1:  # once for all
+        small = _FONT.sub("", small).replace("<svg", f"<svg{fonts.pop()}", 1)
+    return small
 
 
 def _rounded(place: re.Match[str]) -> str:

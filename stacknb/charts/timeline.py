@@ -89,15 +89,6 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     y = alt.Y("lane:N", title=None, scale=alt.Scale(domain=lanes), axis=axis)
     marks = rows.rows()
     spans: dict[str, Any] = {"x": _time(rows), "x2": alt.X2("to"), "y": y}
-    every = (
-        alt.Chart()
-        .transform_calculate(begins=_moment("from", begun), ends=_moment("to", begun))
-        .transform_calculate(
-            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts",
-            **{key: f"datum['{key}'] || ''" for key in _UNSURE},
-        )
-        .encode(**spans, tooltip=_tooltip(_TOLD), description="text:N")
-    )
     present = [kind for kind in KINDS if any(row["kind"] == kind for row in marks)]
     scale = alt.Scale(domain=present, range=[KINDS[kind] for kind in present])
     legend = alt.Legend(orient="top", title=None, symbolType="square")
@@ -105,21 +96,29 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     stroke = alt.Stroke("kind:N", scale=scale, legend=legend)  # so that nothing is too short to see
     in_main = f"datum.lane == {json.dumps(MAIN_LANE)}"
     thick = max(2.0, height * 0.72)
-    layers = [
-        _bands(rows, theme, begun, "labelled"),
-        every.transform_filter("datum.kind == 'uncollected'").mark_rule(color=ink(theme)),
-    ]
+    uncollected = alt.Chart().transform_filter("datum.kind == 'uncollected'")
+    bodies: list[Any] = [uncollected.mark_rule(color=ink(theme))]
     for those, size in ((in_main, max(thick, _MAIN)), (f"!({in_main})", thick)):
-        these = every.transform_filter(those)
+        these = alt.Chart().transform_filter(those)
         bar = f"datum.kind != 'uncollected' && (datum.kind != 'wait' || {in_main})"
         bars = these.transform_filter(bar)
         waits = these.transform_filter("datum.kind == 'wait' && datum.to > datum.from")
-        layers += [
+        bodies += [
             bars.mark_bar(size=size, strokeWidth=min(1, height / 6)).encode(fill, stroke),
             waits.mark_rule(
                 strokeWidth=size, strokeDash=list(_STRIPE), color="white", opacity=0.85
             ),
         ]
+    # What they have in common is written once: it is most of the chart.
+    every = (
+        alt.LayerChart(layer=bodies)
+        .transform_calculate(begins=_moment("from", begun), ends=_moment("to", begun))
+        .transform_calculate(
+            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts",
+            **{key: f"datum['{key}'] || ''" for key in _UNSURE},
+        )
+        .encode(**spans, tooltip=_tooltip(_TOLD), description="text:N")
+    )
     segments, steps = rows.path_rows()
     path: dict[str, Any] = {
         "color": CRITICAL,
@@ -128,7 +127,9 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     }
     below = min(height / 2 - 0.5, thick / 2 + 1)
     step = _chart(steps).mark_rule(yOffset=below, y2Offset=below, **path)
-    layers += [
+    layers = [
+        _bands(rows, theme, begun, "labelled"),
+        every,
         _chart(segments).mark_rule(yOffset=below, **path).encode(**spans).add_params(_zoom()),
         step.encode(_time(rows, "at"), y, alt.Y2("other")),
     ]

@@ -16,7 +16,7 @@ from stacknb.screen import SYMBOLS, clean_line, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
-_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)  # of all that may be shown: the first that fits
+_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of all that may be shown: the first that fits
 _LINES = 1_000  # bytes of hooks' lines, and of a failure's
 _WIDTH = 200
 _LAST = 60  # a task's last line
@@ -25,26 +25,24 @@ _PATH = 300
 _TASKS = 6
 _ROWS = 10
 _NOTES = 4
-_DIM = "opacity:.7"  # as good as a colour of the theme, and shorter
-_STYLES = {
-    "ok": "color:var(--jp-success-color1, #2e7d32)",
-    "running": "color:var(--jp-brand-color1, #1976d2)",
-    **dict.fromkeys(("to come", "waiting", "skipped"), _DIM),
-}
-_BAD = "color:var(--jp-error-color1, #c62828)"
-_BOX = (
-    "font-family:var(--jp-code-font-family, monospace);font-size:var(--jp-code-font-size, 13px);"
-    "color:var(--jp-content-font-color1, #212121);line-height:1.4"
-)
-_PRE = (
-    "margin:0 0 4px 1.5em;padding:2px 8px;overflow-x:auto;font-size:inherit;line-height:1.3;"
-    "background:var(--jp-layout-color2, #f5f5f5);color:inherit"
-)
+_CLASSES = {"ok": "k", "running": "r", **dict.fromkeys(("to come", "waiting", "skipped"), "d")}
+_BAD = "b"
 # Where the panel is not shown, the words in its place are not either; see panel.css for the rest.
 _STYLE = (
-    "<style>.jp-OutputArea-child:not(:has(.stacknb-panel))"
-    ":has(+ .jp-OutputArea-child .stacknb-twin){display:none}</style>"
+    ".jp-OutputArea-child:not(:has(.stacknb-panel))"
+    ":has(+ .jp-OutputArea-child .stacknb-twin){display:none}"
+    ".stacknb-twin{font:var(--jp-code-font-size,13px)/1.4 var(--jp-code-font-family,monospace);"
+    "color:var(--jp-content-font-color1,#212121);overflow-wrap:anywhere}"
 )
+_INDENT = ' style="margin-left:1.5em"'  # what JupyterLab leaves of it in an untrusted notebook
+_RULES = {  # by what they are for; colours are the theme's, where there is one
+    "<pre": "div.stacknb-twin pre{margin-block:0 4px;padding:2px 8px;overflow-x:auto;"
+    "font:inherit;line-height:1.3;background:var(--jp-layout-color2,#f5f5f5);color:inherit}",
+    'class="d"': ".stacknb-twin .d{opacity:.7}",
+    'class="k"': ".stacknb-twin .k{color:var(--jp-success-color1,#2e7d32)}",
+    'class="r"': ".stacknb-twin .r{color:var(--jp-brand-color1,#1976d2)}",
+    'class="b"': ".stacknb-twin .b{color:var(--jp-error-color1,#c62828)}",
+}
 
 
 @dataclass(frozen=True)
@@ -255,27 +253,29 @@ def _step(phase: PhaseState) -> str:
 
 
 def _html(found: list[Row], steps: list[PhaseState]) -> str:
-    parts = [f'{_STYLE}<div class="stacknb-twin" style="{_BOX}">']
+    parts = []
     for row in found:
         mark = _coloured(row.status, SYMBOLS.get(row.status, "·")) + " " if row.status else ""
         name = escape(row.name) if row.level == 2 else f"<b>{escape(row.name)}</b>"
         words = [mark + name]
-        if row.status:
+        if row.status not in ("", "ok"):
             words.append(_coloured(row.status, row.status))
         if row.time:
             words.append(escape(row.time))
         if row.more:
-            words.append(f'<span style="{_DIM}">{escape(row.more)}</span>')
-        indent = ' style="margin-left:1.5em"' if row.level == 2 else ""
+            words.append(f'<span class="d">{escape(row.more)}</span>')
+        indent = _INDENT if row.level == 2 else ""
         parts.append(f"<div{indent}>{' '.join(words)}</div>")
         if row.lines:
-            parts.append(f'<pre style="{_PRE}">{escape(chr(10).join(row.lines))}</pre>')
+            parts.append(f"<pre{_INDENT}>{escape(chr(10).join(row.lines))}</pre>")
         if row.level == 0:
             alike = groupby(steps, key=lambda phase: phase.status)
             marks = (_coloured(status, "  ".join(map(_step, group))) for status, group in alike)
             parts.append(f"<div>{'  '.join(marks)}</div>")
-    return "".join([*parts, "</div>"])
+    body = "".join(parts)
+    rules = "".join(rule for used, rule in _RULES.items() if used in body)
+    return f'<style>{_STYLE}{rules}</style><div class="stacknb-twin">{body}</div>'
 
 
 def _coloured(status: str, text: str) -> str:
-    return f'<span style="{_STYLES.get(status, _BAD)}">{escape(text)}</span>'
+    return f'<span class="{_CLASSES.get(status, _BAD)}">{escape(text)}</span>'

@@ -161,7 +161,8 @@ def _runs(side: Side, name: str) -> list[Run]:
 def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
     whole = rows[0]
     told = [row for row in rows[1:] if row.tells]
-    counts = f"{len(sides[0])} run(s) before, {len(sides[1])} after"
+    runs = len(sides[0])
+    counts = f"{runs} run{'s' * (runs != 1)} before, {len(sides[1])} after"
     if whole.key[0] != "run":
         said = "No run on one of the sides is over"
     elif whole.tells:
@@ -174,7 +175,8 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
             f"The runs differ too little to tell: {whole.delta:+.3g} s, "
             f"within a noise of ±{whole.noise:.3g} s"
         )
-    parts = f"; {len(told)} part(s) differ by more than their noise" if told else ""
+    parts = f"; {len(told)} parts differ by more than their noise" if told else ""
+    parts = parts if len(told) != 1 else "; 1 part differs by more than its noise"
     assumed = len(sides[0]) + len(sides[1]) == 2
     hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
     return f"{said} ({counts}{hint}){parts}."

@@ -10,7 +10,7 @@ from stacknb import journal
 from stacknb.dispatcher import Stack
 from stacknb.widgets.panel import Panel
 
-__all__ = ["close_all", "panel_of", "panel_of_run", "wake"]
+__all__ = ["close_all", "panel_of", "panel_of_run", "settle", "wake"]
 
 _of_stacks: weakref.WeakKeyDictionary[Stack, Panel] = weakref.WeakKeyDictionary()
 _made: weakref.WeakSet[Panel] = weakref.WeakSet()  # their widgets hold them until they are closed
@@ -46,6 +46,13 @@ def wake(stack: Stack) -> None:
     panel = _known(stack)
     if panel is not None:
         panel.wake()
+
+
+def settle(stack: Stack) -> None:
+    """Bring the panel of a stack up to date, if there is one: its run is over."""
+    panel = _known(stack)
+    if panel is not None:
+        panel.settle()
 
 
 def close_all() -> None:

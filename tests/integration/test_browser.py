@@ -621,7 +621,7 @@ def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_
         "20-b.sh",
         "a very long story",
         "all 3.6 MB",
-        "db ok",
+        "✓ db",
     ):
         expect(shown.locator(".stacknb-twin").first).to_contain_text(text)
     expect(shown.locator(".stacknb-twin").first).to_be_visible()

@@ -1,6 +1,7 @@
 """What hooks changed, through a real shell; also from the run directory, long after."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def test_each_hook_is_told_with_what_it_changed(tree: Any) -> None:
     ]
     assert {*frame["phase"]} == {"override_defaults"}
     assert "nothing changed: override_defaults · 12-hook.sh" in frame.text()
+
+
+def test_changes_are_shown_in_colours_of_the_theme(tree: Any) -> None:
+    html = tree.run("A=1", "A=2; unset -v B").changes()._repr_html_()
+    styles = re.findall(r'<tr style="color:([^"]*)"', html)
+    assert styles
+    assert all(re.search(r"var\(--jp-\w", style) for style in styles)
 
 
 def test_locals_of_a_hook_are_no_change(tree: Any) -> None:

@@ -181,8 +181,51 @@ def test_a_task_can_be_awaited(kernel: Kernel, tree: Any) -> None:
     assert kernel.run("%wait").value == "[]"
 
 
-def test_a_stack_can_be_awaited(kernel: Kernel, tree: Any) -> None:
+def test_an_interrupt_of_an_awaited_task_is_told_in_one_line(
+    kernel: Kernel, tree: Any, until: Until
+) -> None:
+    kernel.run(f"%stack {tree.path} step")
+    interrupt, _ = interrupt_when(kernel, until, kernel.is_waiting)
+    cell = kernel.run("task = %async_task nap sleep 1000\nawait task", meanwhile=interrupt)
+    assert shown(cell) == "CancelledError: stopped waiting for 'nap'; it runs on"
+    assert kernel.run("task.running").value == "True"
+    assert kernel.run(
+        "import asyncio\ntry:\n    await asyncio.wait_for(task, 0.01)\n"
+        "except TimeoutError:\n    print('late')"
+    ).text == "late\n"  # fmt: skip
+
+
+def test_a_task_that_is_named_twice_is_shown_once(kernel: Kernel, tree: Any) -> None:
+    kernel.run(f"%stack {tree.path} step\n%async_task good echo fine")
+    cell = kernel.run("%wait good good")
+    assert cell.text.count("fine") == 1
+    assert cell.value.count("good") == 1
+
+
+def test_what_is_not_there_is_told_with_what_is(kernel: Kernel, tree: Any) -> None:
+    assert "no run to resume in '.stacknb/runs': " in shown(kernel.run("%stack resume"))
+    kernel.run(f"%stack {tree.path} step")
+    assert "was started; async_run and %async_task start one" in shown(kernel.run("%wait db"))
+    kernel.run("%async_task nap true")
+    assert "was started; the tasks of this run are 'nap'" in shown(kernel.run("%wait db"))
+    assert kernel.run("%stack vars NOPE*").text == (
+        "no variable is called 'NOPE*'; %stack vars shows all\n"
+    )
+    kernel.run("%stack")
+    error = shown(kernel.run("%stack install"))
+    assert error.endswith("'stack test-config' is done already; %stack reset begins anew")
+
+
+def test_a_run_without_tasks_and_timers_shows_no_table_of_them(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
+    value = kernel.run(f"%stack {tree.path}").value
+    assert value.startswith("<stack run complete: 7 hooks in ")
+    assert "\n" not in value
+    assert "Total runtime" in kernel.run("print(stacknb.current().result.timing)").text
+
+
+def test_a_stack_can_be_awaited(kernel: Kernel, tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run t true; async_wait t; fi\n")
     cell = kernel.run(f"made = stacknb.Stack({str(tree.path)!r})\nawait made.aio.run()")
     assert cell.value.startswith("<stack run complete: 7 hooks")
     assert "DevStack Component Timing" in cell.value
@@ -220,6 +263,11 @@ def test_completions_are_ours_alone(kernel: Kernel, tree: Any) -> None:
         ("%wait nothing", "no task 'nothing' was started"),
         ("%async_task a/b true", "'a/b' cannot name a task: "),
         ("%stack step --serail", "'--serail' is not understood; did you mean '--serial'?"),
+        ("%stack --help", "'--help' is not understood; see %stack?"),
+        ("%wait -h", "'-h' is not understood; see %wait?"),
+        ("%stack help", "'help' is no word of %stack and no folder; see %stack?"),
+        ("%stack tre", "'tre' is no word of %stack and no folder; did you mean 'tree'?"),
+        ("%async_task", "NAME is missing; see %async_task?"),
     ],
 )
 def test_bad_input_is_one_line(kernel: Kernel, tree: Any, line: str, message: str) -> None:
@@ -243,7 +291,7 @@ def test_a_run_leaves_a_panel_and_a_summary_that_is_updated(kernel: Kernel, tree
     assert "| a <b> & c" in last["text/plain"]
     assert "complete" in last["text/plain"].splitlines()[0]
     assert cell.text == ""
-    assert "Async summary" in cell.value
+    assert cell.value.startswith("<stack run complete: ")
 
 
 def test_a_run_in_the_background_returns_at_once_and_is_collected(
@@ -260,6 +308,8 @@ def test_a_run_in_the_background_returns_at_once_and_is_collected(
     Path("go").touch()
     cell = kernel.run("%wait stack")
     assert "<stack run complete: 7 hooks" in cell.value
+    # The summary below the first cell tells of the end, too, however soon the notebook is saved.
+    assert ": complete after " in cell.displays[-1]["text/plain"]
     assert kernel.run("%stack vars HOME").error == {}
 
 
