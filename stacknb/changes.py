@@ -13,6 +13,7 @@ from stacknb.exceptions import BadInput, LogError
 from stacknb.history import Moment
 from stacknb.masking import Masker
 from stacknb.names import nearest
+from stacknb.signs import shown
 
 __all__ = ["Change", "Space", "between", "hooks_of", "of_run", "variable_history"]
 
@@ -141,7 +142,7 @@ def of_run(run_dir: Path, wanted: str | None = None) -> list[Change]:
     names = {name for moment in moments for name in _names(moment)}
     if wanted is not None and wanted not in names:
         known = sorted(({label(m) for m in moments} | {m.phase for m in moments}) - {""})
-        hint = nearest(wanted, known) or f"; there are {', '.join(known) or 'none yet'}"
+        hint = nearest(wanted, known) or f"; there are {', '.join(map(shown, known)) or 'none yet'}"
         raise BadInput(f"no hook or phase {wanted!r} has run{hint}")
     masker = Masker()
     found = [

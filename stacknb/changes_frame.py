@@ -10,6 +10,7 @@ from typing import Any
 from stacknb import changes
 from stacknb.changes import Change
 from stacknb.readable import ReadableFrame
+from stacknb.signs import shown
 
 __all__ = ["ChangesFrame", "HistoryFrame", "load", "load_history"]
 
@@ -126,7 +127,7 @@ def _rows(found: list[Change]) -> list[tuple[str, ...]]:
 
 def _where(row: Any) -> tuple[str, str, str, str]:
     new = "(unset)" if row.change == "removed" else _short(row.new, 2 * _WIDE)
-    return row.name, row.phase or "before the first hook", row.hook, new
+    return shown(row.name), row.phase or "before the first hook", shown(row.hook), new
 
 
 def _groups(frame: ChangesFrame) -> Iterator[tuple[str, list[Any]]]:
@@ -137,7 +138,7 @@ def _groups(frame: ChangesFrame) -> Iterator[tuple[str, list[Any]]]:
     for row in frame.itertuples(index=False):
         rows.setdefault((row.phase, row.hook), []).append(row)
     for (phase, hook), found in rows.items():
-        yield f"{phase} · {hook}" if phase else hook, found
+        yield shown(f"{phase} · {hook}" if phase else hook), found
 
 
 def _text(frame: ChangesFrame) -> Iterator[str]:
@@ -185,7 +186,7 @@ def _html(frame: ChangesFrame) -> str:
 
 
 def _what(row: Any) -> str:
-    return row.name if row.kind == "variable" else f"{row.kind} {row.name}".rstrip()
+    return shown(row.name if row.kind == "variable" else f"{row.kind} {row.name}".rstrip())
 
 
 def _values(row: Any) -> str:
@@ -202,5 +203,5 @@ def _values(row: Any) -> str:
 
 
 def _short(text: str, limit: int = _WIDE) -> str:
-    line = text.replace("\n", "⏎")
+    line = shown(text[: 2 * limit])
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

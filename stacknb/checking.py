@@ -15,7 +15,9 @@ from stacknb.exceptions import BadInput
 from stacknb.names import nearest
 from stacknb.places import absolute
 from stacknb.plugins import FILES
+from stacknb.reading import opened
 from stacknb.screen import SYMBOLS
+from stacknb.signs import shown
 
 __all__ = ["Finding", "Report", "check"]
 
@@ -44,8 +46,8 @@ class Finding:
     message: str
 
     def __str__(self) -> str:
-        place = ":".join([self.file, *(str(n) for n in (self.line, self.column) if n)])
-        return f"{place}: {self.level}: {self.message}"
+        place = ":".join([shown(self.file), *(str(n) for n in (self.line, self.column) if n)])
+        return f"{place}: {self.level}: {shown(self.message)}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _of_plugin(folder: Path, plugin: Path, scripts: list[tuple[Path, str]]) -> I
 def _text(path: Path) -> Iterator[str]:
     if path.is_file():
         try:
-            with path.open("rb") as file:
+            with opened(path) as file:
                 yield file.read(_MOST).decode("utf-8", "surrogateescape")
         except OSError:
             return

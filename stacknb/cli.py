@@ -62,9 +62,10 @@ class _Signals:
     def installed(self) -> Iterator[None]:
         """Catch the signals that ask a program to end."""
         kept: list[tuple[signal.Signals, Any]] = []
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # What nohup ignores stays ignored.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            # What nohup, or a shell for what it runs in the background, ignores stays ignored.
+            weak = number in (signal.SIGHUP, signal.SIGQUIT)
+            if not weak or signal.getsignal(number) is not signal.SIG_IGN:
                 kept.append((number, signal.signal(number, self)))
         try:
             yield
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 all well, 1 a hook failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM, 129 by
-        SIGHUP.
+        SIGHUP, 131 by SIGQUIT.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller

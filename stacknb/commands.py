@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import author_commands as author
-from stacknb import journal, lifecycle, status
+from stacknb import journal, lifecycle, loglist, status
 from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
@@ -63,8 +63,8 @@ def _status(stack: Stack | None, o: Namespace) -> RunStatus:
     return status.read(run_dir_of(stack, o))
 
 
-def _log(stack: Stack | None, o: Namespace) -> status.Logs:
-    return status.logs_of(run_dir_of(stack, o), o.name)
+def _log(stack: Stack | None, o: Namespace) -> loglist.Logs:
+    return loglist.logs_of(run_dir_of(stack, o), o.name)
 
 
 def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stacknb import budget
+from stacknb.signs import shown, shown_lines
 
 __all__ = [
     "BadInput",
@@ -54,7 +55,7 @@ class StacknbError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         more = [f"  more    {self.hint}"] if self.hint else []
-        return [f"{type(self).__name__}: {self}", *more]
+        return [f"{type(self).__name__}: {shown_lines(str(self))}", *more]
 
 
 class BadInput(StacknbError, ValueError):
@@ -127,14 +128,14 @@ class Failure:
     def __str__(self) -> str:
         text = f"{self.what!r} {self.reason}"
         if self.file:
-            text += f"\n  at      {self.place}"
+            text += f"\n  at      {shown(self.place)}"
         if self.command:
             text += f"\n  command {_one_line(self.command)}"
         text += f"\n  status  {self.status}"
         if self.last_lines:
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in self.last_lines)
         if self.log:
-            text += f"\n  log     {self.log}"
+            text += f"\n  log     {shown(self.log)}"
         return text
 
 
@@ -248,5 +249,5 @@ def _in_short(text: str, most: int) -> str:
 
 
 def _one_line(command: str, limit: int = 200) -> str:
-    text = " ".join(command.split())
+    text = shown(" ".join(command.split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"

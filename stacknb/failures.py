@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from stacknb import budget, screen
+from stacknb import budget, reading, screen
 from stacknb.exceptions import Failure
 from stacknb.turns import Turn
 
@@ -152,6 +152,6 @@ def _last_command(path: Path) -> tuple[int | None, str]:
 def _lines(path: Path) -> list[str]:
     # As bash counts them: a carriage return or a form feed begins no line.
     try:
-        return path.read_bytes().decode("utf-8", "replace").split("\n")
+        return reading.whole(path).decode("utf-8", "replace").split("\n")
     except OSError:
         return []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
+from stacknb.reading import opened
 from stacknb.tasklog import END
 
 __all__ = ["MOST", "PIECE", "Follower", "last_line"]
@@ -55,7 +56,7 @@ class Follower:
         What may be the footer is held back until `finish` tells where the output ends.
         """
         try:
-            with self.path.open("rb") as file:
+            with opened(self.path) as file:
                 if not self._offset:
                     header = file.readline(_HEADER_LIMIT)
                     if not header.endswith(b"\n"):
@@ -137,7 +138,7 @@ class Follower:
 def last_line(path: Path, limit: int = 4096) -> bytes:
     """Return the last line printed to a log that still grows; reads no more than `limit` bytes."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - limit))
             data = file.read()

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacknb.reading import as_seconds, json_object, whole
+
 __all__ = ["LIMIT", "History", "Moment", "read"]
 
 LIMIT = 64 << 20  # bytes of a run's history on disk
@@ -23,6 +25,9 @@ _NEW_LIMIT = 4 << 20  # bytes that one hook may add to it, before compression
 _FOLDERS = {"hooks", "async", "cells", "state", "traces"}
 _FILES = {"run.json", "journal.jsonl", "waits.jsonl"}
 _MOST_FILES = 500
+# Of one snapshot, when it is read: a damaged file must not fill the memory.
+_MOST = 64 << 20  # bytes
+_MOST_PIECES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class History:
 def read(run_dir: Path) -> Iterator[Moment]:
     """Yield the moments of a run's history, in order; a damaged end is left out."""
     try:
-        data = (run_dir / "state" / "history").read_bytes()
+        data = whole(run_dir / "state" / "history")
     except OSError:
         return
     pieces: list[bytes] = []
@@ -141,19 +146,28 @@ def read(run_dir: Path) -> Iterator[Moment]:
     while at < len(data):
         end = data.find(b"\n", at) + 1
         try:
-            facts = json.loads(data[at:end])
-            payload = data[end : end + facts["size"]]
-            at = end + facts["size"] + 1
+            facts = json_object(data[at:end]) or {}
+            payload = data[end : end + max(0, facts["size"])]
+            at = end + len(payload) + 1
             text = None
             if "ops" in facts:
                 text = _apply(facts["ops"], [] if facts["whole"] else pieces, payload)
                 pieces = _pieces(text)
-        except (ValueError, KeyError, TypeError, IndexError, zlib.error):
+            moment = _moment(facts, text)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error):
             return
-        yield Moment(
-            facts["kind"], facts["phase"], facts["name"], facts["start"], facts["end"], text,
-            facts.get("why", ""), facts["files"],
-        )  # fmt: skip
+        yield moment
+
+
+def _moment(facts: dict[str, Any], text: bytes | None) -> Moment:
+    kind, phase, name, why = (str(facts.get(key, "")) for key in ("kind", "phase", "name", "why"))
+    start, end = (as_seconds(facts[key]) or 0.0 for key in ("start", "end"))
+    files = {
+        str(file): [size, when]
+        for file, (size, when) in facts["files"].items()
+        if as_seconds(when) is not None and isinstance(size, int)
+    }
+    return Moment(kind, phase, name, start, end, text, why, files)
 
 
 def _private(path: str, flags: int) -> int:
@@ -195,14 +209,18 @@ def _compare(known: dict[bytes, int], pieces: list[bytes]) -> tuple[list[list[in
 
 
 def _apply(ops: list[list[int]], pieces: list[bytes], payload: bytes) -> bytes:
-    new, at = zlib.decompress(payload), 0
-    out = []
+    new, at = zlib.decompressobj().decompress(payload, _MOST), 0
+    out: list[bytes] = []
     for op in ops:
         if len(op) == 1:
             out.append(new[at : at + op[0]])
             at += op[0]
         else:
             out += pieces[op[0] : op[0] + op[1]]
+            if len(out) > _MOST_PIECES:
+                raise ValueError("no snapshot has so many pieces")
+    if sum(map(len, out)) > _MOST:
+        raise ValueError("no snapshot is so large")
     return b"".join(out)
 
 

@@ -16,6 +16,7 @@ from stacknb.exceptions import BadInput, HookFailed, Interrupted, ShellDied, Sta
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
 from stacknb.screen import listed
+from stacknb.signs import shown_lines
 from stacknb.tasks import Task, wait_for_end
 
 __all__ = ["INTERRUPTED", "complain", "run"]
@@ -172,7 +173,7 @@ def _stopped_at(stop: BaseException) -> str:
 def complain(text: str, code: int) -> int:
     """Say what went wrong on stderr; return `code`."""
     try:
-        sys.stderr.write(f"stacknb: {text}\n")
+        sys.stderr.write(f"stacknb: {shown_lines(text)}\n")
         sys.stderr.flush()
     except OSError:  # nobody is there to read it
         silence(sys.stderr)

@@ -22,9 +22,11 @@ from stacknb.exceptions import BadInput
 from stacknb.linefile import LineFile
 from stacknb.lock import Lock
 from stacknb.places import absolute
+from stacknb.shapes import check_readable, facts_of, fits_event, fits_wait
 
 __all__ = ["Event", "RunDir", "find"]
 
+_LINES = ("journal.jsonl", "waits.jsonl")
 _FOLDERS = ("hooks", "async", "cells", "services", "state")
 
 
@@ -138,11 +140,9 @@ class RunDir:
             If it holds no run, or its run.json is damaged.
         """
         where = find(path)
-        try:
-            facts = json.loads((where / "run.json").read_text(encoding="utf-8"))
-            return cls(where, str(facts["run"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"{str(where / 'run.json')!r} is damaged: it names no run") from error
+        for name in _LINES:
+            check_readable(where / name)
+        return cls(where, str(facts_of(where)["run"]))
 
     def take(self) -> None:
         """Keep other processes from working on the run, until `close`.
@@ -154,22 +154,31 @@ class RunDir:
         """
         self._lock.take()
 
+    def is_held(self) -> bool:
+        """Tell whether a process works on the run."""
+        return self._lock.is_held()
+
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()
         (self.path / "run.json").unlink(missing_ok=True)
 
     def facts(self) -> dict[str, Any]:
-        """Return what ``run.json`` says."""
-        facts: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        return facts
+        """Return what ``run.json`` says, each of the type that it should have.
+
+        Raises
+        ------
+        BadInput
+            If it is damaged.
+        """
+        return facts_of(self.path)
 
     def phases_done(self) -> list[str]:
         """Return the phases whose last try ended well, in order."""
         done: dict[str, bool] = {}
-        for record in LineFile(self.path / "journal.jsonl").new():
-            if record.get("event") == "phase-end":
-                done[record["name"]] = bool(record.get("ok"))
+        for event in RunDir(self.path, self.run).new_events():
+            if event.kind == "phase-end":
+                done[event.name] = bool(event.data.get("ok"))
         return [label for label, ok in done.items() if ok]
 
     def new_log(self, kind: str, name: str, command: Sequence[str], phase: str, pid: int) -> Path:
@@ -208,7 +217,7 @@ class RunDir:
             data = b"\n" + data
         try:
             if self._out < 0:
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # a pipe?
                 self._out = os.open(self.path / "journal.jsonl", flags, 0o644)
             whole = os.write(self._out, data) == len(data)
         except OSError:
@@ -238,14 +247,12 @@ class RunDir:
             self._out = -1
 
     def new_events(self) -> list[Event]:
-        """Return the events since the last call."""
+        """Return the events since the last call; what is none is passed over."""
         events = []
         for record in self._journal.new():
-            try:
-                kind, when, name = record.pop("event"), record.pop("time"), record.pop("name")
-            except KeyError:
-                continue
-            events.append(Event(kind, when, name, record))
+            kind, when, name = (record.pop(key, None) for key in ("event", "time", "name"))
+            if fits_event(kind, when, name, record):
+                events.append(Event(str(kind), float(when or 0), str(name), record))
         return events
 
     def new_waits(self) -> list[dict[str, Any]]:
@@ -255,11 +262,10 @@ class RunDir:
         ``exit_code`` None, which leaves it to the log.
         """
         known = {"phase": "", "hook": "", "wait_start": 0.0, "wait_end": 0.0, "exit_code": None}
-        return [
-            {"log": f"async/{wait['name']}.log", **known, **wait}
-            for wait in self._waits.new()
-            if isinstance(wait.get("name"), str)
-        ]
+        filled = (
+            {"log": f"async/{wait.get('name')}.log", **known, **wait} for wait in self._waits.new()
+        )
+        return [wait for wait in filled if fits_wait(wait)]
 
     def _point_latest(self) -> None:
         link = self.path.parent / "latest"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from stacknb import reading
 from stacknb import snapshot as snapshots
 from stacknb.scratch import Scratch
 from stacknb.vault import Vault, is_whole
@@ -34,7 +35,7 @@ class Keeper:
         self._vault = Vault(state)
         self._control = scratch.path
         newest = self._vault.newest
-        self.newest = newest.read_bytes() if newest is not None else b""
+        self.newest = reading.whole(newest) if newest is not None else b""
         self.torn = False
 
     @property

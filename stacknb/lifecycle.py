@@ -15,6 +15,7 @@ from pathlib import Path
 from stacknb import syntax
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
+from stacknb.reading import opened
 
 __all__ = [
     "MODES",
@@ -227,7 +228,7 @@ def of_plugins(phase: Phase, plugins: Sequence[Plugin], cells: Path | None = Non
         if cells is not None:
             own = cells / "plugins" / plugin.name / "devstack" / file
             path = own if own.is_file() else path
-        if path.is_file():
+        if path.exists():
             hooks.append(_hook(phase, f"{plugin.name}-{file}", path, args, ""))
     return hooks
 
@@ -277,7 +278,7 @@ def _hook(phase: Phase, name: str, path: Path, args: tuple[str, ...], warning: s
     if path.exists() and not path.is_file():  # a FIFO would block whoever opens it
         return Hook(phase, name, path, args, "skipped: it is no file", skipped=True)
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             text = file.read(1 << 20)
     except OSError as error:
         why = f"skipped: it cannot be read ({error.strerror})"

@@ -130,6 +130,8 @@ class Line:
         """End everything that the supervisor looks after; returns when it is gone."""
         if self._link.fileno() < 0:
             return
+        with contextlib.suppress(ShellDied):
+            self._tell({"do": "close"})  # which tells this end from that of a killed process
         self._link.close()
         if self._supervisor.wait():  # it was killed: nobody has ended the tasks of its session
             session = self._supervisor.pid

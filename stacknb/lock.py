@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stacknb import processes
 from stacknb.exceptions import BadInput
+from stacknb.reading import opened
 
 __all__ = ["Lock"]
 
@@ -57,6 +58,17 @@ class Lock:
                 "there), or choose another with --run-dir"
             ) from None
         self._held = descriptor
+
+    def is_held(self) -> bool:
+        """Tell whether a process holds it; one of another machine does until it lets go."""
+        try:
+            with opened(self._file) as file:
+                holder = _holder(file.fileno())
+        except OSError:
+            return False
+        if holder is None or holder[2] != socket.gethostname() or not holder[0].isdigit():
+            return holder is not None
+        return str(processes.start_ticks(int(holder[0]))) == holder[1]
 
     def release(self) -> None:
         """Let go of it."""

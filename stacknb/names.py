@@ -1,4 +1,4 @@
-"""What people call things: names a task may have, the known name that was meant, names to show."""
+"""What people call things: names a task may have, the known name that was meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["check_name", "nearest", "printable"]
+__all__ = ["check_name", "nearest"]
 
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
@@ -26,15 +26,13 @@ def check_name(name: str) -> None:
     BadInput
     """
     good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    if not good or name.startswith("--"):
-        raise BadInput(f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-'")
+    if not good or name.startswith("-") or name in (".", ".."):
+        raise BadInput(
+            f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-' (no '-' in front; "
+            "'.' and '..' are folders)"
+        )
     if len(name) > _LONGEST:
         raise BadInput(
             f"{name[:20] + '…'!r} cannot name a task: it has {len(name)} characters; use at most "
             f"{_LONGEST}"
         )
-
-
-def printable(text: object) -> str:
-    r"""Return `text` with bytes that are no UTF-8 as ``\xNN``, so that it can be shown anywhere."""
-    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

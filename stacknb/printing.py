@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import sys
 import time
@@ -18,8 +17,11 @@ from stacknb.checking import Report
 from stacknb.ending import still_runs
 from stacknb.exceptions import LogError, StacknbError
 from stacknb.follow import Follower
+from stacknb.journal import RunDir
 from stacknb.progress.plain import silence
+from stacknb.progress.watching import watch
 from stacknb.results import RunResult
+from stacknb.signs import shown
 from stacknb.status import RunStatus
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
     Parameters
     ----------
     value : RunResult, RunStatus, Answer, DataFrame, Path, list of Path, text, lines or None
+        Or the RunDir of a run that is to be watched.
     o : Namespace
         The command's arguments.
     run_dir : Path, optional
@@ -80,6 +83,10 @@ def to_stdout() -> Iterator[None]:
 def _show(value: Any, o: Namespace, run_dir: Path | None, error: str | None) -> None:
     if isinstance(value, Path):
         print(value)
+    elif isinstance(value, RunDir):
+        for text in watch(value):
+            sys.stdout.write(text)
+            sys.stdout.flush()
     elif isinstance(value, str | Iterator):
         _print_lines(value)
     elif hasattr(o, "format"):
@@ -116,7 +123,7 @@ def _print_lines(lines: str | Iterator[str]) -> None:
 
 def _print_answer(answer: Answer, form: Form) -> None:
     for problem, count, example in answer.problems():
-        print(f"stacknb: {count} × {problem}: {example}", file=sys.stderr)
+        print(f"stacknb: {count} × {problem}: {shown(example)}", file=sys.stderr)
     if answer.note:
         print(answer.note, file=sys.stdout if form == "table" else sys.stderr)
     sys.stdout.write(answer.text(form))
@@ -131,7 +138,10 @@ def document(data: Any) -> None:
 def _print_plan(frame: Any) -> None:
     rows = [
         ("phase", "hook", "arguments", "path"),
-        *((row.phase, row.hook, shlex.join(row.args), row.path) for row in frame.itertuples()),
+        *(
+            (row.phase, shown(row.hook), shown(shlex.join(row.args)), shown(row.path))
+            for row in frame.itertuples()
+        ),
     ]
     runs = ["", *frame["run"]]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -145,14 +155,14 @@ def _print_plan(frame: Any) -> None:
         print("  ".join([*cells, row[3]]))
     for hook, warning in dict.fromkeys(zip(frame["hook"], frame["warning"], strict=True)):
         if warning:
-            print(f"warning: {hook}: {warning}")
+            print(f"warning: {shown(hook)}: {shown(warning)}")
 
 
 def _print_logs(paths: list[Path], follow: bool) -> None:
     out = sys.stdout.buffer
     gap = b""
     for path in paths:
-        heading = b"%s==> %s <==\n" % (gap, os.fsencode(path)) if len(paths) > 1 else b""
+        heading = b"%s==> %s <==\n" % (gap, shown(path).encode()) if len(paths) > 1 else b""
         for piece in _pieces(path, follow and path == paths[-1]):
             out.write(heading + piece)
             out.flush()

@@ -9,6 +9,7 @@ from typing import Any
 
 from stacknb import budget, screen
 from stacknb.exceptions import Failure
+from stacknb.signs import shown
 
 __all__ = ["HookResult", "Result", "RunResult", "TaskResult"]
 
@@ -193,12 +194,12 @@ class TaskResult:
         text = f"task {self.name!r} {self.ending()}"
         if self.failed_at:
             file, line, command = self.failed_at
-            text += f"\n  at      {file}:{line}\n  command {command}"
+            text += f"\n  at      {shown(file)}:{line}\n  command {shown(command)}"
         else:
-            text += f"\n  command {' '.join(self.command)}"
+            text += f"\n  command {shown(' '.join(self.command))}"
         if lines := screen.tail(self.log, 10, 300):
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
-        return f"{text}\n  log     {self.log}"
+        return f"{text}\n  log     {shown(self.log)}"
 
     def __repr__(self) -> str:
         return f"<task {self.name!r} {self.ending()} after {screen.seconds(self.duration_s)}>"

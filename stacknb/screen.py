@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
+from stacknb.signs import shown
 from stacknb.tasklog import tail_bytes
 
 __all__ = [
@@ -186,7 +187,7 @@ def size(count: int) -> str:
 def listed(words: Sequence[str], most: int = 8) -> str:
     """Return words with commas between; of many the first, and how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
+    return ", ".join(map(shown, words[:most])) + more
 
 
 def _lines(count: int) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Self
 from stacknb import cells, syntax
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
+from stacknb.reading import piped
 
 __all__ = ["Settings", "localrc_of"]
 
@@ -29,7 +30,7 @@ class Settings:
     localrc, local_conf : Path or None
         Absolute.
     kept : str
-        What a localrc said that can be read only once: a pipe.
+        What a localrc said that can be read only once: a pipe, such as ``<(…)`` of a shell.
     """
 
     localrc: Path | None = None
@@ -52,7 +53,7 @@ class Settings:
         """
         conf = _part(local_conf) if local_conf is not None else ""
         text = _localrc(localrc) if localrc is not None else ""
-        if any(path is not None and not Path(path).is_file() for path in (localrc, local_conf)):
+        if any(path is not None and _is_passing(path) for path in (localrc, local_conf)):
             return cls(kept=conf + text)
         return cls(_absolute(localrc), _absolute(local_conf))
 
@@ -147,9 +148,14 @@ def _check(text: str, path: str | os.PathLike[str]) -> None:
 
 def _read(path: str | os.PathLike[str]) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        return piped(path).decode("utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from error
+
+
+def _is_passing(path: str | os.PathLike[str]) -> bool:
+    # A descriptor of this process, such as /dev/stdin, is another one in bash.
+    return not Path(path).is_file() or str(absolute(path)).startswith(("/dev/", "/proc/"))
 
 
 def _copy(run_dir: Path, name: str) -> Path:

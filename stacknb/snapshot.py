@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacknb import reading
 from stacknb.unquoting import unquote
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 MASK = "••••••"
 _SECTIONS = ("shopt", "functions", "attributes", "aliases", "options", "flags", "umask", "cwd")
 # "-" is what `local -` leaves in the frame of a function: the options to come back to.
-_DECLARE = re.compile(rb"declare -(\S+) ([A-Za-z_][A-Za-z0-9_]*|-)(=|\n)")
+_DECLARE = re.compile(rb"declare -([A-Za-z-]+) ([A-Za-z_][A-Za-z0-9_]*|-)(=|\n)")
 _SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|TOKEN|SECRET|CREDENTIAL|_KEY$|_KEYS$|^KEY$", re.I)
 # Set by bash itself in every shell; most of them readonly or without effect when assigned.
 _BASH_OWN = re.compile(
@@ -43,6 +44,7 @@ _UNSET = (
     b" TERM\n"
 )
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
+_CLOCKS = ("_TIME_BEGIN", "_TIME_START", "_TIME_TOTAL")
 _KEPT = re.compile(
     rb"_stacknb_(tasks|order|counts|ended|codes|told|before|open|seq|background_us|waited_us|jobs|foreign"
     rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
@@ -114,16 +116,20 @@ def read_variables(path: Path, pattern: str = "*") -> list[Variable]:
     pattern : str
         A glob the names must match, in their case.
     """
-    return matching(parse_variables(_sections(path.read_bytes())[0]), pattern)
+    return matching(parse_variables(_sections(reading.whole(path))[0]), pattern)
 
 
 def matching(variables: Iterable[Variable], pattern: str) -> list[Variable]:
-    """Return those that a glob matches, without stacknb's own and bash's own."""
+    """Return those that a glob matches, without stacknb's own and bash's own.
+
+    The clocks of ``time_start`` are no hook's own: ``*`` leaves them out, too.
+    """
     return [
         variable
         for variable in variables
         if fnmatch.fnmatchcase(variable.name, pattern)
         and not variable.name.startswith("_stacknb_")
+        and not (pattern == "*" and variable.name in _CLOCKS)
         and not _BASH_OWN.fullmatch(variable.name.encode())
     ]
 

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from stacknb import failures, opening, room, screen, tasklog, tracing
-from stacknb.exceptions import BadInput, Failure, HookFailed, Interrupted, StacknbError
+from stacknb.exceptions import (
+    BadInput,
+    Failure,
+    HookFailed,
+    Interrupted,
+    LogError,
+    StacknbError,
+)
 from stacknb.history import History
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
@@ -101,10 +108,14 @@ class Sourcing:
         if trouble := self._shell.lacked_scratch():
             self._emit("warning", f"{trouble} ({_in_words(hook.name, kind)})")
             failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
-        lack = self._lack()
+        lack, what = self._lack(), _in_words(hook.name, kind)
+        is_there = log.exists() if lack else _has_begun(log)
+        gone = self._folder.path.exists() and not is_there
+        if gone:
+            self._emit("warning", f"{what}: its log was removed while it ran; what it held is lost")
         if lack:
             lost = "did not keep all that it wrote"
-            what = _in_words(hook.name, kind)
+            lack = "its log was removed while it ran" if gone else lack
             failure = failure or Failure(what, turn.status or 1, lost, log=str(log))
             failure = replace(failure, reason=f"{failure.reason}: {lack}")
         self._history.keep(
@@ -114,7 +125,9 @@ class Sourcing:
         gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
         status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
         code = turn.status or (1 if lack else 0)
-        result = HookResult(label, hook.name, status, code, duration, log, failure, lack)
+        result = HookResult(
+            label, hook.name, status, code, duration, log, failure, "" if gone else lack
+        )
         why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
         self._emit(
             "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
@@ -177,6 +190,13 @@ class Sourcing:
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
         self._history.settle()
+
+
+def _has_begun(log: Path) -> bool:
+    try:
+        return bool(tasklog.read_header(log))
+    except (OSError, LogError):
+        return False
 
 
 def _in_words(name: str, kind: str) -> str:

@@ -15,14 +15,13 @@ from typing import Any
 
 from stacknb import budget, lifecycle, tasklog
 from stacknb.ending import state_of
-from stacknb.exceptions import BadInput, LogError
-from stacknb.journal import Event, RunDir, find
-from stacknb.names import nearest
-from stacknb.screen import SYMBOLS, excerpt, listed, seconds
+from stacknb.exceptions import LogError
+from stacknb.journal import Event, RunDir
+from stacknb.screen import SYMBOLS, seconds
+from stacknb.signs import shown
 
-__all__ = ["LogStatus", "Logs", "PhaseStatus", "RunStatus", "logs_of", "read"]
+__all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
 
-_SHOWN_LINES = 100  # of each log, in a notebook
 _BAD = ("failed", "killed", "timeout", "lost", "interrupted")
 
 
@@ -131,11 +130,13 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         for event in events
         if event.kind == "hook-end" and event.data.get("status") == "interrupted"
     }
+    faults: list[str] = []
     hooks = [
         replace(hook, status="interrupted") if f"{where}/{hook.log}" in interrupted else hook
-        for hook in _logs(where, "hooks/*/*.log", {})
+        for hook in _logs(where, "hooks/*/*.log", {}, faults)
     ]
-    tasks = _logs(where, "async/*.log", codes)
+    tasks = _logs(where, "async/*.log", codes, faults)
+    services = _logs(where, "services/*.log", {}, faults)
     held = {Path(task.log).name for task in tasks}
     tasks += [
         LogStatus(
@@ -150,75 +151,30 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         run=facts["run"],
         mode=facts["mode"],
         state=_state(phases, events),
-        top_dir=facts.get("top_dir", ""),
+        top_dir=facts["top_dir"],
         run_dir=str(where),
         start=facts["start"],
         phases=phases,
         tasks=tasks,
         services=[
-            replace(log, status="ended") if log.status == "lost" else log
-            for log in _logs(where, "services/*.log", {})
+            replace(log, status="ended") if log.status == "lost" else log for log in services
         ],
-        notes=[event.name for event in events if event.kind == "warning"],
+        notes=[*(event.name for event in events if event.kind == "warning"), *faults],
     )
 
 
-class Logs(list[Path]):
-    """Logs of one name, in the order they were begun."""
-
-    room = budget.ALONE
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
-        printed = [f"==> {path} <==\n" + "\n".join(lines) for path, lines in texts if lines]
-        nothing = f"nothing printed in {', '.join(map(str, self))}"
-        printer.text(budget.fold("\n".join(printed) or nothing, self.room))
-
-
-def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
-    """Return the logs of a hook, task, service or cell, in the order they were begun.
-
-    Parameters
-    ----------
-    path : path-like
-        A run directory, or a folder with ``.stacknb/runs/latest``.
-    name : str
-        ``db``, ``50-api.sh`` (one log for each phase) or ``stack-install/50-api.sh``.
-
-    Raises
-    ------
-    BadInput
-        If there is none; names the nearest.
-    """
-    run_dir = find(path)
-    found: dict[str, list[Path]] = {}
-    for log in run_dir.glob("*/**/*.log"):
-        inner = str(log.relative_to(run_dir)).removesuffix(".log")
-        stem, _, count = inner.rpartition(".")
-        plain = stem if count.isdigit() and (run_dir / f"{stem}.log").exists() else inner
-        parts = plain.split("/")
-        for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
-            found.setdefault(key, []).append(log)
-    if name not in found:
-        short = [key for key in found if "/" not in key]
-        hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
-        raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
-    return Logs(sorted(found[name], key=_begun))
-
-
-def _begun(path: Path) -> float:
-    try:
-        return float(tasklog.read_header(path)["start"])
-    except (OSError, LogError, KeyError, TypeError, ValueError):
-        return 0.0
-
-
-def _logs(run_dir: Path, pattern: str, codes: dict[str, int | None]) -> list[LogStatus]:
+def _logs(
+    run_dir: Path, pattern: str, codes: dict[str, int | None], faults: list[str]
+) -> list[LogStatus]:
     found = []
     for path in run_dir.glob(pattern):
         try:
             record = tasklog.read(path)
-        except (OSError, LogError):
+        except LogError:  # it has not begun
+            continue
+        except OSError as error:
+            log_name = str(path.relative_to(run_dir))
+            faults.append(f"log {log_name!r} cannot be read: {error.strerror or error}")
             continue
         header, footer = record.header, record.footer or {}
         start = header.get("start", 0.0)
@@ -250,7 +206,8 @@ def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[Phas
             bad = next((hook.status for hook in last if hook.status in _BAD), "")
             status = bad or ("ok" if last else "to come")
         spent = [hook.duration_s for hook in own if hook.duration_s is not None]
-        duration = end["duration_s"] if end else sum(spent) if own else None
+        duration = sum(spent) if own else None
+        duration = end.get("duration_s", duration) if end is not None else duration
         phases.append(PhaseStatus(phase.label, status, duration, last))
     return phases
 
@@ -267,9 +224,9 @@ def _state(phases: list[PhaseStatus], events: list[Event]) -> str:
 
 def _lines(run: RunStatus) -> Iterable[str]:
     done = sum(phase.status == "ok" for phase in run.phases)
-    yield f"{run.mode} run {run.run}: {run.state}, {done} of {len(run.phases)} phases"
-    yield f"  tree   {run.top_dir}"
-    yield f"  logs   {run.run_dir}"
+    yield f"{run.mode} run {shown(run.run)}: {run.state}, {done} of {len(run.phases)} phases"
+    yield f"  tree   {shown(run.top_dir)}"
+    yield f"  logs   {shown(run.run_dir)}"
     yield f"  begun  {_iso(run.start)}"
     yield "phases"
     for phase in run.phases:
@@ -286,12 +243,13 @@ def _lines(run: RunStatus) -> Iterable[str]:
             yield _row(log.status, log.name, log.duration_s, log.log)
     if run.notes:
         yield "notes"
-        yield from (f"  {note}" for note in run.notes)
+        yield from (f"  {shown(note)}" for note in run.notes)
 
 
 def _row(status: str, name: str, duration_s: float | None, more: str) -> str:
     took = seconds(duration_s) if duration_s is not None else ""
-    return f"  {SYMBOLS.get(status, '·')} {name:<24} {status:<11} {took:>12}  {more}".rstrip()
+    line = f"  {SYMBOLS.get(status, '·')} {shown(name):<24} {status:<11} {took:>12}  {shown(more)}"
+    return line.rstrip()
 
 
 def _iso(when: float) -> str:

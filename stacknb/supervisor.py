@@ -52,6 +52,7 @@ class Supervisor:
         self.fifo = self._open_fifo()
         self.rest = b""
         self.commands = b""
+        self.is_left = False
 
     def run(self) -> None:
         """Serve until the parent says ``close`` or is gone."""
@@ -81,8 +82,9 @@ class Supervisor:
     def end_session(self) -> None:
         """End every other process of this session; return when none is left."""
         session, me = os.getsid(0), os.getpid()
-        # A shell whose parent is gone has nobody to answer, and waits for that in its EXIT trap.
-        for pid in self.shells if os.getppid() != self.parent else ():
+        # A shell whose parent is gone has nobody to answer, and waits for that in its EXIT trap,
+        # which would say of the hook at work that it ended well: bash tells nothing of a signal.
+        for pid in self.shells if self.is_left or os.getppid() != self.parent else ():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         processes.end_all(
@@ -121,8 +123,11 @@ class Supervisor:
                     self.gates.take(os.fsdecode(line))
 
     def _read_link(self) -> bool:
-        data = self.link.recv(65536)
-        if not data:
+        data = b""
+        with contextlib.suppress(ConnectionResetError):  # it ended with something unread
+            data = self.link.recv(65536)
+        if not data:  # it did not take leave: it was killed, and may still be on its way out
+            self.is_left = True
             return False
         *lines, self.commands = (self.commands + data).split(b"\n")
         for line in lines:

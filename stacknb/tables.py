@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stacknb.lifecycle import Hook
 from stacknb.masking import Masker
-from stacknb.names import printable
+from stacknb.signs import printable
 from stacknb.snapshot import Variable, matching
 
 if TYPE_CHECKING:

@@ -275,11 +275,19 @@ def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
     start = header.get("start", task.started)
     return TaskResult(
         name=task.name,
-        command=[str(word) for word in header.get("command", [])],
+        command=_words(header.get("command")),
         status=status,
         exit_code=exit_code,
         duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
         wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
         log=task.log,
-        failed_at=tuple(footer.get("failed_at", ())),
+        failed_at=_place(footer.get("failed_at")),
     )
+
+
+def _words(said: object) -> list[str]:
+    return list(map(str, said)) if isinstance(said, list) else []
+
+
+def _place(said: object) -> tuple[str, ...]:
+    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()

@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stacknb.exceptions import LogError
+from stacknb.reading import as_seconds, json_object, opened
 
 __all__ = [
     "BEGIN",
     "END",
+    "FAR",
     "LogRecord",
     "begin_line",
     "close",
@@ -45,6 +47,9 @@ _FOOTER_LIMIT = 64 << 10
 _TAIL = 8192
 _PIECE = 4 << 20
 _REACH = 1 << 20  # what a child prints after a footer is rarely more
+FAR = 1 << 30  # bytes of a log that are looked through, however many it has
+_TIMES = ("start", "queued", "end", "user_s", "sys_s")
+_CODES = range(-255, 256)
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,12 @@ class LogRecord:
         start = self.output_start
         if limit is not None:
             start = max(start, self.output_end - limit)
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             file.seek(start)
             return file.read(self.output_end - start)
 
 
-def read(path: str | os.PathLike[str], reach: int | None = None) -> LogRecord:
+def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
     """Read header and footer of a log; the output is left on disk.
 
     Parameters
@@ -86,8 +91,8 @@ def read(path: str | os.PathLike[str], reach: int | None = None) -> LogRecord:
     path : path-like
         A log of a hook, a task, a cell or a service.
     reach : int, optional
-        How many bytes before its end a footer is looked for; all by default, which takes its time
-        where a large log has none yet.
+        How many bytes before its end a footer is looked for; all by default, up to 1 GiB, which
+        takes its time where a large log has none yet.
 
     Raises
     ------
@@ -97,15 +102,13 @@ def read(path: str | os.PathLike[str], reach: int | None = None) -> LogRecord:
         If it cannot be opened.
     """
     path = Path(path)
-    with path.open("rb") as file:
+    with opened(path) as file:
         header, start = _header_of(file.readline(_HEADER_LIMIT), path)
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(start - 1, size - _TAIL))
-        offset = file.tell()
-        footer, end = _footer_in(file.read(), offset, header)
+        offset = file.seek(max(start - 1, size - _TAIL))
+        footer, end = _footer_in(file.read(size - offset), offset, header)
         if footer is None and offset > start:
-            lowest = start - 1 if reach is None else max(start - 1, size - reach)
-            footer, end = _search_back(file, lowest, size, header)
+            footer, end = _search_back(file, max(start - 1, size - reach), size, header)
     return LogRecord(path, header, footer, start, max(start, size if end is None else end))
 
 
@@ -117,7 +120,7 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     LogError
         If the file has no header line.
     """
-    with open(path, "rb") as file:
+    with opened(path) as file:
         return _header_of(file.readline(_HEADER_LIMIT), Path(path))[0]
 
 
@@ -177,21 +180,18 @@ def tail_bytes(path: Path, limit: int = 65536) -> bytes:
 
 
 def _header_of(line: bytes, path: Path) -> tuple[dict[str, Any], int]:
-    header = _record(line[len(BEGIN) :]) if line.startswith(BEGIN) else None
+    header = json_object(line[len(BEGIN) :]) if line.startswith(BEGIN) else None
     if header is None or not line.endswith(b"\n"):
         raise LogError(
             f"{str(path)!r} is no log of stacknb: it does not begin with '#stacknb-begin'"
         )
-    return header, len(line)
+    return _sound(header), len(line)
 
 
-def _record(text: bytes) -> dict[str, Any] | None:
-    # Arguments may be any bytes; the header keeps them, so the reader must too.
-    try:
-        record = json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
+def _sound(record: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is no time, so that whoever reads it need not doubt it."""
+    wrong = [key for key in _TIMES if key in record and as_seconds(record[key]) is None]
+    return {key: value for key, value in record.items() if key not in wrong} if wrong else record
 
 
 def _footer_in(
@@ -223,12 +223,12 @@ def _search_back(
 
 def _footer_at(text: bytes, header: Mapping[str, Any]) -> dict[str, Any] | None:
     line, newline, _ = text.partition(b"\n")
-    footer = _record(line) if newline else None
-    if footer is None or not isinstance(footer.get("exit_code"), int):
+    footer = json_object(line) if newline else None
+    if footer is None or type(code := footer.get("exit_code")) is not int or code not in _CODES:
         return None
     if footer.get("run") is None or footer["run"] != header.get("run"):
         return None
     # A task that prints another task's log prints a footer of the same run.
     if any(key in footer and footer[key] != header.get(key) for key in ("name", "pid")):
         return None
-    return footer
+    return _sound(footer)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from stacknb.arguments import CLI, STACK, Argument, Command
 from stacknb.exceptions import BadInput, LogError
+from stacknb.journal import RunDir
+from stacknb.reading import pieces
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.dispatcher import Stack
@@ -55,9 +57,14 @@ def _from_pipe(where: str, folder: Path) -> Path:
     if where == "-" and sys.stdin.isatty():
         raise BadInput("'-' is a log that comes through a pipe: zcat LOG.gz | stacknb …")
     file = folder / "stdin"
-    with contextlib.ExitStack() as opened:
-        came = sys.stdin.buffer if where == "-" else opened.enter_context(open(where, "rb"))
-        shutil.copyfileobj(came, opened.enter_context(file.open("wb")))
+    with file.open("wb") as kept:
+        if where == "-":
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+            return file
+        try:
+            kept.writelines(pieces(where))
+        except OSError as error:
+            raise LogError(f"{where!r} cannot be read: {error.strerror or error}") from error
     return file
 
 
@@ -107,7 +114,9 @@ def _written(write: Callable[[str], Path], output: str) -> Path | str:
         return write(f"{folder}/text").read_text("utf-8")
 
 
-def _follow(stack: None, o: Namespace) -> Iterator[str]:
+def _follow(stack: None, o: Namespace) -> Iterator[str] | RunDir:
+    if os.path.isdir(o.stack_sh_log):
+        return RunDir.open(o.stack_sh_log)
     from stacknb.timing.following import follow
 
     return follow(o.stack_sh_log)
@@ -146,6 +155,7 @@ TIMING_COMMANDS = (
             (_PATH, _OUTPUT), (CLI,)),
     Command("junit", "write a JUnit report: a suite a phase, a case a hook and task", _junit,
             (_PATH, _OUTPUT), (CLI,)),
-    Command("follow", "tell what a stack.sh does, from its log, until it ends", _follow,
-            (Argument("STACK_SH_LOG", "its log, which may still grow", "file"),), (CLI,)),
+    Command("follow", "tell what a stack.sh, or a run, does until it ends", _follow,
+            (Argument("STACK_SH_LOG", "its log, which may still grow; or a run directory", "run"),),
+            (CLI,)),
 )  # fmt: skip

@@ -13,8 +13,8 @@ import pandas as pd
 
 from stacknb import budget, screen, tracing
 from stacknb.masking import Masker
-from stacknb.names import printable
 from stacknb.readable import ReadableFrame
+from stacknb.signs import printable, shown
 from stacknb.tracing import Command
 
 __all__ = ["TraceFrame", "load"]
@@ -93,10 +93,10 @@ def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]
     own = frame[frame["task"] == ""]
     row: Any
     for row in own.head(most).itertuples(index=False):
-        command = row.command.replace("\n", "⏎")
+        command = shown(row.command)
         cut = command if len(command) <= _WIDE else f"{command[: _WIDE - 1]}…"
-        place = f"{os.path.basename(row.file)}:{row.line}"
-        yield row.hook, place, "  " * row.depth + cut, row.took_s
+        place = f"{shown(os.path.basename(row.file))}:{row.line}"
+        yield shown(row.hook), place, "  " * row.depth + cut, row.took_s
 
 
 def _notes(frame: TraceFrame, most: int) -> Iterator[str]:

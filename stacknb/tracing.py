@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stacknb import snapshot
+from stacknb import reading, snapshot
 from stacknb.environment import quote
 from stacknb.shell import Shell
 
@@ -124,7 +124,7 @@ def read(path: Path, until: float | None = None) -> list[Command]:
     until : float, optional
         Epoch seconds when the hook ended; by default the time of the last line.
     """
-    found = list(_commands(path.read_text("utf-8", "replace")))
+    found = list(_commands(reading.whole(path).decode("utf-8", "replace")))
     last: dict[str, float] = {command.task: command.start for command, _ in found}
     if until is not None:
         last[""] = max(until, last.get("", 0.0))

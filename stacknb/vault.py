@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stacknb import reading
+
 __all__ = ["Vault", "is_whole"]
 
 _FIRST, _LAST = b"#stacknb variables\n", b"#stacknb end\n"
@@ -32,7 +34,7 @@ class Vault:
     @property
     def newest(self) -> Path | None:
         """The newest whole snapshot; None if there is none."""
-        whole = [path for path in self._paths if path.exists() and is_whole(path.read_bytes())]
+        whole = [path for path in self._paths if is_whole(_bytes_of(path))]
         return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def put(self, snapshot: bytes) -> None:
@@ -58,6 +60,13 @@ class Vault:
 def is_whole(snapshot: bytes) -> bool:
     """Tell whether bash wrote a snapshot to its end, and it was kept to its end."""
     return snapshot.startswith(_FIRST) and snapshot.endswith(_LAST)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return reading.whole(path)
+    except OSError:
+        return b""
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

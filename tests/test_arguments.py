@@ -100,6 +100,11 @@ def test_a_time_is_a_number_of_seconds(text: str) -> None:
         parser.read([f"--timeout={text}", "db"])
 
 
+def test_what_may_be_left_out_is_never_missing() -> None:
+    with pytest.raises(BadInput, match=r"^NAME is missing; see %task\?$"):
+        line_parser("%task", TASK.arguments).read([])
+
+
 def test_version_and_help_end_the_program(capsys: pytest.CaptureFixture[str]) -> None:
     for argv, text in ((["--version"], "stacknb 1.2\n"), (["stack", "--help"], "--jobs N")):
         with pytest.raises(SystemExit) as end:

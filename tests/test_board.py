@@ -284,6 +284,17 @@ def test_a_wait_blocks_until_it_is_written_down(run: Run, board: Board) -> None:
     assert board.tasks["async/db.log"].collected
 
 
+def test_of_many_waits_the_first_are_shown_and_all_counted(run: Run, board: Board) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    for number in range(7):
+        run.task(f"t{number}")
+        run.waits(f"t{number}")
+    shown = picture(look(board), 10)
+    assert [wait["name"] for wait in shown["waiting"]] == ["t0", "t1", "t2", "t3", "t4"]
+    assert shown["waits"] == brief(shown)["waits"] == 7
+
+
 def test_a_wait_of_a_hook_that_was_stopped_blocks_no_longer(run: Run, board: Board) -> None:
     run.begin_phase("override_defaults", "10-a.sh")
     run.begin_hook("10-a.sh")

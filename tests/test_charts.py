@@ -265,3 +265,10 @@ def test_a_phase_without_an_end_lasts_until_now(tmp_path: Path) -> None:
     run.records.phases = [PhaseRecord("stack install", T0, None)]
     [band] = [row for row in rows(run.timeline()) if "shade" in row]
     assert band["to"] == 5000
+
+
+def test_an_escape_in_a_name_does_not_end_the_process(tmp_path: Path) -> None:
+    run = made(tmp_path, phase="stack \x1b[31minstall", hook="50-\x07\ud800.sh", command="a\x00b")
+    for chart in (run.timeline(), run.phase_chart(), run.slack_chart()):
+        ET.fromstring(chart.to_svg())
+    assert "\x1b" not in json.dumps(run.timeline().specification(), ensure_ascii=False)

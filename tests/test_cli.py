@@ -283,3 +283,47 @@ def test_a_run_that_did_not_notice_the_signal_ends_at_the_next_hook() -> None:
     signals.on_event(Event("hook-end", 1.0, "10-a.sh"))
     with pytest.raises(KeyboardInterrupt):
         signals.on_event(Event("hook-start", 1.0, "20-b.sh"))
+
+
+AWKWARD = "50-\x1b[31ma\nb.sh"
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "picture"])
+def test_names_that_would_steer_a_terminal_are_shown_by_signs(
+    said: Said, tree: Path, command: str
+) -> None:
+    (tree / "extras.d" / AWKWARD).write_text("if x; then\n")
+    _, out, err = said(command, "tree")
+    assert "50-␛[31ma⏎b.sh" in out
+    assert "\x1b" not in out + err
+    if command != "picture":
+        assert json.dumps(AWKWARD)[1:-1] in said(command, "tree", "--json")[1]
+
+
+def test_a_status_shows_names_by_signs(said: Said, run: RunDir) -> None:
+    header = {"kind": "hook", "name": AWKWARD, "phase": "source", "start": 1.0, "run": run.run}
+    (run.path / "hooks" / "source").mkdir()
+    (run.path / "hooks" / "source" / f"{AWKWARD}.log").write_bytes(
+        tasklog.begin_line(header) + tasklog.end_line(header, end=2, exit_code=3)
+    )
+    run.write(Event("warning", 1.0, "a\x07b"))
+    _, out, _ = said("status", ".")
+    assert out.count("50-␛[31ma⏎b.sh") == 2
+    assert "  a␇b\n" in out
+    assert json.loads(said("status", ".", "--json")[1])["notes"] == ["a\x07b"]
+    assert "there are 50-␛[31ma⏎b.sh, db" in said("log", ".", "x")[2]
+
+
+def test_a_message_steers_no_terminal(said: Said) -> None:
+    assert "\x1b" not in said("stack", "tree", "--run-dir", "a\nb\x1b[31m")[2]
+
+
+def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:
+    run.write(Event("run-start", 1.0, "stack", {"top_dir": "/tree", "run_dir": str(run.path)}))
+    run.close()
+    status, out, err = said("follow", ".stacknb/runs/latest")
+    assert (status, err) == (0, "")
+    assert out == f"stack: /tree, logs in {run.path}\nstack run {run.run}: unfinished\n"
+    assert said("follow", "tree")[::2] == (
+        2, "stacknb: 'tree' is no run directory: it has no run.json; see .stacknb/runs/\n"
+    )  # fmt: skip

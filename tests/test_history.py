@@ -1,3 +1,5 @@
+import json
+import os
 import random
 from pathlib import Path
 
@@ -129,3 +131,42 @@ def test_a_disk_that_cannot_be_written_ends_nothing(run_dir: Path) -> None:
     (run_dir / "state" / "history").rmdir()
     keep(book, run_dir, b"y")
     assert [moment.snapshot for moment in history.read(run_dir)] == [b"y"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"size": -150},
+        {"size": 1e30},
+        {"files": []},
+        {"files": {"a": 1}},
+        {"start": None, "files": {"a": ["x", float("nan")]}},
+        {"ops": [["x"]], "whole": True},
+        {"ops": [[0, 1]] * 4, "whole": False},
+    ],
+)
+def test_a_damaged_history_ends_where_it_is_damaged(
+    run_dir: Path, facts: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_MOST", 15)  # bytes of a snapshot
+    whole = {"kind": "hook", "phase": "", "name": "b", "start": 1, "end": 2, "files": {}, "size": 0}
+    keep(History(run_dir), run_dir, b"text\n")
+    with (run_dir / "state" / "history").open("ab") as file:
+        file.write(json.dumps({**whole, **facts}).encode() + b"\n\n")
+    first, *more = history.read(run_dir)
+    assert first.snapshot == b"text\n"
+    assert all(moment.files == {} and moment.snapshot is None for moment in more)
+
+
+def test_a_history_that_is_a_pipe_is_none(run_dir: Path) -> None:
+    os.mkfifo(run_dir / "state" / "history")
+    assert list(history.read(run_dir)) == []
+
+
+def test_what_was_packed_to_fill_the_memory_is_not_unpacked(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_MOST", 1000)
+    keep(History(run_dir), run_dir, b"x" * 2000)
+    [moment] = history.read(run_dir)
+    assert moment.snapshot == b"x" * 1000

@@ -52,6 +52,7 @@ FLOORS = {
         "failures",
         "status",
         "lifecycle",
+        "loglist",
         "plugins",
         "settings",
         "tasks",
@@ -98,10 +99,13 @@ FLOORS = {
         "budget",
         "ledger",
         "services",
+        "shapes",
+        "signs",
         "ending",
         "exceptions",
         "names",
         "places",
+        "reading",
     ],
 }
 

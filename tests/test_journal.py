@@ -58,7 +58,8 @@ def test_the_facts_are_kept() -> None:
     run = made()
     facts = RunDir.open("run").facts()
 
-    assert facts == {"run": run.run, "mode": "stack", "start": NOON, "top_dir": "/t"}
+    told = {"run": run.run, "mode": "stack", "start": NOON, "top_dir": "/t"}
+    assert {**facts, **told} == facts
     assert RunDir.open("run").run == run.run
 
 
@@ -140,13 +141,13 @@ def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> Non
     assert reader.new_events() == [Event("phase-start", 1.0, "source", {"hooks": ["a"]})]
     assert reader.new_events() == []
 
-    line = json.dumps({"event": "task", "time": 2.0, "name": "t", "pid": 3}).encode() + b"\n"
+    line = json.dumps({"event": "warning", "time": 2.0, "name": "t", "pid": 3}).encode() + b"\n"
     with (run.path / "journal.jsonl").open("ab") as file:
         file.write(line[:10])
     assert reader.new_events() == []
     with (run.path / "journal.jsonl").open("ab") as file:
         file.write(line[10:])
-    assert reader.new_events() == [Event("task", 2.0, "t", {"pid": 3})]
+    assert reader.new_events() == [Event("warning", 2.0, "t", {"pid": 3})]
 
 
 def test_an_event_that_could_not_be_written_is_told_once_and_spoils_no_later_one() -> None:
@@ -241,3 +242,49 @@ def test_a_damaged_run_json_is_one_clear_line(text: str) -> None:
     Path("run/run.json").write_text(text)
     with pytest.raises(BadInput, match=r"run.json"):
         RunDir.open("run")
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "waits.jsonl"])
+def test_what_stands_in_the_place_of_the_journal_or_the_waits_is_refused(name: str) -> None:
+    os.mkfifo(made().path / name)
+    with pytest.raises(BadInput, match=rf"run/{name}' cannot be read: it is a pipe, not a file; "):
+        RunDir.open("run")
+
+
+def test_a_pipe_in_the_place_of_the_journal_does_not_block_who_writes_it() -> None:
+    run = made()
+    os.mkfifo(run.path / "journal.jsonl")
+    run.write(Event("run-start", 1.0, "stack"))
+    assert run.lacked_room()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"event": "task", "time": 1, "name": "t"}',
+        '{"event": "task", "time": 1, "name": "t", "pid": 1e9, "log": "l", "phase": "", "hook": 0}',
+        '{"event": "phase-end", "time": 1, "name": "t", "duration_s": NaN}',
+        '{"event": "phase-start", "time": 1, "name": "t", "hooks": 3}',
+        '{"event": "hook-start", "time": 1, "name": "t", "log": "l", "phase": true}',
+        '{"event": "hook-end", "time": 1, "name": "t", "log": "l", "failure": "it did"}',
+        r'{"event": "hook-start", "time": 1, "name": "t", "log": "a\u0000b"}',
+        r'{"event": "hook-start", "time": 1, "name": "t", "log": "\ud800"}',
+        '{"event": [], "time": 1, "name": "t"}',
+        '{"event": "warning", "time": -1, "name": "t"}',
+        '{"event": "warning", "time": 1, "name": null}',
+    ],
+)
+def test_what_no_run_has_written_is_no_event(line: str) -> None:
+    run = made()
+    (run.path / "journal.jsonl").write_text(f'{line}\n{{"event": "a", "time": 1, "name": "b"}}\n')
+    assert run.new_events() == [Event("a", 1, "b")]
+
+
+def test_facts_of_a_wrong_type_are_as_if_they_were_not_there() -> None:
+    run = made()
+    wrong = {"run": "r", "mode": [], "start": "x", "plugins": 3, "jobs": -1, "cells": {}}
+    (run.path / "run.json").write_text(json.dumps(wrong))
+    assert run.facts() == {
+        "run": "r", "mode": "", "start": 0.0, "plugins": [], "jobs": None, "top_dir": "",
+        "parallel": True,
+    }  # fmt: skip

@@ -271,3 +271,13 @@ def test_the_next_phase_and_the_last_one_again_are_in_order() -> None:
     done = ["override_defaults", "source"]
     for name in ("source", "pre-install"):
         check_order(find_phase(name), "stack", done)
+
+
+def test_a_pipe_in_the_place_of_a_plugins_file_is_skipped_with_a_warning(
+    top: Path, tmp_path: Path
+) -> None:
+    given = plugin(tmp_path, "p", "plugin.sh")
+    os.mkfifo(given.folder / "devstack" / "settings")
+    [found] = hooks_of(SOURCE, top, [given])
+    assert (found.name, found.skipped) == ("p-settings", True)
+    assert found.warning == "skipped: it is no file"

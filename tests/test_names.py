@@ -4,9 +4,13 @@ from stacknb.exceptions import BadInput
 from stacknb.names import check_name, nearest
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "a b", "é", "--x", "a\n", ".." + "/x"])
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "a b", "é", "--x", "a\n", ".." + "/x", ".", "..", "-x"]
+)
 def test_what_cannot_name_a_task_is_refused(name: str) -> None:
-    with pytest.raises(BadInput, match=r"cannot name a task: use letters, digits, '\.', '_' and"):
+    with pytest.raises(
+        BadInput, match=r"cannot name a task: use letters, digits, '\.', '_' and '-'"
+    ):
         check_name(name)
 
 

@@ -14,9 +14,12 @@ from fakerun import Run
 
 from stacknb import budget, progress, tasklog
 from stacknb.board import Board, brief, picture
+from stacknb.exceptions import StacknbError
+from stacknb.journal import RunDir
 from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
+from stacknb.progress.watching import watch
 
 CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 
@@ -29,7 +32,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def plain(run: Run) -> io.StringIO:
     shown = io.StringIO()
-    run.listener = Plain(run.stack, shown.write)
+    run.listener = Plain(lambda: run.stack.run_dir, shown.write)
     return shown
 
 
@@ -220,6 +223,22 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
     assert "▶ 10-a.sh" in picture
     assert "80 %" in picture
     assert re.search(r"▶ db .* step 2", picture)
+
+
+def test_waits_that_have_no_room_on_a_terminal_are_counted(
+    run: Run, terminal: Screen, clock: Clock
+) -> None:
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    for number in range(11):
+        run.task(f"t{number}")
+        run.waits(f"t{number}")
+    clock.now = 1.0
+    run.tick()
+    picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
+    assert picture.count("waiting for") == 8
+    assert "… and for 3 more" in picture
 
 
 def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
@@ -492,3 +511,38 @@ def test_a_cell_tells_what_ran_in_it(watched: Run) -> None:
 
 def test_a_stack_without_a_run_says_so(run: Run) -> None:
     assert summary(run)["text/plain"].startswith("no run yet")
+
+
+def test_a_run_of_another_process_is_told_as_it_goes(run: Run) -> None:
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.prints(b"one\n")
+
+    def go_on(seconds: float) -> None:
+        run.end_hook("failed")
+        run.end_phase(ok=False)
+        run.journal.close()
+
+    told: list[str] = []
+    with pytest.raises(StacknbError, match=r"'10-a\.sh' failed; its logs are in "):
+        told.extend(watch(RunDir.open(run.folder), pause=go_on))
+    text = "".join(told)
+    assert "── override_defaults (1/7, 1 hook)\n▶ 10-a.sh\none\n✗ 10-a.sh failed" in text
+    assert text.endswith(": failed\n")
+
+
+def test_a_copy_of_a_run_and_a_damaged_one_are_told_as_far_as_they_go(
+    run: Run, tmp_path: Path
+) -> None:
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.prints(b"one\n")
+    run.end_hook()
+    run.tell("phase-start", "no phase", hooks=[])
+    run.tell("hook-start", "x")
+    run.end_phase()
+    run.journal.close()
+    run.folder.rename(tmp_path / "copy")
+    assert "▶ 10-a.sh\none\n✓ 10-a.sh" in "".join(watch(RunDir.open(tmp_path / "copy")))

@@ -126,3 +126,10 @@ def test_line_ends_of_parts_that_are_not_for_bash_do_not_matter(tmp_path: Path) 
     conf.write_bytes(b"[[post-config|$X]]\r\n[a]\r\n[[local|localrc]]\r\nA=1\n")
 
     assert Settings.given(None, conf).local_conf == conf
+
+
+def test_a_file_behind_a_descriptor_is_kept_since_bash_has_another_one(tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("A=1\n")
+    with (tmp_path / "rc").open() as file:
+        settings = Settings.given(f"/dev/fd/{file.fileno()}")
+    assert (settings.localrc, settings.kept) == (None, "A=1\n")

@@ -178,11 +178,12 @@ def test_ours_and_bashs_own_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "s"
     path.write_bytes(
         b'#stacknb variables\ndeclare -- -\ndeclare -- BASHPID="1"\ndeclare -ir EUID="0"\ndeclare -- _stacknb_x="1"\n'
-        b'declare -- BASH_ENV="b"\ndeclare -- Mine="1"\ndeclare -- mine="2"\n#stacknb shopt\n'
+        b'declare -A _TIME_TOTAL=([a]="1" )\ndeclare -- BASH_ENV="b"\ndeclare -- Mine="1"\ndeclare -- mine="2"\n#stacknb shopt\n'
     )
 
     assert [v.name for v in snapshot.read_variables(path)] == ["BASH_ENV", "Mine", "mine"]
     assert [v.name for v in snapshot.read_variables(path, "m*")] == ["mine"]
+    assert [v.name for v in snapshot.read_variables(path, "_*")] == ["_TIME_TOTAL"]
 
 
 @pytest.mark.parametrize(

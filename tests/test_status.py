@@ -11,6 +11,7 @@ import pytest
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
+from stacknb.loglist import logs_of
 
 GONE = 2**22 + 1  # no process has that number
 
@@ -188,7 +189,7 @@ def test_logs_are_found_by_name(run: Run) -> None:
     run.log("async/db.2", start=1001.0)
 
     def found(name: str) -> list[str]:
-        return [str(path.relative_to(run.path)) for path in status.logs_of(run.path, name)]
+        return [str(path.relative_to(run.path)) for path in logs_of(run.path, name)]
 
     assert found("50-api.sh") == ["hooks/source/50-api.sh.log", "hooks/stack-install/50-api.sh.log"]
     assert found("stack-install/50-api.sh") == ["hooks/stack-install/50-api.sh.log"]
@@ -199,9 +200,9 @@ def test_logs_are_found_by_name(run: Run) -> None:
 def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
     run.log("async/database")
     with pytest.raises(BadInput, match=r"no log 'databse' .*did you mean 'database'"):
-        status.logs_of(run.path, "databse")
+        logs_of(run.path, "databse")
     with pytest.raises(BadInput, match=r"no log 'x' .*there are database"):
-        status.logs_of(run.path, "x")
+        logs_of(run.path, "x")
 
 
 def test_reading_a_run_needs_no_pandas(run: Run) -> None:
@@ -213,3 +214,19 @@ def test_reading_a_run_needs_no_pandas(run: Run) -> None:
         [sys.executable, "-c", code, run.path], check=True, capture_output=True, text=True
     )
     assert done.stdout.split() == []
+
+
+def test_a_log_that_is_no_file_is_passed_over_and_named(run: Run) -> None:
+    run.log("async/good")
+    os.mkfifo(run.path / "async" / "bad.log")
+    found = run.read()
+    assert [task.name for task in found.tasks] == ["good"]
+    assert found.notes == ["log 'async/bad.log' cannot be read: it is a pipe, not a file"]
+    with pytest.raises(BadInput, match=r"bad.log' cannot be read: it is a pipe, not a file"):
+        logs_of(run.path, "bad")
+
+
+def test_times_that_are_none_are_left_out(run: Run) -> None:
+    run.log("async/db", start=float("nan"))
+    [task] = run.read().tasks
+    assert (task.status, task.duration_s) == ("ok", 1002.5)

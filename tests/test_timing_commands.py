@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -328,3 +329,13 @@ def test_an_unknown_question_or_form_is_refused() -> None:
 
 def test_an_answer_of_several_runs_has_no_chart() -> None:
     assert Answer("compare", pd.DataFrame()).chart() is None
+
+
+def test_a_pipe_to_which_nobody_writes_is_given_up(
+    said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stacknb.reading._NO_WRITER_S", 0.0)
+    os.mkfifo("pipe")
+    status, out, err = said("timing", "pipe")
+    assert (status, out) == (2, "")
+    assert "'pipe' cannot be read: it is a pipe, and nothing came from it within 0 s" in err

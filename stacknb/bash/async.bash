@@ -17,7 +17,7 @@ async_runfunc() { async_run "$1" "$@"; }
 async_run() {
     { _stacknb_opts=$-; if [[ $- == *x* ]]; then local -; set +x; fi; } 2>/dev/null
     # An ordinary one: of a hook, in this very shell, with no limit of jobs, its name not used before.
-    if [[ $# -gt 1 && $1 == [!-]* && $1 != *[!A-Za-z0-9._-]* && ${#1} -lt 201 && "${EPOCHREALTIME:+$BASHPID} ${DEVSTACK_PARALLEL-True} ${_stacknb_tasks[$1]-}" == "$_stacknb_plain" && ! -e $_stacknb_control/others ]]; then
+    if [[ $# -gt 1 && $1 == [!-]* && $1 != *[!A-Za-z0-9._-]* && $1 != . && $1 != .. && ${#1} -lt 201 && "${EPOCHREALTIME:+$BASHPID} ${DEVSTACK_PARALLEL-True} ${_stacknb_tasks[$1]-}" == "$_stacknb_plain" && ! -e $_stacknb_control/others ]]; then
         _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special='' _stacknb_queued=${EPOCHREALTIME/,/.}
         shift
     else

@@ -25,8 +25,8 @@ _stacknb_prepare() {
         esac
         shift 2
     done
-    if [[ -z ${1-} || $1 == *[!A-Za-z0-9._-]* ]]; then
-        _stacknb_complain "async_run: '${1-}' cannot name a task: use letters, digits, '.', '_' and '-'"; return 2
+    if [[ -z ${1-} || $1 == *[!A-Za-z0-9._-]* || $1 == -* || $1 == . || $1 == .. ]]; then
+        _stacknb_complain "async_run: '${1-}' cannot name a task: use letters, digits, '.', '_' and '-' (no '-' in front; '.' and '..' are folders)"; return 2
     elif ((${#1} > 200)); then # its log adds to it, and a file may have 255
         _stacknb_complain "async_run: '${1:0:20}…' cannot name a task: it has ${#1} characters; use at most 200"; return 2
     elif (($# < 2)); then

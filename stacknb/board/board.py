@@ -32,6 +32,8 @@ class Board:
         Returns the run directory, or None while there is none; another one when a new run begins.
     clock : callable
         Epoch seconds.
+    before : bool
+        Show the unstack run of a clean run, too.
 
     Attributes
     ----------
@@ -51,9 +53,13 @@ class Board:
     """
 
     def __init__(
-        self, where: Callable[[], Path | None], clock: Callable[[], float] = time.time
+        self,
+        where: Callable[[], Path | None],
+        clock: Callable[[], float] = time.time,
+        before: bool = True,
     ) -> None:
         self._where = where
+        self._before = before
         self._clock = clock
         self._folder: RunDir | None = None
         self._origin = ""
@@ -178,12 +184,12 @@ class Board:
             return
         mode = str(facts["mode"])
         self.phases, self.notes = [], []
-        if before := facts.get("before"):
-            first = Board(lambda: Path(before))
+        if self._before and (before := facts.get("before")):
+            first = Board(lambda: Path(before), before=False)
             first.update()
             self.phases, self.notes = first.phases, first.notes
         self._folder, self.run_dir, self.mode = folder, where, mode
-        self.top_dir, self.started = str(facts.get("top_dir", "")), float(facts.get("start", 0.0))
+        self.top_dir, self.started = facts["top_dir"], float(facts["start"])
         self.hook, self.complete, self.ended = None, False, False
         self._tasks = TaskList(where)
         self.earlier = earlier.find(where, facts)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
+from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
+from stacknb.shapes import facts_of
 
 __all__ = ["Earlier", "find"]
 
@@ -64,7 +65,7 @@ class Earlier:
         if footer is None or footer["exit_code"] != 0 or "end" not in footer:
             return None
         start = record.header.get("start")
-        return max(0.0, footer["end"] - start) if isinstance(start, int | float) else None
+        return None if start is None else max(0.0, footer["end"] - start)
 
 
 def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
@@ -87,19 +88,18 @@ def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
             continue
         other = _facts(path)
         same = all(other.get(key) == facts.get(key) for key in ("top_dir", "mode"))
-        if same and other["start"] < facts.get("start", 0.0):
+        if same and other and other["start"] < facts.get("start", 0.0):
             candidates.append((other["start"], path))
     for start, path in sorted(candidates, reverse=True):
-        earlier = Earlier(path, start)
-        if earlier.complete:
-            return earlier
+        with contextlib.suppress(OSError):  # a journal that is no file
+            earlier = Earlier(path, start)
+            if earlier.complete:
+                return earlier
     return None
 
 
 def _facts(run_dir: Path) -> dict[str, Any]:
     try:
-        facts = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return facts_of(run_dir)
+    except BadInput:
         return {}
-    known = isinstance(facts, dict) and isinstance(facts.get("start"), int | float)
-    return facts if known else {}

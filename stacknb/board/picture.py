@@ -39,10 +39,10 @@ def picture(board: Board, most: int) -> Picture:
     Returns
     -------
     dict
-        ``run phases hooks tail waiting order counts rows failure notes basis``.
+        ``run phases hooks tail waiting waits order counts rows failure notes basis``.
     """
     tasks = board.tasks.shown(most)
-    phase = board.phase
+    phase, waits = board.phase, board.waiting
     return {
         "run": {
             "mode": board.mode,
@@ -69,8 +69,9 @@ def picture(board: Board, most: int) -> Picture:
                 "begun": wait.task.started,
                 "log": wait.task.key,
             }
-            for wait in board.waiting[:_NOTES]
+            for wait in waits[:_NOTES]
         ],
+        "waits": len(waits),
         "order": [task.key for task in tasks],
         "counts": board.tasks.counts(),
         "rows": {task.key: _task(task, board) for task in tasks},

@@ -177,7 +177,7 @@ class TaskList:
             return b""
         end = (record.footer or {}).get("end")
         start = record.header.get("start")
-        if isinstance(end, int | float) and isinstance(start, int | float):
+        if end is not None and start is not None:
             task.duration_s = max(0.0, end - start)
         lines = [line for line in record.output(4096).split(b"\n") if line]
         return lines[-1] if lines else b""

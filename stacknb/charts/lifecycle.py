@@ -14,8 +14,8 @@ import altair as alt
 from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import Theme, config, ink
-from stacknb.names import printable
 from stacknb.plugins import Plugin
+from stacknb.signs import shown as fit
 
 __all__ = ["lifecycle_chart"]
 
@@ -110,9 +110,7 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
         layer=layers,
         width=_COLUMN * (right - left),
         height=_ROW * (len(rows) + _HEAD),
-        title=alt.TitleParams(
-            f"hooks of {printable(top_dir.name)}", subtitle=subtitle, fontSize=13
-        ),
+        title=alt.TitleParams(f"hooks of {fit(top_dir.name)}", subtitle=subtitle, fontSize=13),
         description=_in_words(shown),
         config=alt.Config(**config(theme)),
     )
@@ -123,10 +121,10 @@ def _box(cell: Cell) -> dict[str, Any]:
     return {
         "x": cell.column + 0.04, "x2": cell.column + 0.96, "y": cell.row + 0.08,
         "y2": cell.row + 0.92, "middle": cell.column + 0.5, "centre": cell.row + 0.27,
-        "hook": printable(cell.hook.name), "arguments": arguments,
-        "path": printable(cell.hook.path), "state": cell.state, "took": cell.took,
+        "hook": fit(cell.hook.name), "arguments": arguments,
+        "path": fit(cell.hook.path), "state": cell.state, "took": cell.took,
         "starts": ", ".join(cell.said.starts), "waits for": ", ".join(cell.said.waits),
-        "warning": printable(cell.hook.warning), "label": cell.took or arguments,
+        "warning": fit(cell.hook.warning), "label": cell.took or arguments,
     }  # fmt: skip
 
 
@@ -158,9 +156,7 @@ def _heads(columns: list[str]) -> list[dict[str, float]]:
 
 def _words(columns: list[str], rows: dict[str, int], which: str) -> list[dict[str, Any]]:
     if which == "row":
-        return [
-            {"x": -0.06, "y": place + 0.5, "text": printable(row)} for row, place in rows.items()
-        ]
+        return [{"x": -0.06, "y": place + 0.5, "text": fit(row)} for row, place in rows.items()]
     subs = [place for place, label in enumerate(columns) if " " in label]
     if which == "phase":
         return [{"x": p + 0.5, "y": -0.45, "text": columns[p].partition(" ")[2]} for p in subs]
@@ -173,9 +169,7 @@ def _in_words(shown: Picture) -> str:
     lines = []
     for place, label in enumerate(shown.columns):
         here = [cell for cell in shown.cells if cell.column == place]
-        told = [
-            f"{printable(c.hook.name)} ({c.state}{', ' + c.took if c.took else ''})" for c in here
-        ]
+        told = [f"{fit(c.hook.name)} ({c.state}{', ' + c.took if c.took else ''})" for c in here]
         lines.append(f"{label}: {', '.join(told) or 'no hooks'}")
     names = ", ".join(f"{task['task']} ({task['told']})" for task in shown.tasks)
     return "\n".join([*lines, f"tasks: {names or 'none'}"])

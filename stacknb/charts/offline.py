@@ -14,6 +14,8 @@ from typing import Any, cast
 import altair as alt
 import vl_convert
 
+from stacknb.signs import shown_lines
+
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
 
 VEGA_LITE = "application/vnd.vegalite.v5+json"
@@ -60,7 +62,7 @@ class Offline:
         # it. Rows are written for the purpose and few: altair's limit is for frames of users.
         with alt.data_transformers.enable("default", max_rows=None):
             made = cast(dict[str, Any], self.to_dict(validate=False))  # type: ignore[attr-defined]
-        return {**made, "$schema": _SCHEMA}
+        return {**_fit(made), "$schema": _SCHEMA}
 
     def to_svg(self) -> str:
         """Return the chart as the text of an SVG file.
@@ -125,6 +127,15 @@ class Rows(alt.InlineData):
 
     def __deepcopy__(self, memo: object = None) -> Rows:
         return self  # nobody changes them, and altair copies a chart for each one it is put into
+
+
+def _fit(value: Any) -> Any:
+    # One escape in a name makes vl-convert end the whole process, in a notebook the kernel.
+    if isinstance(value, str):
+        return shown_lines(value)
+    if isinstance(value, dict):
+        return {key: _fit(entry) for key, entry in value.items()}
+    return [_fit(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _svg(specification: dict[str, Any]) -> str:

@@ -18,6 +18,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from stacknb.reading import opened
+
 __all__ = ["Block", "Source", "Stamps"]
 
 BLOCK_SIZE = 4 << 20
@@ -113,7 +115,7 @@ class Source:
         self.broken = ""
         self._rest = b""
         self._offset = 0
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             self._packed = file.read(2) == b"\x1f\x8b"
         self._inflater = zlib.decompressobj(wbits=31)
 
@@ -124,7 +126,7 @@ class Source:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what has been written since the last call, whole lines only."""
-        with self.path.open("rb") as file:
+        with opened(self.path) as file:
             file.seek(self._offset)
             for data in self._inflated(file) if self._packed else self._plain(file):
                 end = data.rfind(b"\n") + 1

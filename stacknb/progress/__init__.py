@@ -73,7 +73,7 @@ def view_of(stack: Stack, stream: TextIO | None = None) -> View:
         return Terminal(stack, stream)
     from stacknb.progress.plain import Plain, writer
 
-    return Plain(stack, writer(stream))
+    return Plain(lambda: stack.run_dir, writer(stream))
 
 
 def in_notebook() -> bool:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from stacknb.board import Board
-from stacknb.dispatcher import Stack
 from stacknb.follow import MOST, Follower
 from stacknb.journal import Event
 from stacknb.screen import SYMBOLS, Feed, seconds, size
+from stacknb.signs import shown
 
 __all__ = ["Plain", "silence", "writer"]
 
@@ -22,7 +22,8 @@ class Plain:
 
     Parameters
     ----------
-    stack : Stack
+    where : callable
+        Returns the run directory, or None while there is none.
     write : callable
         Takes text that ends with a newline.
     paint : callable, optional
@@ -31,11 +32,11 @@ class Plain:
 
     def __init__(
         self,
-        stack: Stack,
+        where: Callable[[], Path | None],
         write: Callable[[str], None],
         paint: Callable[[str, str], str] = lambda status, text: text,
     ) -> None:
-        self.board = Board(lambda: stack.run_dir)
+        self.board = Board(where)
         self._write = write
         self._paint = paint
         self._log: Follower | None = None
@@ -44,12 +45,14 @@ class Plain:
 
     def on_event(self, event: Event) -> None:
         """Show an event, and before it what was printed until then."""
-        name, data = event.name, event.data
+        name, data = shown(event.name), event.data
         if event.kind == "run-start":
-            self._write(f"{name}: {data['top_dir']}, logs in {data['run_dir']}\n")
+            self._write(f"{name}: {shown(data['top_dir'])}, logs in {shown(data['run_dir'])}\n")
         elif event.kind == "phase-start":
             self.board.update()
-            self._say("heading", f"── {name} ({self.board.place(name)}, {_count(data['hooks'])})")
+            self._say(
+                "heading", f"── {name} ({self.board.place(event.name)}, {_count(data['hooks'])})"
+            )
         elif event.kind == "phase-hooks":
             self._say(
                 "heading",
@@ -93,7 +96,7 @@ class Plain:
             return
         if left_out := log.finish(MOST):
             self._show(self._feed.end())
-            self._show(f"… {size(left_out)} left out here; all is in {log.path}\n")
+            self._show(f"… {size(left_out)} left out here; all is in {shown(log.path)}\n")
         while data := log.read():
             self._show(self._feed.take(data))
         self._show(self._feed.end())

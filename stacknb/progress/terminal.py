@@ -22,6 +22,7 @@ from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
 from stacknb.screen import SYMBOLS, seconds
+from stacknb.signs import shown
 
 __all__ = ["Terminal"]
 
@@ -54,7 +55,9 @@ class Terminal:
         self, stack: Stack, stream: TextIO, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
-        self._plain = Plain(stack, lambda text: self._above.append(text), self._paint)
+        self._plain = Plain(
+            lambda: stack.run_dir, lambda text: self._above.append(text), self._paint
+        )
         self._board = self._plain.board
         self._above: list[str] = []
         self._clock = clock
@@ -110,11 +113,13 @@ class Terminal:
         yield from self._outlook(now, width)
         hook = self._board.hook
         if hook is not None:
-            text = Text(f"{SYMBOLS['running']} {hook.name}", "bold cyan")
+            text = Text(f"{SYMBOLS['running']} {shown(hook.name)}", "bold cyan")
             text.append(f"  {seconds(hook.spent(now))}  ", "not bold")
             yield _cut(text.append(self._plain.partial, "dim"))
         waits = self._board.waiting
         yield from (_cut(_waiting(wait, now)) for wait in waits[:_TASKS])
+        if len(waits) > _TASKS:
+            yield Text(f"  … and for {len(waits) - _TASKS} more", "yellow")
         names = {wait.task.key for wait in waits}
         tasks, more = self._board.tasks.running(min(_TASKS, room))
         if tasks := [task for task in tasks if task.key not in names]:
@@ -161,7 +166,7 @@ class Terminal:
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
     # Between what is written and what rich remembers of it: the last picture could not be erased.
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
         yield
@@ -192,7 +197,7 @@ def _phase(phase: PhaseState, now: float) -> Text:
 
 
 def _waiting(wait: Waiting, now: float) -> Text:
-    text = Text(f"  … waiting for {wait.task.name}", "yellow")
+    text = Text(f"  … waiting for {shown(wait.task.name)}", "yellow")
     text.append(f"  {seconds(now - wait.since)}", "not bold")
     if wait.before_s is not None:
         text.append(f"  (took {seconds(wait.before_s)} last time)", "dim")
@@ -206,7 +211,10 @@ def _tasks(tasks: list[TaskState], now: float) -> Table:
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for task in tasks:
         table.add_row(
-            Text(f"  {SYMBOLS.get(task.status, '▶')} {task.name}", _STYLES.get(task.status, "")),
+            Text(
+                f"  {SYMBOLS.get(task.status, '▶')} {shown(task.name)}",
+                _STYLES.get(task.status, ""),
+            ),
             Text(seconds(now - task.started)),
             Text(task.last, "dim"),
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from stacknb import screen
+from stacknb.reading import opened
 
 __all__ = ["tails"]
 
@@ -62,7 +63,8 @@ def _logs(tasks: pd.DataFrame, hooks: pd.DataFrame) -> Iterator[tuple[str, str, 
 
 def _end_of(log: Path) -> list[str]:
     try:
-        with gzip.open(log) if log.suffix == ".gz" else log.open("rb") as file:
+        with opened(log) as plain:
+            file = gzip.GzipFile(fileobj=plain) if log.suffix == ".gz" else plain
             if log.suffix != ".gz":
                 file.seek(max(0, log.stat().st_size - _END))
             data = b""

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.signs import shown
 from stacknb.timing.columns import COLUMNS, cell
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run
@@ -124,7 +125,7 @@ def _table(frame: pd.DataFrame, columns: str) -> str:
     names = columns.split() or list(frame.columns)
     most = 1000 if "advice" in names else 60
     cells = [
-        [cell(value, most) for value in row]
+        [shown(cell(value, most)) for value in row]
         for row in frame[names].itertuples(index=False, name=None)
     ]
     right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in names]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stacknb.devstack_log import Event, LogFile
 from stacknb.exceptions import LogError, StacknbError
+from stacknb.reading import opened
 from stacknb.screen import seconds
 
 __all__ = ["follow"]
@@ -64,7 +65,7 @@ def follow(
 
 
 def _may_become_text(path: Path) -> bool:
-    with path.open("rb") as file:
+    with opened(path) as file:
         start = file.read(64)
     return b"\0" not in start or start.startswith(b"\x1f\x8b")
 

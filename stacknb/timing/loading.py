@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from stacknb import tasklog
+from stacknb import reading, tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.places import absolute
 from stacknb.timing.records import Records
@@ -44,8 +44,8 @@ def read(
         if file.is_dir():
             with _no_collection():
                 return read_folder(file, run, present)
-        with file.open("rb") as opened:
-            start = opened.read(len(tasklog.BEGIN))
+        with reading.opened(file) as log:
+            start = log.read(len(tasklog.BEGIN))
         if start == tasklog.BEGIN:
             return read_log(file, present)
         if b"\0" in start and not start.startswith(b"\x1f\x8b"):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
+from stacknb import reading, tasklog
 from stacknb.exceptions import LogError
-from stacknb.names import printable
+from stacknb.reading import as_seconds, json_object
+from stacknb.signs import printable
 from stacknb.timing.records import Problems
 
 __all__ = [
     "JOURNAL",
     "KINDS",
     "WAITS",
+    "as_cores",
     "cores_of_run",
     "micros",
     "names_not_started",
@@ -32,8 +33,8 @@ _NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end",
 _NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
 _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
 _LONGEST_NAME = 512  # such a line fits
+_MOST_CORES = 1_000_000
 KINDS = ("task", "hook", "cell", "service")
-_LATEST = 4.2e9  # seconds; beyond the year 2100 it is no time but a mistake
 
 
 def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklog.LogRecord]:
@@ -79,9 +80,13 @@ def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list
     """Return the rows of files of waits that belong to `runs`, by the time they began."""
     rows = []
     for file in files:
-        *whole, begun = file.read_bytes().split(b"\n")  # the last may be being written
-        for line in [*whole, *([begun] if _object(begun) else [])]:
-            row = _object(line)
+        try:
+            *whole, begun = reading.whole(file).split(b"\n")  # the last may be being written
+        except OSError as error:
+            problems.add("file that cannot be opened", printable(error))
+            continue
+        for line in [*whole, *([begun] if json_object(begun) else [])]:
+            row = json_object(line)
             if row is None or not isinstance(row.get("name"), str):
                 problems.add(f"malformed line in {WAITS}", printable(repr(line[:120])))
             elif micros(row.get("wait_start")) is None:
@@ -103,13 +108,13 @@ def open_wait(folder: Path, rows: Iterable[Mapping[str, Any]]) -> list[dict[str,
     """
     found: dict[str, Any] | None = None
     try:
-        lines = (folder / JOURNAL).read_bytes().splitlines()
+        lines = reading.whole(folder / JOURNAL).splitlines()
     except OSError:
         return []
     for line in lines:
         if b'"wait-' not in line and not found:
             continue
-        event = _object(line) or {}
+        event = json_object(line) or {}
         if event.get("event") == "wait-start":
             found = event
         elif event.get("event") == "wait-end" or event.get("event") in _NO_LONGER:
@@ -122,38 +127,33 @@ def open_wait(folder: Path, rows: Iterable[Mapping[str, Any]]) -> list[dict[str,
     return [] if began is None or (found.get("log"), began) in over else [found]
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line.decode("utf-8", "surrogateescape"), strict=False)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
-
-
 def micros(seconds: object) -> int | None:
     """Return epoch seconds, or a duration in seconds, in µs; None for what is no such number."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    return round(seconds * 1e6) if 0 <= seconds < _LATEST else None
+    known = as_seconds(seconds)
+    return None if known is None else round(known * 1e6)
 
 
 def cores_of_run(folder: Path) -> int | None:
     """Return the number of cores that the run directory's facts tell, if they do."""
     try:
-        facts = _object((folder / "run.json").read_bytes())
+        facts = json_object(reading.whole(folder / "run.json"))
     except OSError:
         return None
-    cores = facts.get("cpus") if facts else None
-    return cores if isinstance(cores, int) and cores > 0 else None
+    return as_cores(facts.get("cpus")) if facts else None
+
+
+def as_cores(value: object) -> int | None:
+    """Return a number of cores; None for what is no such number."""
+    return value if isinstance(value, int) and 0 < value < _MOST_CORES else None
 
 
 def names_not_started(log: str) -> list[str]:
     """Return the names that a hook waited for though it says itself that none was started."""
     found: dict[str, None] = {}
     try:
-        with open(log, "rb") as file:
+        with reading.opened(log) as file:
             rest = b""
-            while data := file.read(1 << 20):
+            while file.tell() < tasklog.FAR and (data := file.read(1 << 20)):
                 data = rest + data
                 at = data.find(_NOT_STARTED_BEGIN)
                 while at >= 0:

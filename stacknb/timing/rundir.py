@@ -13,11 +13,12 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.ending import state_of, status_of, still_runs
 from stacknb.exceptions import LogError
-from stacknb.names import printable
+from stacknb.signs import printable
 from stacknb.timing.logs import (
     JOURNAL,
     KINDS,
     WAITS,
+    as_cores,
     cores_of_run,
     micros,
     of_one_run,
@@ -100,8 +101,8 @@ def _records(
     rows_of, unmatched = _by_log(logs, rows)
     for log in logs:
         said = log.header
-        if isinstance(said.get("cpus"), int):
-            cores[str(said.get("host"))] = said["cpus"]
+        if (known := as_cores(said.get("cpus"))) is not None:
+            cores[str(said.get("host"))] = known
         if said["kind"] == "task":
             mine = rows_of.get(log.path, [])
             codes = [code for row in mine if (code := _code(row)) is not None]

@@ -11,6 +11,7 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.follow import Follower
+from stacknb.reading import opened
 from stacknb.screen import Feed, clean_line, size
 
 __all__ = ["OpenLog", "OpenLogs", "log_of", "search"]
@@ -134,7 +135,7 @@ def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> 
     found: list[tuple[int, str]] = []
     count, number, read = 0, 0, 0
     deadline, rest, cut = time.monotonic() + patience_s, b"", ""
-    with path.open("rb") as file:
+    with opened(path) as file:
         file.readline()  # the header
         while block := file.read(_BLOCK):
             read += len(block)

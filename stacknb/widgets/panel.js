@@ -134,7 +134,7 @@ function render({ model, el }) {
     node("hooks", "ul", { "aria-label": "Hooks of the phase" }),
     node("folded", "div"),
     node("last", "div"),
-    node("waits", "div", { "aria-label": "Waits" }),
+    node("waits", "div", { "aria-label": "Waits" }), node("others", "div"),
     node("failure", "div", { role: "group", "aria-label": "What went wrong", hidden: "" }),
     node("tasks", "div", { hidden: "" },
       node("counts", "div"),
@@ -281,6 +281,8 @@ function render({ model, el }) {
         put(clocked, ` for ${seconds(now() - wait.since, true)}${who}; it has run for ${seconds(now() - wait.begun, true)}${before}`);
         put(last, wait.last);
       });
+    const others = (S.waits ?? 0) - S.waiting.length;
+    put(part.others, others > 0 ? `and for ${others} more` : "");
   }
 
   function failure() {
@@ -432,7 +434,7 @@ function render({ model, el }) {
 
   // -- what the kernel sends ----------------------------------------------------------------------
 
-  const sections = { run: head, can: head, basis: clock, phases, hooks, tail: hooks, waiting: waits, failure,
+  const sections = { run: head, can: head, basis: clock, phases, hooks, tail: hooks, waiting: waits, waits, failure,
     counts: tasks, order: tasks, rows: tasks, notes };
   function draw(keys) {
     const what = new Set(keys.map((key) => sections[key]).filter(Boolean));

@@ -70,7 +70,8 @@ def stuck(tree: Any, until: Until) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131)],
 )
 def test_a_signal_ends_everything_within_a_second(
     stuck: subprocess.Popen[str], number: int, code: int
@@ -88,6 +89,17 @@ def test_a_signal_ends_everything_within_a_second(
     assert "Traceback" not in err
     assert children_of_run() == []
     assert status.read(".").state == "interrupted"
+
+
+def test_a_hook_whose_run_was_killed_is_lost_and_not_well(
+    stuck: subprocess.Popen[str], until: Until
+) -> None:
+    stuck.kill()
+    stuck.communicate()
+    until(lambda: len(children_of_run()) == 1, "but for the service, all has ended")
+    found = {phase.name: phase for phase in status.read(".").phases}["stack install"]
+    assert (found.status, found.hooks[0].exit_code) == ("lost", None)
+    assert call("unstack", stuck.args[-1]).returncode == 0  # type: ignore[index]
 
 
 def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> None:

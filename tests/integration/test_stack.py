@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import stacknb
-from stacknb import BadInput, HookFailed, Stack, StacknbError, services
+from stacknb import BadInput, HookFailed, Stack, StacknbError, services, status
 
 LABELS = [
     "override_defaults",
@@ -402,6 +402,19 @@ def test_a_run_directory_that_was_removed_is_called_gone(tree) -> None:
     for call in calls:
         with pytest.raises(StacknbError, match=r"is gone: .*; put it back, or begin a new run"):
             call()
+
+
+def test_a_hook_that_removes_its_own_log_is_told_so(tree) -> None:
+    tree.hook("10-a.sh", 'echo lost; rm "$(readlink /proc/$$/fd/1)"')
+    stack = tree.stack()
+    stack.step()
+    gone = "10-a.sh: its log was removed while it ran; what it held is lost"
+    assert gone in status.read(stack.run_dir).notes
+
+    tree.hook("10-a.sh", 'rm -r "$(dirname "$(readlink /proc/$$/fd/1)")"')
+    with pytest.raises(HookFailed, match="keep all that it wrote: its log was removed") as caught:
+        stack.step()
+    assert "next    mend it and run 'source' again" in str(caught.value)
 
 
 def test_warnings_are_notes_once_each(tree) -> None:

@@ -1,0 +1,66 @@
+"""A run that another process works on, as it is told in a terminal, from its directory alone."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from stacknb.exceptions import StacknbError
+from stacknb.journal import Event, RunDir
+from stacknb.progress.plain import Plain
+
+__all__ = ["watch"]
+
+_POLL_S = 0.3
+
+
+def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> Iterator[str]:
+    """Yield what a run tells, from its beginning, until it has ended or nobody works on it.
+
+    Parameters
+    ----------
+    folder : RunDir
+    pause : callable
+        Is called with seconds while nothing new is there.
+
+    Raises
+    ------
+    StacknbError
+        At the end, if a hook failed.
+    """
+    said: list[str] = []
+    plain = Plain(lambda: folder.path, said.append)
+    origin = str(folder.path)
+    while True:
+        is_held = folder.is_held()  # before its events: those of its end are not to be missed
+        events = folder.new_events()
+        for event in events:
+            origin = str(event.data.get("run_dir", origin))
+            # Of a journal that is damaged the rest is told.
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                plain.on_event(_here(event, origin, folder.path))
+        plain.on_tick()
+        yield from said
+        said.clear()
+        plain.board.update()
+        if plain.board.ended or not (events or is_held):
+            break
+        if not events:
+            pause(_POLL_S)
+    plain.close()
+    yield from said
+    board, where = plain.board, f"its logs are in {str(folder.path)!r}"
+    yield f"{board.mode} run {folder.run}: {board.state}\n"
+    if board.failed is not None:
+        raise StacknbError(f"{board.failed.name!r} {board.failed.status}; {where}")
+
+
+def _here(event: Event, origin: str, run_dir: Path) -> Event:
+    """Return the event with its log where it is now: the run may be a copy."""
+    log = Path(str(event.data.get("log", "")))
+    if not log.is_relative_to(origin):
+        return event
+    return replace(event, data={**event.data, "log": str(run_dir / log.relative_to(origin))})
