@@ -837,6 +837,26 @@ def test_xtrace_shows_the_commands_of_the_hook_alone(tree, output) -> None:
     assert output(stack, "10-hook.sh") == "++ false\n++ exit 3\n++ set +x\n"
 
 
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("set -x; x=1; false", "++ x=1\n++ false\n"),
+        ("set -x; x=1; exit 3", "++ x=1\n++ exit 3\n"),
+        ("f() { return 4; }; set -x; f", "++ f\n++ return 4\n"),
+        ("set -xu; exec 2>&1; : $nope", "++ exec\n{hook}: line 1: nope: unbound variable\n"),
+        ("trap 'echo \"$BASH_COMMAND\"' DEBUG; x=1; false", "x=1\nfalse\n"),
+        ("trap 'echo \"$BASH_COMMAND\"' DEBUG; x=1; exit 4", "x=1\nexit 4\n"),
+    ],
+)
+def test_the_end_of_a_hook_shows_no_command_of_ours(tree, output, script: str, shown: str) -> None:
+    hook = tree.hook("10-a.sh", script)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert output(stack, "10-a.sh") == shown.format(hook=hook)
+
+
 def test_conditions_suspend_errexit_as_in_bash(tree, output) -> None:
     stack = tree.run(
         "f() { false; echo on; }\nif f; then echo yes; fi\nf || echo no\nf && echo and\n! f\n"
