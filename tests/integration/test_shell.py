@@ -454,6 +454,7 @@ FAILING = [
     ("no_such_command", "\nno_such_command_at_all x", 127, "errexit", 2, "no_such_command_at_all x"),
     ("a_return", "true\nreturn 5\ntrue", 5, "status 5", 2, "return 5"),
     ("a_false_last_command", "echo a\n[[ 1 == 2 ]] && echo b", 1, "status 1", 2, "[[ 1 == 2 ]]"),
+    ("a_quiet_error", "r=1; readonly r\n:\nreadonly r=2 2>/dev/null || :\ntrue", 1, "status 1", 3, "readonly r=2"),
     ("exit", "true\nexit 6", 6, "called exit with status 6", 2, "exit 6"),
     ("exit_in_a_function", "f() {\n  exit 7\n}\nf || true", 7, "called exit with status 7", 2, "exit 7"),
     ("exit_in_a_condition", "if ! exit 8; then :; fi", 8, "called exit with status 8", 1, "exit 8"),
