@@ -127,9 +127,14 @@ def _line_of(path: Path, line: int | None) -> str:
 def _only_line(path: Path, command: str) -> int | None:
     """Return the number of the only line that holds the (first line of the) command."""
     lines = _lines(path)
-    wanted = command.partition("\n")[0].strip()
-    found = [number for number, text in enumerate(lines, 1) if wanted and wanted in text]
+    wanted = _bare(command.partition("\n")[0])
+    found = [number for number, text in enumerate(lines, 1) if wanted and wanted in _bare(text)]
     return found[0] if len(found) == 1 else None
+
+
+def _bare(line: str) -> str:
+    # bash has blanks of its own: `2> file` for 2>file.
+    return "".join(line.split())
 
 
 def _return_of(path: Path, status: int) -> tuple[int, str] | None:

@@ -34,12 +34,13 @@ _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_backg
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASHPID != "$$" ]] || { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null || [[ x ]]; } 2>/dev/null'
+# Neither a trace nor what a DEBUG trap of the hook prints shall tell of them.
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASHPID != "$$" ]] || { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || [[ x ]]; } >/dev/null 2>&1'
 _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='_stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained=""; { [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained=""; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 

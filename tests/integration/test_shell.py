@@ -489,6 +489,7 @@ FAILING = [
     ("no_such_command", "\nno_such_command_at_all x", 127, "errexit", 2, "no_such_command_at_all x"),
     ("a_return", "true\nreturn 5\ntrue", 5, "status 5", 2, "return 5"),
     ("a_false_last_command", "echo a\n[[ 1 == 2 ]] && echo b", 1, "status 1", 2, "[[ 1 == 2 ]]"),
+    ("a_quiet_error", "r=1; readonly r\n:\nreadonly r=2 2>/dev/null || :\ntrue", 1, "status 1", 3, "readonly r=2"),
     ("exit", "true\nexit 6", 6, "called exit with status 6", 2, "exit 6"),
     ("exit_in_a_function", "f() {\n  exit 7\n}\nf || true", 7, "called exit with status 7", 2, "exit 7"),
     ("exit_in_a_condition", "if ! exit 8; then :; fi", 8, "called exit with status 8", 1, "exit 8"),
@@ -871,6 +872,26 @@ def test_xtrace_shows_the_commands_of_the_hook_alone(tree, output) -> None:
     stack = tree.run("set +e\nset -x\nfalse\n(exit 3)\nset +x\n:")
 
     assert output(stack, "10-hook.sh") == "++ false\n++ exit 3\n++ set +x\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("set -x; x=1; false", "++ x=1\n++ false\n"),
+        ("set -x; x=1; exit 3", "++ x=1\n++ exit 3\n"),
+        ("f() { return 4; }; set -x; f", "++ f\n++ return 4\n"),
+        ("set -xu; exec 2>&1; : $nope", "++ exec\n{hook}: line 1: nope: unbound variable\n"),
+        ("trap 'echo \"$BASH_COMMAND\"' DEBUG; x=1; false", "x=1\nfalse\n"),
+        ("trap 'echo \"$BASH_COMMAND\"' DEBUG; x=1; exit 4", "x=1\nexit 4\n"),
+    ],
+)
+def test_the_end_of_a_hook_shows_no_command_of_ours(tree, output, script: str, shown: str) -> None:
+    hook = tree.hook("10-a.sh", script)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert output(stack, "10-a.sh") == shown.format(hook=hook)
 
 
 def test_conditions_suspend_errexit_as_in_bash(tree, output) -> None:
