@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import checking, journal
+from stacknb import checking, places
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 
@@ -50,7 +50,7 @@ def changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
 
     if o.run and not o.hook_or_phase and stack is not None and not _is_run(o.run):
         o.run, o.hook_or_phase = None, o.run  # one word alone is a hook of the run at hand
-    run_dir = journal.find(run_dir_of(stack, o))
+    run_dir = places.find(run_dir_of(stack, o))
     if o.vars:
         return changes_frame.load_history(run_dir, o.vars)
     return changes_frame.load(run_dir, o.hook_or_phase)
@@ -58,7 +58,7 @@ def changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
 
 def _is_run(word: str) -> bool:
     try:
-        return bool(journal.find(word))
+        return bool(places.find(word))
     except BadInput:
         return False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import author_commands as author
-from stacknb import journal, lifecycle, loglist, status
+from stacknb import lifecycle, loglist, places, status
 from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
@@ -77,7 +77,7 @@ def _reset(stack: Stack, o: Namespace) -> Stack:
 
 
 def _resume(stack: Stack | None, o: Namespace) -> Stack:
-    where = journal.find(o.run) if o.run else journal.latest()
+    where = places.find(o.run) if o.run else places.latest()
     if stack is not None and stack.run_dir == where:
         return stack  # it is open already
     if stack is not None and not stack.busy:
@@ -98,7 +98,7 @@ def _wait(stack: Stack, o: Namespace) -> Any:
 
 
 def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
-    return journal.find(run_dir_of(stack, o)) if o.run or stack is None else stack
+    return places.find(run_dir_of(stack, o)) if o.run or stack is None else stack
 
 
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
@@ -251,7 +251,7 @@ def _open_run(o: Namespace) -> Stack:
         raise BadInput(
             f"{wrong[0].flag!r} does not go with --resume: a run goes on with what it began with"
         )
-    stack = Stack.resume(o.run_dir or journal.latest())
+    stack = Stack.resume(o.run_dir or places.latest())
     run = f"run {str(stack.run_dir)!r}"
     why = ""
     if stack.top_dir != absolute(os.path.expanduser(o.top_dir)):

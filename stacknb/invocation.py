@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from stacknb import arguments, commands, journal, printing, services
+from stacknb import arguments, commands, places, printing, services
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, ShellDied, StacknbError
 from stacknb.progress import shown
@@ -156,7 +156,7 @@ def _resume_line(o: Namespace, stack: Stack) -> str:
 def _is_latest(stack: Stack) -> bool:
     """Tell whether ``latest`` points to the run: it may be a folder of the user's own."""
     try:
-        return journal.find(".") == Path(os.path.realpath(stack.run_dir or ""))
+        return places.find(".") == Path(os.path.realpath(stack.run_dir or ""))
     except BadInput:
         return False
 

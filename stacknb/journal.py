@@ -21,10 +21,10 @@ from stacknb import room, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.linefile import LineFile
 from stacknb.lock import Lock
-from stacknb.places import absolute
+from stacknb.places import absolute, find
 from stacknb.shapes import check_readable, facts_of, fits_event, fits_wait
 
-__all__ = ["Event", "RunDir", "find"]
+__all__ = ["Event", "RunDir"]
 
 _LINES = ("journal.jsonl", "waits.jsonl")
 _FOLDERS = ("hooks", "async", "cells", "services", "state")
@@ -275,31 +275,3 @@ class RunDir:
             temporary.replace(link)
         except OSError:  # a file system without links: the name is a convenience
             temporary.unlink(missing_ok=True)
-
-
-def latest() -> Path:
-    """Return the directory of the run that was made last from here.
-
-    Raises
-    ------
-    BadInput
-        If there is none.
-    """
-    with contextlib.suppress(BadInput):
-        return find(".")
-    raise BadInput("no run to resume in '.stacknb/runs': name the directory of one, or begin one")
-
-
-def find(path: str | os.PathLike[str]) -> Path:
-    """Return the run directory that `path` means: itself, or ``latest`` within it.
-
-    Raises
-    ------
-    BadInput
-        If there is no run.
-    """
-    where = Path(path)
-    for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
-        if os.path.isfile(candidate / "run.json"):  # a Path would raise, for a name too long
-            return Path(os.path.realpath(candidate))
-    raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

@@ -8,8 +8,8 @@ from typing import Any
 
 from stacknb import budget, tasklog
 from stacknb.exceptions import BadInput, LogError
-from stacknb.journal import find
 from stacknb.names import nearest
+from stacknb.places import find
 from stacknb.screen import excerpt, listed
 from stacknb.shapes import check_readable
 from stacknb.signs import shown

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from stacknb import budget, cellhooks, commands, journal, line_words, screen, shares
+from stacknb import budget, cellhooks, commands, line_words, places, screen, shares
 from stacknb.arguments import Command, given, help_text
 from stacknb.cellhooks import CellHook
 from stacknb.dispatcher import Stack, current
@@ -135,7 +135,7 @@ class StackMagics(Magics):
         with shares.errors():
             value = self._do(command, o)
             run = getattr(o, "run", None)
-            return shares.value(value, journal.find(run) if run else shares.run_at_hand())
+            return shares.value(value, places.find(run) if run else shares.run_at_hand())
 
     def _do(self, command: Command, o: Namespace) -> Any:
         stack = self._stack(command, o)

@@ -1,13 +1,14 @@
-"""Where things are, whatever becomes of the working directory later."""
+"""Where things are: a path that outlives the working directory, the run that a path means."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["absolute"]
+__all__ = ["absolute", "find", "latest"]
 
 
 def absolute(path: str | os.PathLike[str] = "") -> Path:
@@ -24,3 +25,31 @@ def absolute(path: str | os.PathLike[str] = "") -> Path:
         raise BadInput(
             "the working directory is gone: somebody has deleted it; change to one that is there"
         ) from None
+
+
+def latest() -> Path:
+    """Return the directory of the run that was made last from here.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+    """
+    with contextlib.suppress(BadInput):
+        return find(".")
+    raise BadInput("no run to resume in '.stacknb/runs': name the directory of one, or begin one")
+
+
+def find(path: str | os.PathLike[str]) -> Path:
+    """Return the run directory that `path` means: itself, or ``latest`` within it.
+
+    Raises
+    ------
+    BadInput
+        If there is no run.
+    """
+    where = Path(path)
+    for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
+        if os.path.isfile(candidate / "run.json"):  # a Path would raise, for a name too long
+            return Path(os.path.realpath(candidate))
+    raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import journal, tasklog
+from stacknb import places, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 
@@ -39,7 +39,7 @@ def test_runs_of_the_same_second_are_numbered_and_latest_is_the_last() -> None:
         "20261122T120000Z-stack.2",
         "20261122T120000Z-stack.3",
     ]
-    assert journal.find(".").name == names[-1]
+    assert places.find(".").name == names[-1]
 
 
 def test_a_folder_of_ones_own_choice_leaves_latest_alone(here: Path) -> None:
@@ -228,12 +228,12 @@ def test_a_run_is_found_by_its_folder_and_by_latest_above_it(here: Path) -> None
     run = made(None)
 
     for path in (run.path, run.path.parent, here, "."):
-        assert journal.find(path) == run.path
+        assert places.find(path) == run.path
 
 
 def test_no_run_is_named(here: Path) -> None:
     with pytest.raises(BadInput, match=r"'.*none' is no run directory: it has no run.json"):
-        journal.find(here / "none")
+        places.find(here / "none")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1'])

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stacknb import journal
+from stacknb import places
 from stacknb.board import Board, brief, changes, picture
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput, StacknbError
@@ -55,7 +55,7 @@ class Panel:
     def __init__(self, run: Stack | str | os.PathLike[str]) -> None:
         self.closed = False
         self._stack = weakref.ref(run) if isinstance(run, Stack) else None
-        self._path = None if isinstance(run, Stack) else journal.find(run)
+        self._path = None if isinstance(run, Stack) else places.find(run)
         self._board = Board(self._where)
         self._lock = threading.RLock()
         self._most = _TASKS

@@ -6,7 +6,7 @@ import os
 import weakref
 from pathlib import Path
 
-from stacknb import journal
+from stacknb import places
 from stacknb.dispatcher import Stack
 from stacknb.widgets.panel import Panel
 
@@ -33,7 +33,7 @@ def panel_of_run(path: str | os.PathLike[str]) -> Panel:
     BadInput
         If there is no run.
     """
-    where = journal.find(path)
+    where = places.find(path)
     panel = _showing(where)
     if panel is None:
         panel = Panel(where)
