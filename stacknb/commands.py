@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import author_commands as author
-from stacknb import lifecycle, loglist, places, status
+from stacknb import lifecycle, loglist, places, screen, status
 from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.status import RunStatus
     from stacknb.tasks import Task
 
-__all__ = ["COMMANDS", "SETTINGS", "command", "of_face", "open_tree", "run_dir_of"]
+__all__ = ["COMMANDS", "SETTINGS", "command", "make_way", "of_face", "open_tree", "run_dir_of"]
 
 
 def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
@@ -80,9 +81,10 @@ def _resume(stack: Stack | None, o: Namespace) -> Stack:
     where = places.find(o.run) if o.run else places.latest()
     if stack is not None and stack.run_dir == where:
         return stack  # it is open already
+    resumed = Stack.resume(where)
     if stack is not None and not stack.busy:
-        stack.close()
-    return Stack.resume(where)
+        make_way(stack)
+    return resumed
 
 
 def _async_task(stack: Stack, o: Namespace) -> Task:
@@ -223,6 +225,17 @@ def open_tree(o: Namespace) -> Stack:
     known = {key: getattr(o, key, None) for key in ("run_dir", "localrc", "local_conf", "jobs")}
     serial = getattr(o, "serial", False)
     return Stack(o.top_dir, plugins=o.plugin or (), parallel=not serial, **known)
+
+
+def make_way(stack: Stack) -> None:
+    """Close a stack, since another takes its place; say what ends with it, and how to go on."""
+    running = [repr(task.name) for task in stack.tasks.values() if task.running]
+    if stack.run_dir is not None and (running or stack.next_phase):
+        tasks = f" and its tasks {screen.listed(running)}" if running else ""
+        where = os.path.relpath(stack.run_dir)
+        ended = f"closed the stack of {str(stack.top_dir)!r}{tasks}"
+        print(f"{ended}; %stack resume {where} opens it again", file=sys.stderr)
+    stack.close()
 
 
 def check_first(o: Namespace) -> None:

@@ -211,7 +211,7 @@ class StackMagics(Magics):
                 return at_hand
         stack = commands.open_tree(o)
         if at_hand is not None and not at_hand.busy:
-            at_hand.close()
+            commands.make_way(at_hand)
         self._made, self._settings = stack, wanted
         return stack
 

@@ -159,3 +159,37 @@ def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
     assert run(f"%stack check {tree.path}").ok
     assert dispatcher._current is None
+
+
+def test_a_stack_that_makes_way_for_another_says_what_ends_with_it(
+    run: Run, tree: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.hook("10-a.sh", "true\n")
+    Path("other/extras.d").mkdir(parents=True)
+    run(f"%stack {tree.path} plan")
+    run("%stack other plan")
+    assert "closed" not in capsys.readouterr().err  # nothing had begun
+
+    run(f"%stack {tree.path} step")
+    first = dispatcher.current()
+    run("%async_task slow sleep 1000")
+    run("%stack other plan")
+    assert first.run_dir is None
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "closed" in line]
+    assert line.startswith(f"closed the stack of {str(tree.path)!r} and its tasks 'slow'; ")
+    again = line.partition("; ")[2].removesuffix(" opens it again")
+
+    run(again)
+    assert dispatcher.current().top_dir == tree.path
+    assert dispatcher.current().next_phase == "source"
+
+
+def test_a_run_that_cannot_be_resumed_leaves_the_stack_at_hand_open(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    run(f"%stack {tree.path} step")
+    Path("broken").mkdir()
+    Path("broken/run.json").write_text("{")
+    with pytest.raises(BadInput, match=r"broken/run\.json' is damaged"):
+        run("%stack resume broken")
+    assert dispatcher.current().next_phase == "source"
+    assert dispatcher.current().evaluate("echo here").stdout == "here\n"
