@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import shutil
 import sys
 import time
 from argparse import Namespace
@@ -126,7 +127,8 @@ def _print_answer(answer: Answer, form: Form) -> None:
         print(f"stacknb: {count} × {problem}: {shown(example)}", file=sys.stderr)
     if answer.note:
         print(answer.note, file=sys.stdout if form == "table" else sys.stderr)
-    sys.stdout.write(answer.text(form))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    sys.stdout.write(answer.text(form, width))
 
 
 def document(data: Any) -> None:

@@ -6,9 +6,13 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, compare, load
+from stacknb.timing.answers import answer
+from stacknb.timing.columns import COLUMNS, fitting
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.writing import write_run
 
@@ -380,3 +384,32 @@ def test_what_matters_comes_first(tmp_path: Path) -> None:
 def test_an_empty_side_is_refused(run: Run) -> None:
     with pytest.raises(BadInput, match=r"compare\(before=\[\]\): give at least one run"):
         compare([], run)
+
+
+def test_a_table_leaves_out_what_a_narrow_terminal_has_no_room_for(run: Run) -> None:
+    asked = answer(run, "tasks")
+    whole = asked.text()
+    assert asked.text(width=len(max(whole.splitlines(), key=len))) == whole
+
+    for width in (44, 60, 80, 100):
+        *table, note = asked.text(width=width).splitlines()
+        assert max(map(len, table)) <= width
+        names = table[0].split()
+        assert names == [name for name in COLUMNS["tasks"].split() if name in names]
+        assert names[:2] == ["name", "status"]
+        left_out = note.removeprefix("(no room for ").partition(":")[0].split(", ")
+        assert sorted(names + left_out) == sorted(COLUMNS["tasks"].split())
+
+
+@given(st.dictionaries(st.sampled_from(COLUMNS["phases"].split()), st.integers(1, 60)))
+def test_a_column_is_left_out_only_where_it_has_no_room(widths: dict[str, int]) -> None:
+    def needed(names: list[str]) -> int:
+        return sum(widths[name] for name in names) + 2 * max(len(names) - 1, 0)
+
+    kept = fitting(widths, 80)
+    if needed(list(widths)) <= 80:
+        assert kept == list(widths)
+    elif needed(kept) <= 80:
+        assert all(needed([*kept, name]) > 80 for name in widths if name not in kept)
+    else:
+        assert {*kept} <= {"phase", "duration_s", "work_s", "wait_s", "hooks", "tasks"}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stacknb.exceptions import BadInput
 from stacknb.signs import shown
-from stacknb.timing.columns import COLUMNS, cell
+from stacknb.timing.columns import COLUMNS, cell, fitting
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run
 
@@ -56,7 +56,7 @@ class Answer:
     note: str = ""
     fails: bool = False
 
-    def text(self, form: Form = "table") -> str:
+    def text(self, form: Form = "table", width: int | None = None) -> str:
         """Return it as text that ends with a newline.
 
         Parameters
@@ -64,6 +64,8 @@ class Answer:
         form : {"table", "csv", "json"}
             ``table`` holds the columns that tell most; the others hold all, with instants as ISO
             8601 in UTC.
+        width : int, optional
+            Of the terminal: a table leaves out columns that do not fit, and names them below.
 
         Raises
         ------
@@ -79,7 +81,7 @@ class Answer:
                 )
                 return f"{text}\n"
             case "table":
-                return _table(self.frame, COLUMNS.get(self.what, ""))
+                return _table(self.frame, COLUMNS.get(self.what, ""), width)
             case _:
                 raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
 
@@ -121,20 +123,22 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
     return Answer(what, _ASKED[what](run), run)
 
 
-def _table(frame: pd.DataFrame, columns: str) -> str:
+def _table(frame: pd.DataFrame, columns: str, width: int | None) -> str:
     names = columns.split() or list(frame.columns)
     most = 1000 if "advice" in names else 60
-    cells = [
-        [shown(cell(value, most)) for value in row]
-        for row in frame[names].itertuples(index=False, name=None)
+    cells = {name: [shown(cell(value, most)) for value in frame[name]] for name in names}
+    widths = {name: max(map(len, [name, *cells[name]])) for name in names}
+    kept = fitting(widths, width) if width else names
+    aligned = [
+        [
+            text.rjust(widths[name])
+            if pd.api.types.is_numeric_dtype(frame[name].dtype)
+            else text.ljust(widths[name])
+            for text in (name, *cells[name])
+        ]
+        for name in kept
     ]
-    right = [pd.api.types.is_numeric_dtype(frame[name].dtype) for name in names]
-    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    lines = [
-        "  ".join(
-            text.rjust(width) if is_right else text.ljust(width)
-            for text, width, is_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in [names, *cells]
-    ]
+    lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    if left_out := [name for name in names if name not in kept]:
+        lines.append(f"(no room for {', '.join(left_out)}: a wider terminal, or --format csv)")
     return "".join(f"{line}\n" for line in lines)

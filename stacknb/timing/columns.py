@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["COLUMNS", "cell"]
+__all__ = ["COLUMNS", "cell", "fitting"]
 
 COLUMNS = {  # of a table for a reader; CSV and JSON hold all
     "tasks": "name status phase hook start duration_s wait_s hidden_s slack_s cpu_s exit_code "
@@ -22,6 +22,43 @@ COLUMNS = {  # of a table for a reader; CSV and JSON hold all
     "compare": "kind phase name before_s after_s delta_s ratio noise_s verdict",
     "problems": "problem count example",
 }
+
+
+# What a narrow terminal goes without, in this order.
+_LEAST = (
+    "path", "command", "by", "exit_code", "after_wait_s", "after_s", "cpu_s", "shrink_s",
+    "unaccounted_s", "slack_s", "critical_s", "noise_s", "waited_for", "start", "wait_start",
+    "hook", "before_s", "phase",
+)  # fmt: skip
+
+
+def fitting(widths: dict[str, int], width: int, gap: int = 2) -> list[str]:
+    """Return the columns that a terminal has room for, without those that tell least.
+
+    Parameters
+    ----------
+    widths : dict of str to int
+        Of all columns, in characters.
+    width : int
+        Of the terminal.
+    gap : int
+        Between two columns.
+    """
+    kept = set(widths)
+
+    def too_wide() -> bool:
+        return sum(widths[name] + gap for name in kept) - gap > width
+
+    dropped = []
+    for name in _LEAST:
+        if too_wide() and name in kept:
+            kept.remove(name)
+            dropped.append(name)
+    for name in reversed(dropped):  # one that was wide may have made room for others
+        kept.add(name)
+        if too_wide():
+            kept.remove(name)
+    return [name for name in widths if name in kept]
 
 
 def cell(value: Any, most: int = 60) -> str:
