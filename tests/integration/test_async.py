@@ -1105,7 +1105,7 @@ def test_a_task_of_a_person_is_left_alone_when_a_phase_is_run_again(tree) -> Non
 
 @pytest.mark.parametrize("name", ['10-a"b.sh', "10-a\\b.sh", "10-ä ☃.sh", "10-a\tb.sh"])
 def test_tasks_of_a_hook_of_any_name_are_known(tree, name: str) -> None:
-    tree.hook(name, "async_run t true\nasync_run u true; async_wait u")
+    tree.hook(name, "async_run t true\nasync_run u true; async_wait t u")
     stack = tree.stack()
     stack.run_phase("override_defaults")
 
