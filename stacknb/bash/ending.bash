@@ -12,8 +12,9 @@ _stacknb_say_why() { # LOG
         _stacknb_account
     fi
     if [[ $_stacknb_start == 0 ]]; then # it was ended before it began
+        [[ ${_stacknb_command+x} ]] || return 1 # whoever collects it writes the header, too
         [[ ${EPOCHREALTIME-} ]] || local EPOCHREALTIME=$_nb_end
-        _stacknb_write_head ${_stacknb_command+"${_stacknb_command[@]}"} >>"$_stacknb_dir/$1"
+        _stacknb_write_head "${_stacknb_command[@]}" >>"$_stacknb_dir/$1"
     fi
     [[ ! -r $_stacknb_control/why.$BASHPID ]] || read -r _nb_why <"$_stacknb_control/why.$BASHPID"
     if [[ ${_stacknb_where-} == cancelled ]]; then

@@ -8,9 +8,10 @@ _stacknb_program() ( # NAME [ARG…]
     builtin exec -c "$@"
 )
 
-# The time, where a hook has unset what tells it: a new bash has it again.
+# The time, where a hook has unset what tells it: a new bash has it again. A task that is ended asks, too,
+# and what it starts is then of the group that is sent SIGTERM.
 _stacknb_ask_time() { # VARIABLE
-    printf -v "$1" %s "$(_stacknb_program "${BASH:-bash}" -c 'printf %s "$EPOCHREALTIME"')"
+    printf -v "$1" %s "$(builtin trap '' TERM; _stacknb_program "${BASH:-bash}" -c 'printf %s "$EPOCHREALTIME"')"
 }
 
 # Runs our Python; only the loader may need to be told where its libraries are.
