@@ -24,6 +24,7 @@ __all__ = [
     "misordered",
     "missing",
     "parse_plugins",
+    "remarks",
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
@@ -85,6 +86,21 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
     """Return what a shell says is enabled, name to folder; of those known their own folders."""
     own = {plugin.name: plugin for plugin in known}
     return [own.get(name) or Plugin(name, Path(folder)) for name, folder in pairs.items()]
+
+
+def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -> list[str]:
+    """Return what there is to say of the plugins that a shell has enabled.
+
+    Parameters
+    ----------
+    plugins : sequence of Plugin
+    requires : iterable of str
+        As `misordered` takes them.
+    top_dir : Path
+        Of the run; without a DevStack tree `enable_plugin` itself names a folder that is missing.
+    """
+    said = misordered(plugins, requires)
+    return said + missing(plugins) if plugins and is_devstack(top_dir) else said
 
 
 def missing(plugins: Iterable[Plugin]) -> list[str]:

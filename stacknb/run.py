@@ -293,8 +293,5 @@ class Run:
     def _note_plugins(self, turn: Turn) -> None:
         if turn.outcome != "lost":
             self.plugins = plugins.enabled(self.plugins, turn.plugins)
-            remarks = plugins.misordered(self.plugins, turn.requires)
-            if plugins.is_devstack(self.top_dir):  # elsewhere enable_plugin itself says so
-                remarks += plugins.missing(self.plugins)
-            for sentence in remarks:
+            for sentence in plugins.remarks(self.plugins, turn.requires, self.top_dir):
                 self.note(sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -52,7 +53,12 @@ class Scratch:
     @property
     def gone(self) -> bool:
         """Whether somebody has removed it, or what is in it."""
-        return not all((self.path / name).is_fifo() for name in _NEEDED)
+        # Asked before each turn, hence without the objects of pathlib.
+        try:
+            kinds = [os.stat(os.path.join(self.path, name)).st_mode for name in _NEEDED]
+        except OSError:
+            return True
+        return not all(map(stat.S_ISFIFO, kinds))
 
     def make_again(self) -> None:
         """Make what was removed."""

@@ -8,13 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
-from stacknb import failures, opening, room, screen, tasklog, tracing
+from stacknb import failures, opening, reading, room, screen, tasklog, tracing
 from stacknb.exceptions import (
     BadInput,
     Failure,
     HookFailed,
     Interrupted,
-    LogError,
     StacknbError,
 )
 from stacknb.history import History
@@ -194,8 +193,9 @@ class Sourcing:
 
 def _has_begun(log: Path) -> bool:
     try:
-        return bool(tasklog.read_header(log))
-    except (OSError, LogError):
+        with reading.opened(log) as file:
+            return file.read(len(tasklog.BEGIN)) == tasklog.BEGIN
+    except OSError:
         return False
 
 
