@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
 
 
-def check_order(phase: Phase, mode: str, done: Sequence[str]) -> None:
+def check_order(phase: Phase, mode: str, done: Sequence[str], again: Collection[str] = ()) -> None:
     """Refuse a phase that is out of order.
 
     Parameters
@@ -167,7 +167,9 @@ def check_order(phase: Phase, mode: str, done: Sequence[str]) -> None:
     mode : str
         Of the run.
     done : sequence of str
-        Labels of the phases that are done, in order; the last one may be run again.
+        Labels of the phases that are done, in order.
+    again : collection of str
+        Labels of those that may be run again, beside the last one.
 
     Raises
     ------
@@ -183,7 +185,7 @@ def check_order(phase: Phase, mode: str, done: Sequence[str]) -> None:
     if missing:
         names = ", ".join(repr(name) for name in missing)
         raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
-    if phase.label in done and done[-1] != phase.label:
+    if phase.label in done and phase.label not in {done[-1], *again}:
         left = [f"; next is {p.label!r}" for p in order if p.label not in done]
         following = left[0] if left else "; %stack reset begins anew"
         raise BadInput(

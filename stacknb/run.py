@@ -79,6 +79,7 @@ class Run:
         self._settings = settings
         self._overlay = overlay
         self._turn_of: Agenda | None = None
+        self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
         self._cells = 0
         self._given_up = False
         setup = opening.setup(mode, top_dir, self.plugins, parallel)
@@ -105,14 +106,15 @@ class Run:
         return left[0] if left else None
 
     def check_turn(self, phase: Phase) -> None:
-        """Refuse a phase that is out of order.
+        """Refuse a phase that is out of order, unless it has to start a task that failed again.
 
         Raises
         ------
         BadInput
             Names what to run first.
         """
-        lifecycle.check_order(phase, self.mode, self.result.phases)
+        ill = {task.phase for task in self.tasks.ill()}
+        lifecycle.check_order(phase, self.mode, self.result.phases, again=ill)
 
     @property
     def next_hook(self) -> Hook | None:
@@ -158,6 +160,7 @@ class Run:
             self._leave(turn, ok=not turn.left and all(result.ok for result in turn.results))
             self.failed = None
             self.result.phases.append(phase.label)
+            self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
         return turn.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
@@ -165,11 +168,12 @@ class Run:
         extras = lifecycle.hooks_of(phase, self.top_dir, (), self._overlay)
         of_plugins = lifecycle.of_plugins(phase, self.plugins, self._overlay)
         refuse_faulty(hooks := extras + of_plugins)
-        if phase == self.failed or phase.label in self.result.phases:
+        if phase.label in self._begun:
             self._forget_tasks_of(phase)
             self.shell.evaluate(recall.untelling(phase.label))
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
+        self._begun.add(phase.label)
         turn = self._turn_of = Agenda(phase, time.time(), hooks, of_plugins)
         self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
         if not self.result.phases:
@@ -191,8 +195,7 @@ class Run:
 
     def _leave(self, turn: Agenda, ok: bool) -> None:
         self._turn_of = None
-        took = time.time() - turn.begun
-        self.emit("phase-end", turn.phase.label, ok=ok, duration_s=took)
+        self.emit("phase-end", turn.phase.label, ok=ok, duration_s=time.time() - turn.begun)
 
     def _forget_tasks_of(self, phase: Phase) -> None:
         # Its hooks start them again, under the same names.
@@ -287,7 +290,7 @@ class Run:
         if not result.ok:
             if kind == "hook":
                 self.result.hooks.append(result)
-            raise self._sourcing.error(result, kind, self.tasks.uncollected())
+            raise self._sourcing.error(result, kind, self.tasks)
         return result
 
     def _note_plugins(self, turn: Turn) -> None:

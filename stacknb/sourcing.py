@@ -21,6 +21,7 @@ from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.shell import Shell
+from stacknb.taskbook import TaskBook
 from stacknb.tasks import Task
 from stacknb.tracing import Tracer
 from stacknb.turns import Turn
@@ -152,26 +153,25 @@ class Sourcing:
         failure = failures.explain(turn, what, hook.path, log, turn.interrupted)
         return replace(failure, file=self.origins.get(failure.file, failure.file))
 
-    def error(
-        self, result: HookResult, kind: str, uncollected: Sequence[Task]
-    ) -> HookFailed | Interrupted:
+    def error(self, result: HookResult, kind: str, tasks: TaskBook) -> HookFailed | Interrupted:
         """Return the error that a result which is not well amounts to."""
         if result.status == "failed":
             assert result.failure is not None
             remedy = room.remedy(self._folder.path)
             mend = remedy if result.lack else "mend it"
-            again = f"{mend} and run {result.phase!r} again" if kind == "hook" else ""
+            first = _earlier(result, tasks.ill())
+            again = f"{mend} and run {first}{result.phase!r} again" if kind == "hook" else ""
             if result.lack and kind != "hook":
                 again = f"{remedy} and run the cell again"
             return HookFailed(result.failure, again)
         place = f" at {result.failure.place}" if result.failure else ""
-        running = tuple(task.name for task in uncollected if task.running)
-        tasks = f"; tasks running on: {screen.listed(running)}" if running else ""
+        running = tuple(task.name for task in tasks.uncollected() if task.running)
+        going_on = f"; tasks running on: {screen.listed(running)}" if running else ""
         said = result.failure.command if result.failure else ""
         command = f"\n  command {said}" if said else ""
         return Interrupted(
             f"{_in_words(result.name, kind)!r} was interrupted{place} after "
-            f"{screen.seconds(result.duration_s)}{tasks}{command}\n  log     {result.log}",
+            f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
             result.failure, running,
         )  # fmt: skip
 
@@ -189,6 +189,16 @@ class Sourcing:
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
         self._history.settle()
+
+
+def _earlier(result: HookResult, ill: Sequence[Task]) -> str:
+    """Name the earlier phases that start the tasks whose wait has failed, to be run again first."""
+    last = result.failure.last_lines if result.failure else ()
+    said = " ".join(line for line in last if "FAILED: " in line)
+    phases = dict.fromkeys(
+        task.phase for task in ill if f" {task.name} (" in said and task.phase != result.phase
+    )
+    return "".join(f"{phase!r}, which starts the task, then " for phase in phases)
 
 
 def _has_begun(log: Path) -> bool:

@@ -70,6 +70,11 @@ class TaskBook:
         """Return the tasks that nobody has waited for, in the order they were started."""
         return [task for task in self.all().values() if task.result is None]
 
+    def ill(self) -> list[Task]:
+        """Return the tasks of hooks that have ended and not well."""
+        ended = (task for task in self.all().values() if task.hook and not task.running)
+        return [task for task in ended if task.state != "ok"]
+
     def find(self, name: str) -> Task:
         """Return the newest task of that name.
 

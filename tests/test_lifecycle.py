@@ -273,6 +273,15 @@ def test_the_next_phase_and_the_last_one_again_are_in_order() -> None:
         check_order(find_phase(name), "stack", done)
 
 
+def test_an_earlier_phase_is_in_order_where_it_has_to_be_run_again() -> None:
+    done = ["override_defaults", "source", "stack pre-install", "stack install"]
+    check_order(find_phase("pre-install"), "stack", done, {"stack pre-install"})
+    with pytest.raises(BadInput, match="'source' is out of order"):
+        check_order(find_phase("source"), "stack", done, {"stack pre-install"})
+    with pytest.raises(BadInput, match="run 'stack post-config' first"):
+        check_order(find_phase("extra"), "stack", done, {"stack extra"})
+
+
 def test_a_pipe_in_the_place_of_a_plugins_file_is_skipped_with_a_warning(
     top: Path, tmp_path: Path
 ) -> None:

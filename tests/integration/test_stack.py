@@ -152,6 +152,42 @@ def test_the_last_phase_may_be_run_again(tree) -> None:
     ) == ["10-a.sh.2.log", "10-a.sh.log"]
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_phase_whose_task_failed_is_run_again_for_a_later_one_that_waits(
+    tree, resumed: bool
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        TRACE
+        + "case ${2-} in install) async_run db test -e mended ;; extra) echo x >>trace; async_wait db ;; esac",
+    )
+    stack = tree.stack()
+    for _ in range(2):  # also where the failure is known from the first time
+        with pytest.raises(HookFailed) as caught:
+            stack.run()
+        assert caught.value.advice == (
+            "mend it and run 'stack install', which starts the task, then 'stack extra' again"
+        )
+        if resumed:
+            stack.close()
+            stack = Stack.resume(".")
+    with pytest.raises(BadInput, match="'stack pre-install' is out of order"):
+        stack.run_phase("pre-install")
+    Path("mended").touch()
+    before = len(trace())
+    stack.run_phase("install")
+    assert stack.next_phase == "stack extra"
+    assert stack.run().complete
+    assert stack.result.phases == LABELS
+    assert trace()[before:] == [f"10-a.sh:{label}" for label in ("stack install", "stack extra")] + [
+        "x", "10-a.sh:stack test-config",
+    ]  # fmt: skip
+    assert stack.tasks["db"].state == "ok"
+    with pytest.raises(BadInput, match="'stack install' is out of order"):
+        stack.run_phase("install")
+    stack.close()
+
+
 def test_a_failed_phase_is_run_again_as_a_whole_and_the_run_goes_on(tree) -> None:
     tree.hook("10-a.sh", TRACE + "x=$((x + 1))")
     bad = tree.hook("20-b.sh", TRACE + "[[ $2 != install ]] || false")
