@@ -113,8 +113,8 @@ class Run:
         BadInput
             Names what to run first.
         """
-        ill = {task.phase for task in self.tasks.ill()}
-        lifecycle.check_order(phase, self.mode, self.result.phases, again=ill)
+        ill = self.tasks.ill() if phase.label in self.result.phases else []
+        lifecycle.check_order(phase, self.mode, self.result.phases, {task.phase for task in ill})
 
     @property
     def next_hook(self) -> Hook | None:

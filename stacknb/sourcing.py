@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,6 @@ from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.shell import Shell
 from stacknb.taskbook import TaskBook
-from stacknb.tasks import Task
 from stacknb.tracing import Tracer
 from stacknb.turns import Turn
 
@@ -159,7 +158,7 @@ class Sourcing:
             assert result.failure is not None
             remedy = room.remedy(self._folder.path)
             mend = remedy if result.lack else "mend it"
-            first = _earlier(result, tasks.ill())
+            first = _earlier(result, tasks)
             again = f"{mend} and run {first}{result.phase!r} again" if kind == "hook" else ""
             if result.lack and kind != "hook":
                 again = f"{remedy} and run the cell again"
@@ -191,10 +190,11 @@ class Sourcing:
         self._history.settle()
 
 
-def _earlier(result: HookResult, ill: Sequence[Task]) -> str:
+def _earlier(result: HookResult, tasks: TaskBook) -> str:
     """Name the earlier phases that start the tasks whose wait has failed, to be run again first."""
     last = result.failure.last_lines if result.failure else ()
     said = " ".join(line for line in last if "FAILED: " in line)
+    ill = tasks.ill() if said else []
     phases = dict.fromkeys(
         task.phase for task in ill if f" {task.name} (" in said and task.phase != result.phase
     )
