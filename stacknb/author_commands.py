@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import checking, places
+from stacknb import places
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 
@@ -80,4 +80,6 @@ def _write(file: str, text: str) -> None:
 
 def check(stack: Stack | None, o: Namespace) -> Report:
     """Look for mistakes in a plugin or a tree."""
+    from stacknb import checking
+
     return checking.check(o.path)

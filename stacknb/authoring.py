@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stacknb import cellhooks, opening, snapshot, tasklog, tracing
+from stacknb import cellhooks, opening, snapshot, tasklog
 from stacknb.cellhooks import CellHook, Exported
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import Hook
@@ -198,7 +198,7 @@ class Authoring(Session):
         >>> stack.trace("10-shop.sh")["command"].tolist()[0]
         '[[ override_defaults == source ]]'
         """
-        from stacknb import trace_frame
+        from stacknb import trace_frame, tracing
 
         run_dir = self._recorded()
         wanted = {hook if isinstance(hook, str) else hook.log for hook in hooks}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import author_commands as author
-from stacknb import lifecycle, loglist, places, screen, status
+from stacknb import lifecycle, places, screen
 from stacknb.arguments import CLI, STACK, Argument, Command, given
 from stacknb.author_commands import run_dir_of
 from stacknb.dispatcher import Stack
@@ -21,6 +21,7 @@ from stacknb.timing_commands import TIMING_COMMANDS
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
+    from stacknb.loglist import Logs
     from stacknb.status import RunStatus
     from stacknb.tasks import Task
 
@@ -61,10 +62,14 @@ def _clean(stack: Stack, o: Namespace) -> RunResult:
 
 
 def _status(stack: Stack | None, o: Namespace) -> RunStatus:
+    from stacknb import status
+
     return status.read(run_dir_of(stack, o))
 
 
-def _log(stack: Stack | None, o: Namespace) -> loglist.Logs:
+def _log(stack: Stack | None, o: Namespace) -> Logs:
+    from stacknb import loglist
+
     return loglist.logs_of(run_dir_of(stack, o), o.name)
 
 

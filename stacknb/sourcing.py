@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from stacknb import failures, opening, reading, room, screen, tasklog, tracing
+from stacknb import failures, opening, reading, room, screen, tasklog
 from stacknb.exceptions import (
     BadInput,
     Failure,
@@ -22,8 +22,10 @@ from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.shell import Shell
 from stacknb.taskbook import TaskBook
-from stacknb.tracing import Tracer
 from stacknb.turns import Turn
+
+if TYPE_CHECKING:  # few runs are traced
+    from stacknb.tracing import Tracer
 
 __all__ = ["Sourcing"]
 
@@ -84,15 +86,7 @@ class Sourcing:
             self._history.keep(self._shell.save(), kind="begin")
         begun = time.time()
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
-        tracer = Tracer(self._shell, tracing.path_of(self._folder.path, log)) if trace else None
-        if tracer is not None:
-            try:
-                tracer.begin()
-            except OSError as error:
-                raise BadInput(
-                    f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
-                    f"{room.remedy(self._folder.path)}"
-                ) from error
+        tracer = self._traced(log) if trace else None
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
@@ -133,6 +127,19 @@ class Sourcing:
             **why,
         )  # fmt: skip
         return result, turn
+
+    def _traced(self, log: Path) -> Tracer:
+        from stacknb.tracing import Tracer, path_of
+
+        tracer = Tracer(self._shell, path_of(self._folder.path, log))
+        try:
+            tracer.begin()
+        except OSError as error:
+            raise BadInput(
+                f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
+                f"{room.remedy(self._folder.path)}"
+            ) from error
+        return tracer
 
     def _lack(self) -> str:
         """Say that something of the run could not be written since the last turn; mostly empty."""

@@ -75,6 +75,7 @@ FLOORS = {
         "shell",
         "dialogue",
         "turns",
+        "coroutine",
         "vault",
         "environment",
         "keeper",
@@ -262,6 +263,18 @@ def test_importing_stacknb_imports_no_heavy_package() -> None:
         [sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True
     )
     assert fresh.stdout.split() == []
+
+
+def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:
+    rare = [*HEAVY, "asyncio", "ssl", "difflib", "secrets"]
+    rare += [f"stacknb.{name}" for name in ("checking", "loglist", "status", "tracing", "widgets")]
+    code = (
+        "import sys, IPython.core.interactiveshell; before = set(sys.modules);"
+        "from stacknb import completion, magics;"
+        f"print(*sorted((sys.modules.keys() - before) & set({rare})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize(
