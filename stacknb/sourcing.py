@@ -165,8 +165,9 @@ class Sourcing:
             assert result.failure is not None
             remedy = room.remedy(self._folder.path)
             mend = remedy if result.lack else "mend it"
-            first = _earlier(result, tasks)
-            again = f"{mend} and run {first}{result.phase!r} again" if kind == "hook" else ""
+            first = failures.to_run_first(result.failure.last_lines, tasks.ill, result.phase)
+            phases = failures.to_run_again(first, result.phase)
+            again = f"{mend} and run {phases} again" if kind == "hook" else ""
             if result.lack and kind != "hook":
                 again = f"{remedy} and run the cell again"
             return HookFailed(result.failure, again)
@@ -195,17 +196,6 @@ class Sourcing:
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
         self._history.settle()
-
-
-def _earlier(result: HookResult, tasks: TaskBook) -> str:
-    """Name the earlier phases that start the tasks whose wait has failed, to be run again first."""
-    last = result.failure.last_lines if result.failure else ()
-    said = " ".join(line for line in last if "FAILED: " in line)
-    ill = tasks.ill() if said else []
-    phases = dict.fromkeys(
-        task.phase for task in ill if f" {task.name} (" in said and task.phase != result.phase
-    )
-    return "".join(f"{phase!r}, which starts the task, then " for phase in phases)
 
 
 def _has_begun(log: Path) -> bool:
