@@ -116,7 +116,7 @@ class Authoring(Session):
         """
         from stacknb.charts.lifecycle import lifecycle_chart
 
-        return lifecycle_chart(self.top_dir, self._enabled, cells=self.cells, run_dir=self.run_dir)
+        return lifecycle_chart(self.top_dir, self._foreseen, cells=self.cells, run_dir=self.run_dir)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.

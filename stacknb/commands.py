@@ -116,10 +116,13 @@ _BG = Argument(
     "--bg", "return at once: %wait stack collects the run", "switch",
     faces=(STACK, "%unstack", "%clean"),
 )  # fmt: skip
-SETTINGS = (
-    _PLUGIN,
+_FILES = (
     Argument("--localrc", "settings in bash, sourced before the first phase", "file"),
     Argument("--local-conf", "a DevStack local.conf, whose [[local|localrc]] counts", "file"),
+)
+SETTINGS = (
+    _PLUGIN,
+    *_FILES,
     Argument("--run-dir", "where the run's logs go (.stacknb/runs/TIME-MODE)", "folder"),
     Argument("--serial", "run tasks in the foreground, one after the other", "switch"),
     Argument("--jobs", "how many tasks may run at once", "number"),
@@ -130,7 +133,7 @@ COMMANDS = (
     Command(
         "plan", "show what would be sourced; starts nothing", _plan,
         (_TREE, Argument("--mode", f"one of {', '.join(lifecycle.MODES)}", "mode", default="stack"),
-         _PLUGIN, _JSON),
+         _PLUGIN, *_FILES, _JSON),
     ),
     Command(
         "stack", "run every phase that is left, or one phase", _stack,

@@ -127,7 +127,7 @@ class Stack(Background):
         >>> stack.plan("unstack")["phase"].tolist()
         ['override_defaults', 'source', 'unstack']
         """
-        return tables.plan(lifecycle.plan(mode, self.top_dir, self._enabled, self.cells))
+        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
 
     def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
         """Run every phase of a mode in order; goes on where `step` or `until` stopped.
