@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb import syntax
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
-from stacknb.reading import opened
+from stacknb.text import syntax
+from stacknb.text.reading import opened
 
 __all__ = [
     "MODES",

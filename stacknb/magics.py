@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from stacknb import budget, cellhooks, commands, line_words, places, screen, shares
-from stacknb.arguments import Command, given, help_text
-from stacknb.cellhooks import CellHook
+from stacknb import places
+from stacknb.commands import commands
+from stacknb.commands.arguments import Command, given, help_text
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
-from stacknb.ledger import KERNEL
-from stacknb.names import check_name
+from stacknb.hooks import cellhooks
+from stacknb.hooks.cellhooks import CellHook
+from stacknb.notebook import line_words, shares
+from stacknb.notebook.ledger import KERNEL
 from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.tasks import Task, TaskResult
+from stacknb.text import budget, screen
+from stacknb.text.names import check_name
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd

@@ -11,10 +11,11 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from stacknb import processes, tasklog
-from stacknb.ending import status_of
+from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
+from stacknb.rundir.ending import status_of
+from stacknb.supervision import processes
 
 __all__ = ["Collector", "Task", "TaskResult", "wait_for_end"]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stacknb import snapshot
-from stacknb.snapshot import Variable, parse_variables, restore_script
-from stacknb.unquoting import unquote
+from stacknb.snapshots import snapshot
+from stacknb.snapshots.snapshot import Variable, parse_variables, restore_script
+from stacknb.snapshots.unquoting import unquote
 
 BYTES = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b""))
 HOSTILE = st.sampled_from(

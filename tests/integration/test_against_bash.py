@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stacknb import lifecycle, snapshot, tasklog
+from stacknb import lifecycle, tasklog
 from stacknb.shell import Shell
+from stacknb.snapshots import snapshot
 
 EXAMPLES = int(os.environ.get("STACKNB_EXAMPLES", "150"))
 

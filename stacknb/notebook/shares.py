@@ -1,0 +1,63 @@
+"""What a magic shows, fitted into what the notebook's share of its run has left."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from IPython.lib.pretty import pretty
+
+from stacknb.dispatcher import Stack, current
+from stacknb.dispatcher.worker import Worker
+from stacknb.exceptions import BadInput, StacknbError
+from stacknb.notebook.ledger import KERNEL
+from stacknb.results import Result
+from stacknb.tasks import Task
+from stacknb.text import budget
+
+__all__ = ["errors", "printed", "run_at_hand", "value"]
+
+
+def run_at_hand() -> Path | None:
+    """Return the run of the stack at hand, if there is one."""
+    try:
+        return current().run_dir
+    except BadInput:
+        return None
+
+
+@contextlib.contextmanager
+def errors() -> Iterator[None]:
+    """Fit the text of an error that ends a magic."""
+    try:
+        yield
+    except StacknbError as error:
+        run = run_at_hand()
+        error.room = KERNEL.room(run, 2 * budget.ERROR, 2 * budget.SHORT) // 2
+        if error.room < budget.ERROR and str(error) != Exception.__str__(error):
+            error.hint = budget.USED_UP
+        KERNEL.put(run, budget.stored(str(error)) + budget.stored(error._render_traceback_()))
+        raise
+
+
+def printed(text: str, run: Path | None, least: int = budget.ASKED) -> str:
+    """Return what is left of a text that a cell prints; it is empty if not even that fits."""
+    room = KERNEL.room(run, budget.PRINTED, least)
+    fitting = budget.fold(text, room) if room >= min(budget.SHORT, budget.stored(text)) else ""
+    KERNEL.put(run, budget.stored(fitting))
+    return fitting
+
+
+def value(shown: Any, run: Path | None) -> Any:
+    """Return what a cell shows as its result, which knows then what room it has."""
+    if (most := getattr(type(shown), "room", None)) is not None:
+        least = budget.SHORT if most == budget.RESULT else budget.ASKED
+        vars(shown)["room"] = KERNEL.room(run, min(most, budget.PRINTED), least)
+        html = getattr(shown, "_repr_html_", str)()
+        text = pretty(shown)  # type: ignore[no-untyped-call] # IPython's
+        KERNEL.put(run, budget.stored({"text/plain": text, "text/html": html}))
+    elif isinstance(shown, Result | Stack | Task | Worker):
+        KERNEL.put(run, budget.stored(repr(shown)))
+    return shown
