@@ -61,7 +61,7 @@ class Authoring(Session):
                 self.plugins.append(new)
                 if self._run is not None:
                     self._run.shell.evaluate(opening.enabling(new))
-                    self._run.plugins.append(new)
+                    self._run.roster.plugins.append(new)
             return added
 
     def export(self, target: str | os.PathLike[str]) -> Exported:

@@ -261,7 +261,7 @@ class Session:
 
     @property
     def _enabled(self) -> list[Plugin]:
-        return self._run.plugins if self._run is not None else self.plugins
+        return self._run.roster.plugins if self._run is not None else self.plugins
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stacknb import lifecycle, plugins
+from stacknb import lifecycle
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import cells, opening, recall
-from stacknb.run.agenda import Agenda, refuse_faulty
+from stacknb.run.agenda import Agenda
+from stacknb.run.roster import Roster
 from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
-from stacknb.shell.turns import Turn
 from stacknb.supervision import services
 
 __all__ = ["Run"]
@@ -72,19 +72,18 @@ class Run:
     ) -> None:
         self.mode = mode
         self.top_dir = top_dir
-        self.plugins = list(given)
         self.folder = folder
         self.result = RunResult(mode, folder.path)
         self.failed: Phase | None = None
         self._emit_to = emit
         self._check = check
         self._settings = settings
-        self._overlay = overlay
         self._turn_of: Agenda | None = None
         self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
         self._cells = 0
         self._given_up = False
-        setup = opening.setup(mode, top_dir, self.plugins, parallel)
+        self.roster = Roster(given, top_dir, overlay, self.note)
+        setup = opening.setup(mode, top_dir, given, parallel)
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
         self.tasks = TaskBook(folder, self.shell, self.note, resumed)
         self.shell.recall = self.tasks.memory
@@ -93,7 +92,7 @@ class Run:
             self.result.phases = folder.phases_done()
             self.failed = self.next_phase  # it may have begun
             self.shell.restore()
-            self._note_plugins(self.shell.evaluate(""))
+            self.roster.hear(self.shell.evaluate(""))
         else:
             self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
 
@@ -166,10 +165,8 @@ class Run:
         return turn.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
-        self._note_plugins(self.shell.evaluate(opening.entering(phase.label)))
-        extras = lifecycle.hooks_of(phase, self.top_dir, (), self._overlay)
-        of_plugins = lifecycle.of_plugins(phase, self.plugins, self._overlay)
-        refuse_faulty(hooks := extras + of_plugins)
+        self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
+        hooks, of_plugins = self.roster.hooks(phase)
         if phase.label in self._begun:
             self._forget_tasks_of(phase)
             self.shell.evaluate(recall.untelling(phase.label))
@@ -192,7 +189,7 @@ class Run:
         return turn
 
     def _follow_plugins(self, turn: Agenda) -> None:
-        if turn.follow(lifecycle.of_plugins(turn.phase, self.plugins, self._overlay)):
+        if self.roster.follow(turn):
             self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
 
     def _leave(self, turn: Agenda, ok: bool) -> None:
@@ -240,9 +237,9 @@ class Run:
         self._cells += 1
         cell = cells.write(self.folder.path, self._cells, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
-        before = self.plugins
+        before = self.roster.plugins
         done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
-        if new := [plugin for plugin in self.plugins if plugin not in before]:
+        if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
         return cells.result_of(code, done)
@@ -282,7 +279,7 @@ class Run:
 
     def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
         result, turn = self._sourcing.source(hook, kind, trace)
-        self._note_plugins(turn)
+        self.roster.hear(turn)
         if result.ok and turn.outcome != "done":
             self._given_up = True
             self.note(
@@ -294,9 +291,3 @@ class Run:
                 self.result.hooks.append(result)
             raise self._sourcing.error(result, kind, self.tasks)
         return result
-
-    def _note_plugins(self, turn: Turn) -> None:
-        if turn.outcome != "lost":
-            self.plugins = plugins.enabled(self.plugins, turn.plugins)
-            for sentence in plugins.remarks(self.plugins, turn.requires, self.top_dir):
-                self.note(sentence)
