@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, StacknbError
 from stacknb.notebook.ledger import KERNEL
 from stacknb.results import Result
-from stacknb.tasks import Task
-from stacknb.text import budget
+from stacknb.tasks import Task, TaskResult
+from stacknb.text import budget, screen
 
-__all__ = ["errors", "printed", "run_at_hand", "value"]
+__all__ = ["errors", "print_logs", "printed", "run_at_hand", "value"]
 
 
 def run_at_hand() -> Path | None:
@@ -61,3 +62,29 @@ def value(shown: Any, run: Path | None) -> Any:
     elif isinstance(shown, Result | Stack | Task | Worker):
         KERNEL.put(run, budget.stored(repr(shown)))
     return shown
+
+
+def print_logs(results: Sequence[TaskResult], lines: int) -> None:
+    """Print the logs of some tasks, as many as fit: of those that did not end well first."""
+    run = run_at_hand()
+    room, shown = KERNEL.room(run, budget.PRINTED, budget.ASKED), {}
+    share = max(budget.ASKED, room // max(1, len(results)))
+    for result in sorted(results, key=lambda result: result.ok):
+        text = budget.fold(_log_text(result, lines), share)
+        room -= budget.stored(text)
+        if room < 0:
+            break
+        shown[id(result)] = text
+    KERNEL.put(run, sum(map(budget.stored, shown.values())))
+    for result in results:
+        if id(result) in shown:
+            print(shown[id(result)])
+    if left := [result.status for result in results if id(result) not in shown]:
+        counts = ", ".join(f"{count} {status}" for status, count in Counter(left).items())
+        print(f"… and {len(left)} more: {counts}; a result's .log is the path of its log")
+
+
+def _log_text(result: TaskResult, lines: int) -> str:
+    mark = screen.SYMBOLS.get(result.status, "·")
+    heading = f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
+    return "\n".join([heading, *(f"    {line}" for line in screen.excerpt(result.log, lines))])

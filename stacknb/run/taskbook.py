@@ -9,13 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import (
     BadInput,
     Interrupted,
-    LogError,
     StacknbError,
     TaskFailed,
     WaitTimeout,
@@ -23,10 +21,9 @@ from stacknb.exceptions import (
 from stacknb.journal import Event, RunDir
 from stacknb.run import recall
 from stacknb.rundir import room
-from stacknb.rundir.ending import status_of
 from stacknb.shell import Shell
 from stacknb.supervision import processes
-from stacknb.tasks import Task, TaskResult, wait_for_end
+from stacknb.tasks import Task, TaskResult, result_of, wait_for_end
 from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import listed
 
@@ -185,7 +182,7 @@ class TaskBook:
         self.all()
         if task.result is None:  # its shell was lost before it could write the task down
             record = {"wait_start": wait_start, "wait_end": time.time(), "exit_code": None}
-            task.result = _result(task, record)
+            task.result = result_of(task, record)
         return task.result
 
     def cancel(self, task: Task) -> TaskResult:
@@ -225,7 +222,9 @@ class TaskBook:
                 if tasklog.footer_of(task.log) is None:
                     tasklog.close(task.log, exit_code=128 + signal.SIGKILL, status="killed")
                 now = time.time()
-                task.result = _result(task, {"wait_start": now, "wait_end": now, "exit_code": None})
+                task.result = result_of(
+                    task, {"wait_start": now, "wait_end": now, "exit_code": None}
+                )
 
     def memory(self) -> str:
         """Return bash that tells a restored shell what has become of tasks since its snapshot."""
@@ -254,7 +253,7 @@ class TaskBook:
         for wait in self._folder.new_waits():
             task = self._tasks.get(wait["name"])
             if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
-                task.result = _result(task, wait)
+                task.result = result_of(task, wait)
                 self._taken[task.name] = wait["wait_end"]
 
     def _settle_old(self) -> None:
@@ -266,36 +265,3 @@ class TaskBook:
                         task.log, exit_code=127, status="lost", end=recall.last_change(task.log)
                     )
                 self._lost[task.name] = 127 if footer is None else footer["exit_code"]
-
-
-def _result(task: Task, wait: dict[str, Any]) -> TaskResult:
-    try:
-        record = tasklog.read(task.log)
-        header, footer = record.header, record.footer
-    except (OSError, LogError):
-        header, footer = {}, None
-    exit_code = wait["exit_code"]
-    status, _ = status_of(footer, exit_code)
-    if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
-        footer = {}  # it is none, or forged
-    if exit_code is None:
-        exit_code = footer.get("exit_code", 255)
-    start = header.get("start", task.started)
-    return TaskResult(
-        name=task.name,
-        command=_words(header.get("command")),
-        status=status,
-        exit_code=exit_code,
-        duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
-        wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
-        log=task.log,
-        failed_at=_place(footer.get("failed_at")),
-    )
-
-
-def _words(said: object) -> list[str]:
-    return list(map(str, said)) if isinstance(said, list) else []
-
-
-def _place(said: object) -> tuple[str, ...]:
-    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()
