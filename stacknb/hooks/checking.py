@@ -19,6 +19,7 @@ from stacknb.text import syntax
 from stacknb.text.names import nearest
 from stacknb.text.reading import opened
 from stacknb.text.screen import SYMBOLS
+from stacknb.text.script import look
 from stacknb.text.signs import shown
 
 __all__ = ["Finding", "Report", "check"]
@@ -172,9 +173,8 @@ def _text(path: Path) -> Iterator[str]:
 
 def _of_script(folder: Path, path: Path, kind: str, text: str | None) -> Iterator[Finding]:
     name = str(path.relative_to(folder))
-    hook = lifecycle.look(path)
-    if hook.fault or hook.skipped:
-        said = hook.fault or hook.warning
+    script = look(path)
+    if said := script.fault or script.skipped:
         place = (text or "").find("\ufeff" if (text or "").startswith("\ufeff") else "\r")
         line = (text or "").count("\n", 0, place) + 1 if place >= 0 else 0
         yield Finding("error", name, line, int(place == 0), said)
