@@ -201,6 +201,11 @@ def test_no_imports_go_in_a_circle(graph: Graph) -> None:
     assert found is None, found
 
 
+def test_no_module_is_longer_than_300_lines() -> None:
+    lengths = {path: len(path.read_bytes().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > 300} == {}
+
+
 def test_a_folder_holds_more_than_one_module() -> None:
     folders = [path.parent for path in PACKAGE.glob("*/__init__.py")]
     assert [folder.name for folder in folders if len(list(folder.glob("*.py"))) < 3] == []
