@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 __all__ = ["unquote"]
 
@@ -27,10 +28,13 @@ def _ansi_c(text: bytes) -> bytes:
         body = match[1]
         if body[:1] in b"01234567":
             return bytes([int(body, 8) & 255])
-        if body[:1] == b"x":
-            return bytes([int(body[1:], 16)])
-        if body[:1] in b"uU":
-            return chr(int(body[1:], 16)).encode("utf-8", "surrogatepass")
+        if body[:1] in b"xuU":
+            code = int(body[1:] or b"-1", 16)
+            if not 0 <= code <= sys.maxunicode:
+                return match[0]  # it stands for no character
+            if body[:1] == b"x":
+                return bytes([code])
+            return chr(code).encode("utf-8", "surrogatepass")
         return _ESCAPES.get(body, body)
 
     return re.sub(
