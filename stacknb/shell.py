@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stacknb import requests
+from stacknb import processes, requests
 from stacknb import snapshot as snapshots
 from stacknb.dialogue import Dialogue, encoded
 from stacknb.environment import check_bash, quote
@@ -134,8 +134,9 @@ class Shell:
         Turn
         """
         code = requests.of_turn(
-            args, kind=kind, name=name, phase=phase, path=path, log=str(log), err=str(err or ""),
-            state=str(self._kept.written), off="1" if hands_off else "",
+            args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
+            log=str(log), err=str(err or ""), state=str(self._kept.written),
+            off="1" if hands_off else "",
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))
