@@ -158,5 +158,6 @@ def test_cpu_time_counts_children_that_were_reaped_and_is_zero_of_what_has_ended
     code = "import time\nwhile time.process_time() < 0.1: pass"
     child = subprocess.Popen([sys.executable, "-c", code])
     child.wait()
-    assert sum(processes.cpu_ticks(os.getpid())) >= before + 0.1 * os.sysconf("SC_CLK_TCK")
+    # Half of it: what each counts is cut off to whole ticks.
+    assert sum(processes.cpu_ticks(os.getpid())) >= before + 0.05 * os.sysconf("SC_CLK_TCK")
     assert processes.cpu_ticks(child.pid) == (0, 0)
