@@ -198,8 +198,9 @@ class RunDir:
             "host": socket.gethostname(), "run": self.run,
         }  # fmt: skip
         try:
-            path.parent.mkdir(exist_ok=True)
-            with path.open("xb") as file:
+            if not os.path.isdir(path.parent):
+                path.parent.mkdir()
+            with open(path, "xb") as file:
                 file.write(tasklog.begin_line(header))
         except OSError as error:
             with contextlib.suppress(OSError):

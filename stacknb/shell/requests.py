@@ -14,10 +14,7 @@ from stacknb.shell.environment import quote
 __all__ = ["DRIVER", "REPLY", "TURN", "farewell", "nameless", "of_turn", "restoring", "saving"]
 
 DRIVER = ("--norc", "--noprofile", str(Path(__file__).parents[1] / "bash" / "driver.bash"))
-TURN = (
-    "\\builtin mapfile -d '' -n 1 -t _stacknb_read <\"$_stacknb_control/turn\"; "
-    '\\builtin eval "${_stacknb_read[0]}"'
-)
+TURN = "\\_stacknb_turn"
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from the hook that may fail next.
 _RESTORED = (
@@ -26,11 +23,20 @@ _RESTORED = (
 )
 
 
-def of_turn(args: Sequence[str], *, kind: str, name: str, **more: str) -> str:
-    """Return what the driver must know of a turn; `more` by the names that it gives them."""
+def of_turn(args: Sequence[str], cpu: Sequence[int], *, kind: str, name: str, **more: str) -> str:
+    """Return what the driver must know of a turn; `more` by the names that it gives them.
+
+    Parameters
+    ----------
+    args : sequence of str
+        Of the hook.
+    cpu : sequence of int
+        What the shell has used so far, see `processes.cpu_ticks`.
+    """
     plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
     facts = {"kind": kind, "name": plain, "hook": plain if kind == "hook" else "", **more}
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
+    code += f" _stacknb_cpu0=({' '.join(map(str, cpu))})"
     return f"{code} _stacknb_args=({' '.join(map(quote, args))})"
 
 

@@ -18,6 +18,7 @@ from stacknb.shell.line import Line
 from stacknb.shell.scratch import Scratch
 from stacknb.shell.turns import Turn
 from stacknb.snapshots import snapshot as snapshots
+from stacknb.supervision import processes
 
 __all__ = ["Shell"]
 
@@ -134,8 +135,9 @@ class Shell:
         Turn
         """
         code = requests.of_turn(
-            args, kind=kind, name=name, phase=phase, path=path, log=str(log), err=str(err or ""),
-            state=str(self._kept.written), off="1" if hands_off else "",
+            args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
+            log=str(log), err=str(err or ""), state=str(self._kept.written),
+            off="1" if hands_off else "",
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))

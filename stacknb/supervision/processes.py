@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 __all__ = [
     "alive",
+    "cpu_ticks",
     "end_all",
     "end_group",
     "members",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _GROUP, _SESSION, START_TIME = 2, 3, 19
+_CPU = slice(11, 15)
 
 
 def stat_fields(pid: int) -> list[str]:
@@ -49,6 +51,15 @@ def alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def cpu_ticks(pid: int) -> tuple[int, int]:
+    """Return the CPU time of a process with the children it has reaped: user, system.
+
+    In clock ticks; zeros if it has ended, or where there is no ``/proc``.
+    """
+    user, system, of_children, system_of_children = map(int, stat_fields(pid)[_CPU] or (0, 0, 0, 0))
+    return user + of_children, system + system_of_children
 
 
 def start_ticks(pid: int) -> int | None:
