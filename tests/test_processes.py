@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from stacknb import processes
+from stacknb.supervision import processes
 
 STARTED = "import sys; print('started', flush=True); sys.stdin.read()"
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import altair as alt
 import vl_convert
 
-from stacknb.signs import shown_lines
+from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
 
