@@ -199,7 +199,7 @@ class RunDir:
         }  # fmt: skip
         try:
             if not os.path.isdir(path.parent):
-                path.parent.mkdir()
+                path.parent.mkdir(exist_ok=True)
             with open(path, "xb") as file:
                 file.write(tasklog.begin_line(header))
         except OSError as error:
