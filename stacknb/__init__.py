@@ -34,7 +34,8 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(ipython: Any) -> None:
     """Add the magics and their completion: ``%load_ext stacknb``."""
-    from stacknb import completion, magics
+    from stacknb import magics
+    from stacknb.notebook import completion
 
     ipython.register_magics(magics.StackMagics(ipython))
     completion.register(ipython)

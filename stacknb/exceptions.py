@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stacknb import budget
-from stacknb.signs import shown, shown_lines
+from stacknb.text import budget
+from stacknb.text.signs import shown, shown_lines
 
 __all__ = [
     "BadInput",

@@ -10,14 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
-from stacknb import arguments, commands, places, printing, services
+from stacknb import places, printing
+from stacknb.commands import arguments, commands
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, ShellDied, StacknbError
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
-from stacknb.screen import listed
-from stacknb.signs import shown_lines
+from stacknb.supervision import services
 from stacknb.tasks import Task, wait_for_end
+from stacknb.text.screen import listed
+from stacknb.text.signs import shown_lines
 
 __all__ = ["INTERRUPTED", "complain", "run"]
 

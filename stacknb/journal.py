@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import room, tasklog
+from stacknb import tasklog
 from stacknb.exceptions import BadInput
-from stacknb.linefile import LineFile
-from stacknb.lock import Lock
 from stacknb.places import absolute, find
-from stacknb.shapes import check_readable, facts_of, fits_event, fits_wait
+from stacknb.rundir import room
+from stacknb.rundir.linefile import LineFile
+from stacknb.rundir.lock import Lock
+from stacknb.rundir.shapes import check_readable, facts_of, fits_event, fits_wait
 
 __all__ = ["Event", "RunDir"]
 
@@ -196,8 +197,9 @@ class RunDir:
             "host": socket.gethostname(), "run": self.run,
         }  # fmt: skip
         try:
-            path.parent.mkdir(exist_ok=True)
-            with path.open("xb") as file:
+            if not os.path.isdir(path.parent):
+                path.parent.mkdir(exist_ok=True)
+            with open(path, "xb") as file:
                 file.write(tasklog.begin_line(header))
         except OSError as error:
             with contextlib.suppress(OSError):

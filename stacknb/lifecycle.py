@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb import syntax
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
-from stacknb.reading import opened
+from stacknb.text.script import look
 
 __all__ = [
     "MODES",
@@ -23,7 +22,6 @@ __all__ = [
     "check_order",
     "find_phase",
     "hooks_of",
-    "look",
     "numbered",
     "of_plugins",
     "phases_of",
@@ -33,8 +31,6 @@ __all__ = [
 MODES = ("stack", "unstack", "clean")
 _SUB_PHASES = ("pre-install", "install", "post-config", "extra", "test-config")
 _NUMBER = re.compile(r"(\d\d)(?!\d)")
-# A hook that deals with ERR traps or errtrace is left alone with them, see driver.bash.
-_ERR_WORDS = re.compile(rb"\bERR\b|\berrtrace\b|\bextdebug\b|\bset\s+[-+][a-zA-Z]*E")
 
 
 @dataclass(frozen=True)
@@ -266,36 +262,11 @@ def numbered(name: str) -> str:
     return ""
 
 
-def look(path: Path) -> Hook:
-    """Look at a script by itself: whether it can be sourced at all.
-
-    Returns
-    -------
-    Hook
-        Of no phase; `fault` or `warning` with `skipped` say what is wrong.
-    """
-    return _hook(_FIRST[0], path.name, path, (), "")
-
-
 def _hook(phase: Phase, name: str, path: Path, args: tuple[str, ...], warning: str) -> Hook:
-    if path.exists() and not path.is_file():  # a FIFO would block whoever opens it
-        return Hook(phase, name, path, args, "skipped: it is no file", skipped=True)
-    try:
-        with opened(path) as file:
-            text = file.read(1 << 20)
-    except OSError as error:
-        why = f"skipped: it cannot be read ({error.strerror})"
-        return Hook(phase, name, path, args, why, skipped=True)
-    fault = _fault(text, path)
-    err = bool(_ERR_WORDS.search(text))
-    return Hook(phase, name, path, args, fault or warning, fault=fault, deals_with_err=err)
-
-
-def _fault(text: bytes, path: Path) -> str:
-    first = text.partition(b"\n")[0]
-    if b"\0" in text[:4096]:
-        return "it is no bash script: it holds NUL bytes; take it out, or write it anew as text"
-    if first.startswith(b"#!") and not re.search(rb"\b(ba|da|z|k)?sh\b", first):
-        begin = first.decode("utf-8", "replace")
-        return f"it is no bash script: it begins with {begin!r}; have a hook call it"
-    return syntax.unreadable(text, path)
+    script = look(path)
+    if script.skipped:
+        return Hook(phase, name, path, args, script.skipped, skipped=True)
+    return Hook(
+        phase, name, path, args, script.fault or warning,
+        fault=script.fault, deals_with_err=script.deals_with_err,
+    )  # fmt: skip

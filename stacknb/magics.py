@@ -6,26 +6,27 @@ import contextlib
 import os
 import sys
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from stacknb import budget, cellhooks, commands, line_words, places, screen, shares
-from stacknb.arguments import Command, given, help_text
-from stacknb.cellhooks import CellHook
+from stacknb import places
+from stacknb.commands import commands
+from stacknb.commands.arguments import Command, given, help_text
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
-from stacknb.ledger import KERNEL
-from stacknb.names import check_name
+from stacknb.hooks import cellhooks
+from stacknb.hooks.cellhooks import CellHook
+from stacknb.notebook import line_words, shares
 from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
-from stacknb.tasks import Task, TaskResult
+from stacknb.tasks import Task
+from stacknb.text import budget, screen
+from stacknb.text.names import check_name
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
@@ -113,7 +114,7 @@ class StackMagics(Magics):
             raise
         finally:
             if isinstance(results, list):
-                _show_logs(results, o.tail)
+                shares.print_logs(results, o.tail)
             if o.name == ["stack"]:
                 _tell_panel("settle")
         return results
@@ -269,29 +270,3 @@ def _write_cell(stack: Stack, name: str, code: str) -> Path:
         count += 1
     path.write_text(code if code.endswith("\n") else f"{code}\n", "utf-8", "surrogateescape")
     return path
-
-
-def _show_logs(results: Sequence[TaskResult], lines: int) -> None:
-    """Print the logs of some tasks, as many as fit: of those that did not end well first."""
-    run = shares.run_at_hand()
-    room, shown = KERNEL.room(run, budget.PRINTED, budget.ASKED), {}
-    share = max(budget.ASKED, room // max(1, len(results)))
-    for result in sorted(results, key=lambda result: result.ok):
-        text = budget.fold(_log_text(result, lines), share)
-        room -= budget.stored(text)
-        if room < 0:
-            break
-        shown[id(result)] = text
-    KERNEL.put(run, sum(map(budget.stored, shown.values())))
-    for result in results:
-        if id(result) in shown:
-            print(shown[id(result)])
-    if left := [result.status for result in results if id(result) not in shown]:
-        counts = ", ".join(f"{count} {status}" for status, count in Counter(left).items())
-        print(f"… and {len(left)} more: {counts}; a result's .log is the path of its log")
-
-
-def _log_text(result: TaskResult, lines: int) -> str:
-    mark = screen.SYMBOLS.get(result.status, "·")
-    heading = f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
-    return "\n".join([heading, *(f"    {line}" for line in screen.excerpt(result.log, lines))])

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import status, tasklog
-from stacknb.checking import Report
-from stacknb.ending import still_runs
 from stacknb.exceptions import LogError, StacknbError
-from stacknb.follow import Follower
+from stacknb.hooks.checking import Report
 from stacknb.journal import RunDir
 from stacknb.progress.plain import silence
 from stacknb.progress.watching import watch
 from stacknb.results import RunResult
-from stacknb.signs import shown
+from stacknb.rundir.ending import still_runs
+from stacknb.rundir.follow import Follower
 from stacknb.status import RunStatus
+from stacknb.text.signs import shown
 
 if TYPE_CHECKING:
     from stacknb.timing.answers import Answer, Form

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import budget, screen
 from stacknb.exceptions import Failure
-from stacknb.signs import shown
+from stacknb.text import budget, screen
+from stacknb.text.signs import shown
 
 __all__ = ["HookResult", "Result", "RunResult", "TaskResult"]
 

@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stacknb import budget, lifecycle, tasklog
-from stacknb.ending import state_of
+from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
-from stacknb.screen import SYMBOLS, seconds
-from stacknb.signs import shown
+from stacknb.rundir.ending import state_of
+from stacknb.text import budget
+from stacknb.text.screen import SYMBOLS, seconds
+from stacknb.text.signs import shown
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from stacknb.exceptions import LogError
-from stacknb.reading import as_seconds, json_object, opened
+from stacknb.text.reading import as_seconds, json_object, opened
 
 __all__ = [
     "BEGIN",

@@ -9,12 +9,13 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from stacknb import processes, tasklog
-from stacknb.ending import status_of
+from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
+from stacknb.rundir.ending import status_of
+from stacknb.supervision import processes
 
-__all__ = ["Collector", "Task", "TaskResult", "wait_for_end"]
+__all__ = ["Collector", "Task", "TaskResult", "result_of", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
@@ -121,7 +122,7 @@ class Task:
     async def _wait_async(self) -> TaskResult:
         begun = time.time()
         if self.result is None:
-            from stacknb.coroutine import until_ended
+            from stacknb.supervision.coroutine import until_ended
 
             await until_ended(self.pid, lambda: self.running, self.name)
             if self.result is None:
@@ -181,3 +182,45 @@ def _has_header(log: Path) -> bool:
         return log.stat().st_size > 0
     except OSError:
         return False
+
+
+def result_of(task: Task, wait: dict[str, Any]) -> TaskResult:
+    """Return what came of a task that has ended.
+
+    Parameters
+    ----------
+    task : Task
+    wait : dict
+        Who waited for it: ``wait_start``, ``wait_end`` (epoch seconds) and the ``exit_code`` that
+        its shell took; None if that was lost.
+    """
+    try:
+        record = tasklog.read(task.log)
+        header, footer = record.header, record.footer
+    except (OSError, LogError):
+        header, footer = {}, None
+    exit_code = wait["exit_code"]
+    status, _ = status_of(footer, exit_code)
+    if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
+        footer = {}  # it is none, or forged
+    if exit_code is None:
+        exit_code = footer.get("exit_code", 255)
+    start = header.get("start", task.started)
+    return TaskResult(
+        name=task.name,
+        command=_words(header.get("command")),
+        status=status,
+        exit_code=exit_code,
+        duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
+        wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
+        log=task.log,
+        failed_at=_place(footer.get("failed_at")),
+    )
+
+
+def _words(said: object) -> list[str]:
+    return list(map(str, said)) if isinstance(said, list) else []
+
+
+def _place(said: object) -> tuple[str, ...]:
+    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()

@@ -20,7 +20,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb import processes, services, timing
+from stacknb import timing
+from stacknb.supervision import processes, services
 
 TREE = Path(__file__).parents[1] / "notebooks" / "openstack"
 CORES = len(os.sched_getaffinity(0))

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from stacknb.arguments import (
+from stacknb.commands.arguments import (
     CLI,
     STACK,
     Argument,

@@ -8,9 +8,10 @@ from fakerun import Run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import budget, tasklog
+from stacknb import tasklog
 from stacknb.board import Board, brief, changes, expected, late, left, picture
 from stacknb.journal import Event, RunDir
+from stacknb.text import budget
 
 LABELS = [
     "override_defaults", "source", "stack pre-install", "stack install", "stack post-config",
@@ -349,7 +350,8 @@ def test_thousands_of_tasks_are_not_all_looked_at(
     for number in range(1000):
         words = {"pid": number, "log": f"async/t{number}.log", "phase": "", "hook": ""}
         run.journal.write(Event("task", time.time(), f"t{number}", words))
-    monkeypatch.setattr("stacknb.processes.alive", lambda pid: looks.append(pid) or True)
+    alive = "stacknb.supervision.processes.alive"
+    monkeypatch.setattr(alive, lambda pid: looks.append(pid) or True)
     board.update()
     assert len(looks) == 64
     for _ in range(20):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import budget
+from stacknb.text import budget
 
 # Any text that a file can hold, and much of what takes more bytes there than it has letters.
 TEXTS = st.text() | st.text(alphabet="a&<>\"'\\漢😀\n\r\x01\x85\u2028/")

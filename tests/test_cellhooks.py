@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import cellhooks, lifecycle
+from stacknb import lifecycle
 from stacknb.exceptions import BadInput
+from stacknb.hooks import cellhooks
 from stacknb.lifecycle import Phase
 from stacknb.plugins import Plugin
 

@@ -1,6 +1,6 @@
-from stacknb.changes import Space, between
-from stacknb.masking import Masker
-from stacknb.snapshot import MASK
+from stacknb.hooks.changes import Space, between
+from stacknb.snapshots.masking import Masker
+from stacknb.snapshots.snapshot import MASK
 
 EMPTY = b"""#stacknb variables
 %b#stacknb shopt

@@ -1,6 +1,6 @@
 import pytest
 
-from stacknb.check_rules import remarks, tasks_started, tasks_waited_for
+from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stacknb import cli
-from stacknb.checking import Finding, check
 from stacknb.exceptions import BadInput
+from stacknb.hooks.checking import Finding, check
 
 SAMPLES = Path(__file__).parents[1] / "notebooks"
 

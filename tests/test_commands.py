@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import arguments, commands
-from stacknb.arguments import CLI, STACK
+from stacknb.commands import arguments, commands
+from stacknb.commands.arguments import CLI, STACK
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.magics import StackMagics
@@ -58,7 +58,7 @@ def test_importing_the_table_makes_no_parser() -> None:
         "import argparse\n"
         "def fail(*a, **k): raise AssertionError('a parser was made')\n"
         "argparse.ArgumentParser.__init__ = fail\n"
-        "import stacknb.commands"
+        "import stacknb.commands.commands"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 import stacknb
-from stacknb import Stack, commands, dispatcher, timing
-from stacknb.arguments import CLI, STACK, help_text
+from stacknb import Stack, timing
+from stacknb.commands import commands
+from stacknb.commands.arguments import CLI, STACK, help_text
+from stacknb.dispatcher import dispatcher
 
 HOOK = """\
 if [[ "$1" == "source" ]]; then
@@ -152,9 +154,10 @@ def test_what_users_are_given_is_found_to_be_public() -> None:
     names = {name.removeprefix("stacknb.") for name in public()}
     assert names >= {
         "Panel", "widgets.panel.Panel.show", "tasks.Task.wait", "results.TaskResult.tail",
-        "results.RunResult.ok", "results.HookResult", "worker.Worker.finish", "lessons.Verdict",
-        "timing.run.Run.tasks", "timing.whatif.Prediction.saved_s", "changes_frame.HistoryFrame",
-        "trace_frame.TraceFrame.text", "cellhooks.Exported.command", "exceptions.Failure.place",
+        "results.RunResult.ok", "results.HookResult", "dispatcher.worker.Worker.finish",
+        "lessons.Verdict", "timing.run.Run.tasks", "timing.whatif.Prediction.saved_s",
+        "hooks.changes_frame.HistoryFrame", "hooks.trace_frame.TraceFrame.text",
+        "hooks.cellhooks.Exported.command", "exceptions.Failure.place",
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stacknb.ending import state_of, status_of, still_runs
+from stacknb.rundir.ending import state_of, status_of, still_runs
 
 NOBODY = 4_194_400  # larger than any pid
 

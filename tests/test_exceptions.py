@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import budget, exceptions
+from stacknb import exceptions
 from stacknb.exceptions import (
     BadInput,
     Failure,
@@ -16,6 +16,7 @@ from stacknb.exceptions import (
     TaskFailed,
     WaitTimeout,
 )
+from stacknb.text import budget
 
 FAILURE = Failure(
     "50-api.sh", 3, "failed with status 3 under errexit", "/t/50-api.sh", 7, "sync\n  --all", "/run/50-api.sh.log",

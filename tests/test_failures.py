@@ -7,8 +7,8 @@ import pytest
 import stacknb
 from stacknb import tasklog
 from stacknb.exceptions import Failure
-from stacknb.failures import explain
-from stacknb.turns import Turn
+from stacknb.run.failures import explain
+from stacknb.shell.turns import Turn
 
 GONE = "its variables are gone: the session goes on from the state before it"
 DRIVER = str(Path(stacknb.__file__).parent / "bash" / "driver.bash")

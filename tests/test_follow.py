@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacknb import tasklog
-from stacknb.follow import LAST, MOST, Follower, last_line
+from stacknb.rundir.follow import LAST, MOST, Follower, last_line
 
 HEADER: dict[str, Any] = {"kind": "hook", "name": "h", "run": "r", "pid": 1, "start": 1.0}
 FOOTER = tasklog.end_line(HEADER, end=2.0, exit_code=0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import processes, tasklog
-from stacknb.gatekeeper import Gatekeeper
+from stacknb import tasklog
+from stacknb.supervision import processes
+from stacknb.supervision.gatekeeper import Gatekeeper
 
 DONE = [sys.executable, "-c", "pass"]
 Start = Callable[..., subprocess.Popen[bytes]]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import history
-from stacknb.history import History
+from stacknb.snapshots import history
+from stacknb.snapshots.history import History
 
 LINES = st.lists(
     st.sampled_from(

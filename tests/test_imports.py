@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "stacknb"
 
 # Highest floor first. A module may import from its own floor and from those below it, without a
 # circle; an import under TYPE_CHECKING or inside a function counts. A folder (`timing`) stands for
-# every module in it. A new module is added here.
+# every module in it. A new module or folder of the root is added here.
 FLOORS = {
     "public": ["__init__", "__main__"],
     "faces": [
@@ -19,94 +19,38 @@ FLOORS = {
         "cli",
         "invocation",
         "printing",
-        "line_words",
-        "shares",
+        "notebook",
         "progress",
         "widgets",
         "charts",
         "report",
-        "completion",
         "lessons",
-        "lesson_book",
-        "lesson_checks",
     ],
-    "commands": ["commands", "author_commands", "timing_commands", "arguments"],
-    "dispatcher": [
-        "dispatcher",
-        "awaiting",
-        "background",
-        "authoring",
-        "session",
-        "listening",
-        "tables",
-    ],
+    "commands": ["commands"],
+    "dispatcher": ["dispatcher"],
     "one idea each": [
-        "board",
-        "worker",
         "run",
-        "agenda",
-        "sourcing",
-        "cells",
-        "taskbook",
-        "recall",
-        "failures",
-        "status",
         "lifecycle",
-        "loglist",
         "plugins",
-        "settings",
         "tasks",
         "results",
-        "changes",
-        "changes_frame",
-        "readable",
-        "trace_frame",
-        "tracing",
-        "cellhooks",
-        "checking",
-        "check_rules",
-        "opening",
-        "outline",
+        "status",
+        "board",
+        "hooks",
         "executors",
         "timing",
         "devstack_log",
     ],
     "ground": [
         "shell",
-        "dialogue",
-        "turns",
-        "coroutine",
-        "vault",
-        "environment",
-        "keeper",
-        "scratch",
-        "line",
-        "processes",
-        "follow",
-        "supervisor",
-        "gatekeeper",
+        "snapshots",
+        "supervision",
         "tasklog",
-        "snapshot",
-        "unquoting",
-        "requests",
-        "history",
-        "masking",
-        "syntax",
         "journal",
-        "linefile",
-        "lock",
-        "room",
-        "screen",
-        "budget",
-        "ledger",
-        "services",
-        "shapes",
-        "signs",
-        "ending",
-        "exceptions",
-        "names",
+        "rundir",
         "places",
-        "reading",
+        "text",
+        "exceptions",
     ],
 }
 
@@ -115,7 +59,7 @@ FLOORS = {
 ASKED_FOR = {
     ("stacknb.timing.run", "stacknb.charts"),
     ("stacknb.timing.run", "stacknb.report"),
-    ("stacknb.authoring", "stacknb.charts.lifecycle"),
+    ("stacknb.dispatcher.authoring", "stacknb.charts.lifecycle"),
 }
 
 LISTED = [key for floor in FLOORS.values() for key in floor]
@@ -257,6 +201,16 @@ def test_no_imports_go_in_a_circle(graph: Graph) -> None:
     assert found is None, found
 
 
+def test_no_module_is_longer_than_300_lines() -> None:
+    lengths = {path: len(path.read_bytes().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > 300} == {}
+
+
+def test_a_folder_holds_more_than_one_module() -> None:
+    folders = [path.parent for path in PACKAGE.glob("*/__init__.py")]
+    assert [folder.name for folder in folders if len(list(folder.glob("*.py"))) < 3] == []
+
+
 def test_importing_stacknb_imports_no_heavy_package() -> None:
     code = f"import sys, stacknb; print(*sorted(sys.modules.keys() & set({HEAVY})))"
     fresh = subprocess.run(
@@ -267,10 +221,11 @@ def test_importing_stacknb_imports_no_heavy_package() -> None:
 
 def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:
     rare = [*HEAVY, "asyncio", "ssl", "difflib", "secrets"]
-    rare += [f"stacknb.{name}" for name in ("checking", "loglist", "status", "tracing", "widgets")]
+    rare += ["stacknb.hooks.checking", "stacknb.hooks.tracing", "stacknb.rundir.loglist"]
+    rare += ["stacknb.status", "stacknb.widgets"]
     code = (
         "import sys, IPython.core.interactiveshell; before = set(sys.modules);"
-        "from stacknb import completion, magics;"
+        "from stacknb import magics; from stacknb.notebook import completion;"
         f"print(*sorted((sys.modules.keys() - before) & set({rare})))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -99,7 +99,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     run = made()
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr("builtins.open", full)
     with pytest.raises(
         BadInput,
         match=r"run directory '.*' is full \(No space left on device\): no log '.*/50-a.sh.log' .*"

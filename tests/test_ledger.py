@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import budget
-from stacknb.ledger import KERNEL, Ledger
+from stacknb.notebook.ledger import KERNEL, Ledger
+from stacknb.text import budget
 
 RUN, OTHER = Path("run"), Path("other")
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Stack, dispatcher, lessons, timing
+from stacknb import HookFailed, Stack, lessons, timing
+from stacknb.dispatcher import dispatcher
 from stacknb.exceptions import BadInput
 from stacknb.timing.synthetic import write_devstack_log
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import line_words
 from stacknb.exceptions import BadInput
+from stacknb.notebook import line_words
 
 
 @pytest.fixture(autouse=True)

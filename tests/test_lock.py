@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import processes
 from stacknb.exceptions import BadInput
-from stacknb.lock import Lock
+from stacknb.rundir.lock import Lock
+from stacknb.supervision import processes
 
 HOLD = (
-    "import sys, time; from pathlib import Path; from stacknb.lock import Lock\n"
+    "import sys, time; from pathlib import Path; from stacknb.rundir.lock import Lock\n"
     "held = Lock(Path('.')); held.take(); print('held', flush=True); time.sleep(1000)"
 )
 

@@ -7,11 +7,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.lib.pretty import pretty
 from traitlets.config import Config
 
-from stacknb import budget, dispatcher, load_ipython_extension, tasklog
-from stacknb.dispatcher import Stack
+from stacknb import load_ipython_extension, tasklog
+from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.tasks import TaskResult
+from stacknb.text import budget
 
 NAMES = ("stack", "unstack", "clean", "async_task", "wait")
 

@@ -1,7 +1,7 @@
 import pytest
 
-from stacknb.masking import Masker
-from stacknb.snapshot import MASK, Variable
+from stacknb.snapshots.masking import Masker
+from stacknb.snapshots.snapshot import MASK, Variable
 
 
 def string(name: str, value: str) -> Variable:

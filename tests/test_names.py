@@ -1,7 +1,7 @@
 import pytest
 
 from stacknb.exceptions import BadInput
-from stacknb.names import check_name, nearest
+from stacknb.text.names import check_name, nearest
 
 
 @pytest.mark.parametrize(

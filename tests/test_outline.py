@@ -1,7 +1,7 @@
 import pytest
 
+from stacknb.hooks.outline import outline
 from stacknb.lifecycle import Phase
-from stacknb.outline import outline
 
 INSTALL, EXTRA, SOURCE = Phase("stack", "install"), Phase("stack", "extra"), Phase("source")
 

@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from stacknb import processes
+from stacknb.supervision import processes
 
 STARTED = "import sys; print('started', flush=True); sys.stdin.read()"
 
@@ -150,3 +151,13 @@ def test_a_process_is_told_from_a_later_one_by_when_it_began() -> None:
         process.wait()
         assert processes.start_ticks(process.pid) is None
         assert processes.started_at(process.pid) is None
+
+
+def test_cpu_time_counts_children_that_were_reaped_and_is_zero_of_what_has_ended() -> None:
+    before = sum(processes.cpu_ticks(os.getpid()))
+    code = "import time\nwhile time.process_time() < 0.1: pass"
+    child = subprocess.Popen([sys.executable, "-c", code])
+    child.wait()
+    # Half of it: what each counts is cut off to whole ticks.
+    assert sum(processes.cpu_ticks(os.getpid())) >= before + 0.05 * os.sysconf("SC_CLK_TCK")
+    assert processes.cpu_ticks(child.pid) == (0, 0)

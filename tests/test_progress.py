@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from fakerun import Run
 
-from stacknb import budget, progress, tasklog
+from stacknb import progress, tasklog
 from stacknb.board import Board, brief, picture
 from stacknb.exceptions import StacknbError
 from stacknb.journal import RunDir
@@ -20,6 +20,7 @@ from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
 from stacknb.progress.watching import watch
+from stacknb.text import budget
 
 CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import reading, tasklog
+from stacknb import tasklog
 from stacknb.devstack_log import LogFile
 from stacknb.exceptions import LogError
-from stacknb.linefile import LineFile
-from stacknb.reading import as_seconds, json_object, opened, piped, whole
+from stacknb.rundir.linefile import LineFile
+from stacknb.text import reading
+from stacknb.text.reading import as_seconds, json_object, opened, piped, whole
 from stacknb.timing.loading import read
 
 
@@ -94,7 +95,7 @@ def test_what_is_no_time_is_none(value: object) -> None:
 def test_a_line_without_an_end_is_passed_over_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacknb.linefile._LONGEST", 16)
+    monkeypatch.setattr("stacknb.rundir.linefile._LONGEST", 16)
     path = tmp_path / "lines"
     path.write_bytes(b'{"a": 1}\n{"b": ' + b" " * 70 + b'2}\n{"c": 3}\n' + b"\0" * 40)
     lines = LineFile(path)

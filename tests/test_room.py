@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import room
+from stacknb.rundir import room
 
 
 @pytest.mark.parametrize(

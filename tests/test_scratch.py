@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stacknb.exceptions import StacknbError
-from stacknb.scratch import Scratch
+from stacknb.shell.scratch import Scratch
 
 FULL = Path("/dev/full")
 

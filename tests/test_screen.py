@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import screen, tasklog
+from stacknb import tasklog
+from stacknb.text import screen
 
 # Pieces of what hooks print: text, colours, progress bars, what is no UTF-8, control characters.
 BITS = st.sampled_from(

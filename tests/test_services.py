@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import processes, services
+from stacknb.supervision import processes, services
 
 
 @pytest.fixture

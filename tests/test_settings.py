@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from stacknb.exceptions import BadInput
-from stacknb.settings import Settings, localrc_of
+from stacknb.run.settings import Settings, localrc_of
 
 LOCAL_CONF = """# before
 [[local|localrc]]

@@ -1,6 +1,6 @@
 import pytest
 
-from stacknb.signs import printable, shown, shown_lines
+from stacknb.text.signs import printable, shown, shown_lines
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stacknb import snapshot
-from stacknb.snapshot import Variable, parse_variables, restore_script
-from stacknb.unquoting import unquote
+from stacknb.snapshots import snapshot
+from stacknb.snapshots.snapshot import Variable, parse_variables, restore_script
+from stacknb.snapshots.unquoting import unquote
 
 BYTES = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b""))
 HOSTILE = st.sampled_from(
@@ -161,6 +161,11 @@ def test_one_declaration(line: bytes, kind: str, flags: str, text: str) -> None:
 )
 def test_text_that_is_no_declaration_or_is_cut_off_is_no_error(text: bytes) -> None:
     assert len(parse_variables(text)) <= 1
+
+
+@pytest.mark.parametrize("escape", [rb"\x", rb"\u", rb"\Ug", rb"\U00110000", rb"\UFFFFFFFF"])
+def test_an_escape_that_stands_for_no_character_stays_as_it_is(escape: bytes) -> None:
+    assert unquote(b"$'a" + escape + b"'") == b"a" + escape
 
 
 @given(st.binary(max_size=60))

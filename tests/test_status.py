@@ -11,7 +11,7 @@ import pytest
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
-from stacknb.loglist import logs_of
+from stacknb.rundir.loglist import logs_of
 
 GONE = 2**22 + 1  # no process has that number
 

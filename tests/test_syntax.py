@@ -1,6 +1,6 @@
 import pytest
 
-from stacknb.syntax import check
+from stacknb.text.syntax import check
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,11 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stacknb import completion, dispatcher, load_ipython_extension
+from stacknb import load_ipython_extension
 from stacknb.cli import main
+from stacknb.dispatcher import dispatcher
 from stacknb.exceptions import BadInput
+from stacknb.notebook import completion
 from stacknb.timing import load
 from stacknb.timing.answers import Answer, answer
 from stacknb.timing.columns import COLUMNS
@@ -356,7 +358,7 @@ def test_an_answer_of_several_runs_has_no_chart() -> None:
 def test_a_pipe_to_which_nobody_writes_is_given_up(
     said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stacknb.reading._NO_WRITER_S", 0.0)
+    monkeypatch.setattr("stacknb.text.reading._NO_WRITER_S", 0.0)
     os.mkfifo("pipe")
     status, out, err = said("timing", "pipe")
     assert (status, out) == (2, "")

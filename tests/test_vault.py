@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb.vault import Vault, is_whole
+from stacknb.snapshots.vault import Vault, is_whole
 
 
 def snapshot(text: str) -> bytes:

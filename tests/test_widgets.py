@@ -10,9 +10,9 @@ import pytest
 from fakerun import Run
 from IPython.utils.capture import capture_output
 
-from stacknb import budget
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
+from stacknb.text import budget
 from stacknb.widgets import Panel, actions, openlog
 from stacknb.widgets.link import Link, _from_control
 from stacknb.widgets.openlog import OpenLog, OpenLogs, search

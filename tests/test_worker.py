@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, Interrupted, WaitTimeout
-from stacknb.worker import Worker
 
 
 class Work:

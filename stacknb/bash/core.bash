@@ -36,6 +36,12 @@ else
     _stacknb_times() { _stacknb_cpu=(0 0); }
 fi
 
+# Takes what it must know of a turn. It comes in a file, because a FIFO is read byte by byte.
+_stacknb_turn() {
+    builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/turn"
+    builtin eval "${_stacknb_read[0]}"
+}
+
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
 # The times of a hook that is over, read before the snapshot is taken, which is no work of the hook's.
@@ -122,6 +128,38 @@ _stacknb_list_plugins() {
         _nb_name=${_nb_rest%%,*} _nb_rest=${_nb_rest#*,}
         [[ ! $_nb_name ]] || _stacknb_plugins+="$_nb_name=${GITDIR[$_nb_name]-}"$'\n'
     done
+}
+
+# A snapshot but for its traps, which a function does not see. A function is read once, a text each time.
+_stacknb_write_state() {
+    _stacknb_read=()
+    [[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
+    builtin printf '#stacknb variables\n'
+    builtin declare -p
+    builtin printf '#stacknb shopt\n'
+    builtin shopt -p
+    [[ ! $_stacknb_debug ]] || builtin printf 'shopt -s extdebug\n'
+    builtin printf '#stacknb functions\n'
+    if [[ $BASHOPTS == *extglob* ]]; then
+        builtin compgen -A function -X "$_stacknb_loads"
+    else
+        builtin shopt -s extglob
+        builtin compgen -A function -X "$_stacknb_loads"
+        builtin shopt -u extglob
+    fi >|"$_stacknb_control/scratch"
+    builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
+    builtin declare -f -- "${_stacknb_read[@]}"
+    builtin printf '#stacknb attributes\n'
+    builtin declare -Fx
+    builtin declare -Fr
+    builtin printf '#stacknb aliases\n'
+    builtin alias -p
+    builtin printf '#stacknb options\n'
+    builtin set +o
+    [[ ! $_stacknb_posix ]] || builtin printf 'set -o posix\n'
+    builtin printf '#stacknb flags\n%s\n#stacknb umask\n' "$_stacknb_flags"
+    builtin umask -p
+    builtin printf '#stacknb cwd\n%s\n#stacknb traps\n' "$PWD"
 }
 
 # Which of the visible names are locals of a frame that is still there: a global set in this scratch

@@ -49,22 +49,9 @@ _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_t
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 _stacknb_save='{
-[[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
-\builtin printf "#stacknb variables\n"; \builtin declare -p
-\builtin printf "#stacknb shopt\n"; \builtin shopt -p; [[ ! $_stacknb_debug ]] || \builtin printf "shopt -s extdebug\n"
-\builtin printf "#stacknb functions\n"
-if [[ $BASHOPTS == *extglob* ]]; then \builtin compgen -A function -X "$_stacknb_loads"; else \builtin shopt -s extglob; \builtin compgen -A function -X "$_stacknb_loads"; \builtin shopt -u extglob; fi >|"$_stacknb_control/scratch"
-\builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
-\builtin declare -f -- "${_stacknb_read[@]}"
-\builtin printf "#stacknb attributes\n"; \builtin declare -Fx; \builtin declare -Fr
-\builtin printf "#stacknb aliases\n"; \builtin alias -p
-\builtin printf "#stacknb options\n"; \builtin set +o; [[ ! $_stacknb_posix ]] || \builtin printf "set -o posix\n"
-\builtin printf "#stacknb flags\n%s\n" "$_stacknb_flags"
-\builtin printf "#stacknb umask\n"; \builtin umask -p
-\builtin printf "#stacknb cwd\n%s\n" "$PWD"
-\builtin printf "#stacknb traps\n"; if [[ $_stacknb_leaving ]]; then \builtin printf "%s" "$_stacknb_traps"; else \builtin trap -p; fi
-\builtin printf "#stacknb end\n"
-} >|"$_stacknb_state" 2>/dev/null'
+_stacknb_write_state >|"$_stacknb_state"
+{ if [[ $_stacknb_leaving ]]; then \builtin printf "%s" "$_stacknb_traps"; else \builtin trap -p; fi; \builtin printf "#stacknb end\n"; } >>"$_stacknb_state"
+} 2>/dev/null'
 
 # extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
 # of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what
@@ -80,7 +67,7 @@ fi'
 
 builtin source "$_stacknb_bash/core.bash"
 _stacknb_load
-_stacknb_landmarks=(_stacknb_load _stacknb_need _stacknb_frame _stacknb_reply async_run async_wait)
+_stacknb_landmarks=(_stacknb_load _stacknb_turn _stacknb_need _stacknb_frame _stacknb_write_state _stacknb_reply async_run async_wait)
 ! builtin compgen -G "$_stacknb_dir/async/*" >/dev/null || >|"$_stacknb_control/others" # tasks of an earlier shell
 
 builtin trap "$_stacknb_on_int" INT
@@ -103,8 +90,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     if [[ $_stacknb_kind ]]; then
         _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
         _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
-        _stacknb_times
-        _stacknb_cpu0=("${_stacknb_cpu[@]}") _stacknb_began=${EPOCHREALTIME/[.,]/}
+        _stacknb_began=${EPOCHREALTIME/[.,]/}
         _stacknb_status=0
         command exec >>"$_stacknb_log" 2>>"${_stacknb_err:-$_stacknb_log}"
         [[ -n $_stacknb_off || -n $_stacknb_foreign ]] || { builtin trap "$_stacknb_on_err" ERR; builtin set -E; }

@@ -1,6 +1,6 @@
 # Services of a stack: run_process starts one in a session of its own, where it outlives the run
-# until stop_process, `unstack` or `clean` ends it. services.py does the work; it needs only the
-# standard library, so that starting it is quick.
+# until stop_process, `unstack` or `clean` ends it. supervision/services.py does the work; it needs
+# only the standard library, so that starting it is quick.
 
 [[ ${_stacknb_services-unknown} ]] || builtin return 0 # empty where a DevStack tree has functions of its own
 
@@ -49,5 +49,5 @@ is_running() {
 
 _stacknb_service_py='import sys
 sys.path.insert(0, sys.argv.pop(1))
-from stacknb.services import main
+from stacknb.supervision.services import main
 sys.exit(main(sys.argv[1:]))'

@@ -12,9 +12,9 @@ from stacknb import lifecycle, tasklog
 from stacknb.board import earlier
 from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
-from stacknb.ending import still_runs
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import Event, RunDir
+from stacknb.rundir.ending import still_runs
 
 __all__ = ["Board"]
 

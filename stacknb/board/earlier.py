@@ -11,7 +11,7 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
-from stacknb.shapes import facts_of
+from stacknb.rundir.shapes import facts_of
 
 __all__ = ["Earlier", "find"]
 

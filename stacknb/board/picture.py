@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from stacknb import budget, failures, screen
 from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
-from stacknb.follow import last_line
+from stacknb.run import failures
+from stacknb.rundir.follow import last_line
+from stacknb.text import budget, screen
 
 __all__ = ["brief", "changes", "expected", "late", "left", "picture"]
 

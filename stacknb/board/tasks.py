@@ -8,13 +8,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from stacknb import processes, tasklog
+from stacknb import tasklog
 from stacknb.board.states import TaskState, Waiting
-from stacknb.ending import state_of, still_runs
 from stacknb.exceptions import LogError
-from stacknb.follow import last_line
 from stacknb.journal import Event
-from stacknb.screen import clean_line
+from stacknb.rundir.ending import state_of, still_runs
+from stacknb.rundir.follow import last_line
+from stacknb.supervision import processes
+from stacknb.text.screen import clean_line
 
 __all__ = ["TaskList"]
 

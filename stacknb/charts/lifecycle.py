@@ -14,7 +14,7 @@ from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import Theme, config, ink
 from stacknb.plugins import Plugin
-from stacknb.signs import shown as fit
+from stacknb.text.signs import shown as fit
 
 __all__ = ["lifecycle_chart"]
 

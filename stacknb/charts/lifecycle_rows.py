@@ -9,11 +9,11 @@ from typing import Any
 
 from stacknb import lifecycle, status
 from stacknb.exceptions import BadInput, LogError
+from stacknb.hooks.outline import Outline, outline
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
-from stacknb.outline import Outline, outline
 from stacknb.plugins import Plugin
-from stacknb.screen import seconds
+from stacknb.text.screen import seconds
 
 __all__ = ["Cell", "Picture", "picture"]
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import vl_convert
 
 from stacknb.charts.importing import alt
-from stacknb.signs import shown_lines
+from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from stacknb.reading import opened
+from stacknb.text.reading import opened
 
 __all__ = ["Block", "Source", "Stamps"]
 

@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from stacknb import budget
 from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
-from stacknb.failures import to_run_again
-from stacknb.screen import SYMBOLS, clean_line, excerpt, seconds
+from stacknb.run.failures import to_run_again
+from stacknb.text import budget
+from stacknb.text.screen import SYMBOLS, clean_line, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from stacknb.board import Board
-from stacknb.follow import MOST, Follower
 from stacknb.journal import Event
-from stacknb.screen import SYMBOLS, Feed, seconds, size
-from stacknb.signs import shown
+from stacknb.rundir.follow import MOST, Follower
+from stacknb.text.screen import SYMBOLS, Feed, seconds, size
+from stacknb.text.signs import shown
 
 __all__ = ["Plain", "silence", "writer"]
 

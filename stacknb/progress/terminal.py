@@ -21,8 +21,8 @@ from stacknb.board import BAD, PhaseState, TaskState, Waiting, expected, late, l
 from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
-from stacknb.screen import SYMBOLS, seconds
-from stacknb.signs import shown
+from stacknb.text.screen import SYMBOLS, seconds
+from stacknb.text.signs import shown
 
 __all__ = ["Terminal"]
 

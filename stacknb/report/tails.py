@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from stacknb import screen
-from stacknb.reading import opened
+from stacknb.text import screen
+from stacknb.text.reading import opened
 
 __all__ = ["tails"]
 

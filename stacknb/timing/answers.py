@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
-from stacknb.signs import shown
+from stacknb.text.signs import shown
 from stacknb.timing.columns import COLUMNS, cell, fitting
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run

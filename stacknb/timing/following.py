@@ -10,8 +10,8 @@ from pathlib import Path
 
 from stacknb.devstack_log import Event, LogFile
 from stacknb.exceptions import LogError, StacknbError
-from stacknb.reading import opened
-from stacknb.screen import seconds
+from stacknb.text.reading import opened
+from stacknb.text.screen import seconds
 
 __all__ = ["follow"]
 

@@ -8,9 +8,10 @@ import os
 import time
 from collections.abc import Iterator
 
-from stacknb import reading, tasklog
+from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.places import absolute
+from stacknb.text import reading
 from stacknb.timing.records import Records
 from stacknb.timing.rundir import read_folder, read_log
 from stacknb.timing.stackrun import read_stack_log

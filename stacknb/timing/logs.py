@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stacknb import reading, tasklog
+from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.reading import as_seconds, json_object
-from stacknb.signs import printable
+from stacknb.text import reading
+from stacknb.text.reading import as_seconds, json_object
+from stacknb.text.signs import printable
 from stacknb.timing.records import Problems
 
 __all__ = [

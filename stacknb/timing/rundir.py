@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.ending import state_of, status_of, still_runs
 from stacknb.exceptions import LogError
-from stacknb.signs import printable
+from stacknb.rundir.ending import state_of, status_of, still_runs
+from stacknb.text.signs import printable
 from stacknb.timing.logs import (
     JOURNAL,
     KINDS,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from stacknb.dispatcher import Stack
+from stacknb.dispatcher.worker import Worker
 from stacknb.journal import Event
-from stacknb.worker import Worker
 
 __all__ = ["run_in_cell"]
 

@@ -6,11 +6,11 @@ import time
 import uuid
 from typing import Any
 
-from stacknb import budget
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
-from stacknb.ledger import KERNEL
+from stacknb.notebook.ledger import KERNEL
 from stacknb.progress import page
+from stacknb.text import budget
 
 __all__ = ["Summaries", "show_widget"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
-from stacknb.follow import Follower
-from stacknb.reading import opened
-from stacknb.screen import Feed, clean_line, size
+from stacknb.rundir.follow import Follower
+from stacknb.text.reading import opened
+from stacknb.text.screen import Feed, clean_line, size
 
 __all__ = ["OpenLog", "OpenLogs", "log_of", "search"]
 

@@ -7,16 +7,15 @@ import threading
 import time
 import uuid
 import weakref
-from collections import deque
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stacknb import places
 from stacknb.board import Board, brief, changes, picture
 from stacknb.dispatcher import Stack
-from stacknb.exceptions import BadInput, StacknbError
+from stacknb.exceptions import BadInput
 from stacknb.widgets import actions
+from stacknb.widgets.clicks import Clicks
 from stacknb.widgets.display import Summaries, show_widget
 from stacknb.widgets.link import Link
 from stacknb.widgets.openlog import OpenLog, OpenLogs, log_of, search
@@ -65,10 +64,9 @@ class Panel:
         self._summaries = Summaries()
         self._stale = False
         self._logs = OpenLogs()
-        self._done: deque[str] = deque(maxlen=500)
+        self._clicks = Clicks(self._do, self._send, self.wake)
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._helpers: list[threading.Thread] = []
         self._look()
         name, kept = uuid.uuid4().hex[:12], lambda: brief(self._whole())
         self._link: Link | None = Link(name, kept, self._take)
@@ -170,9 +168,10 @@ class Panel:
             self.closed = True
             self._summaries.draw(self._board)
         self._wake.set()
-        for thread in [self._thread, *self._helpers]:
-            if thread is not None and thread is not threading.current_thread():
-                thread.join()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._clicks.join()
         with self._lock:
             link, self._link, self._logs = self._link, None, OpenLogs()
             self._thread = None
@@ -259,28 +258,9 @@ class Panel:
     # -- clicks ----------------------------------------------------------------------------------
 
     def _take(self, content: dict[str, Any]) -> None:
-        # What a click asks for is done once, whatever thread it comes in, and without making that
-        # thread wait. `content` is ``do``, ``id``, and what else the action needs.
         with self._lock:
-            if self.closed or (number := str(content.get("id"))) in self._done:
-                return
-            self._done.append(number)
-            self._send({"kind": "ack", "id": number})
-            self._helpers = [thread for thread in self._helpers if thread.is_alive()]
-            act = partial(self._act, content)
-            helper = threading.Thread(target=act, name="stacknb-click", daemon=True)
-            self._helpers.append(helper)
-            helper.start()
-
-    def _act(self, content: dict[str, Any]) -> None:
-        try:
-            said = self._do(content)
-        except (StacknbError, OSError, ValueError) as error:
-            self._send({"kind": "said", "ok": False, "text": str(error)})
-        else:
-            if said:
-                self._send({"kind": "said", "ok": True, "text": said})
-        self.wake()
+            if not self.closed:
+                self._clicks.take(content)
 
     def _do(self, content: dict[str, Any]) -> str:
         action, key, view = (str(content.get(word)) for word in ("do", "log", "view"))

@@ -17,8 +17,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from stacknb import lifecycle, snapshot, tasklog
+from stacknb import tasklog
 from stacknb.shell import Shell
+from stacknb.snapshots import snapshot
+from stacknb.text.script import look
 
 EXAMPLES = int(os.environ.get("STACKNB_EXAMPLES", "150"))
 
@@ -282,7 +284,7 @@ def by_stacknb(
         )
         turn = shell.turn(
             kind="hook", name="h", phase="source", path=str(path), args=args, log=log,
-            hands_off=bool(lifecycle._ERR_WORDS.search(path.read_bytes())),
+            hands_off=look(path).deals_with_err,
         )  # fmt: skip
         if dump:
             assert turn.outcome == "done"

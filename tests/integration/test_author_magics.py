@@ -9,7 +9,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stacknb import dispatcher, load_ipython_extension
+from stacknb import load_ipython_extension
+from stacknb.dispatcher import dispatcher
 from stacknb.exceptions import BadInput, HookFailed
 
 Run = Callable[[str], Any]

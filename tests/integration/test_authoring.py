@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from IPython.lib.pretty import pretty
 
-from stacknb import Stack, budget, cli
+from stacknb import Stack, cli
 from stacknb.exceptions import BadInput, HookFailed
+from stacknb.text import budget
 
 
 def commands_of(stack: Stack, *hooks: Any) -> list[tuple[int, str, int]]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from stacknb import Stack, changes_frame, cli
+from stacknb import Stack, cli
 from stacknb.exceptions import BadInput, HookFailed
-from stacknb.snapshot import MASK
+from stacknb.hooks import changes_frame
+from stacknb.snapshots.snapshot import MASK
 
 
 def rows(frame: Any) -> list[tuple[str, ...]]:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from stacknb import processes, services, status
+from stacknb import status
+from stacknb.supervision import processes, services
 
 S = [sys.executable, "-m", "stacknb.cli"]
 # Starts a task and a service, tells so, and waits in the foreground.

@@ -13,8 +13,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stacknb import cli, dispatcher, load_ipython_extension, progress, status
-from stacknb.dispatcher import Stack
+from stacknb import cli, load_ipython_extension, progress, status
+from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import StacknbError
 
 PHASES = [

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from stacknb import budget
+from stacknb.text import budget
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = [

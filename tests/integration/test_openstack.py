@@ -17,7 +17,8 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 
-from stacknb import services, tasklog, timing
+from stacknb import tasklog, timing
+from stacknb.supervision import services
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(1500)]
 

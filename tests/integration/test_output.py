@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import Stack, screen, tasklog
+from stacknb import Stack, tasklog
+from stacknb.text import screen
 
 
 def hook_log(stack: Stack, name: str = "10-hook.sh") -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Stack, services, tasklog
+from stacknb import HookFailed, Stack, tasklog
+from stacknb.supervision import services
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 import stacknb
-from stacknb import BadInput, HookFailed, Stack, StacknbError, services, status
+from stacknb import BadInput, HookFailed, Stack, StacknbError, status
+from stacknb.supervision import services
 
 LABELS = [
     "override_defaults",

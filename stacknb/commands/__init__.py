@@ -1,0 +1,1 @@
+"""The table of commands, their arguments, and what each does; magics and command line read it."""

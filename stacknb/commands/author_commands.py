@@ -1,0 +1,85 @@
+"""What the commands for authors and readers of hooks do; the table of commands names them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacknb import places
+from stacknb.dispatcher import Stack
+from stacknb.exceptions import BadInput
+
+if TYPE_CHECKING:  # pandas and altair take half a second each to import
+    import altair as alt
+    import pandas as pd
+
+    from stacknb.hooks.cellhooks import CellHook, Exported
+    from stacknb.hooks.checking import Report
+
+__all__ = ["changes", "check", "export", "hook", "picture", "run_dir_of"]
+
+
+def run_dir_of(stack: Stack | None, o: Namespace) -> str | Path:
+    """Return the run directory that was named, or that of the stack at hand.
+
+    Raises
+    ------
+    BadInput
+        If there is neither.
+    """
+    where = o.run or (stack.run_dir if stack is not None else None)
+    if where is None:
+        raise BadInput("no run yet: begin one with %stack or %stack step")
+    return where
+
+
+def hook(stack: Stack, o: Namespace) -> CellHook:
+    """Make a cell a hook of the stack."""
+    return stack.add_hook(o.name, o.cell, plugin=o.plugin or "")
+
+
+def export(stack: Stack, o: Namespace) -> Exported:
+    """Write the stack's tree with the hooks from cells."""
+    return stack.export(o.dir)
+
+
+def changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
+    """Return what the hooks of a run changed."""
+    from stacknb.hooks import changes_frame
+
+    if o.run and not o.hook_or_phase and stack is not None and not _is_run(o.run):
+        o.run, o.hook_or_phase = None, o.run  # one word alone is a hook of the run at hand
+    run_dir = places.find(run_dir_of(stack, o))
+    if o.vars:
+        return changes_frame.load_history(run_dir, o.vars)
+    return changes_frame.load(run_dir, o.hook_or_phase)
+
+
+def _is_run(word: str) -> bool:
+    try:
+        return bool(places.find(word))
+    except BadInput:
+        return False
+
+
+def picture(stack: Stack, o: Namespace) -> alt.LayerChart:
+    """Draw the lifecycle; write it as SVG where that is asked for."""
+    chart = stack.picture()
+    if o.svg:
+        _write(o.svg, chart.to_svg())
+    return chart
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text, "utf-8")
+    except OSError as error:
+        raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error
+
+
+def check(stack: Stack | None, o: Namespace) -> Report:
+    """Look for mistakes in a plugin or a tree."""
+    from stacknb.hooks import checking
+
+    return checking.check(o.path)

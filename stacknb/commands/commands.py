@@ -1,0 +1,293 @@
+"""The table of commands, written once: command line, magics, help and completion read it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stacknb import lifecycle, places
+from stacknb.commands import author_commands as author
+from stacknb.commands.arguments import CLI, STACK, Argument, Command, given
+from stacknb.commands.author_commands import run_dir_of
+from stacknb.commands.timing_commands import TIMING_COMMANDS
+from stacknb.dispatcher import Stack
+from stacknb.exceptions import BadInput
+from stacknb.places import absolute
+from stacknb.results import RunResult
+from stacknb.text import screen
+
+if TYPE_CHECKING:  # pandas takes half a second to import
+    import pandas as pd
+
+    from stacknb.rundir.loglist import Logs
+    from stacknb.status import RunStatus
+    from stacknb.tasks import Task
+
+__all__ = ["COMMANDS", "SETTINGS", "command", "make_way", "of_face", "open_tree", "run_dir_of"]
+
+
+def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
+    return stack.plan(o.mode)
+
+
+def _stack(stack: Stack, o: Namespace) -> RunResult:
+    if o.phase and o.until:
+        raise BadInput(f"--until {o.until!r} does not go with phase {o.phase!r}; give one of them")
+    if not o.phase:
+        return _all(stack, o)
+    stack.run_phase(o.phase)
+    return _result(stack)
+
+
+def _all(stack: Stack, o: Namespace) -> RunResult:
+    stack.run(until=o.until)
+    return _result(stack)
+
+
+def _step(stack: Stack, o: Namespace) -> RunResult | pd.DataFrame:
+    under_way = stack.result is not None and not stack.result.complete
+    mode = _result(stack).mode if under_way else "stack"
+    done = stack.step(mode, hook=o.hook, trace=o.trace)
+    return stack.trace(*done) if o.trace and done else _result(stack)
+
+
+def _unstack(stack: Stack, o: Namespace) -> RunResult:
+    return stack.run("unstack")
+
+
+def _clean(stack: Stack, o: Namespace) -> RunResult:
+    return stack.run("clean")
+
+
+def _status(stack: Stack | None, o: Namespace) -> RunStatus:
+    from stacknb import status
+
+    return status.read(run_dir_of(stack, o))
+
+
+def _log(stack: Stack | None, o: Namespace) -> Logs:
+    from stacknb.rundir import loglist
+
+    return loglist.logs_of(run_dir_of(stack, o), o.name)
+
+
+def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:
+    return stack.history(o.glob or "*") if o.history else stack.variables(o.glob or "*")
+
+
+def _reset(stack: Stack, o: Namespace) -> Stack:
+    stack.reset()
+    return stack
+
+
+def _resume(stack: Stack | None, o: Namespace) -> Stack:
+    where = places.find(o.run) if o.run else places.latest()
+    if stack is not None and stack.run_dir == where:
+        return stack  # it is open already
+    resumed = Stack.resume(where)
+    if stack is not None and not stack.busy:
+        make_way(stack)
+    return resumed
+
+
+def _async_task(stack: Stack, o: Namespace) -> Task:
+    after = [name for names in o.after or () for name in names.split(",")]
+    return stack.async_run(o.name, *o.command, after=after, timeout=o.timeout)
+
+
+def _wait(stack: Stack, o: Namespace) -> Any:
+    worker = stack.worker
+    if o.name == ["stack"] and worker is not None and not worker.collected:
+        return worker.wait(o.timeout)
+    return stack.async_wait(*dict.fromkeys(o.name), timeout=o.timeout)
+
+
+def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
+    return places.find(run_dir_of(stack, o)) if o.run or stack is None else stack
+
+
+_TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
+_RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
+_JSON = Argument("--json", "print one JSON document", "switch", faces=(CLI,))
+_PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
+_BG = Argument(
+    "--bg", "return at once: %wait stack collects the run", "switch",
+    faces=(STACK, "%unstack", "%clean"),
+)  # fmt: skip
+_FILES = (
+    Argument("--localrc", "settings in bash, sourced before the first phase", "file"),
+    Argument("--local-conf", "a DevStack local.conf, whose [[local|localrc]] counts", "file"),
+)
+SETTINGS = (
+    _PLUGIN,
+    *_FILES,
+    Argument("--run-dir", "where the run's logs go (.stacknb/runs/TIME-MODE)", "folder"),
+    Argument("--serial", "run tasks in the foreground, one after the other", "switch"),
+    Argument("--jobs", "how many tasks may run at once", "number"),
+    Argument("--executor", "where tasks run: bash, on this machine", default="bash"),
+)
+
+COMMANDS = (
+    Command(
+        "plan", "show what would be sourced; starts nothing", _plan,
+        (_TREE, Argument("--mode", f"one of {', '.join(lifecycle.MODES)}", "mode", default="stack"),
+         _PLUGIN, *_FILES, _JSON),
+    ),
+    Command(
+        "stack", "run every phase that is left, or one phase", _stack,
+        (_TREE, Argument("PHASE", "the only phase to run", "phase", optional=True), *SETTINGS,
+         Argument("--until", "the last phase to run", "phase"),
+         Argument("--resume", "go on with an earlier run: --run-dir, or the latest", "switch",
+                  faces=(CLI,)),
+         _BG, _JSON),
+    ),
+    Command("all", "the same as without a word: every phase that is left", _all,
+            (_TREE, *SETTINGS, _BG, Argument("--until", "the last phase to run", "phase")),
+            (STACK,)),
+    Command(
+        "step", "run the next phase, or again the one that failed", _step,
+        (_TREE, *SETTINGS, _BG, Argument("--hook", "only its next hook", "switch"),
+         Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
+    ),
+    Command("hook", "make the cell a hook of the stack at hand; again replaces it", author.hook,
+            (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh",
+                      "script"),
+             Argument("--plugin", "the plugin that the file is of; a new one is enabled")),
+            ("%hook",)),
+    Command("export", "write the tree with the hooks from cells, to be stacked anywhere",
+            author.export, (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
+    Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _BG, _JSON),
+            (CLI, "%unstack")),
+    Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _BG, _JSON),
+            (CLI, "%clean")),
+    Command("status", "show how far a run is", _status, (_RUN, _JSON)),
+    Command(
+        "log", "show the log of a hook or a task", _log,
+        (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
+         Argument("--follow", "go on until it ends", "switch", faces=(CLI,))),
+    ),
+    Command("vars", "show the shell's variables", _vars,
+            (_TREE, Argument("GLOB", "for their names", optional=True),
+             Argument("--history", "their values through the run, hook by hook", "switch")),
+            (STACK,)),
+    Command(
+        "changes", "show what each hook added, changed and removed", author.changes,
+        (_RUN, Argument("HOOK_OR_PHASE", "its name, all by default", "hook", optional=True),
+         Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
+    ),
+    Command("picture", "draw which hook runs where, and the tasks between them", author.picture,
+            (_TREE, _PLUGIN, Argument("--svg", "write it to this file, too", "file"))),
+    Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing",
+            author.check,
+            (Argument("PATH", "a plugin's folder, or one with extras.d", "folder"), _JSON)),
+    *TIMING_COMMANDS,
+    Command("panel", "show the live panel of a run, here or beside the notebook", _panel,
+            (_RUN, Argument("--dock", "beside the notebook", "switch")), (STACK,)),
+    Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
+            (STACK,)),
+    Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),
+            (STACK,)),
+    Command(
+        "async_task", "start a background task in the stack's shell", _async_task,
+        (Argument("--after", "start it when these ended well", "task", many=True),
+         Argument("--timeout", "end it after that time", "seconds"),
+         Argument("NAME", "of the task; alone, the shell function of that name"),
+         Argument("COMMAND", "with its arguments, as given", "words", many=True, optional=True)),
+        ("%async_task",),
+    ),
+    Command(
+        "wait", "wait for tasks, all if none is named, and show their logs", _wait,
+        (Argument("NAME", "of a task; stack for a run with --bg", "task", many=True, optional=True),
+         Argument("--timeout", "wait no longer; the tasks run on", "seconds"),
+         Argument("--tail", "how many lines of each log are shown (20)", "number", default=20)),
+        ("%wait",),
+    ),
+)  # fmt: skip
+
+
+def of_face(face: str) -> dict[str, Command]:
+    """Return the commands of a face by name."""
+    return {entry.name: entry for entry in COMMANDS if face in entry.faces}
+
+
+def command(name: str) -> Command:
+    """Return one command."""
+    return next(entry for entry in COMMANDS if entry.name == name)
+
+
+def open_tree(o: Namespace) -> Stack:
+    """Open the tree of hooks that the arguments name, or the run to be resumed.
+
+    Raises
+    ------
+    BadInput
+        If an argument cannot be used; says what to do.
+    """
+    executor = getattr(o, "executor", "bash")
+    if executor != "bash":
+        raise BadInput(f"unknown executor {executor!r}; there is 'bash', which runs tasks here")
+    if getattr(o, "resume", False):
+        return _open_run(o)
+    known = {key: getattr(o, key, None) for key in ("run_dir", "localrc", "local_conf", "jobs")}
+    serial = getattr(o, "serial", False)
+    return Stack(o.top_dir, plugins=o.plugin or (), parallel=not serial, **known)
+
+
+def make_way(stack: Stack) -> None:
+    """Close a stack, since another takes its place; say what ends with it, and how to go on."""
+    running = [repr(task.name) for task in stack.tasks.values() if task.running]
+    if stack.run_dir is not None and (running or stack.next_phase):
+        tasks = f" and its tasks {screen.listed(running)}" if running else ""
+        where = os.path.relpath(stack.run_dir)
+        ended = f"closed the stack of {str(stack.top_dir)!r}{tasks}"
+        print(f"{ended}; %stack resume {where} opens it again", file=sys.stderr)
+    stack.close()
+
+
+def check_first(o: Namespace) -> None:
+    """Refuse a later phase as the beginning of a new run.
+
+    Raises
+    ------
+    BadInput
+        Says what to run first, and how to go on with an earlier run.
+    """
+    if not o.phase or o.resume:
+        return
+    phases = lifecycle.phases_of("stack")
+    wanted = lifecycle.find_phase(o.phase)
+    if earlier := [repr(phase.label) for phase in phases[: phases.index(wanted)]]:
+        raise BadInput(
+            f"phase {wanted.label!r} is out of order in a new run: run {', '.join(earlier)} first "
+            f"(--until {wanted.sub or wanted.label} runs all up to it; --resume goes on with an "
+            "earlier run)"
+        )
+
+
+def _open_run(o: Namespace) -> Stack:
+    kept = [entry for entry in SETTINGS if entry.flag not in ("--run-dir", "--executor")]
+    if wrong := given(kept, o):
+        raise BadInput(
+            f"{wrong[0].flag!r} does not go with --resume: a run goes on with what it began with"
+        )
+    stack = Stack.resume(o.run_dir or places.latest())
+    run = f"run {str(stack.run_dir)!r}"
+    why = ""
+    if stack.top_dir != absolute(os.path.expanduser(o.top_dir)):
+        why = f"{run} is of another tree, {str(stack.top_dir)!r}; choose one with --run-dir"
+    elif _result(stack).mode != "stack":
+        why = f"{run} is one of {_result(stack).mode}; choose one with --run-dir"
+    elif stack.next_phase is None:
+        why = f"{run} has nothing left to run; leave out --resume to stack anew"
+    if why:
+        stack.close()
+        raise BadInput(why)
+    return stack
+
+
+def _result(stack: Stack) -> RunResult:
+    assert stack.result is not None  # there was a call that runs something
+    return stack.result

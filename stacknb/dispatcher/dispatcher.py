@@ -1,0 +1,151 @@
+"""Stack: the one door. Run a phase, start a task, wait, look at the variables, stop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stacknb.dispatcher import tables
+from stacknb.dispatcher.awaiting import Async
+from stacknb.dispatcher.listening import Listener
+from stacknb.dispatcher.stepping import Stepping
+from stacknb.exceptions import BadInput
+from stacknb.results import Result
+
+if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
+    import pandas as pd
+
+__all__ = ["Listener", "Stack", "current"]
+
+_current: Stack | None = None
+
+
+def current() -> Stack:
+    """Return the notebook's stack: the one made last that is not closed.
+
+    Raises
+    ------
+    BadInput
+        If there is none.
+
+    Examples
+    --------
+    >>> stacknb.current() is stack
+    True
+    """
+    if _current is None:
+        raise BadInput("no stack yet: begin with %stack TOP_DIR")
+    return _current
+
+
+class Stack(Stepping):
+    """A tree of hooks, and the run of it that is under way.
+
+    Parameters
+    ----------
+    top_dir : path-like
+        The folder with ``extras.d``, or a DevStack tree.
+    plugins : iterable of ``NAME=DIR``, or mapping of names to folders
+        Enabled from the start, in this order.
+    run_dir : path-like, optional
+        Where the first run goes; by default ``./.stacknb/runs/<UTC time>-<mode>``.
+    localrc, local_conf : path-like, optional
+        A file of settings in bash, sourced before the first phase; or a DevStack local.conf, whose
+        ``[[local|localrc]]`` part is.
+    parallel : bool
+        False runs every task in the foreground (``DEVSTACK_PARALLEL=False``).
+    jobs : int, optional
+        How many tasks may run at once; others wait for a free place.
+    env : mapping, optional
+        Variables added to the environment of the shell.
+
+    Raises
+    ------
+    BadInput
+        If there is no such folder, or nothing in it to run.
+
+    Examples
+    --------
+    >>> with stacknb.Stack(tree) as stack:
+    ...     stack.run(until="source").phases
+    ['override_defaults', 'source']
+    """
+
+    def __init__(
+        self,
+        top_dir: str | os.PathLike[str],
+        *,
+        plugins: Iterable[str] | Mapping[str, str | Path] = (),
+        run_dir: str | os.PathLike[str] | None = None,
+        localrc: str | os.PathLike[str] | None = None,
+        local_conf: str | os.PathLike[str] | None = None,
+        parallel: bool = True,
+        jobs: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        global _current
+        super().__init__(
+            top_dir, plugins=plugins, run_dir=run_dir, localrc=localrc, local_conf=local_conf,
+            parallel=parallel, jobs=jobs, env=env,
+        )  # fmt: skip
+        self.aio = Async(self)
+        _current = self
+
+    def close(self) -> None:
+        """End the shell and every task; services started by ``run_process`` go on.
+
+        Examples
+        --------
+        >>> stack.close()
+        """
+        global _current
+        super().close()
+        if _current is self:
+            _current = None
+
+    # -- the shell -------------------------------------------------------------------------------
+
+    def evaluate(self, code: str) -> Result:
+        """Run bash in the stack's shell, at its top level and without errexit.
+
+        Raises
+        ------
+        HookFailed
+            If it ended the shell; the session goes on from the snapshot.
+
+        Examples
+        --------
+        >>> stack.evaluate("echo $((6 * 7))").tail()
+        '42'
+        """
+        with self._at_work():
+            return self._begin(self._mode).evaluate(code)
+
+    def variables(self, pattern: str = "*") -> pd.DataFrame:
+        """Return the shell's variables as they stand.
+
+        Parameters
+        ----------
+        pattern : str
+            A glob for the names.
+
+        Returns
+        -------
+        DataFrame
+            ``name``, ``type`` (string, integer, array, associative, nameref), ``value`` (str; of
+            secrets a mask), ``exported``, ``readonly``, ``local`` (a local variable of a frame
+            that the last failure left).
+
+        Examples
+        --------
+        >>> done = stack.run(until="source")
+        >>> stack.variables("SHOP_*")["value"].tolist()
+        ['corner']
+        """
+        with self._lock:
+            shell = self._begin(self._mode).shell
+            failed = self._run is not None and self._run.failed is not None
+            own, lost = shell.variables(), shell.lost_locals if failed else []
+            return tables.variables(own, lost, pattern)

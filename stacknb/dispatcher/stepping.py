@@ -1,0 +1,167 @@
+"""The calls of a stack that take its run from phase to phase, and say what that would be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stacknb import lifecycle
+from stacknb.dispatcher import tables
+from stacknb.dispatcher.background import Background
+from stacknb.exceptions import BadInput
+from stacknb.places import absolute
+from stacknb.results import HookResult, RunResult
+from stacknb.run.run import Run
+
+if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
+    import pandas as pd
+
+__all__ = ["Stepping"]
+
+
+class Stepping(Background):
+    """Plan a mode, run it, run one phase of it, make one step."""
+
+    def plan(self, mode: str = "stack") -> pd.DataFrame:
+        """Say what a run would source; starts nothing.
+
+        Parameters
+        ----------
+        mode : {'stack', 'unstack', 'clean'}
+
+        Returns
+        -------
+        DataFrame
+            A row for each hook, in order: ``phase``, ``hook``, ``path``, ``args`` (tuple of str),
+            ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
+
+        Examples
+        --------
+        >>> stack.plan("unstack")["phase"].tolist()
+        ['override_defaults', 'source', 'unstack']
+        """
+        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
+
+    def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
+        """Run every phase of a mode in order; goes on where `step` or `until` stopped.
+
+        Parameters
+        ----------
+        mode : {'stack', 'unstack', 'clean'}
+            ``clean`` performs a run of ``unstack`` first.
+        until : str, optional
+            The last phase to run.
+
+        Returns
+        -------
+        RunResult
+
+        Raises
+        ------
+        HookFailed
+            If a hook ended the run; it can be mended and its phase run again.
+        Interrupted
+            If the user stopped it.
+
+        Examples
+        --------
+        >>> stack.run(until="source").phases
+        ['override_defaults', 'source']
+        """
+        last = lifecycle.find_phase(until, mode) if until is not None else None
+        with self._at_work():
+            run = self._begin_run(mode, anew=True)
+            if last is not None and last.label in run.result.phases:
+                following = run.next_phase.label if run.next_phase else "none"
+                raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
+            while (phase := run.next_phase) is not None:
+                run.run_phase(phase)
+                if phase == last:
+                    break
+            self._finish_if_done(run)
+            return run.result
+
+    def run_phase(self, phase: str, mode: str = "stack") -> list[HookResult]:
+        """Run one phase; the last one may be run again.
+
+        Raises
+        ------
+        BadInput
+            If there is no such phase, or it is out of order: says what to run first.
+        HookFailed, Interrupted
+            As `run`.
+
+        Examples
+        --------
+        >>> [hook.status for hook in stack.run_phase("override_defaults")]
+        ['ok']
+        """
+        wanted = lifecycle.find_phase(phase, mode)
+        with self._at_work():
+            if self._run is not None and self._run.mode == mode:
+                self._run.check_turn(wanted)
+            elif wanted != lifecycle.phases_of(mode)[0]:
+                first = lifecycle.phases_of(mode)
+                names = ", ".join(repr(p.label) for p in first[: first.index(wanted)])
+                raise BadInput(f"phase {wanted.label!r} is out of order: run {names} first")
+            run = self._begin_run(mode)
+            results = run.run_phase(wanted)
+            self._finish_if_done(run)
+            return results
+
+    def step(
+        self, mode: str = "stack", *, hook: bool = False, trace: bool = False
+    ) -> list[HookResult]:
+        """Run the next phase (or again the one that failed), or only its next hook.
+
+        Parameters
+        ----------
+        mode : {'stack', 'unstack', 'clean'}
+        hook : bool
+            Stop after one hook.
+        trace : bool
+            Keep each command as it ran and what it took, see `trace`.
+
+        Raises
+        ------
+        BadInput
+            If every phase is done.
+        HookFailed, Interrupted
+            As `run`.
+
+        Examples
+        --------
+        >>> [hook.name for hook in stack.step(hook=True)]
+        ['10-shop.sh']
+        """
+        with self._at_work():
+            if self._run is not None and self._run.mode == mode and self._run.result.complete:
+                raise BadInput(f"every phase of {mode!r} is done; %stack reset begins anew")
+            run = self._begin_run(mode)
+            phase = run.next_phase
+            if phase is None:
+                raise BadInput(f"the run of {mode!r} has ended; %stack reset begins anew")
+            results = run.run_phase(phase, one_hook=hook, trace=trace)
+            while hook and not results and (phase := run.next_phase) is not None:
+                results = run.run_phase(phase, one_hook=hook, trace=trace)
+            self._finish_if_done(run)
+            return results
+
+    def _begin_run(self, mode: str, anew: bool = False) -> Run:
+        """Return the run under way or a new one; before one of clean goes one of unstack."""
+        under_way = self._run is not None and self._run.mode == mode
+        if mode != "clean" or (under_way and not (anew and self._fresh(mode))):
+            return self._begin(mode, anew)
+        before = self._unstack_first()
+        run = self._begin(mode, anew, before=before.run_dir)
+        run.result.hooks[:0] = before.hooks
+        return run
+
+    def _unstack_first(self) -> RunResult:
+        """Perform the run that goes before one of clean, whose directory stays free for that."""
+        given = self._run_dir
+        if given is not None:
+            self._run_dir = f"{absolute(given)}-unstack"
+        try:
+            return self.run("unstack")
+        finally:
+            self._run_dir = given

@@ -1,0 +1,1 @@
+"""Hooks and what is known of them: written, checked, outlined, traced, what each has changed."""

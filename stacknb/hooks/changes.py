@@ -1,0 +1,293 @@
+"""What each hook of a run changed, found by comparing the snapshots of its history."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput, LogError
+from stacknb.snapshots import history, snapshot
+from stacknb.snapshots.history import Moment
+from stacknb.snapshots.masking import Masker
+from stacknb.text.names import nearest
+from stacknb.text.signs import shown
+
+__all__ = ["Change", "Space", "between", "hooks_of", "of_run", "variable_history"]
+
+# Told by `cwd`, or by every clock.
+_DULL = {"PWD", "OLDPWD", "SECONDS", "MAPFILE", "REPLY"}
+_FLAGS = {
+    "e": "errexit", "u": "nounset", "f": "noglob", "x": "xtrace", "v": "verbose", "C": "noclobber",
+    "E": "errtrace",
+}  # fmt: skip
+_FUNCTION = re.compile(rb"^(?=[^\s#{}()]+ \(\) *\n\{)", re.M)
+_WORDS = {"x": "exported", "r": "readonly", "i": "integer", "a": "array", "A": "associative",
+          "n": "nameref", "l": "lower case", "u": "upper case", "t": "trace"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a hook added, changed or removed.
+
+    Attributes
+    ----------
+    phase, hook : str
+        ``cell 2`` for a cell of ``%%stack``.
+    kind : str
+        ``variable``, ``function``, ``option``, ``alias``, ``trap``, ``cwd``, ``umask``, ``file``
+        (of the run directory); or ``shell``, when it was lost and nothing is known.
+    name : str
+    change : str
+        ``added``, ``changed`` or ``removed``; ``unknown`` of a lost shell.
+    old, new : str
+        Values, of functions the source; secrets are masked.
+    """
+
+    phase: str
+    hook: str
+    kind: str
+    name: str
+    change: str
+    old: str
+    new: str
+
+
+class Space:
+    """A snapshot taken apart: what has a name and a value.
+
+    Parameters
+    ----------
+    text : bytes
+        As the driver wrote it.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self.parts = snapshot.sections(text)
+        found = snapshot.matching(snapshot.parse_variables(self.parts.get("variables", b"")), "*")
+        self.variables = {v.name: v for v in found if v.name not in _DULL}
+
+    def of(self, kind: str) -> dict[str, str]:
+        """Return everything of one kind but variables, name to value."""
+        text = self.parts.get
+        if kind == "function":
+            return _functions(text("functions", b""), text("attributes", b""))
+        if kind == "option":
+            flags = text("flags", b"").decode("ascii", "replace")
+            options = _options(text("shopt", b"") + text("options", b""))
+            options |= {name: "on" if letter in flags else "off" for letter, name in _FLAGS.items()}
+            return options
+        if kind == "alias":
+            lines = _plain(text("aliases", b"")).strip("\n").split("\nalias ")
+            pairs = (line.removeprefix("alias ").partition("=") for line in lines if line)
+            return {name: _unquoted(value) for name, _, value in pairs}
+        if kind == "trap":
+            return dict(_trap(command) for command in snapshot.trap_commands(text("traps", b""))
+                        if b"_stacknb_" not in command)  # fmt: skip
+        value = _plain(text(kind, b"")).removesuffix("\n")
+        return {"": value.removeprefix("umask ")} if value else {}
+
+    def changed_parts(self, other: Space) -> list[str]:
+        """Return the kinds whose text differs at all, which is quick to see."""
+        of = {"function": ("functions", "attributes"), "option": ("shopt", "options", "flags"),
+              "alias": ("aliases",), "trap": ("traps",), "cwd": ("cwd",),
+              "umask": ("umask",)}  # fmt: skip
+        return [
+            kind for kind, names in of.items()
+            if any(self.parts.get(n) != other.parts.get(n) for n in names)
+        ]  # fmt: skip
+
+
+def between(
+    before: Space, after: Space, masker: Masker, phase: str = "", hook: str = ""
+) -> Iterator[Change]:
+    """Yield what differs between two spaces; names in order, kind by kind."""
+    masker.learn([*before.variables.values(), *after.variables.values()])
+    for name in sorted({*before.variables, *after.variables}):
+        old, new = before.variables.get(name), after.variables.get(name)
+        if old == new:
+            continue
+        flags = bool(old and new and old.flags != new.flags)
+        texts = [
+            masker.value(name, v.text()) + (_in_words(v.flags) if flags else "") if v else ""
+            for v in (old, new)
+        ]
+        yield Change(phase, hook, "variable", name, _verb(old, new), *texts)
+    for kind in before.changed_parts(after):
+        olds, news = before.of(kind), after.of(kind)
+        for name in sorted({*olds, *news}):
+            if (was := olds.get(name)) != (now := news.get(name)):
+                shown = [masker.text(text or "") for text in (was, now)]
+                yield Change(phase, hook, kind, name, _verb(was, now), *shown)
+
+
+def of_run(run_dir: Path, wanted: str | None = None) -> list[Change]:
+    """Return what each hook of a run changed, in the order they ran.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The run may be going on, or have ended long ago.
+    wanted : str, optional
+        A hook or a phase; all by default.
+
+    Raises
+    ------
+    BadInput
+        If there is no such hook or phase in the run; names the nearest.
+    """
+    moments = list(history.read(run_dir))
+    names = {name for moment in moments for name in _names(moment)}
+    if wanted is not None and wanted not in names:
+        known = sorted(({label(m) for m in moments} | {m.phase for m in moments}) - {""})
+        hint = nearest(wanted, known) or f"; there are {', '.join(map(shown, known)) or 'none yet'}"
+        raise BadInput(f"no hook or phase {wanted!r} has run{hint}")
+    masker = Masker()
+    found = [
+        change
+        for moment, changes in _compared(moments, run_dir, masker)
+        if wanted is None or wanted in _names(moment)
+        for change in changes
+    ]
+    return _masked_again(found, masker)
+
+
+def variable_history(run_dir: Path, pattern: str) -> list[Change]:
+    """Return the changes of the variables that a glob matches, through the whole run.
+
+    The first rows, of phase ``""``, are what stood before the first hook.
+    """
+    moments = list(history.read(run_dir))
+    begin = [moment for moment in moments if moment.kind == "begin" and moment.snapshot][:1]
+    masker = Masker()
+    rows = [
+        change
+        for moment in begin
+        for change in between(Space(b""), Space(moment.snapshot or b""), masker)
+    ]
+    rows += [change for _, changes in _compared(moments, run_dir, masker) for change in changes]
+    found = [c for c in rows if c.kind == "variable" and fnmatchcase(c.name, pattern)]
+    return _masked_again(found, masker)
+
+
+def label(moment: Moment) -> str:
+    """Return what a moment's hook is called; a cell is ``cell 2``."""
+    return f"cell {moment.name}" if moment.kind == "cell" else moment.name
+
+
+def hooks_of(run_dir: Path, wanted: str | None = None) -> list[tuple[str, str]]:
+    """Return phase and name of every hook in the history, those that changed nothing too."""
+    return [
+        (moment.phase, label(moment))
+        for moment in history.read(run_dir)
+        if moment.kind != "begin" and (wanted is None or wanted in _names(moment))
+    ]
+
+
+def _masked_again(found: list[Change], masker: Masker) -> list[Change]:
+    # A later hook may have told that a value seen before is a secret.
+    return [
+        replace(change, old=masker.text(change.old), new=masker.text(change.new))
+        for change in found
+    ]
+
+
+def _compared(
+    moments: list[Moment], run_dir: Path, masker: Masker
+) -> Iterator[tuple[Moment, list[Change]]]:
+    before: Space | None = None
+    files: dict[str, list[float]] = {}
+    logs = _logs_by_hook(run_dir)
+    for moment in moments:
+        place = moment.phase, label(moment)
+        changes: list[Change] = []
+        if moment.snapshot is None and moment.kind != "begin":
+            changes.append(Change(*place, "shell", "", "unknown", "", moment.why))
+        elif moment.snapshot is not None:
+            after = Space(moment.snapshot)
+            if before is not None:
+                changes += between(before, after, masker, *place)
+            before = after
+        for name in sorted({*files, *moment.files}):
+            old, new = files.get(name), moment.files.get(name)
+            if old != new and moment.kind != "begin":
+                texts = [f"{int(f[0])} bytes" if f else "" for f in (old, new)]
+                changes.append(Change(*place, "file", name, _verb(old, new), *texts))
+        files = moment.files
+        if moment.kind == "hook":
+            for start, name in logs.get(place, ()):
+                if moment.start <= start <= moment.end:
+                    changes.append(Change(*place, "file", name, "added", "", "the log of a task"))
+        if moment.kind != "begin":
+            yield moment, changes
+
+
+def _logs_by_hook(run_dir: Path) -> dict[tuple[str, str], list[tuple[float, str]]]:
+    found: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    for path in sorted((run_dir / "async").glob("*.log")):
+        try:
+            header = tasklog.read_header(path)
+            when = float(header.get("queued") or header["start"])
+            place = str(header["phase"]), str(header["hook"])
+        except (OSError, LogError, KeyError, ValueError):
+            continue
+        found.setdefault(place, []).append((when, f"async/{path.name}"))
+    return found
+
+
+def _names(moment: Moment) -> set[str]:
+    if moment.kind == "begin":
+        return set()
+    phase = moment.phase
+    short = phase.removeprefix("stack ")
+    return {label(moment), phase, short, phase.replace(" ", "-"), f"{phase} {label(moment)}",
+            f"{short} {label(moment)}", f"{phase.replace(' ', '-')}/{label(moment)}"}  # fmt: skip
+
+
+def _verb(old: object, new: object) -> str:
+    return "added" if old is None else "removed" if new is None else "changed"
+
+
+def _plain(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
+
+
+def _in_words(flags: str) -> str:
+    words = [word for letter, word in _WORDS.items() if letter in flags]
+    return f" ({', '.join(words) or 'plain'})"
+
+
+def _functions(text: bytes, attributes: bytes) -> dict[str, str]:
+    # A here-document in a function may hold what looks like the head of one; hardly ever does.
+    found = {}
+    starts = [match.start() for match in _FUNCTION.finditer(text)]
+    for start, end in zip(starts, [*starts, len(text)][1:], strict=True):
+        name = _plain(text[start : text.index(b" ", start)])
+        if not name.startswith("_stacknb_"):
+            found[name] = _plain(text[start:end]).removesuffix("\n")
+    for line in _plain(attributes).splitlines():
+        _, flags, name = [*line.split(" ", 2), "", ""][:3]
+        if name in found:
+            found[name] += "\n#" + _in_words(flags)
+    return found
+
+
+def _options(text: bytes) -> dict[str, str]:
+    found = {}
+    for line in _plain(text).splitlines():
+        command, way, name = [*line.split(" "), "", "", ""][:3]
+        if command in ("shopt", "set") and name and name not in _FLAGS.values():
+            found[name] = "on" if way in ("-s", "-o") else "off"
+    return found
+
+
+def _trap(command: bytes) -> tuple[str, str]:
+    action, _, signal = _plain(command).removeprefix("trap -- ").rstrip("\n").rpartition(" ")
+    return signal, _unquoted(action)
+
+
+def _unquoted(word: str) -> str:
+    return word.removeprefix("'").removesuffix("'").replace("'\\''", "'")

@@ -1,0 +1,120 @@
+"""What is commonly wrong in the text of a hook that bash itself does not mind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stacknb import lifecycle
+from stacknb.text.names import nearest
+
+__all__ = ["TASKS_OF_DEVSTACK", "Remark", "remarks"]
+
+Remark = tuple[int, str]  # line from 1, and what is to be said about it
+
+_FIRST = sorted({phase.args[0] for mode in lifecycle.MODES for phase in lifecycle.phases_of(mode)})
+_SECOND = sorted(
+    {phase.sub for mode in lifecycle.MODES for phase in lifecycle.phases_of(mode)} - {""}
+)
+_COMPARED = re.compile(r"""\$\{?([12])(?:[:-][^}]*)?\}?["']?\s*(?:==|=|!=)\s*["']?([A-Za-z_-]+)""")
+_CASE = re.compile(r"""^\s*case\s+["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?\s+in\b""")
+_LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
+_ARGUMENT = re.compile(r"\$\{?[1-9]")
+_DECLARE = re.compile(r"^(?:declare|typeset)\s+(-\w+\s+)?(\w+)")
+_EXIT = re.compile(r"^\s*exit\b")
+_LAST_TEST = re.compile(r"^\s*(\[\[.*\]\]|\[ .* \]|\(\(.*\)\)|test\s.*|is_\w+\s.*)\s*&&")
+# What stack.sh of DevStack itself starts, so that hooks may wait for it.
+TASKS_OF_DEVSTACK = {
+    *(f"create_{service}_accounts" for service in ("cinder", "glance", "neutron", "nova", "swift")),
+    *(f"init_{service}" for service in ("cinder", "glance", "neutron", "placement", "swift")),
+    "configure_horizon", "configure_neutron_nova", "create_flavors", "install_tempest",
+}  # fmt: skip
+_FALSE_AT_THE_END = (
+    "the last command of the hook: when the test is false the hook ends with status 1, which ends "
+    "a run of 'stack'; use if … fi"
+)
+_FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
+_WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
+_STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
+
+
+def remarks(text: str, kind: str) -> Iterator[Remark]:
+    r"""Yield what should be looked at again.
+
+    Parameters
+    ----------
+    text : str
+        The script.
+    kind : str
+        ``extras``, or the plugin's file: ``override-defaults``, ``settings``, ``plugin.sh``.
+
+    Examples
+    --------
+    >>> list(remarks('[[ $2 == "instal" ]] && echo yes\ntrue\n', "extras"))
+    [(1, "'instal' is no phase of 'stack', so this never holds; did you mean 'install'?")]
+    """
+    lines = text.splitlines()
+    case, depth = "", 0
+    for number, line in enumerate(lines, 1):
+        code = _without_comment(line)
+        opened = bool(_FUNCTION.match(code)) and "{" in code + "".join(lines[number : number + 1])
+        yield from ((number, what) for what in _unknown_words(code, case))
+        if found := _CASE.match(code):
+            case = found[1]
+        elif code.strip() == "esac":
+            case = ""
+        if depth == 0 and not opened:
+            yield from ((number, what) for what in _at_top(code, kind))
+        depth = max(0, depth + code.count("{") - code.count("}") - code.count("${"))
+        depth += code.count("${")
+    if last := _last_command(lines):
+        number, code = last
+        if _LAST_TEST.match(code) and "||" not in code:
+            yield number, _FALSE_AT_THE_END
+
+
+def tasks_started(text: str) -> set[str]:
+    """Return the names of the tasks that a script starts, as far as they stand there."""
+    return {name.strip("\"'") for _, name in _STARTED.findall(text.replace("\\\n", " "))}
+
+
+def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line and name of each ``async_wait``."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for names in _WAITED.findall(_without_comment(line)):
+            for name in names.split():
+                yield number, name
+
+
+def _unknown_words(code: str, case: str) -> Iterator[str]:
+    found = _COMPARED.findall(code)
+    if case and (label := _LABEL.match(code)):
+        found += [(case, word.strip()) for word in label[1].split("|")]
+    for place, word in found:
+        known, what = (_FIRST, "mode") if place == "1" else (_SECOND, "phase of 'stack'")
+        if word not in known:
+            hint = nearest(word, known) or f"; there are {', '.join(known)}"
+            yield f"{word!r} is no {what}, so this never holds{hint}"
+
+
+def _at_top(code: str, kind: str) -> Iterator[str]:
+    if kind in ("override-defaults", "settings") and _ARGUMENT.search(code):
+        yield f"a plugin's {kind} is sourced without arguments: $1 and $2 are empty here"
+    if _EXIT.match(code):
+        yield "exit ends the whole run, not only this hook; use return, or die LINENO MESSAGE"
+    if (found := _DECLARE.match(code)) and not set("gfFp") & set(found[1] or ""):
+        yield (
+            f"{found[2]!r} vanishes when the hook ends, since hooks are sourced inside a function; "
+            "use declare -g"
+        )
+
+
+def _without_comment(line: str) -> str:
+    return "" if line.lstrip().startswith("#") else re.sub(r"\s#\s.*$", "", line)
+
+
+def _last_command(lines: list[str]) -> tuple[int, str] | None:
+    for number in range(len(lines), 0, -1):
+        if code := _without_comment(lines[number - 1]).strip():
+            return number, code
+    return None

@@ -1,0 +1,155 @@
+"""The commands of a traced hook as a frame that shows itself well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stacknb.hooks import tracing
+from stacknb.hooks.readable import ReadableFrame
+from stacknb.hooks.tracing import Command
+from stacknb.snapshots.masking import Masker
+from stacknb.text import budget, screen
+from stacknb.text.signs import printable, shown
+
+__all__ = ["TraceFrame", "load"]
+
+COLUMNS = ("hook", "file", "line", "function", "command", "start", "took_s", "depth", "task")
+_WIDE = 100
+_NOTE = 200
+_MOST_ROWS = 300
+_SLOW_S = 0.05
+
+
+class TraceFrame(ReadableFrame):
+    """A frame of `COLUMNS`.
+
+    Examples
+    --------
+    >>> result = stack.step(trace=True)
+    >>> stack.trace()[["line", "command"]].values.tolist()[0]
+    [1, '[[ override_defaults == source ]]']
+    """
+
+    room = budget.ALONE  # how many bytes of a notebook it may take now
+
+    def text(self) -> str:
+        """Return the commands for people: place, command, what it took.
+
+        Examples
+        --------
+        >>> result = stack.step(trace=True)
+        >>> print(stack.trace().text())
+        override_defaults · 10-shop.sh
+          10-shop.sh:1  [[ override_defaults == source ]] ...
+        """
+        return _text(self, _MOST_ROWS)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(budget.fold(self.text(), self.room // 3))
+
+    def _repr_html_(self) -> str:
+        return _html(self, min(_MOST_ROWS, len(self)), self.room - self.room // 3)
+
+
+def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> TraceFrame:
+    """Return the commands of some traced hooks.
+
+    Parameters
+    ----------
+    traces : sequence of (str, Path, float or None)
+        Name of the hook, its trace, and when it ended in epoch seconds.
+    masker : Masker
+        Takes secrets out of the commands.
+
+    Returns
+    -------
+    DataFrame
+        A row for each command in the order they began: ``hook``, ``file``, ``line``, ``function``,
+        ``command`` (as it ran), ``start`` (UTC), ``took_s`` (seconds, with all it called),
+        ``depth``, ``task`` (that ran it; empty for the hook itself).
+    """
+    rows = [
+        (printable(hook), *_row(replace(command, command=masker.text(command.command))))
+        for hook, path, until in traces
+        for command in tracing.read(path, until)
+    ]
+    made = TraceFrame(rows, columns=list(COLUMNS))
+    made["start"] = pd.to_datetime(made["start"], unit="s", utc=True)
+    return made.astype({"line": "int64", "took_s": "float64", "depth": "int64"}).pipe(TraceFrame)
+
+
+def _row(command: Command) -> tuple[object, ...]:
+    values = (getattr(command, column) for column in COLUMNS[1:])
+    return tuple(printable(value) if isinstance(value, str) else value for value in values)
+
+
+def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]]:
+    own = frame[frame["task"] == ""]
+    row: Any
+    for row in own.head(most).itertuples(index=False):
+        command = shown(row.command)
+        cut = command if len(command) <= _WIDE else f"{command[: _WIDE - 1]}…"
+        place = f"{shown(os.path.basename(row.file))}:{row.line}"
+        yield shown(row.hook), place, "  " * row.depth + cut, row.took_s
+
+
+def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
+    own = int((frame["task"] == "").sum())
+    if own > most:
+        yield f"… {own - most:,} more commands; the frame has them all"
+    if tasks := sorted({*frame["task"]} - {""}):
+        more = len(frame) - own
+        verb = "command of a task is" if more == 1 else "commands of tasks are"
+        yield f"{more:,} {verb} in the frame: {screen.listed(tasks)}"
+    if not len(frame):
+        yield "no command ran"
+
+
+def _text(frame: TraceFrame, most: int) -> str:
+    rows = list(_shown(frame, most))
+    width = max((len(place) for _, place, _, _ in rows), default=0)
+    wide = max((len(command) for _, _, command, _ in rows), default=0)
+    lines, before = [], ""
+    for hook, place, command, took in rows:
+        if hook != before:
+            lines.append(hook)
+        before = hook
+        lines.append(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
+    return "\n".join([*lines, *_notes(frame, most)])
+
+
+def _took(seconds: float) -> str:
+    if seconds < 0.001:
+        return f"{1e6 * seconds:.0f} µs"
+    return f"{1000 * seconds:.1f} ms" if seconds < 1 else screen.seconds(seconds)
+
+
+def _html(frame: TraceFrame, rows: int, most: int) -> str:
+    """Return a table of no more than so many rows and bytes: its notes, if nothing else fits."""
+    while budget.stored(made := _table(frame, rows)) > most and rows:
+        rows = rows * 3 // 4
+    return made
+
+
+def _table(frame: TraceFrame, most: int) -> str:
+    out = ['<table style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
+    before = ""
+    for hook, place, command, took in _shown(frame, most):
+        if hook != before:
+            out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
+        before = hook
+        weight = "font-weight:bold" if took >= _SLOW_S else ""
+        out.append(
+            f'<tr><td style="text-align:left">{escape(place)}</td>'
+            f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
+            f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
+        )
+    notes = (f"<div>{escape(budget.cut(note, _NOTE))}</div>" for note in _notes(frame, most))
+    return "".join([*out, "</table>", *notes])

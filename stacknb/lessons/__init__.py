@@ -1,0 +1,7 @@
+"""Checks for the exercises of the notebooks, which say what they saw of the stack at hand."""
+
+from __future__ import annotations
+
+from stacknb.lessons.verdict import Verdict, check, exercises
+
+__all__ = ["Verdict", "check", "exercises"]

@@ -1,0 +1,104 @@
+"""What the checks of the lessons have in common: the list of exercises, and what they look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stacknb import dispatcher, status
+from stacknb.dispatcher import Stack
+from stacknb.hooks import changes
+from stacknb.hooks.changes import Change
+from stacknb.journal import RunDir
+
+__all__ = [
+    "CHECKS",
+    "WHAT",
+    "NotYet",
+    "exercise",
+    "history_of",
+    "log_of",
+    "need",
+    "run_dir",
+    "stack",
+    "task_of",
+    "value_of",
+    "wait_of",
+]
+
+
+class NotYet(Exception):
+    """What is missing, and what to try."""
+
+
+CHECKS: dict[str, Callable[..., str]] = {}
+WHAT: dict[str, str] = {}
+
+
+def exercise(number: str, what: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    """Put the check below into the list of exercises."""
+
+    def keep(function: Callable[..., str]) -> Callable[..., str]:
+        CHECKS[number], WHAT[number] = function, what
+        return function
+
+    return keep
+
+
+def stack() -> Stack:
+    """Return the stack at hand."""
+    return dispatcher.current()
+
+
+def run_dir() -> Path:
+    """Return the directory of its run."""
+    where = stack().run_dir
+    if where is None:
+        raise NotYet("nothing has run yet", "run the phases with %stack")
+    return where
+
+
+def history_of(name: str) -> list[Change]:
+    """Return how hooks and cells set a variable, in order."""
+    found = [c for c in changes.variable_history(run_dir(), name) if c.hook]
+    if not found:
+        raise NotYet(
+            f"no hook has set {name} in this run", "set it in a hook, then %stack reset and %stack"
+        )
+    return found
+
+
+def value_of(name: str) -> str:
+    """Return what a variable was set to last."""
+    return next((c.new for c in reversed(history_of(name)) if c.change != "removed"), "")
+
+
+def task_of(name: str) -> status.LogStatus:
+    """Return a task of the run, the latest of that name."""
+    run = status.read(run_dir())
+    for task in reversed(run.tasks):
+        if task.name == name:
+            return task
+    known = ", ".join(repr(task.name) for task in run.tasks) or "none"
+    raise NotYet(f"the tasks of this run are: {known}", f"async_run {name} COMMAND starts {name!r}")
+
+
+def wait_of(name: str) -> dict[str, Any]:
+    """Return the wait for a task, the latest of that name."""
+    found = [wait for wait in RunDir.open(run_dir()).new_waits() if wait["name"] == name]
+    if found:
+        return found[-1]
+    raise NotYet(f"{name!r} was started and nobody waited for it", f"async_wait {name}")
+
+
+def log_of(task: status.LogStatus) -> str:
+    """Return what a task has said, without the marks of its log."""
+    lines = (run_dir() / task.log).read_text(errors="replace").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#stacknb-")).strip()
+
+
+def need(holds: object, saw: str, hint: str) -> None:
+    """Say what was seen, and a hint, unless it holds."""
+    if not holds:
+        raise NotYet(saw, hint)

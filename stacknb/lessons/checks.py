@@ -1,0 +1,255 @@
+"""The checks of the exercises, each a function that says what it saw."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from stacknb import status
+from stacknb.exceptions import BadInput
+from stacknb.hooks import checking
+from stacknb.lessons.book import (
+    NotYet,
+    exercise,
+    history_of,
+    log_of,
+    need,
+    run_dir,
+    stack,
+    task_of,
+    value_of,
+    wait_of,
+)
+
+__all__: list[str] = []
+
+# --- 01: the first stack --------------------------------------------------------------------------
+
+
+@exercise("01.1", "the shop makes 20000 orders: SHOP_ORDERS is changed before pre-install reads it")
+def _fewer_orders() -> str:
+    value = value_of("SHOP_ORDERS")
+    need(value == "20000", f"SHOP_ORDERS is {value!r}", "a cell of %%stack: SHOP_ORDERS=20000")
+    made = [task for task in status.read(run_dir()).tasks if task.name == "generate_orders"]
+    if not made:
+        return "SHOP_ORDERS is 20000, and no hook has read it yet"
+    need("20,000 orders" in log_of(made[0]) or made[0].status == "running",
+         "the orders were made before SHOP_ORDERS became 20000",
+         "%stack reset, %stack --until source, and set it then")  # fmt: skip
+    return "the task generate_orders makes 20000 orders"
+
+
+@exercise("01.2", "the name of the hook that started the task generate_orders")
+def _who_started(hook: str) -> str:
+    task = task_of("generate_orders")
+    need(hook in [*stack().plan()["hook"]], f"there is no hook {hook!r}", "see %stack plan")
+    need(hook == task.hook, f"{hook} has not started it",
+         'stacknb.current().tasks["generate_orders"] knows its hook')  # fmt: skip
+    return f"{hook} started it in {task.phase!r}"
+
+
+@exercise("01.3", "a task 'mine' of yours has told the address of the shop, and was waited for")
+def _own_task() -> str:
+    task, address = task_of("mine"), value_of("SHOP_URL")
+    wait_of("mine")
+    need(task.status == "ok", f"'mine' ended as {task.status!r}", f"read {task.log}")
+    said = log_of(task)
+    need(address in said, f"'mine' said {said!r}",
+         'a cell: %%async_task mine, and below it: echo "$SHOP_URL"')  # fmt: skip
+    return f"'mine' saw SHOP_URL in the shell that it is a copy of: {address}"
+
+
+# --- 02: the hook lifecycle -----------------------------------------------------------------------
+
+
+@exercise("02.1", "a hook of yours changes a default before 50-app.sh reads it")
+def _early_default() -> str:
+    first = history_of("APP_PORT")[0]
+    need(
+        first.phase == "override_defaults",
+        f"APP_PORT was first set in {first.phase!r}, by {first.hook}, to {first.new!r}",
+        "$1 is 'override_defaults' in the first phase of all; set it there, plainly",
+    )
+    value = value_of("APP_PORT")
+    need(value == "9090", f"APP_PORT ended as {value!r}", "it should be 9090")
+    return f"{first.hook} set APP_PORT to 9090 in override_defaults, and 50-app.sh kept it"
+
+
+@exercise("02.2", "INSTALLED=yes is set in the phase install, and in no other")
+def _one_phase() -> str:
+    found = history_of("INSTALLED")
+    phases = list(dict.fromkeys(c.phase for c in found))
+    need(
+        phases == ["stack install"],
+        f"INSTALLED was set in {', '.join(map(repr, phases))}",
+        'if [[ "$1" == "stack" && "$2" == "install" ]]; then …; fi',
+    )
+    need(value_of("INSTALLED") == "yes", f"INSTALLED is {value_of('INSTALLED')!r}", "set it to yes")
+    return f"{found[0].hook} set INSTALLED in 'stack install' alone"
+
+
+@exercise("02.3", "the array COLOURS of 3 words, made with declare, is there after source")
+def _global_array() -> str:
+    variables = stack().variables("COLOURS")
+    need(
+        len(variables),
+        "the shell has no COLOURS",
+        "a plain declare is local to the hook: which letter makes it global? -g",
+    )
+    kind, value = variables.iloc[0][["type", "value"]]
+    need(kind == "array", f"COLOURS is of type {kind}", "declare -ga COLOURS=(…)")
+    count = value.count("]=")
+    need(count == 3, f"COLOURS has {count} elements: {value}", "it should have 3")
+    return f"COLOURS is an array with 3 elements, set by {history_of('COLOURS')[-1].hook}"
+
+
+@exercise("02.4", "60-fragile.sh is mended, and the run comes to its end")
+def _no_false_end() -> str:
+    result = stack().result
+    need(result is not None, "nothing has run yet", "run the phases with %stack")
+    assert result is not None
+    bad = [hook for hook in result.hooks if not hook.ok and hook.phase not in result.phases]
+    need(not bad, f"{bad[0].name if bad else ''} failed in {bad[0].phase if bad else ''!r}",
+          "if [[ … ]]; then …; fi has status 0 when the test is false")  # fmt: skip
+    need(result.complete, f"the run has done {len(result.phases)} phases", "%stack runs the rest")
+    need(value_of("FRAGILE") == "done", f"FRAGILE is {value_of('FRAGILE')!r}", "keep what it did")
+    return "60-fragile.sh ended well in every phase and did its work"
+
+
+# --- 03: timing -----------------------------------------------------------------------------------
+
+
+@exercise("03.1", "the run, and the task without which it would be shortest")
+def _most_harmful(run: Any, name: str) -> str:
+    shrinks = run.impact().set_index("name")["shrink_s"]
+    need(name in shrinks.index, f"there is no task {name!r}", "look at run.impact()")
+    took = run.tasks.set_index("name")["duration_s"]
+    need(shrinks[name] == shrinks.max(),
+         f"{name!r} took {took[name]:.1f} s, and without it the run would be"
+         f" {shrinks[name]:.1f} s shorter; another would give more",
+         "a long task may run behind other work: which column of impact() tells?")  # fmt: skip
+    return f"{name!r} took {took[name]:.1f} s; without it the run is {shrinks[name]:.1f} s shorter"
+
+
+@exercise("03.2", "the run, and changes for what_if that save a minute with nothing made faster")
+def _rearranged(run: Any, changes: Any) -> str:
+    allowed = {"wait_after", "start_after", "as_task"}
+    need(isinstance(changes, dict) and changes.keys() <= allowed,
+         "that is no change of the order alone",
+         "move a wait or make a hook a task: run.advice() has ideas")  # fmt: skip
+    try:
+        predicted = run.what_if(**changes)
+    except BadInput as error:
+        raise NotYet(str(error), "run.hooks and run.tasks have the names") from None
+    need(predicted.saved_s >= 60, f"that saves {predicted.saved_s:.1f} s",
+         "changes add up: as_task, for one, takes several hooks")  # fmt: skip
+    return f"{predicted.saved_s:.1f} s less, and nothing of the work has changed"
+
+
+@exercise("03.3", "the comparison, and the task that lost most time against last week")
+def _slower(compared: Any, name: str) -> str:
+    tasks = compared[compared["kind"] == "task"].set_index("name")
+    need(name in tasks.index, f"there is no task {name!r}", 'compared[compared["kind"] == "task"]')
+    row = tasks.loc[name]
+    need(name == tasks["delta_s"].idxmax(),
+         f"{name!r} is {row['verdict']}: {row['delta_s']:+.1f} s, and another lost more",
+         'sort_values("delta_s", ascending=False)')  # fmt: skip
+    return f"{name!r} takes {row['delta_s']:.1f} s more, with a noise of {row['noise_s']:.1f} s"
+
+
+# --- 05: background tasks -------------------------------------------------------------------------
+
+
+@exercise("05.1", "the task 'bake' starts in pre-install and is waited for in post-config")
+def _crossing() -> str:
+    task, wait = task_of("bake"), wait_of("bake")
+    need(task.phase == "stack pre-install", f"'bake' started in {task.phase!r}",
+          'async_run bake … where $2 is "pre-install"')  # fmt: skip
+    need(wait["phase"] == "stack post-config", f"'bake' was waited for in {wait['phase']!r}",
+          'async_wait bake where $2 is "post-config"')  # fmt: skip
+    need(task.status == "ok", f"'bake' ended as {task.status!r}", f"read {task.log}")
+    waited = wait["wait_end"] - wait["wait_start"]
+    took = task.duration_s or 0.0
+    return f"'bake' took {took:.2f} s, and the run waited {waited:.2f} s for it"
+
+
+@exercise("05.2", "ANSWER in the shell is what the task 'think' found out")
+def _handed_over() -> str:
+    task = task_of("think")
+    need(task.status == "ok", f"'think' ended as {task.status!r}", f"read {task.log}")
+    wait = wait_of("think")
+    value = value_of("ANSWER")
+    need(value == "42", f"ANSWER is {value!r} in the shell",
+          "let the task write a file, wait for it, then ANSWER=$(<file)")  # fmt: skip
+    where = history_of("ANSWER")[-1]
+    return f"{where.hook} read ANSWER=42 in {where.phase!r} after waiting in {wait['phase']!r}"
+
+
+@exercise("05.3", "four tasks count to 100 together: the file named by $COUNTER says 100")
+def _no_race() -> str:
+    run = status.read(run_dir())
+    tasks = [task for task in run.tasks if task.name.startswith("count")]
+    need(len(tasks) >= 4, f"{len(tasks)} tasks named count… ran", "start count1 to count4")
+    bad = [task.name for task in tasks if task.status != "ok"]
+    need(not bad, f"{', '.join(bad)} did not end well", "wait for all four with async_wait")
+    path = Path(value_of("COUNTER"))
+    text = path.read_text().strip() if path.is_file() else ""
+    need(text == "100", f"{path.name} says {text or 'nothing'}",
+          "read and write while holding a lock: ( flock 9; …; ) 9>>$COUNTER.lock")  # fmt: skip
+    return f"{len(tasks)} tasks counted to 100 without losing one"
+
+
+# --- 06: plugins ----------------------------------------------------------------------------------
+
+
+@exercise("06.1", "the plugin greeter writes $GREETER_FILE in install and removes it in clean")
+def _plugin() -> str:
+    names = [plugin.name for plugin in stack().plugins]
+    need("greeter" in names, f"the plugins are: {', '.join(names) or 'none'}",
+          "%%hook --plugin greeter settings")  # fmt: skip
+    result = stack().result
+    mode = result.mode if result is not None else "none"
+    path = Path(value_of("GREETER_FILE"))
+    if mode != "clean":
+        need(path.is_file(), f"there is no file {path.name!r} after the run",
+              "plugin.sh is called with: stack install")  # fmt: skip
+        return f"{path.name} says {path.read_text().strip()!r}; %clean should take it away"
+    need(not path.exists(), f"{path.name!r} is there after clean", 'rm -f it where $1 is "clean"')
+    return f"{path.name} was written, and is gone after clean"
+
+
+@exercise("06.2", "the folder of a plugin in which `check` finds nothing to mend")
+def _checked(folder: str | os.PathLike[str]) -> str:
+    try:
+        report = checking.check(folder)
+    except BadInput as error:
+        raise NotYet(str(error), "give the folder that holds devstack/") from None
+    first = str(next(iter(report.findings), ""))
+    need(
+        not report.findings,
+        f"{len(report.findings)} findings, the first is: {first}",
+        "mend that line and check again",
+    )
+    return f"{len(report.files)} scripts and nothing to mend"
+
+
+# --- 07: reading a log ----------------------------------------------------------------------------
+
+
+@exercise("07.1", "the run, and the name of the task that the run waited for longest")
+def _longest(run: Any, name: str) -> str:
+    waits = run.tasks.set_index("name")["wait_s"].astype(float)
+    need(name in waits.index, f"there is no task {name!r}", "look at run.tasks")
+    need(waits[name] == waits.max(),
+         f"the run waited {waits[name]:.1f} s for {name!r}, and longer for another",
+         'run.tasks.sort_values("wait_s")')  # fmt: skip
+    return f"the run waited {waits[name]:.1f} s for {name!r}"
+
+
+@exercise("07.2", "the run, and the name of the task that failed")
+def _failed(run: Any, name: str) -> str:
+    bad = [*run.tasks.loc[run.tasks["status"] == "failed", "name"]]
+    need(name in run.tasks["name"].to_numpy(), f"there is no task {name!r}", "look at run.tasks")
+    need(name in bad, f"{name!r} ended well", 'run.tasks[run.tasks["status"] != "ok"]')
+    return f"{name!r} failed, and it ended the run when it was collected"

@@ -1,0 +1,144 @@
+"""Tab completion for the magics: words, phases, hooks, tasks, options, folders."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from stacknb import dispatcher, lifecycle
+from stacknb.commands import commands
+from stacknb.commands.arguments import STACK, Command
+from stacknb.dispatcher import Stack
+from stacknb.exceptions import BadInput
+from stacknb.notebook.line_words import is_tree, phase_words
+
+__all__ = ["complete", "register", "split"]
+
+_LINE = re.compile(
+    r"\s*(?:[\w.]+\s*=\s*)?(?P<face>%{1,2}(?:stack|unstack|clean|async_task|wait|hook))\s(?P<rest>.*)"
+)
+
+
+def register(ipython: Any) -> None:
+    """Let IPython ask for completions on the lines of our magics, and for no others there."""
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    @context_matcher(identifier="stacknb")  # type: ignore[untyped-decorator] # IPython's
+    def matcher(context: Any) -> dict[str, Any]:
+        face, words, start = split(context.text_until_cursor)
+        found = complete(face, words, start) if face else []
+        return {
+            "completions": [SimpleCompletion(text=text) for text in found],
+            "matched_fragment": start,
+            "ordered": True,
+            "suppress": True,
+        }
+
+    others = [m for m in ipython.Completer.custom_matchers if not _is_ours(m)]
+    ipython.Completer.custom_matchers = [*others, matcher]
+
+
+def split(text: str) -> tuple[str, list[str], str]:
+    """Return the magic, its words before the cursor, and the beginning of the word there.
+
+    The magic is empty if the line is none of ours.
+    """
+    match = _LINE.fullmatch(text)
+    if match is None:
+        return "", [], ""
+    *words, start = re.split(r"\s+", match["rest"])
+    if words and words[-1] == "--plugin" and "=" in start:
+        start = start.partition("=")[2]
+    return "%" + match["face"].lstrip("%"), [word for word in words if word], start
+
+
+def _is_ours(matcher: Any) -> bool:
+    return getattr(matcher, "matcher_identifier", "") == "stacknb"
+
+
+def complete(face: str, words: list[str], start: str) -> list[str]:
+    """Return what may stand at the cursor.
+
+    Parameters
+    ----------
+    face : str
+        ``%stack``, ``%wait`` …
+    words : list of str
+        Those before the one at the cursor, without the magic.
+    start : str
+        The beginning of the word at the cursor.
+
+    Returns
+    -------
+    list of str
+        Only such that begin with `start`.
+    """
+    stack = _at_hand()
+    table = commands.of_face(face)
+    entries = list(table.values())
+    chosen = [word for word in words if not word.startswith("-")]
+    if face == STACK:
+        if chosen and is_tree(chosen[0]):
+            chosen = chosen[1:]
+        word = next((word for word in chosen if word in table), None)
+        entries = [table[word]] if word else entries
+    options = {a.flag: a for entry in entries for a in entry.of(face) if not a.by_place}
+    if words and words[-1] in options and options[words[-1]].kind != "switch":
+        option = options[words[-1]]
+        found = [*option.choices] or _values(option.kind, stack, start)
+    elif start.startswith("-"):
+        found = [*options]
+    elif face == STACK and not chosen:
+        found = [*table, *phase_words()] + ([] if words else _values("folder", stack, start))
+    else:
+        found = [value for kind in _places(entries, face) for value in _values(kind, stack, start)]
+        # IPython fills what is left empty with names that mean nothing here.
+        found = found if found or start else [*options]
+    return [text for text in found if text.startswith(start)]
+
+
+def _places(entries: Iterable[Command], face: str) -> list[str]:
+    places = [a for entry in entries for a in entry.of(face) if a.by_place and a.kind != "phase"]
+    if face == STACK:  # the tree has its place before the word; a run at hand is hardly ever named
+        places = [a for a in places if a.flag != "TOP_DIR"]
+        places = [a for a in places if not a.at_hand] or places
+    return list(dict.fromkeys(a.kind for a in places))
+
+
+def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
+    if kind == "phase":
+        return phase_words()
+    if kind == "mode":
+        return list(lifecycle.MODES)
+    if kind == "task":
+        return list(stack.tasks) if stack is not None else []
+    if kind == "hook":
+        return [*_hooks(stack), *phase_words()]
+    if kind == "script":
+        return [name for name in _hooks(stack) if name[:2].isdigit()]
+    if kind == "log":
+        return [*_hooks(stack), *_values("task", stack, start)]
+    if kind == "run":
+        return glob.glob(".stacknb/runs/*/")
+    if kind in ("folder", "file", "plugin"):
+        paths = glob.glob(glob.escape(start) + "*")
+        folders = [f"{path}/" for path in paths if os.path.isdir(path)]
+        return folders + [p for p in paths if kind == "file" and not os.path.isdir(p)]
+    return []
+
+
+def _hooks(stack: Stack | None) -> list[str]:
+    if stack is None:
+        return []
+    planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
+    return list({hook.name: None for _, hook in planned})
+
+
+def _at_hand() -> Stack | None:
+    try:
+        return dispatcher.current()
+    except BadInput:
+        return None

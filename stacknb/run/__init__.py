@@ -1,0 +1,1 @@
+"""One run at work: its phases, hooks and cells, its settings, its tasks."""

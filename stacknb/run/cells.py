@@ -1,0 +1,64 @@
+"""A cell's bash as a file of the run, and what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput
+from stacknb.results import HookResult, Result
+from stacknb.rundir import room
+from stacknb.shell.environment import check_text
+
+__all__ = ["result_of", "write", "write_settings"]
+
+_SHOWN = 1 << 20  # bytes of a cell's output that its result holds
+
+
+def write(run_dir: Path, number: int, code: str) -> Path:
+    """Write a cell's bash to ``RUN/cells/NUMBER.bash``.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written.
+    """
+    check_text(code, "the cell")
+    cell = run_dir / "cells" / f"{number}.bash"
+    try:
+        text = code if code.endswith("\n") else code + "\n"
+        cell.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(
+            f"{room.sentence(run_dir, error)}: no cell can be run; {room.remedy(run_dir)}"
+        ) from error
+    return cell
+
+
+def write_settings(run_dir: Path, path: Path, text: str) -> None:
+    """Write settings, which may hold passwords, as a script of the run.
+
+    Raises
+    ------
+    BadInput
+        If they cannot be written.
+    """
+    try:
+        path.touch(mode=0o600)
+        path.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(
+            f"{room.sentence(run_dir, error)}: no settings can be read; {room.remedy(run_dir)}"
+        ) from error
+
+
+def result_of(code: str, done: HookResult) -> Result:
+    """Return what a cell printed, at most its last MiB of each stream, and its status."""
+    assert done.log is not None
+    stdout = tasklog.tail_bytes(done.log, _SHOWN)
+    with done.log.with_suffix(".err").open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _SHOWN))
+        stderr = file.read()
+    out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
+    return Result(code, done.exit_code, out, err, done.log)

@@ -1,0 +1,116 @@
+"""What the shell of a run is told before its first hook."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from stacknb import plugins as trees
+from stacknb.plugins import Plugin
+from stacknb.shell.environment import quote
+from stacknb.supervision import services
+
+__all__ = ["enabling", "entering", "forgetting_timers", "keeping", "setup"]
+
+_HERE = Path(__file__).parents[1]
+
+# The functions of a DevStack tree count on what its stack.sh has done before the first hook: PYTHON
+# is there; and time_totals clears away what only stack.sh installs, the wrapper of openstack.
+_OF_A_TREE = """\
+builtin source "$TOP_DIR/functions"; _stacknb_load
+builtin export PYTHON="${PYTHON:-$(builtin type -P python3)}"
+_stacknb_text=$(builtin declare -f cleanup_oscwrap)
+_stacknb_text=${_stacknb_text/'{'/'{ [[ -f ${OSCWRAP_TIMER_FILE-} ]] || return 0;'}
+builtin eval "$_stacknb_text"
+"""
+
+# Hooks compare it with True, since inc/async of DevStack makes one of two words of it.
+_SWITCH = """\
+case ${DEVSTACK_PARALLEL-} in
+    0 | no | No | NO | false | False | FALSE) DEVSTACK_PARALLEL=False ;;
+    *) DEVSTACK_PARALLEL=True ;;
+esac
+"""
+
+
+def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
+    """Return the bash that a new shell of a run begins with.
+
+    Parameters
+    ----------
+    mode : str
+    top_dir : Path
+        A DevStack tree brings functions of its own.
+    given : iterable of Plugin
+        Enabled from the start.
+    parallel : bool
+    """
+    tree = trees.is_devstack(top_dir)
+    facts = {
+        "TOP_DIR": str(top_dir),
+        "RC_DIR": str(top_dir),
+        "FILES": str(top_dir / "files"),
+        "_stacknb_python": sys.executable,
+        "_stacknb_home": str(_HERE.parent),
+        "_stacknb_services": "" if tree else str(services.directory(top_dir)),
+        "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
+    }
+    lines = [f"{name}={quote(value)}" for name, value in facts.items()]
+    lines.append('builtin : "${DEST:=$TOP_DIR/.stacknb/dest}"')
+    if tree:
+        lines.append(_OF_A_TREE)
+    else:
+        helpers = quote(str(_HERE / "bash" / "helpers.bash"))
+        lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
+    lines.append(_SWITCH if parallel else "DEVSTACK_PARALLEL=False")
+    lines += [enabling(plugin) for plugin in given]
+    if mode == "stack":
+        lines.append("_stacknb_flags=e")
+    return "\n".join(lines)
+
+
+def enabling(plugin: Plugin) -> str:
+    """Return the bash that enables a plugin which lies in a folder."""
+    name, folder = quote(plugin.name), quote(str(plugin.folder))
+    return (
+        f"enable_plugin {name} {folder}\nGITDIR[{name}]={folder}\n{keeping([plugin])}\n"
+        f"_stacknb_need programs; _stacknb_link_plugin {name}"
+    )
+
+
+def entering(phase: str) -> str:
+    """Return the bash that a phase begins with; a later try of it begins with the same plugins.
+
+    Its hooks enable theirs again, which `enable_plugin` would refuse.
+    """
+    return (
+        f"if [[ ${{_stacknb_before-}} == {quote(phase)} ]]; then\n"
+        "    DEVSTACK_PLUGINS=${_stacknb_before[1]}\n"
+        "else\n"
+        f'    _stacknb_before=({quote(phase)} "${{DEVSTACK_PLUGINS-}}")\n'
+        "fi"
+    )
+
+
+def keeping(plugins: Iterable[Plugin]) -> str:
+    """Return the bash that keeps plugins, which a person has enabled, for a later try as well."""
+    return f"_stacknb_before[1]+={quote(''.join(f',{plugin.name}' for plugin in plugins))}"
+
+
+def forgetting_timers(since: float) -> str:
+    """Return the bash that forgets timers a failed hook has left running.
+
+    Started again by the mended hook, they would be started twice, which `time_start` refuses.
+
+    Parameters
+    ----------
+    since : float
+        When the hook began, epoch seconds.
+    """
+    return (
+        'for _stacknb_text in "${!_TIME_START[@]}"; do\n'
+        f"  ((${{_TIME_START[$_stacknb_text]:-0}} < {int(since * 1000)})) ||\n"
+        "    _TIME_START[$_stacknb_text]=\n"
+        "done"
+    )

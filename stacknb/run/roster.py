@@ -1,0 +1,73 @@
+"""The plugins of a run: which are enabled by now, and which hooks a phase has because of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stacknb import lifecycle, plugins
+from stacknb.lifecycle import Hook, Phase
+from stacknb.plugins import Plugin
+from stacknb.run.agenda import Agenda, refuse_faulty
+from stacknb.shell.turns import Turn
+
+__all__ = ["Roster"]
+
+
+class Roster:
+    """Follows what the hooks of a run enable.
+
+    Parameters
+    ----------
+    given : sequence of Plugin
+        Enabled from the start.
+    top_dir : Path
+    overlay : Path, optional
+        A folder of hooks that the cells of a notebook hold, laid over the tree.
+    note : callable
+        Is told what the user should know.
+
+    Attributes
+    ----------
+    plugins : list of Plugin
+        Those enabled by now, in order.
+    """
+
+    def __init__(
+        self,
+        given: Sequence[Plugin],
+        top_dir: Path,
+        overlay: Path | None,
+        note: Callable[[str], None],
+    ) -> None:
+        self.plugins = list(given)
+        self._top_dir = top_dir
+        self._overlay = overlay
+        self._note = note
+
+    def hear(self, turn: Turn) -> None:
+        """Take what a turn of the shell has left enabled."""
+        if turn.outcome != "lost":
+            self.plugins = plugins.enabled(self.plugins, turn.plugins)
+            for sentence in plugins.remarks(self.plugins, turn.requires, self._top_dir):
+                self._note(sentence)
+
+    def hooks(self, phase: Phase) -> tuple[list[Hook], list[Hook]]:
+        """Return the hooks that a phase begins with, and those of them that plugins have.
+
+        Raises
+        ------
+        BadInput
+            If one of them cannot be run at all.
+        """
+        extras = lifecycle.hooks_of(phase, self._top_dir, (), self._overlay)
+        of_plugins = self._of_plugins(phase)
+        refuse_faulty(hooks := extras + of_plugins)
+        return hooks, of_plugins
+
+    def follow(self, turn: Agenda) -> bool:
+        """Bring a phase under way up to date; return whether its hooks have changed."""
+        return turn.follow(self._of_plugins(turn.phase))
+
+    def _of_plugins(self, phase: Phase) -> list[Hook]:
+        return lifecycle.of_plugins(phase, self.plugins, self._overlay)

@@ -1,0 +1,293 @@
+"""One run: its directory, its shell, how far it has come; phase by phase, hook by hook."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stacknb import lifecycle
+from stacknb.journal import Event, RunDir
+from stacknb.lifecycle import Hook, Phase
+from stacknb.plugins import Plugin
+from stacknb.results import HookResult, Result, RunResult
+from stacknb.run import cells, opening, recall
+from stacknb.run.agenda import Agenda
+from stacknb.run.roster import Roster
+from stacknb.run.settings import Settings
+from stacknb.run.sourcing import Sourcing
+from stacknb.run.taskbook import TaskBook
+from stacknb.shell import Shell
+from stacknb.supervision import services
+
+__all__ = ["Run"]
+
+_HERE = Path(__file__).parents[1]
+
+
+class Run:
+    """One execution of a lifecycle.
+
+    Parameters
+    ----------
+    mode : str
+    top_dir : Path
+    given : sequence of Plugin
+        Enabled from the start.
+    folder : RunDir
+    env : dict
+        Environment of the shell.
+    parallel : bool
+    jobs : int, optional
+    settings : Settings
+        Sourced before the first hook.
+    emit : callable
+        Is told every event.
+    tick : callable
+        Is called about ten times a second while a hook runs.
+    check : callable
+        Is called before each hook; raises Interrupted if the user has stopped the run.
+    overlay : Path, optional
+        A folder of hooks that the cells of a notebook hold, laid over the tree.
+    resumed : bool
+        Go on from the snapshot in `folder`, after the phases its journal says are done.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        top_dir: Path,
+        given: Sequence[Plugin],
+        folder: RunDir,
+        *,
+        env: dict[str, str],
+        parallel: bool,
+        jobs: int | None,
+        settings: Settings,
+        emit: Callable[[Event], None],
+        tick: Callable[[], None],
+        check: Callable[[], None] = lambda: None,
+        overlay: Path | None = None,
+        resumed: bool = False,
+    ) -> None:
+        self.mode = mode
+        self.top_dir = top_dir
+        self.folder = folder
+        self.result = RunResult(mode, folder.path)
+        self.failed: Phase | None = None
+        self._emit_to = emit
+        self._check = check
+        self._settings = settings
+        self._turn_of: Agenda | None = None
+        self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
+        self._cells = 0
+        self._given_up = False
+        self.roster = Roster(given, top_dir, overlay, self.note)
+        setup = opening.setup(mode, top_dir, given, parallel)
+        self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
+        self.tasks = TaskBook(folder, self.shell, self.note, resumed)
+        self.shell.recall = self.tasks.memory
+        self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
+        if resumed:
+            self.result.phases = folder.phases_done()
+            self.failed = self.next_phase  # it may have begun
+            self.shell.restore()
+            self.roster.hear(self.shell.evaluate(""))
+        else:
+            self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
+
+    # -- the lifecycle -------------------------------------------------------------------------
+
+    @property
+    def next_phase(self) -> Phase | None:
+        """The phase that comes next, or None at the end."""
+        if self._given_up:
+            return None
+        left = [p for p in lifecycle.phases_of(self.mode) if p.label not in self.result.phases]
+        return left[0] if left else None
+
+    def check_turn(self, phase: Phase) -> None:
+        """Refuse a phase that is out of order, unless it has to start a task that failed again.
+
+        Raises
+        ------
+        BadInput
+            Names what to run first.
+        """
+        ill = self.tasks.ill() if phase.label in self.result.phases else []
+        lifecycle.check_order(phase, self.mode, self.result.phases, {task.phase for task in ill})
+
+    @property
+    def next_hook(self) -> Hook | None:
+        """The hook that comes next in the phase under way; None between phases."""
+        return self._turn_of.left[0] if self._turn_of is not None else None
+
+    def run_phase(
+        self, phase: Phase, *, one_hook: bool = False, trace: bool = False
+    ) -> list[HookResult]:
+        """Source the hooks of one phase, or what `one_hook` has left of them.
+
+        Parameters
+        ----------
+        phase : Phase
+        one_hook : bool
+            Stop after the next hook.
+        trace : bool
+            Keep each command as it ran.
+
+        Raises
+        ------
+        HookFailed
+            If a hook ended the shell. The session goes on from its snapshot.
+        Interrupted
+            If the user stopped it.
+        """
+        turn = self._turn_of if self._turn_of is not None else self._enter(phase)
+        before = len(turn.results)
+        try:
+            while turn.left and not self._given_up:
+                self._check()
+                result = self._source(turn.left[0], trace)
+                turn.left.pop(0)
+                turn.results.append(result)
+                self.result.hooks.append(result)
+                self._follow_plugins(turn)
+                if one_hook:
+                    break
+        except BaseException:
+            self._leave(turn, ok=False)
+            raise
+        if self._given_up or not turn.left:
+            self._leave(turn, ok=not turn.left and all(result.ok for result in turn.results))
+            self.failed = None
+            self.result.phases.append(phase.label)
+            self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
+        return turn.results[before:]
+
+    def _enter(self, phase: Phase) -> Agenda:
+        self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
+        hooks, of_plugins = self.roster.hooks(phase)
+        if phase.label in self._begun:
+            self._forget_tasks_of(phase)
+            self.shell.evaluate(recall.untelling(phase.label))
+            self.result.phases = [label for label in self.result.phases if label != phase.label]
+        self.failed = phase
+        self._begun.add(phase.label)
+        turn = self._turn_of = Agenda(phase, time.time(), hooks, of_plugins)
+        self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
+        if not self.result.phases:
+            try:
+                if said := self._settings.left_out():
+                    self.note(said)
+                for script, given in self._settings.scripts(self.folder.path):
+                    self._sourcing.origins[str(script)] = str(given)
+                    self._turn(Hook(phase, "localrc", script, ()))
+                self._follow_plugins(turn)
+            except BaseException:
+                self._leave(turn, ok=False)
+                raise
+        return turn
+
+    def _follow_plugins(self, turn: Agenda) -> None:
+        if self.roster.follow(turn):
+            self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
+
+    def _leave(self, turn: Agenda, ok: bool) -> None:
+        self._turn_of = None
+        self.emit("phase-end", turn.phase.label, ok=ok, duration_s=time.time() - turn.begun)
+
+    def _forget_tasks_of(self, phase: Phase) -> None:
+        # Its hooks start them again, under the same names.
+        for task in self.tasks.uncollected():
+            if task.phase == phase.label and task.hook:
+                self.tasks.cancel(task)
+                self.note(f"cancelled task {task.name!r} of the earlier try of {phase.label!r}")
+
+    def finish(self) -> None:
+        """Collect what nobody waited for, and keep DevStack's tables of times."""
+        phase = lifecycle.phases_of(self.mode)[-1]
+        if self.tasks.uncollected():
+            self._turn(Hook(phase, "async_cleanup", _HERE / "bash" / "cleanup.bash", ()))
+        if self.mode == "stack":
+            tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
+            self.result.timing = "".join(tables).strip("\n")
+            self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
+        else:
+            self.end_services()
+        self.result.complete = not self._given_up
+        self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete)
+        self._sourcing.check_room()
+
+    def end_services(self) -> list[str]:
+        """End every service of the tree that still runs; return their names."""
+        records = services.directory(self.top_dir)
+        ended = [name for name in services.names(records) if services.stop(records, name)]
+        if ended:
+            self.note(f"ended services still running: {', '.join(ended)}")
+        return ended
+
+    def evaluate(self, code: str) -> Result:
+        """Run bash as a cell: at top level of the shell, without errexit.
+
+        Raises
+        ------
+        HookFailed, Interrupted
+            If it ended the shell; the session goes on from its snapshot.
+        """
+        self._cells += 1
+        cell = cells.write(self.folder.path, self._cells, code)
+        mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
+        before = self.roster.plugins
+        done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
+        if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
+            self.shell.evaluate(opening.keeping(new))
+            self.shell.save()
+        return cells.result_of(code, done)
+
+    def settle(self) -> None:
+        """Finish what is put off while hooks follow one another."""
+        self._sourcing.settle()
+
+    def close(self) -> None:
+        """End the shell with everything it started."""
+        self.shell.close()
+        self.tasks.close()
+        self.folder.close()
+
+    # -- events and notes --------------------------------------------------------------------------
+
+    def emit(self, kind: str, name: str, **data: object) -> None:
+        """Write an event to the journal and tell it."""
+        event = Event(kind, time.time(), name, data)
+        self.folder.write(event)
+        self._emit_to(event)
+
+    def note(self, text: str) -> None:
+        """Keep something the user should know, once."""
+        if text not in self.result.notes:
+            self.result.notes.append(text)
+            self.emit("warning", text)
+
+    # -- within ------------------------------------------------------------------------------------
+
+    def _source(self, hook: Hook, trace: bool = False) -> HookResult:
+        if hook.warning:
+            self.note(f"{hook.name}: {hook.warning}")
+        if hook.skipped:
+            return HookResult(hook.phase.label, hook.name, "skipped", 0, 0.0, None)
+        return self._turn(hook, trace=trace)
+
+    def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
+        result, turn = self._sourcing.source(hook, kind, trace)
+        self.roster.hear(turn)
+        if result.ok and turn.outcome != "done":
+            self._given_up = True
+            self.note(
+                f"{hook.name} called exit 0, which ends the whole run with status 0: no later hook "
+                "runs (hardly ever meant; use return)"
+            )
+        if not result.ok:
+            if kind == "hook":
+                self.result.hooks.append(result)
+            raise self._sourcing.error(result, kind, self.tasks)
+        return result

@@ -1,0 +1,150 @@
+"""The output of a log while it grows, in pieces, without its header and footer lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.exceptions import LogError
+from stacknb.tasklog import END
+from stacknb.text.reading import opened
+
+__all__ = ["MOST", "PIECE", "Follower", "last_line"]
+
+PIECE = 1 << 20
+MOST = 16 << 20  # what is shown of output that is left when its hook ends; of more than that …
+LAST = 64 << 10  # … only so much
+_HEADER_LIMIT = 4 << 20
+
+
+class Follower:
+    """Reads a log from where it left off.
+
+    Parameters
+    ----------
+    path : Path
+        The log; it need not exist yet.
+
+    Attributes
+    ----------
+    held : bool
+        What may be the footer has been seen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.held = False
+        self._offset = 0
+        self._end: int | None = None
+        self._last = b"\n"
+
+    def glance(self) -> bytes:
+        """Return what was printed since the last call, at most a MiB of it.
+
+        Less where so much is waiting that most of it will be left out in the end: showing it must
+        not slow down who prints it.
+        """
+        try:
+            waiting = self.path.stat().st_size - self._offset
+        except OSError:
+            return b""
+        return self.read(PIECE if waiting < MOST else LAST)
+
+    def read(self, limit: int = PIECE) -> bytes:
+        """Return what was printed since the last call, at most `limit` bytes.
+
+        What may be the footer is held back until `finish` tells where the output ends.
+        """
+        try:
+            with opened(self.path) as file:
+                if not self._offset:
+                    header = file.readline(_HEADER_LIMIT)
+                    if not header.endswith(b"\n"):
+                        return b""
+                    self._offset = len(header)
+                file.seek(self._offset)
+                if self._end is not None:
+                    data = file.read(min(limit, max(0, self._end - self._offset)))
+                else:
+                    data = file.read(limit)
+                    data = data[: self._safe(data)]
+        except OSError:
+            return b""
+        self._offset += len(data)
+        self._last = data[-1:] or self._last
+        return data
+
+    def skip(self, keep: int = LAST) -> int:
+        """Leave out all but the last `keep` bytes of what is waiting.
+
+        Returns
+        -------
+        int
+            How many bytes are left out.
+        """
+        before = self._offset
+        try:
+            end = self.path.stat().st_size if self._end is None else self._end
+        except OSError:
+            return 0
+        if end - before > keep:
+            if not before:
+                self.read(0)  # the header
+                before = self._offset
+            self._offset = max(before, end - keep)
+        return self._offset - before
+
+    def finish(self, most: int | None = None) -> int:
+        """Say that the log is complete: from now on `read` goes up to the end of the output.
+
+        Parameters
+        ----------
+        most : int, optional
+            If more bytes than that are left, all but the last 64 KiB are skipped.
+
+        Returns
+        -------
+        int
+            How many bytes are skipped.
+        """
+        try:
+            record = tasklog.read(self.path)
+        except (OSError, LogError):
+            self._end = self._offset
+            return 0
+        self._offset = max(self._offset, record.output_start)
+        self._end = record.output_end
+        before = self._offset
+        if most is not None and self._end - before > most:
+            self._offset = self._end - LAST
+            _, newline, rest = self.read(LAST).partition(b"\n")  # begin with a whole line
+            self._offset = self._end - (len(rest) if newline else LAST)
+        return self._offset - before
+
+    def _safe(self, data: bytes) -> int:
+        at = data.find(END)
+        self.held = at >= 0
+        if self.held:
+            return at
+        # The newline before a footer belongs to it. Behind a line that has not ended it may be
+        # shown, since every line is shown with one.
+        for length in range(len(END) - 1, 1, -1):
+            if data.endswith(END[:length]):
+                return len(data) - length
+        empty = data.endswith(b"\n") and (data[-2:-1] or self._last) == b"\n"
+        return len(data) - empty
+
+
+def last_line(path: Path, limit: int = 4096) -> bytes:
+    """Return the last line printed to a log that still grows; reads no more than `limit` bytes."""
+    try:
+        with opened(path) as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - limit))
+            data = file.read()
+    except OSError:
+        return b""
+    lines = data.rstrip(b"\n").split(b"\n")
+    if size <= limit:
+        lines = lines[1:]
+    return next((line for line in reversed(lines) if line and not line.startswith(END[1:])), b"")

@@ -1,0 +1,101 @@
+"""That one process works on a run directory, and no other."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from stacknb.exceptions import BadInput
+from stacknb.supervision import processes
+from stacknb.text.reading import opened
+
+__all__ = ["Lock"]
+
+
+class Lock:
+    """Holds a run directory; a process that ends, however it does, holds it no more.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory; exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._run_dir = path
+        self._file = path / "state" / "lock"
+        self._held = -1
+
+    def take(self) -> None:
+        """Hold the directory from now on.
+
+        Raises
+        ------
+        BadInput
+            If another does; says which process.
+        """
+        try:
+            # No child gets it: what is left of a killed process must not hold it.
+            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:  # what cannot be written cannot be worked on: others say that
+            return
+        try:
+            _lock(descriptor)
+            with contextlib.suppress(OSError):  # the disk may be full
+                os.ftruncate(descriptor, 0)
+                mine = (os.getpid(), processes.start_ticks(os.getpid()), socket.gethostname())
+                os.pwrite(descriptor, " ".join(map(str, mine)).encode(), 0)
+        except BlockingIOError:
+            pid, _, host = _holder(descriptor) or ("", "", "")
+            os.close(descriptor)
+            where = "" if host in ("", socket.gethostname()) else f" on {host}"
+            who = "this process" if pid == str(os.getpid()) else f"process {pid or '?'}{where}"
+            raise BadInput(
+                f"run {str(self._run_dir)!r} is going on in {who}: wait for it (or close it "
+                "there), or choose another with --run-dir"
+            ) from None
+        self._held = descriptor
+
+    def is_held(self) -> bool:
+        """Tell whether a process holds it; one of another machine does until it lets go."""
+        try:
+            with opened(self._file) as file:
+                holder = _holder(file.fileno())
+        except OSError:
+            return False
+        if holder is None or holder[2] != socket.gethostname() or not holder[0].isdigit():
+            return holder is not None
+        return str(processes.start_ticks(int(holder[0]))) == holder[1]
+
+    def release(self) -> None:
+        """Let go of it."""
+        if self._held >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._held, 0)
+            os.close(self._held)
+            self._held = -1
+
+    def __del__(self) -> None:
+        self.release()
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks: what is written there has to do
+        holder = _holder(descriptor)
+        if holder is None or holder[2] != socket.gethostname() or not holder[0].isdigit():
+            return
+        if str(processes.start_ticks(int(holder[0]))) == holder[1]:
+            raise BlockingIOError from None
+
+
+def _holder(descriptor: int) -> tuple[str, str, str] | None:
+    """Return pid, start time and host of who holds it, as text; None if nobody does."""
+    words = os.pread(descriptor, 1000, 0).decode("utf-8", "replace").split(" ", 2)
+    return (words[0], words[1], words[2]) if len(words) == 3 else None

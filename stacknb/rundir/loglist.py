@@ -1,0 +1,72 @@
+"""The logs of one name in a run directory, found by what a person calls it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput, LogError
+from stacknb.places import find
+from stacknb.rundir.shapes import check_readable
+from stacknb.text import budget
+from stacknb.text.names import nearest
+from stacknb.text.screen import excerpt, listed
+from stacknb.text.signs import shown
+
+__all__ = ["Logs", "logs_of"]
+
+_SHOWN_LINES = 100  # of each log, in a notebook
+
+
+class Logs(list[Path]):
+    """Logs of one name, in the order they were begun."""
+
+    room = budget.ALONE
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
+        printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
+        nothing = f"nothing printed in {', '.join(map(str, self))}"
+        printer.text(budget.fold("\n".join(printed) or nothing, self.room))
+
+
+def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
+    """Return the logs of a hook, task, service or cell, in the order they were begun.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory, or a folder with ``.stacknb/runs/latest``.
+    name : str
+        ``db``, ``50-api.sh`` (one log for each phase) or ``stack-install/50-api.sh``.
+
+    Raises
+    ------
+    BadInput
+        If there is none, which names the nearest; or one cannot be read.
+    """
+    run_dir = find(path)
+    found: dict[str, list[Path]] = {}
+    for log in run_dir.glob("*/**/*.log"):
+        inner = str(log.relative_to(run_dir)).removesuffix(".log")
+        stem, _, count = inner.rpartition(".")
+        plain = stem if count.isdigit() and (run_dir / f"{stem}.log").exists() else inner
+        parts = plain.split("/")
+        for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
+            found.setdefault(key, []).append(log)
+    if name not in found:
+        short = [key for key in found if "/" not in key]
+        hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
+        raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
+    for log in found[name]:
+        check_readable(log)
+    return Logs(sorted(found[name], key=_begun))
+
+
+def _begun(path: Path) -> float:
+    try:
+        return float(tasklog.read_header(path)["start"])
+    except (OSError, LogError, KeyError):
+        return 0.0

@@ -1,0 +1,201 @@
+"""Requests to one bash and what came of them, one at a time; interrupts in between.
+
+That bash has died is heard from the supervisor, never read from an end-of-file: children it left
+behind may hold its descriptors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from stacknb.exceptions import BadInput, ShellDied
+from stacknb.shell import turns
+from stacknb.shell.line import Line, unreadable
+from stacknb.shell.turns import Turn
+from stacknb.supervision import processes
+
+__all__ = ["Dialogue"]
+
+_TICK_S = 0.1
+_END_S = 10.0
+# After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
+_ESCALATION = (
+    (0.35, signal.SIGTERM, False),
+    (0.65, signal.SIGKILL, False),
+    (0.85, signal.SIGKILL, True),
+)
+_NOTHING = b"_stacknb_reply done 0 '' ''\0"
+
+
+class Dialogue:
+    """What is asked of the bash on a line.
+
+    Parameters
+    ----------
+    line : Line
+        With a bash started.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._signalling = threading.RLock()  # no signal is sent after its turn has ended
+        self._interrupted_at: float | None = None
+        self._under_way = False
+
+    def ask(
+        self,
+        code: str,
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Turn:
+        """Have bash evaluate `code`, which ends with an answer.
+
+        Parameters
+        ----------
+        tick : callable, optional
+            Called about ten times a second meanwhile.
+        meanwhile : callable, optional
+            Called once, as soon as bash is at it.
+
+        Raises
+        ------
+        BadInput
+            If bash cannot take the code.
+        """
+        data = encoded(code)
+        try:
+            return self._exchange(data, tick, meanwhile)
+        except BaseException:  # nobody knows what it would answer next
+            with contextlib.suppress(ShellDied):
+                self.end()
+            raise
+
+    def interrupt(self) -> None:
+        """End what runs in the foreground, from any thread; within a second."""
+        with self._signalling:
+            if not self._under_way or self._interrupted_at is not None:
+                return
+            self._interrupted_at = time.monotonic()
+            if self._line.status is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._line.pid, signal.SIGINT)
+        self._line.wake()
+
+    def end(self) -> None:
+        """End the bash, if it still runs, and return when it is gone."""
+        if self._line.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._line.pid, signal.SIGKILL)
+            self._await_end()
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._interrupted_at is not None
+
+    def _exchange(
+        self,
+        data: bytes,
+        tick: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None,
+    ) -> Turn:
+        self._interrupted_at = None
+        self._under_way = True
+        try:
+            self._send(data)
+            turn = self._await_answer(tick, meanwhile)
+        finally:
+            with self._signalling:
+                self._under_way = False
+        if turn.outcome == "done" and self._interrupted:
+            # The signal may have come too late for this turn, and be about to end the shell.
+            self._send(_NOTHING)
+            self._await_answer(None)
+            turn = replace(turn, interrupted=True)
+        return turn
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._line.send(data)
+        except KeyboardInterrupt:  # bash may have half of it
+            self._interrupted_at = time.monotonic()
+            self.end()
+
+    def _await_answer(
+        self, tick: Callable[[], None] | None, meanwhile: Callable[[], None] | None = None
+    ) -> Turn:
+        stages = list(_ESCALATION)
+        fields: list[str] | None = None
+        while fields is None:
+            try:
+                if meanwhile is not None:
+                    todo, meanwhile = meanwhile, None
+                    todo()
+                fields = self._line.receive(_TICK_S)
+                if fields is not None:
+                    break
+                if self._line.status is not None:
+                    return self._lost(self._line.status)
+                if self._interrupted_at is not None:
+                    self._escalate(stages, time.monotonic() - self._interrupted_at)
+                if tick is not None:
+                    tick()
+            except KeyboardInterrupt:
+                self.interrupt()
+        if fields[0] == "died":
+            (self._line.control / "where").unlink(missing_ok=True)
+            self._await_end()
+        try:
+            return turns.answered(fields, self._line.status, self._interrupted)
+        except ValueError:
+            raise unreadable(" ".join(fields).encode("utf-8", "replace")) from None
+
+    def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
+        while stages and waited_s > stages[0][0]:
+            _, number, bash_too = stages.pop(0)
+            group = processes.members(group=self._line.pid)
+            processes.send([pid for pid in group if bash_too or pid != self._line.pid], number)
+
+    def _lost(self, status: int) -> Turn:
+        where, foreseen = self._left("where") or "", self._left("foreseen") or ""
+        for why in ("skipped", "taken"):
+            if self._left(why) is not None:
+                where = why
+        return turns.lost(status, where, foreseen, self._interrupted)
+
+    def _left(self, name: str) -> str | None:
+        path = self._line.control / name
+        if not path.exists():
+            return None
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        path.unlink()
+        return text
+
+    def _await_end(self) -> None:
+        deadline = time.monotonic() + _END_S
+        while self._line.status is None and (left := deadline - time.monotonic()) > 0:
+            try:
+                self._line.await_end(left)
+            except KeyboardInterrupt:
+                self._interrupted_at = self._interrupted_at or time.monotonic()
+
+
+def encoded(code: str) -> bytes:
+    """Return a request as bytes, ended by NUL.
+
+    Raises
+    ------
+    BadInput
+        If it holds a NUL, or a character that UTF-8 does not know.
+    """
+    if "\0" in code:
+        raise BadInput(f"{code.replace(chr(0), '?')!r} holds a NUL, which bash cannot take")
+    try:
+        return code.encode("utf-8", "surrogateescape") + b"\0"
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{code!r} cannot be written as UTF-8: {error.reason}") from None

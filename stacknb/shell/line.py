@@ -1,0 +1,208 @@
+"""The line to one bash: two FIFOs for requests and answers, a socket to its supervisor."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stacknb.exceptions import ShellDied
+from stacknb.shell.scratch import Scratch
+from stacknb.supervision import processes
+
+__all__ = ["Line", "unreadable"]
+
+_SUPERVISOR = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from stacknb.supervision.supervisor import main; sys.exit(main(sys.argv[1:]))"
+)
+_GRACE_S = 2.0
+
+
+class Line:
+    """Starts bash through a supervisor, sends it requests, hears its answers and its end.
+
+    Parameters
+    ----------
+    scratch : Scratch
+        Is removed by `close`.
+    jobs : int, optional
+        How many tasks may run at once.
+
+    Attributes
+    ----------
+    control : Path
+        The scratch folder, with the FIFOs; scratch files of the driver are there too.
+    pid : int
+        The bash; 0 before the first and after the last.
+    status : int or None
+        Exit status of the bash once it has ended.
+    """
+
+    def __init__(self, scratch: Scratch, jobs: int | None = None) -> None:
+        self._scratch = scratch
+        self.control = scratch.path
+        self.pid = 0
+        self.status: int | None = None
+        self._unread = b""
+        self._heard = b""
+        self._send_fd = self._receive_fd = -1
+        self._wake_read, self._wake_write = os.pipe()
+        self._link, theirs = socket.socketpair()
+        words = [str(Path(__file__).parents[2]), str(theirs.fileno()), str(self.control)]
+        words += [str(jobs)] if jobs else []
+        try:
+            # -I -S: it needs the standard library alone, and starts in a third of the time.
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _SUPERVISOR, *words],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        finally:
+            theirs.close()
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Start a bash; the FIFOs are made anew, so that nothing of an earlier one is in them.
+
+        Raises
+        ------
+        ShellDied
+            If it cannot be started.
+        """
+        self._close_fifos()
+        # Open for both, so that neither side ever blocks in open or reads an end-of-file.
+        self._send_fd = os.open(self._scratch.fifo("in"), os.O_RDWR | os.O_CLOEXEC)
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+        self._receive_fd = os.open(self._scratch.fifo("out"), flags)
+        self.pid, self.status, self._unread = 0, None, b""
+        self._tell({"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()})
+        while not self.pid:
+            self._hear()
+
+    def make_again(self) -> None:
+        """Make the scratch folder anew that somebody has removed."""
+        self._scratch.make_again()
+        self._tell({"do": "reopen"})
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a bash and it has not ended."""
+        while self._link.fileno() >= 0 and select.select([self._link], [], [], 0)[0]:
+            self._hear()
+        return self.pid != 0 and self.status is None
+
+    def send(self, data: bytes) -> None:
+        """Send one request, ended by NUL."""
+        while data:
+            data = data[os.write(self._send_fd, data) :]
+
+    def receive(self, patience_s: float) -> list[str] | None:
+        """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
+        watched: list[Any] = [self._receive_fd, self._link, self._wake_read]
+        ready = select.select(watched, [], [], patience_s)[0]
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        if self._link in ready:
+            self._hear()
+        return self._read_fields()
+
+    def wake(self) -> None:
+        """Make `receive` return, from any thread."""
+        with contextlib.suppress(OSError):
+            os.write(self._wake_write, b"!")
+
+    def await_end(self, limit_s: float) -> None:
+        """Return when bash has ended, or after `limit_s`."""
+        deadline = time.monotonic() + limit_s
+        while self.status is None and (left := deadline - time.monotonic()) > 0:
+            if select.select([self._link], [], [], left)[0]:
+                self._hear()
+
+    def close(self) -> None:
+        """End everything that the supervisor looks after; returns when it is gone."""
+        if self._link.fileno() < 0:
+            return
+        with contextlib.suppress(ShellDied):
+            self._tell({"do": "close"})  # which tells this end from that of a killed process
+        self._link.close()
+        if self._supervisor.wait():  # it was killed: nobody has ended the tasks of its session
+            session = self._supervisor.pid
+            processes.end_all(lambda: processes.members(session=session), _GRACE_S)
+        self._close_fifos()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        self._scratch.remove()
+        self.pid = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._link.fileno() < 0
+
+    def _read_fields(self) -> list[str] | None:
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._receive_fd, 65536):
+                self._unread += data
+        count, _, rest = self._unread.partition(b"\0")
+        fields = rest.split(b"\0")
+        if count and not count.isdigit():
+            raise unreadable(count)
+        if not count or len(fields) <= int(count):
+            return None
+        self._unread = b"\0".join(fields[int(count) :])
+        return [field.decode("utf-8", "surrogateescape") for field in fields[: int(count)]]
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self._link.sendall(json.dumps(message).encode() + b"\n")
+        except OSError as error:
+            raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
+
+    def _hear(self) -> None:
+        data = b""
+        with contextlib.suppress(ConnectionResetError):  # it ended with something unread
+            data = self._link.recv(65536)
+        if not data:
+            self.status = 137 if self.status is None else self.status
+            raise ShellDied(
+                "the supervisor of the shell was killed; resume the run, or see %stack reset"
+            )
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if message["event"] == "started":
+                self.pid = message["pid"]
+            elif message["event"] == "error":
+                raise ShellDied(f"bash could not be started: {message['message']}")
+            elif message["pid"] == self.pid:
+                self.status = message["status"]
+
+    def _close_fifos(self) -> None:
+        for descriptor in (self._send_fd, self._receive_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._send_fd = self._receive_fd = -1
+
+
+def unreadable(answer: bytes) -> ShellDied:
+    """Return the error for an answer that the driver cannot have given."""
+    shown = ascii(answer[:40].decode("utf-8", "replace"))
+    return ShellDied(
+        f"the shell gave an answer that cannot be read ({shown}), and was ended: a hook has "
+        "written in its scratch folder; the session goes on from the last snapshot"
+    )
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was deleted under us
+        return "/"

@@ -1,0 +1,296 @@
+"""One bash: give it a turn, interrupt it, snapshot it, restore it, close it.
+
+What is said on the line is in ``bash/driver.bash``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from stacknb.exceptions import Interrupted, ShellDied
+from stacknb.shell import requests
+from stacknb.shell.dialogue import Dialogue, encoded
+from stacknb.shell.environment import check_bash, quote
+from stacknb.shell.keeper import Keeper
+from stacknb.shell.line import Line
+from stacknb.shell.scratch import Scratch
+from stacknb.shell.turns import Turn
+from stacknb.snapshots import snapshot as snapshots
+from stacknb.supervision import processes
+
+__all__ = ["Shell"]
+
+
+class Shell:
+    """The persistent bash of one run.
+
+    Parameters
+    ----------
+    run_dir : Path
+        The run directory; exists.
+    run : str
+        Identifier of the run.
+    env : mapping
+        Environment of bash.
+    setup : str
+        Bash evaluated once in a new shell, before anything else.
+    jobs : int, optional
+        How many tasks may run at once.
+
+    Attributes
+    ----------
+    recall : callable
+        Returns bash that is evaluated after a restore: what happened since the snapshot.
+    """
+
+    def __init__(
+        self,
+        run_dir: Path,
+        run: str,
+        *,
+        env: Mapping[str, str],
+        setup: str = "",
+        jobs: int | None = None,
+    ) -> None:
+        self.run_dir = run_dir
+        self.recall: Callable[[], str] = str
+        self._run = run
+        self._env = dict(env)
+        self._setup = (f"_stacknb_jobs={jobs}\n" if jobs else "") + setup
+        # Found once: a shell that is restored starts with no PATH.
+        self._bash = check_bash(self._env.get("PATH"))
+        self._state = run_dir / "state"
+        self._state.mkdir(mode=0o700, exist_ok=True)
+        self._lock = threading.RLock()
+        self._scratch = Scratch(self._state)
+        self._line = Line(self._scratch, jobs)
+        self._kept = Keeper(self._state, self._scratch)
+        self._lacking = ""
+        self._dialogue = Dialogue(self._line)
+        try:
+            self._start(self._env)
+            self.evaluate(self._setup)
+        except BaseException:
+            self._line.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Process of the bash, which leads the process group of what runs in the foreground."""
+        return self._line.pid
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is at work for another thread."""
+        if not self._lock.acquire(blocking=False):
+            return True
+        self._lock.release()
+        return False
+
+    # -- turns -------------------------------------------------------------------------------
+
+    def revive(self) -> None:
+        """Start a new bash if the last one has ended meanwhile."""
+        with self._lock:
+            if self._line.closed:
+                raise ShellDied("the shell of this run is closed; begin a new run")
+            if not self._line.alive or self._scratch.gone:
+                self.restore()
+
+    def turn(
+        self,
+        *,
+        kind: str,
+        name: str,
+        phase: str,
+        path: str,
+        args: Sequence[str] = (),
+        log: Path,
+        err: Path | None = None,
+        hands_off: bool = False,
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Turn:
+        """Source `path` in the shell, its output going to `log`, and take a snapshot after it.
+
+        Parameters
+        ----------
+        kind : {'hook', 'cell'}
+            A hook is sourced inside a function, a cell at top level and without errexit.
+        name, phase : str
+            For the footer and for tasks started meanwhile.
+        log, err : Path
+            Where stdout and stderr go; without `err` both go to `log`. Exists, with its header.
+        hands_off : bool
+            Leave ERR traps and errtrace alone: the hook deals with them itself.
+        tick : callable, optional
+            Called about ten times a second while it runs.
+        meanwhile : callable, optional
+            Called once while it runs.
+
+        Returns
+        -------
+        Turn
+        """
+        code = requests.of_turn(
+            args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
+            log=str(log), err=str(err or ""), state=str(self._kept.written),
+            off="1" if hands_off else "",
+        )  # fmt: skip
+        # bash reads a FIFO byte by byte, so what is long is handed over in a file.
+        self._scratch.write("turn", encoded(code))
+        self._kept.forget_foreseen()
+        turn = self._request(requests.TURN, tick, meanwhile)
+        self._kept.keep_of(turn.outcome)
+        return turn
+
+    def call(self, *words: str) -> tuple[int, str]:
+        """Run one of the driver's own functions between turns; return its status and output.
+
+        Raises
+        ------
+        Interrupted, ShellDied
+            As `evaluate`.
+        """
+        command = " ".join(map(quote, words))
+        turn = self._between(
+            f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?\n'
+            "_stacknb_reply done $_stacknb_status '' ''"
+        )
+        return turn.status, self._scratch.read("call").decode("utf-8", "replace")
+
+    def evaluate(self, code: str) -> Turn:
+        """Evaluate bash between turns, with no output and no snapshot.
+
+        Raises
+        ------
+        Interrupted
+            If the user stopped it; the session goes on from the last snapshot.
+        ShellDied
+            If the shell ended.
+        """
+        return self._between(f"{code}\n{requests.REPLY}")
+
+    def mark(self, pid: int, why: str) -> None:
+        """Leave word why a task is about to be ended: ``cancelled``."""
+        self._scratch.write(f"why.{pid}", f"{why}\n".encode())
+
+    def lacked_room(self) -> bool:
+        """Whether bash could not write something of the run since the last call."""
+        try:
+            (self._line.control / "lack").unlink()
+        except OSError:
+            return False
+        return True
+
+    def lacked_scratch(self) -> str:
+        """Say what was wrong with the scratch folder since the last call; mostly empty."""
+        lacking, self._lacking = self._lacking, ""
+        if self._kept.torn:
+            self._kept.torn = False
+            lacking = (
+                f"the snapshot is not whole (scratch folder {str(self._scratch.path)!r} may be "
+                "full): what is restored from now on is older; free some room there"
+            )
+        return lacking
+
+    def save(self) -> bytes:
+        """Take a snapshot of the shell as it stands, and keep it as the newest."""
+        self.evaluate(requests.saving(self._kept.written))
+        self._kept.keep()
+        return self._kept.newest
+
+    def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
+        """Return the variables of the shell as it stands."""
+        target = self._scratch.path / "variables"
+        self.evaluate(f"\\builtin declare -p >|{quote(str(target))}")
+        try:
+            return snapshots.read_variables(target, pattern)
+        finally:
+            target.unlink()
+
+    @property
+    def snapshot(self) -> bytes:
+        """The newest snapshot; empty if there is none."""
+        return self._kept.newest
+
+    @property
+    def snapshot_time(self) -> float:
+        """When the newest snapshot was taken, epoch seconds; 0 if there is none."""
+        return self._kept.time
+
+    @property
+    def lost_locals(self) -> list[snapshots.Variable]:
+        """Local variables of the frames that the last failure left."""
+        return self._kept.lost_locals
+
+    # -- interrupt, restore, close -----------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """End what runs in the foreground, from any thread; within a second."""
+        self._dialogue.interrupt()
+
+    def restore(self, *, anew: bool = False) -> None:
+        """Start a new bash from the newest snapshot, or from none.
+
+        The old one is ended if it still runs. Its tasks run on.
+        """
+        with self._lock:
+            self._dialogue.end()
+            if self._scratch.gone:
+                folder = str(self._scratch.path)
+                self._lacking = f"scratch folder {folder!r} of the session was removed meanwhile"
+                self._line.make_again()
+            if self._kept.newest and not anew:
+                script = self._kept.script()
+                self._start(requests.nameless(self._env))
+                self.evaluate(requests.restoring(script))
+            else:
+                self._start(self._env)
+                self.evaluate(self._setup)
+            if news := self.recall():
+                self.evaluate(news)
+
+    def close(self, farewell_s: float = 5.0) -> None:
+        """End the shell and everything it started but services; EXIT traps of hooks run first."""
+        with self._lock:
+            if self._line.closed:
+                return
+            try:
+                if self._line.alive:
+                    farewell = requests.farewell(self.run_dir / "exit.log")
+                    self._line.send(encoded(farewell))
+                    self._line.await_end(farewell_s)
+            except (ShellDied, KeyboardInterrupt):
+                pass  # ended below in any case
+            finally:
+                self._line.close()
+
+    # -- within --------------------------------------------------------------------------------
+
+    def _start(self, env: Mapping[str, str]) -> None:
+        words = [str(self._line.control), str(self.run_dir), self._run]
+        self._line.start([self._bash, *requests.DRIVER, *words], env)
+
+    def _between(self, code: str) -> Turn:
+        turn = self._request(code)
+        if turn.interrupted:
+            raise Interrupted("interrupted; the session is usable")
+        if turn.outcome != "done":
+            raise ShellDied(
+                f"the shell ended with status {turn.status}; the session goes on from its last "
+                "snapshot"
+            )
+        return turn
+
+    def _request(
+        self,
+        code: str,
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Turn:
+        with self._lock:
+            self.revive()
+            return self._dialogue.ask(code, tick, meanwhile)

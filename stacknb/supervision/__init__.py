@@ -1,0 +1,1 @@
+"""Shells, tasks and services watched from beside Python, with the standard library alone."""

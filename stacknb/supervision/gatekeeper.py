@@ -1,0 +1,197 @@
+"""Tasks that cannot simply run: held back (``--jobs``, ``--after``) or to be ended (``--timeout``).
+
+Part of the supervisor. A task waits at a gate, a FIFO of its own, until it reads ``go`` from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass, field
+
+from stacknb import tasklog
+from stacknb.supervision import processes
+
+__all__ = ["Gatekeeper"]
+
+_GRACE_S = 2.0
+_ENDINGS = {
+    "cancelled": "was cancelled",
+    "timeout": "was ended at its timeout",
+    "lost": "is lost: it left no status",
+}
+
+
+@dataclass
+class _Task:
+    """A task that a shell has handed over before its command starts."""
+
+    gate: str
+    pid: int
+    limit_s: float | None
+    log: str = ""
+    after: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, log
+    gate_fd: int = -1
+    deadline: float = float("inf")
+    resting: bool = False  # waits for other tasks, which may take its place
+    killed: bool = False
+
+
+class Gatekeeper:
+    """Who may start, who runs, who has to end.
+
+    Parameters
+    ----------
+    control : str
+        The private folder of the stack.
+    jobs : int or None
+        How many tasks may run at once.
+    """
+
+    def __init__(self, control: str, jobs: int | None) -> None:
+        self._control = control
+        self._jobs = jobs
+        self._waiting: list[_Task] = []
+        self._running: dict[int, _Task] = {}
+        self._returning: list[tuple[_Task, str]] = []  # with the gate at which it waits
+        self._ending: list[_Task] = []
+
+    def take(self, message: str) -> None:
+        """Take a line of a shell, its fields parted by 0x1f.
+
+        ``task GATE PID LIMIT LOG [NAME PID LOG]…`` hands over a task. ``rest PID`` gives the place
+        of a running one back while it waits for others, ``return GATE PID`` asks for one again.
+        """
+        match message.split("\x1f"):
+            case ["task", gate, pid, limit, *after] if len(after) % 3 <= 1:
+                log = after.pop(0) if len(after) % 3 else ""
+                _make_gate(gate, int(pid))
+                deps = [(name, int(number), path) for name, number, path in _threes(after)]
+                limit_s = float(limit) if limit else None
+                self._waiting.append(_Task(gate, int(pid), limit_s, log, deps))
+            case ["rest", pid] if int(pid) in self._running:
+                self._running[int(pid)].resting = True
+            case ["return", gate, pid]:
+                _make_gate(gate, int(pid))
+                task = self._running.get(int(pid)) or _Task(gate, int(pid), None)
+                self._returning.append((task, gate))
+
+    def tick(self, now: float) -> None:
+        """Free the places of ended tasks, end late ones, let others start."""
+        for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
+            del self._running[task.pid]
+            if task.gate_fd >= 0:
+                os.close(task.gate_fd)
+                task.gate_fd = -1
+            if task.killed:  # what it started may not heed SIGTERM as it did
+                self._ending.append(task)
+        for task in list(self._ending):
+            if not processes.members(group=task.pid):
+                self._ending.remove(task)
+            elif now > task.deadline:
+                _signal_group(task.pid, signal.SIGKILL)
+        for task in self._running.values():
+            if now > task.deadline:
+                self._end(task, now)
+        for task, gate in list(self._returning):
+            if not processes.alive(task.pid) or self._has_place():
+                self._returning.remove((task, gate))
+                task.resting = False
+                self._open(task, gate, "go")
+                self._running[task.pid] = task
+        for task in list(self._waiting):
+            if not processes.alive(task.pid):
+                self._waiting.remove(task)
+            elif (verdict := self._verdict(task)) is not None:
+                self._waiting.remove(task)
+                self._open(task, task.gate, verdict)
+                self._running[task.pid] = task
+                if verdict == "go":
+                    task.deadline = now + task.limit_s if task.limit_s else float("inf")
+
+    def next_deadline(self) -> float:
+        """Return the clock time of the next timeout, infinite if there is none."""
+        tasks = [*self._running.values(), *self._ending]
+        return min((task.deadline for task in tasks), default=float("inf"))
+
+    def watched(self) -> set[int]:
+        """Return the pids whose end changes something."""
+        pids = set(self._running)
+        for task in self._waiting:
+            pids.update(pid for _, pid, _ in task.after)
+        return pids
+
+    def _verdict(self, task: _Task) -> str | None:
+        for dependency in list(task.after):
+            name, pid, log = dependency
+            if processes.alive(pid):
+                continue
+            if trouble := self._trouble(pid, log):
+                return f"{name!r}, which it was to start after, {trouble}"
+            # Not to be watched any longer: what has ended would wake the loop for ever.
+            task.after.remove(dependency)
+        return "go" if not task.after and self._has_place() else None
+
+    def _trouble(self, pid: int, log: str) -> str:
+        """Say how a task has ended, if not well."""
+        footer = tasklog.footer_of(log)
+        if footer is not None and "status" not in footer:
+            code = footer["exit_code"]
+            return f"ended with status {code}" if code else ""
+        status = footer["status"] if footer is not None else self._why(pid)
+        return _ENDINGS.get(status, "was killed")
+
+    def _why(self, pid: int) -> str:
+        try:
+            with open(f"{self._control}/why.{pid}", encoding="utf-8") as file:
+                return file.read().strip()
+        except OSError:  # nobody has said that he ends it
+            return ""
+
+    def _has_place(self) -> bool:
+        taken = sum(not task.resting for task in self._running.values())
+        return self._jobs is None or taken < self._jobs
+
+    def _open(self, task: _Task, gate: str, verdict: str) -> None:
+        # Opened for both, so that it does not block; held until the task has ended, because what is
+        # in a FIFO is lost when nobody has it open.
+        if task.gate_fd >= 0:
+            os.close(task.gate_fd)
+            task.gate_fd = -1
+        try:
+            task.gate_fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+            os.write(task.gate_fd, verdict.encode() + b"\n")
+        except OSError:  # as in `_make_gate`
+            _signal_group(task.pid, signal.SIGKILL)
+
+    def _end(self, task: _Task, now: float) -> None:
+        if not task.killed:
+            why = f"{self._control}/why.{task.pid}"
+            # The folder may be full, or removed.
+            with contextlib.suppress(OSError), open(why, "w", encoding="utf-8") as file:
+                file.write("timeout\n")
+            _signal_group(task.pid, signal.SIGTERM)
+        else:
+            # It heeds nothing but SIGKILL; written before its parent can see it dead.
+            if tasklog.footer_of(task.log) is None:
+                tasklog.close(task.log, exit_code=128 + signal.SIGKILL, status="timeout")
+            _signal_group(task.pid, signal.SIGKILL)
+        task.killed, task.deadline = True, now + _GRACE_S
+
+
+def _make_gate(gate: str, pid: int) -> None:
+    try:
+        os.mkfifo(gate, 0o600)
+    except OSError:  # somebody has removed the folder: the task would be held back for ever
+        _signal_group(pid, signal.SIGKILL)
+
+
+def _threes(words: list[str]) -> zip[tuple[str, str, str]]:
+    return zip(words[::3], words[1::3], words[2::3], strict=True)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+        os.killpg(pid, signal.SIGCONT)

@@ -1,0 +1,172 @@
+"""Services that outlive a run: start one, end one with all it started, list them.
+
+A service is the leader of a session of its own. Its record is a file of one line,
+``PID START_TIME LOG``, in a folder that belongs to the tree of hooks (not to the run), so that
+``unstack`` in another run and another process finds it. START_TIME (clock ticks since boot) tells
+the service from a later process that was given the same number.
+
+``run_process`` and ``stop_process`` run `main` in a process with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from stacknb.supervision import processes
+
+__all__ = ["directory", "names", "start", "stop", "stop_run"]
+
+_GRACE_S = 5.0
+
+
+def directory(top_dir: str | os.PathLike[str]) -> Path:
+    """Return the folder that holds the service records of one tree of hooks."""
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    real = os.path.realpath(top_dir)
+    digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
+    return Path(home) / "stacknb" / f"{os.path.basename(real) or 'root'}-{digest}"
+
+
+def names(records: Path) -> list[str]:
+    """Return the names of the services on record, sorted."""
+    try:
+        return sorted(entry.name for entry in records.iterdir() if not entry.name.startswith("."))
+    except FileNotFoundError:
+        return []
+
+
+def start(records: Path, name: str, log: Path, run: str, command: str, env_vars: str = "") -> int:
+    """Start `command` in a session of its own and put it on record; return its pid.
+
+    Parameters
+    ----------
+    records : Path
+        The tree's folder of records, see `directory`.
+    name : str
+        A service of that name that still runs is ended first.
+    log : Path
+        Gets header, stdout and stderr.
+    run : str
+        Identifier of the run, for the log's header.
+    command : str
+        A line for bash.
+    env_vars : str
+        ``NAME=VALUE`` words added to the environment.
+    """
+    if stop(records, name):
+        print(f"run_process: service {name!r} was running; it is started anew")
+    records.mkdir(parents=True, exist_ok=True, mode=0o700)
+    environment = dict(os.environ)
+    for word in shlex.split(env_vars):
+        name_, _, value = word.partition("=")
+        environment[name_] = value
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    # A plain fork: this process has one thread, and the header must tell the service's own pid.
+    pid = os.fork()
+    if pid == 0:
+        _become(command, output, name, run, environment)
+    os.close(output)
+    fields = processes.stat_fields(pid)
+    (records / name).write_text(
+        f"{pid} {fields[processes.START_TIME] if fields else 0} {log}\n",
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+    return pid
+
+
+def _become(
+    command: str, output: int, name: str, run: str, environment: dict[str, str]
+) -> NoReturn:
+    try:
+        os.setsid()
+        if os.fstat(output).st_size == 0:
+            os.write(output, _header(name, run, command))
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe("bash", ["bash", "-c", command], environment)
+    finally:
+        os._exit(127)
+
+
+def stop(records: Path, name: str) -> bool:
+    """End the service and everything in its session; return whether it was running.
+
+    SIGTERM first, SIGKILL after 5 s; returns when the session is empty.
+    """
+    record = records / name
+    try:
+        pid_text, ticks, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
+        pid = int(pid_text)
+    except (FileNotFoundError, ValueError):
+        record.unlink(missing_ok=True)
+        return False
+    fields = processes.stat_fields(pid)
+    # 0 and 1 are the system's: a damaged record must never end what is not a service.
+    if pid <= 1 or (fields and fields[processes.START_TIME] != ticks):
+        record.unlink(missing_ok=True)  # damaged, or another process has that number now
+        return False
+    was_running = bool(processes.members(session=pid))
+    processes.end_all(lambda: processes.members(session=pid), _GRACE_S)
+    record.unlink(missing_ok=True)
+    return was_running
+
+
+def stop_run(records: Path, run_dir: Path) -> list[str]:
+    """End the services that one run started; return the names of those that were running."""
+    own = []
+    for name in names(records):
+        try:
+            record = (records / name).read_text("utf-8", "surrogateescape")
+            log = Path(record.rstrip("\n").split(" ", 2)[2])
+        except (OSError, IndexError):
+            continue
+        if log.is_relative_to(run_dir) and stop(records, name):
+            own.append(name)
+    return own
+
+
+def _header(name: str, run: str, command: str) -> bytes:
+    header = {
+        "kind": "service",
+        "name": name,
+        "command": [command],
+        "phase": "",
+        "hook": "",
+        "start": time.time(),
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "run": run,
+    }
+    return b"#stacknb-begin " + json.dumps(header).encode() + b"\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Do what ``run_process`` or ``stop_process`` asked for."""
+    verb, records, name, *rest = arguments
+    if not name or "/" in name:
+        print(f"{verb}_process: {name!r} is no name of a service", file=sys.stderr)
+        return 2
+    if verb == "stop":
+        stop(Path(records), name)
+        return 0
+    log, run, command, env_vars = rest
+    try:
+        start(Path(records), name, Path(log), run, command, env_vars)
+    except OSError as error:
+        print(f"run_process: service {name!r} could not be started: {error}", file=sys.stderr)
+        return 1
+    return 0

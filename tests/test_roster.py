@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from stacknb.lifecycle import Phase
+from stacknb.plugins import Plugin
+from stacknb.run.agenda import Agenda
+from stacknb.run.roster import Roster
+from stacknb.shell.turns import Turn
+
+SOURCE = Phase("source")
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Plugin:
+    folder = tmp_path / "shop"
+    (folder / "devstack").mkdir(parents=True)
+    (folder / "devstack" / "settings").write_text("SHOP=1\n")
+    return Plugin("shop", folder)
+
+
+def test_a_plugin_that_a_hook_enables_joins_the_phase_under_way(
+    tmp_path: Path, plugin: Plugin
+) -> None:
+    roster = Roster([], tmp_path, None, pytest.fail)
+    turn = Agenda(SOURCE, 0.0, *roster.hooks(SOURCE))
+    assert turn.left == []
+    roster.hear(Turn("done", 0, {"shop": str(plugin.folder)}))
+    assert roster.follow(turn)
+    assert [hook.name for hook in turn.left] == ["shop-settings"]
+    assert not roster.follow(turn)
+
+
+def test_a_lost_shell_tells_nothing_of_plugins(tmp_path: Path, plugin: Plugin) -> None:
+    roster = Roster([plugin], tmp_path, None, pytest.fail)
+    roster.hear(Turn("lost", 0, {}))
+    assert roster.plugins == [plugin]
+
+
+def test_what_is_wrong_with_the_order_of_plugins_is_noted(tmp_path: Path, plugin: Plugin) -> None:
+    notes: list[str] = []
+    roster = Roster([plugin], tmp_path, None, notes.append)
+    roster.hear(Turn("done", 0, {"shop": str(plugin.folder)}, requires=("shop bank",)))
+    assert notes == ["plugin 'shop' requires 'bank', which is not enabled; enable it before"]
