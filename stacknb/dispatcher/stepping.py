@@ -24,6 +24,9 @@ class Stepping(Background):
     def plan(self, mode: str = "stack") -> pd.DataFrame:
         """Say what a run would source; starts nothing.
 
+        Of plugins that localrc or local.conf enable it names those that their text tells without
+        being run: lines of plain words that begin with ``enable_plugin``.
+
         Parameters
         ----------
         mode : {'stack', 'unstack', 'clean'}
