@@ -23,9 +23,9 @@ PIP := $(PYTHON) -m pip --disable-pip-version-check
 NOTEBOOK := 01-stack-step-by-step.ipynb
 TREE := notebooks/webshop
 
-# --- setup: two stamps, so that a new lock is installed into the .venv at hand -------------------
+# --- setup: stamps, so that a new lock is installed into the .venv at hand -----------------------
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.installed $(VENV)/.compiled
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.made
 	@log=$(VENV)/pip.log; \
@@ -38,6 +38,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.made
 	  || { cat $$log >&2; echo "setup: pip could not install stacknb, its output is above" >&2; exit 1; }
 	@touch $@
 	@echo "setup: done"
+
+# pip compiles what it installs, but not an editable stacknb; and where PYTHONDONTWRITEBYTECODE is
+# set, as in many containers, every start would compile it anew: half of what `%load_ext` takes.
+$(VENV)/.compiled: $(shell find stacknb -name '*.py') | $(VENV)/.installed
+	@$(PYTHON) -m compileall -q stacknb || true  # a slower start is no reason to stop
+	@touch $@
 
 $(VENV)/.made:
 	@(( BASH_VERSINFO[0] >= 5 )) || { \

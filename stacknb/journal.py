@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +91,7 @@ class RunDir:
             If it cannot be written, or holds another run.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
-        run = f"{stamp}-{mode}-{secrets.token_hex(3)}"
+        run = f"{stamp}-{mode}-{os.urandom(3).hex()}"
         chosen = path is not None
         if path is not None and not os.fspath(path):
             raise BadInput("run directory '' has no name; choose another with --run-dir")

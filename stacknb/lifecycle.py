@@ -5,7 +5,6 @@ Starts nothing: it only looks at files. What `plan` says is what `Stack` does.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -148,6 +147,8 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
     for phase in phases:
         if wanted in (phase.label, phase.sub or phase.label):
             return phase
+    import difflib  # only for an error
+
     known = [phase.sub or phase.label for phase in phases]
     near = difflib.get_close_matches(wanted.removeprefix("stack "), known, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""

@@ -20,6 +20,7 @@ __all__ = [
     "Plugin",
     "check_tree",
     "enabled",
+    "foreseen",
     "is_devstack",
     "misordered",
     "missing",
@@ -28,6 +29,13 @@ __all__ = [
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
+_WORD = r"[\w./:@%+,=-]+"  # means the same to bash as to us
+_ENABLES = re.compile(
+    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
+    r"[ \t]*(?:[ \t]#.*)?"
+)
+_TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
+_SETS_DEST = re.compile(rf"""(?:export[ \t]+)?DEST=(?:(["']?)({_WORD})\1[ \t]*(?:[ \t]#.*)?|.*)""")
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,43 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
     """Return what a shell says is enabled, name to folder; of those known their own folders."""
     own = {plugin.name: plugin for plugin in known}
     return [own.get(name) or Plugin(name, Path(folder)) for name, folder in pairs.items()]
+
+
+def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
+    """Return the plugins that a localrc enables, as far as its text tells.
+
+    What counts is a line that begins with ``enable_plugin``, in plain words, of a plugin that is
+    there; of variables TOP_DIR alone. What a condition or another variable decides is known only
+    when bash has run it.
+
+    Parameters
+    ----------
+    localrc : str
+    top_dir : Path
+    dest : str
+        ``DEST``, where plugins with a URL lie, until a line sets it anew.
+    """
+    found: dict[str, Plugin] = {}
+    for line in localrc.split("\n"):
+        line = _TOP_DIR.sub(lambda _: f"{top_dir}/", line)
+        if sets := _SETS_DEST.fullmatch(line):
+            dest = sets[2] or ""  # unknown
+        elif enables := _ENABLES.fullmatch(line):
+            name, source = enables[1], enables[2] or ""
+            folder = _folder_of(name, source, top_dir, dest)
+            if folder is not None and (folder / "devstack").is_dir():
+                found.setdefault(name, Plugin(name, folder))
+    return list(found.values())
+
+
+def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:
+    """Return where `enable_plugin` looks for a plugin; None if DEST is not known."""
+    if not is_devstack(top_dir):  # whose own has all of them in DEST
+        if source.startswith("file://"):
+            return Path(source.removeprefix("file://"))
+        if source and ":" not in source.partition("/")[0]:  # host:path is a URL to git
+            return top_dir / source
+    return Path(dest) / name if dest else None
 
 
 def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -> list[str]:

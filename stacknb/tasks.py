@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import select
 import time
@@ -21,13 +19,6 @@ __all__ = ["Collector", "Task", "TaskResult", "result_of", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
-
-
-class _Cancelled(asyncio.CancelledError):
-    """Is shown in one line, as nobody wants to see where in asyncio a cell was interrupted."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"CancelledError: {self}"]
 
 
 class Collector(Protocol):
@@ -131,15 +122,9 @@ class Task:
     async def _wait_async(self) -> TaskResult:
         begun = time.time()
         if self.result is None:
-            with _reader(self.pid) as ended:
-                while self.running and not ended.is_set():
-                    # A kernel's interrupt reaches a coroutine only when the loop turns.
-                    try:
-                        await asyncio.wait_for(ended.wait(), 0.1)
-                    except TimeoutError:
-                        continue
-                    except asyncio.CancelledError:
-                        raise _Cancelled(f"stopped waiting for {self.name!r}; it runs on") from None
+            from stacknb.supervision.coroutine import until_ended
+
+            await until_ended(self.pid, lambda: self.running, self.name)
             if self.result is None:
                 self.result = self._collector.collect(self, begun)
         return self.result
@@ -190,22 +175,6 @@ def _poll(pid: int, patience_s: float) -> None:
         select.select([descriptor], [], [], min(patience_s, 60.0))
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _reader(pid: int) -> Generator[asyncio.Event, None, None]:
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = -1
-    if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            loop.add_reader(descriptor, ended.set)
-    try:
-        yield ended
-    finally:
-        if descriptor >= 0:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
 
 
 def _has_header(log: Path) -> bool:

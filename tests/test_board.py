@@ -151,6 +151,23 @@ def test_a_failure_tells_where_and_why_until_its_phase_begins_again(run: Run, bo
     assert picture(look(board), 5)["failure"] is None
 
 
+def test_a_failed_wait_names_the_earlier_phase_that_starts_the_task(run: Run, board: Board) -> None:
+    run.begin_phase("stack install", "10-a.sh")
+    run.task("db", exit_code=1)
+    run.task("web", exit_code=1)  # nobody waits for it
+    run.hook("10-a.sh")
+    run.end_phase()
+    run.begin_phase("stack extra", "10-a.sh")
+    run.task("own", exit_code=1)
+    said = b"".join(b"async_wait: FAILED: task %s (status 1)\n" % name for name in (b"db", b"own"))
+    run.hook("10-a.sh", said, "failed")
+    run.end_phase(ok=False)
+    assert picture(look(board), 5)["failure"]["first"] == ["stack install"]
+    words = {"pid": os.getpid(), "log": "async/db.2.log", "phase": "stack install", "hook": "10-a"}
+    run.journal.write(Event("task", time.time(), "db", words))
+    assert picture(look(board), 5)["failure"]["first"] == []  # it was started again
+
+
 def test_a_phase_stopped_between_two_hooks_was_interrupted(run: Run, board: Board) -> None:
     run.begin_phase("override_defaults", "10-a.sh", "20-b.sh")
     run.hook("10-a.sh")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -272,3 +274,38 @@ def test_an_escape_in_a_name_does_not_end_the_process(tmp_path: Path) -> None:
     for chart in (run.timeline(), run.phase_chart(), run.slack_chart()):
         ET.fromstring(chart.to_svg())
     assert "\x1b" not in json.dumps(run.timeline().specification(), ensure_ascii=False)
+
+
+def alone(code: str) -> list[str]:
+    """Return what code prints in a process of its own, which has imported nothing yet."""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def test_the_first_chart_does_not_wait_for_a_checker_of_addresses_that_no_chart_asks() -> None:
+    code = (
+        "import sys, stacknb.charts.lifecycle, stacknb.report;"
+        "print(*sys.modules.keys() & {'altair', 'jsonschema', 'rfc3987_syntax', 'lark'})"
+    )
+    assert sorted(alone(code)) == ["altair", "jsonschema"]
+
+
+def test_the_checker_of_addresses_is_there_for_whoever_asks_it_after_a_chart() -> None:
+    code = (
+        "import sys, stacknb.charts, jsonschema, rfc3987_syntax;"
+        "check = jsonschema.FormatChecker();"
+        "print(check.conforms('http://a.b/\\u00fc', 'iri'), check.conforms('::', 'iri'),"
+        "check.conforms('a b', 'iri-reference'), hasattr(rfc3987_syntax, 'parse'))"
+    )
+    assert alone(code) == ["True", "False", "False", "True"]
+
+
+def test_what_is_deferred_is_imported_when_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("print('imported')\ndef double(x): return 2 * x\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from stacknb.charts.importing import deferred\n"
+        "with deferred('slow'), deferred('there_is_none'):\n    from slow import double\n"
+        "print('slow' in sys.modules, double(2), double(3), 'slow' in sys.modules)"
+    )
+    assert alone(code) == ["imported", "False", "4", "6", "True"]

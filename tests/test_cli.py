@@ -86,6 +86,16 @@ def test_help_and_version_are_no_failures(said: Said) -> None:
     assert "unstack" in out
 
 
+def test_a_plan_names_the_plugins_of_a_local_conf(said: Said, tree: Path) -> None:
+    (tree / "plugins/shop/devstack").mkdir(parents=True)
+    (tree / "plugins/shop/devstack/settings").touch()
+    Path("c").write_text("[[local|localrc]]\nenable_plugin shop plugins/shop\n")
+    assert "shop-settings" in said("plan", "tree", "--local-conf", "c")[1]
+    assert "shop-settings" not in said("plan", "tree")[1]
+    status, _, err = said("plan", "tree", "--local-conf", "none")
+    assert (status, "'none' cannot be read: No such file" in err) == (2, True)
+
+
 def test_a_plan_is_a_table(said: Said, tree: Path) -> None:
     status, out, err = said("plan", "tree")
     assert (status, err) == (0, "")

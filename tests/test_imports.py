@@ -219,6 +219,19 @@ def test_importing_stacknb_imports_no_heavy_package() -> None:
     assert fresh.stdout.split() == []
 
 
+def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:
+    rare = [*HEAVY, "asyncio", "ssl", "difflib", "secrets"]
+    rare += ["stacknb.hooks.checking", "stacknb.hooks.tracing", "stacknb.rundir.loglist"]
+    rare += ["stacknb.status", "stacknb.widgets"]
+    code = (
+        "import sys, IPython.core.interactiveshell; before = set(sys.modules);"
+        "from stacknb import magics; from stacknb.notebook import completion;"
+        f"print(*sorted((sys.modules.keys() - before) & set({rare})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize(
     "code",
     [

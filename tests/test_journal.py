@@ -240,7 +240,9 @@ def test_no_run_is_named(here: Path) -> None:
 def test_a_damaged_run_json_is_one_clear_line(text: str) -> None:
     made()
     Path("run/run.json").write_text(text)
-    with pytest.raises(BadInput, match=r"run.json"):
+    with pytest.raises(
+        BadInput, match=r"run/run.json' is damaged: it names no run; begin another "
+    ):
         RunDir.open("run")
 
 

@@ -6,6 +6,7 @@ from stacknb.exceptions import BadInput
 from stacknb.plugins import (
     Plugin,
     check_tree,
+    foreseen,
     is_devstack,
     misordered,
     parse_plugins,
@@ -115,3 +116,61 @@ def test_a_devstack_tree_is_told_by_its_files(tmp_path: Path) -> None:
         (tmp_path / name).touch()
 
     assert is_devstack(tmp_path)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    for place in ("dest/a", "top/lib/a", "other/a"):
+        (tmp_path / place / "devstack").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("enable_plugin a https://host/a", "dest/a"),
+        ("enable_plugin a host:a master", "dest/a"),
+        ("enable_plugin a   # where DEST is", "dest/a"),
+        ("enable_plugin a {here}/other/a main  # mine", "other/a"),
+        ("enable_plugin a file://{here}/other/a", "other/a"),
+        ("enable_plugin a ./lib/a", "top/lib/a"),
+        ("enable_plugin a $TOP_DIR/lib/a", "top/lib/a"),
+        ("DEST=${{TOP_DIR}}/lib\nenable_plugin a https://host/a", "top/lib/a"),
+        ("DEST='{here}/other' # there\nenable_plugin a https://host/a", "other/a"),
+        ("export DEST={here}/other\nenable_plugin a https://host/a", "other/a"),
+        ("enable_plugin a ./lib/a\nenable_plugin a {here}/other/a", "top/lib/a"),
+    ],
+)
+def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
+    three: Path, line: str, place: str
+) -> None:
+    found = foreseen(line.format(here=three), three / "top", str(three / "dest"))
+    assert found == [Plugin("a", three / place)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "enable_plugin b https://host/b",  # is not there
+        "  enable_plugin a https://host/a",  # within something
+        "#enable_plugin a https://host/a",
+        "enable_plugin a $HOME/a",
+        "enable_plugin a 'https://host/a'",
+        "enable_plugin a https://host/a || true",
+        "enable_plugin a https://host/a; echo",
+        "enable_plugin $a https://host/a",
+        "enable_plugin a#b https://host/a",
+        "enable_plugins a https://host/a",
+        "DEST=$HOME\nenable_plugin a https://host/a",
+        'DEST="$HOME/x"\nenable_plugin a https://host/a',
+    ],
+)
+def test_what_only_bash_can_tell_is_not_foreseen(three: Path, line: str) -> None:
+    assert foreseen(line, three / "top", str(three / "dest")) == []
+
+
+def test_in_a_devstack_tree_every_plugin_is_foreseen_in_dest(three: Path) -> None:
+    for name in ("stack.sh", "functions", "functions-common"):
+        (three / "top" / name).touch()
+    line = f"enable_plugin a {three}/other/a"
+    assert foreseen(line, three / "top", str(three / "dest")) == [Plugin("a", three / "dest/a")]

@@ -435,6 +435,19 @@ def test_html_and_text_say_the_same(watched: Run) -> None:
     assert "var(--jp-error-color1,#" in bundle["text/html"]
 
 
+def test_the_summary_names_the_earlier_phase_to_be_run_again_first(watched: Run) -> None:
+    run = watched
+    run.begin_phase("stack install", "10-a.sh")
+    run.task("db", exit_code=1)
+    run.hook("10-a.sh")
+    run.end_phase()
+    run.begin_phase("stack extra", "10-a.sh")
+    run.hook("10-a.sh", b"async_wait: FAILED: task db (status 1)\n", "failed")
+    run.end_phase(ok=False)
+    next_line = "run 'stack install', which starts the task, then 'override_defaults' again"
+    assert next_line in summary(run)["text/plain"]
+
+
 def test_a_mark_says_that_something_is_ok_and_no_word_beside_it(watched: Run) -> None:
     watched.begin_phase("source", "10-a.sh")
     watched.hook("10-a.sh", b"words\n")

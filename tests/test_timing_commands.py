@@ -86,7 +86,8 @@ def test_each_question_is_answered_in_each_form(said: Said, what: str, form: str
     else:
         lines = out.splitlines()
         assert len(lines) == len(frame) + 1
-        assert lines[0].split() == COLUMNS.get(what, " ".join(frame.columns)).split()
+        heads = COLUMNS.get(what, " ".join(frame.columns)).split()
+        assert lines[0].split() == heads if len(frame) else lines[0].startswith(f"no {what}")
 
 
 def test_a_table_is_for_a_reader(said: Said) -> None:
@@ -327,6 +328,27 @@ def test_an_unknown_question_or_form_is_refused() -> None:
         answer(run, "x")
     with pytest.raises(BadInput, match="format 'x' is none of table, csv, json"):
         answer(run).text("x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("tasks", "no tasks"),
+        ("waits", "no waits: nothing was waited for"),
+        ("impact", "no impact: no task ran"),
+        ("cells", "no cells"),
+        ("problems", "no problems"),
+    ],
+)
+def test_a_table_without_rows_is_one_line_that_says_so(said: Said, what: str, line: str) -> None:
+    records = Records("", "run")
+    records.hooks = [HookRecord("50-api.sh", "stack install", "/a", "ok", 0, T0, T0 + S)]
+    write_run(records, Path("bare"))
+    heads = ",".join(answer(load("bare"), what).frame.columns)
+    assert said("timing", "bare", "--what", what) == (0, f"{line}\n", "")
+    assert said("timing", "bare", "--what", what, "--format", "csv")[:2] == (0, f"{heads}\n")
+    status, out, _ = said("timing", "bare", "--what", what, "--format", "json")
+    assert (status, json.loads(out)) == (0, [])
 
 
 def test_an_answer_of_several_runs_has_no_chart() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
+from stacknb.run import failures
 from stacknb.rundir.follow import last_line
 from stacknb.text import budget, screen
 
@@ -236,6 +237,8 @@ def _failure(board: Board) -> dict[str, Any] | None:
     why = hook.failure
     line = why.get("line")
     place = f"{why.get('file', '')}:{line}" if line else str(why.get("file", ""))
+    lines = screen.tail(hook.log, _TAIL, 200)
+    phase = board.phase.label if board.phase is not None else ""
     return {
         "hook": hook.name,
         "status": hook.status,
@@ -245,7 +248,8 @@ def _failure(board: Board) -> dict[str, Any] | None:
         "place": screen.clean_line(place, 1000),
         "command": screen.clean_line(" ".join(str(why.get("command", "")).split()), 300),
         "code": why.get("status"),
-        "lines": screen.tail(hook.log, _TAIL, 200),
+        "lines": lines,
+        "first": failures.to_run_first(lines, board.tasks.ill, phase),
         "log": key_of(hook, board),
         "path": str(hook.log),
     }

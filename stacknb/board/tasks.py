@@ -116,6 +116,11 @@ class TaskList:
         """Return how many there are of each status."""
         return {status: count for status, count in self._counts.items() if count}
 
+    def ill(self) -> list[TaskState]:
+        """Return the tasks of hooks that have ended and not well; of each name the newest."""
+        newest = {task.name: task for task in self._tasks.values()}
+        return [t for t in newest.values() if t.hook and not t.live and t.status != "ok"]
+
     def waiting(self) -> list[Waiting]:
         """Return the waits that block now."""
         return [

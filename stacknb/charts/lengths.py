@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
+from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, WIDTH, Theme, config, ink
 from stacknb.charts.rows import Recorded, duration, records_of

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import altair as alt
 import vl_convert
 
+from stacknb.charts.importing import alt
 from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]

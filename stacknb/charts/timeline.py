@@ -6,8 +6,7 @@ import json
 from pathlib import PurePath
 from typing import Any, Literal
 
-import altair as alt
-
+from stacknb.charts.importing import alt
 from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
 from stacknb.charts.palette import CRITICAL, KINDS, WIDTH, Theme, config, ink

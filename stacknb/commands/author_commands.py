@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from stacknb import places
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
-from stacknb.hooks import checking
 
 if TYPE_CHECKING:  # pandas and altair take half a second each to import
     import altair as alt
@@ -81,4 +80,6 @@ def _write(file: str, text: str) -> None:
 
 def check(stack: Stack | None, o: Namespace) -> Report:
     """Look for mistakes in a plugin or a tree."""
+    from stacknb.hooks import checking
+
     return checking.check(o.path)

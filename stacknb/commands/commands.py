@@ -8,7 +8,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacknb import lifecycle, places, status
+from stacknb import lifecycle, places
 from stacknb.commands import author_commands as author
 from stacknb.commands.arguments import CLI, STACK, Argument, Command, given
 from stacknb.commands.author_commands import run_dir_of
@@ -17,12 +17,12 @@ from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
 from stacknb.results import RunResult
-from stacknb.rundir import loglist
 from stacknb.text import screen
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
+    from stacknb.rundir.loglist import Logs
     from stacknb.status import RunStatus
     from stacknb.tasks import Task
 
@@ -63,10 +63,14 @@ def _clean(stack: Stack, o: Namespace) -> RunResult:
 
 
 def _status(stack: Stack | None, o: Namespace) -> RunStatus:
+    from stacknb import status
+
     return status.read(run_dir_of(stack, o))
 
 
-def _log(stack: Stack | None, o: Namespace) -> loglist.Logs:
+def _log(stack: Stack | None, o: Namespace) -> Logs:
+    from stacknb.rundir import loglist
+
     return loglist.logs_of(run_dir_of(stack, o), o.name)
 
 
@@ -113,10 +117,13 @@ _BG = Argument(
     "--bg", "return at once: %wait stack collects the run", "switch",
     faces=(STACK, "%unstack", "%clean"),
 )  # fmt: skip
-SETTINGS = (
-    _PLUGIN,
+_FILES = (
     Argument("--localrc", "settings in bash, sourced before the first phase", "file"),
     Argument("--local-conf", "a DevStack local.conf, whose [[local|localrc]] counts", "file"),
+)
+SETTINGS = (
+    _PLUGIN,
+    *_FILES,
     Argument("--run-dir", "where the run's logs go (.stacknb/runs/TIME-MODE)", "folder"),
     Argument("--serial", "run tasks in the foreground, one after the other", "switch"),
     Argument("--jobs", "how many tasks may run at once", "number"),
@@ -127,7 +134,7 @@ COMMANDS = (
     Command(
         "plan", "show what would be sourced; starts nothing", _plan,
         (_TREE, Argument("--mode", f"one of {', '.join(lifecycle.MODES)}", "mode", default="stack"),
-         _PLUGIN, _JSON),
+         _PLUGIN, *_FILES, _JSON),
     ),
     Command(
         "stack", "run every phase that is left, or one phase", _stack,

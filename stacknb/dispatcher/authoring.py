@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stacknb import tasklog
 from stacknb.dispatcher.session import Session
 from stacknb.exceptions import BadInput
-from stacknb.hooks import cellhooks, tracing
+from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook, Exported
 from stacknb.lifecycle import Hook
 from stacknb.places import absolute
@@ -119,7 +119,7 @@ class Authoring(Session):
         """
         from stacknb.charts.lifecycle import lifecycle_chart
 
-        return lifecycle_chart(self.top_dir, self._enabled, cells=self.cells, run_dir=self.run_dir)
+        return lifecycle_chart(self.top_dir, self._foreseen, cells=self.cells, run_dir=self.run_dir)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.
@@ -201,7 +201,7 @@ class Authoring(Session):
         >>> stack.trace("10-shop.sh")["command"].tolist()[0]
         '[[ override_defaults == source ]]'
         """
-        from stacknb.hooks import trace_frame
+        from stacknb.hooks import trace_frame, tracing
 
         run_dir = self._recorded()
         wanted = {hook if isinstance(hook, str) else hook.log for hook in hooks}

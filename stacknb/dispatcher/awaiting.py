@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,8 @@ class Async:
         method = getattr(self._stack, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
+            import asyncio  # a tenth of what `%load_ext` took; few ask for it
+
             return await asyncio.to_thread(method, *args, **kwargs)
 
         return call

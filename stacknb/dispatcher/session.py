@@ -15,7 +15,7 @@ from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
-from stacknb.plugins import Plugin, check_tree, parse_plugins
+from stacknb.plugins import Plugin, check_tree, foreseen, parse_plugins
 from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
@@ -262,6 +262,16 @@ class Session:
     @property
     def _enabled(self) -> list[Plugin]:
         return self._run.roster.plugins if self._run is not None else self.plugins
+
+    @property
+    def _foreseen(self) -> list[Plugin]:
+        """Those that are enabled, and those that the settings are going to enable."""
+        if self._run is not None and self._run.result.phases:
+            return self._enabled
+        dest = self._env.get("DEST") or str(self.top_dir / ".stacknb" / "dest")
+        told = foreseen(self._settings.text(), self.top_dir, dest)
+        known = {plugin.name for plugin in self._enabled}
+        return [*self._enabled, *(plugin for plugin in told if plugin.name not in known)]
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

@@ -24,6 +24,9 @@ class Stepping(Background):
     def plan(self, mode: str = "stack") -> pd.DataFrame:
         """Say what a run would source; starts nothing.
 
+        Of plugins that localrc or local.conf enable it names those that their text tells without
+        being run: lines of plain words that begin with ``enable_plugin``.
+
         Parameters
         ----------
         mode : {'stack', 'unstack', 'clean'}
@@ -39,7 +42,7 @@ class Stepping(Background):
         >>> stack.plan("unstack")["phase"].tolist()
         ['override_defaults', 'source', 'unstack']
         """
-        return tables.plan(lifecycle.plan(mode, self.top_dir, self._enabled, self.cells))
+        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
 
     def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
         """Run every phase of a mode in order; goes on where `step` or `until` stopped.

@@ -6,8 +6,8 @@ the tree's. Line numbers are those of the cell, since the ``%%hook`` line is kep
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import shlex
 import shutil
 import time
@@ -144,7 +144,7 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
 def new_folder(kind: str = "cells") -> Path:
     """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    return absolute() / ".stacknb" / kind / f"{stamp}-{secrets.token_hex(3)}"
+    return absolute() / ".stacknb" / kind / f"{stamp}-{os.urandom(3).hex()}"
 
 
 def empty_tree() -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
+from stacknb.run.failures import to_run_again
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, clean_line, excerpt, seconds
 
@@ -188,7 +189,8 @@ def _failure_rows(board: Board, share: float) -> Iterator[Row]:
         lines += ["last lines", *last] if last else []
     lines.append(f"log     {budget.cut(why['log'], 100, end=True)}")
     if board.next_phase:
-        lines.append(f"next    mend it and run {board.next_phase!r} again")
+        phases = to_run_again(why["first"], board.next_phase)
+        lines.append(f"next    mend it and run {phases} again")
     reason = why["reason"].removeprefix(f"{why['status']} ")
     reason = budget.cut(clean_line(reason), max(100, round(_WIDTH * share)))
     yield Row(1, _name(str(why["hook"])), why["status"], more=reason, lines=lines)

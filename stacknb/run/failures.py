@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from stacknb.exceptions import Failure
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 
-__all__ = ["explain"]
+__all__ = ["explain", "to_run_again", "to_run_first"]
 
 _OURS = Path(__file__).parents[1] / "bash"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
@@ -18,6 +20,38 @@ _GONE = "its variables are gone: the session goes on from the state before it"
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
+
+
+class _Started(Protocol):
+    name: str
+    phase: str
+
+
+def to_run_first(
+    lines: Sequence[str], ill: Callable[[], Iterable[_Started]], phase: str
+) -> list[str]:
+    """Return the earlier phases that start the tasks whose wait has failed.
+
+    They are to be run again before the phase that waited.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The last ones of the log of the hook that waited.
+    ill : callable
+        Returns the tasks that did not end well, of each name the newest.
+    phase : str
+        In which the hook failed.
+    """
+    said = " ".join(line for line in lines if "FAILED: " in line)
+    tasks = ill() if said else ()  # of a run of thousands they are found slowly
+    found = (task.phase for task in tasks if f" {task.name} (" in said and task.phase != phase)
+    return list(dict.fromkeys(found))
+
+
+def to_run_again(first: Sequence[str], phase: str) -> str:
+    """Say which phases are to be run again, those that `to_run_first` returned before `phase`."""
+    return "".join(f"{other!r}, which starts the task, then " for other in first) + repr(phase)
 
 
 def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:

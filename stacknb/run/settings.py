@@ -83,6 +83,17 @@ class Settings:
             "set what these set in a hook (iniset)"
         )
 
+    def text(self) -> str:
+        """Return all that is sourced, as one text.
+
+        Raises
+        ------
+        BadInput
+            As `given`.
+        """
+        conf = _part(self.local_conf) if self.local_conf is not None else ""
+        return conf + (_localrc(self.localrc) if self.localrc is not None else "") + self.kept
+
     def scripts(self, run_dir: Path) -> Iterator[tuple[Path, Path]]:
         """Yield what is to be sourced, in order, each with the user's file that it stands for.
 

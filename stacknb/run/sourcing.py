@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stacknb import tasklog
 from stacknb.exceptions import (
@@ -16,8 +16,6 @@ from stacknb.exceptions import (
     Interrupted,
     StacknbError,
 )
-from stacknb.hooks import tracing
-from stacknb.hooks.tracing import Tracer
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
@@ -28,6 +26,9 @@ from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History
 from stacknb.text import reading, screen
+
+if TYPE_CHECKING:  # few runs are traced
+    from stacknb.hooks.tracing import Tracer
 
 __all__ = ["Sourcing"]
 
@@ -88,15 +89,7 @@ class Sourcing:
             self._history.keep(self._shell.save(), kind="begin")
         begun = time.time()
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
-        tracer = Tracer(self._shell, tracing.path_of(self._folder.path, log)) if trace else None
-        if tracer is not None:
-            try:
-                tracer.begin()
-            except OSError as error:
-                raise BadInput(
-                    f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
-                    f"{room.remedy(self._folder.path)}"
-                ) from error
+        tracer = self._traced(log) if trace else None
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
@@ -138,6 +131,19 @@ class Sourcing:
         )  # fmt: skip
         return result, turn
 
+    def _traced(self, log: Path) -> Tracer:
+        from stacknb.hooks.tracing import Tracer, path_of
+
+        tracer = Tracer(self._shell, path_of(self._folder.path, log))
+        try:
+            tracer.begin()
+        except OSError as error:
+            raise BadInput(
+                f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
+                f"{room.remedy(self._folder.path)}"
+            ) from error
+        return tracer
+
     def _lack(self) -> str:
         """Say that something of the run could not be written since the last turn; mostly empty."""
         journal, shell = self._folder.lacked_room(), self._shell.lacked_room()
@@ -162,8 +168,9 @@ class Sourcing:
             assert result.failure is not None
             remedy = room.remedy(self._folder.path)
             mend = remedy if result.lack else "mend it"
-            first = _earlier(result, tasks)
-            again = f"{mend} and run {first}{result.phase!r} again" if kind == "hook" else ""
+            first = failures.to_run_first(result.failure.last_lines, tasks.ill, result.phase)
+            phases = failures.to_run_again(first, result.phase)
+            again = f"{mend} and run {phases} again" if kind == "hook" else ""
             if result.lack and kind != "hook":
                 again = f"{remedy} and run the cell again"
             return HookFailed(result.failure, again)
@@ -192,17 +199,6 @@ class Sourcing:
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
         self._history.settle()
-
-
-def _earlier(result: HookResult, tasks: TaskBook) -> str:
-    """Name the earlier phases that start the tasks whose wait has failed, to be run again first."""
-    last = result.failure.last_lines if result.failure else ()
-    said = " ".join(line for line in last if "FAILED: " in line)
-    ill = tasks.ill() if said else []
-    phases = dict.fromkeys(
-        task.phase for task in ill if f" {task.name} (" in said and task.phase != result.phase
-    )
-    return "".join(f"{phase!r}, which starts the task, then " for phase in phases)
 
 
 def _has_begun(log: Path) -> bool:

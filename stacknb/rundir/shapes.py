@@ -97,7 +97,10 @@ def facts_of(run_dir: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadInput(f"{str(file)!r} cannot be read: {error.strerror}") from error
     if facts is None or not _is_text(facts.get("run")):
-        raise BadInput(f"{str(file)!r} is damaged: it names no run")
+        raise BadInput(
+            f"{str(file)!r} is damaged: it names no run; begin another (timing, log and changes "
+            "still tell what the logs of this one hold)"
+        )
     kept = {key: v for key, v in facts.items() if key not in _TEXTS or _is_text(v)}
     wrong = {
         key: default

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from stacknb.exceptions import BadInput
@@ -14,6 +13,8 @@ _LONGEST = 200  # its log adds to it, and a file may have 255
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
+    import difflib  # only for an error
+
     near = difflib.get_close_matches(name, list(known), 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 

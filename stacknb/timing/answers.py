@@ -30,6 +30,13 @@ _ASKED: Mapping[str, Callable[[Run], pd.DataFrame]] = {
     "advice": lambda run: run.advice(),
     "problems": lambda run: run.problems,
 }
+_NONE = {  # what a table without rows says, where its name says too little
+    "waits": "no waits: nothing was waited for",
+    "critical-path": "no critical path: nothing in it has a time",
+    "impact": "no impact: no task ran",
+    "advice": "no advice: nothing stands out",
+    "compare": "nothing to compare",
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Answer:
                     orient="records", date_format="iso", date_unit="us", indent=1
                 )
                 return f"{text}\n"
+            case "table" if self.frame.empty:
+                return f"{_NONE.get(self.what, f'no {self.what}')}\n"
             case "table":
                 return _table(self.frame, COLUMNS.get(self.what, ""), width)
             case _:

@@ -6,7 +6,9 @@ const SYMBOLS = {
   ok: "✓", failed: "✗", killed: "✗", timeout: "✗", lost: "✗", running: "▶", waiting: "…",
   "to come": "·", cancelled: "■", interrupted: "■", skipped: "–", complete: "✓", unfinished: "·",
 };
-const WORDS = { waiting: "held back", unfinished: "not finished", lost: "the kernel is gone" };
+const WORDS = { waiting: "held back" };
+const OF_RUN = { unfinished: "not finished", lost: "the kernel is gone" };
+const LOST = "Its process is gone and left no status";
 const BUTTONS = [
   ["stop", "■ Stop", "Interrupt the hook and end the run; tasks run on"],
   ["retry", "↻ Retry the phase", "Run the phase that failed again"],
@@ -171,7 +173,7 @@ function render({ model, el }) {
   function head() {
     const run = S.run, phases = S.phases;
     const at = phases.findLastIndex((phase) => phase.begun) + 1;
-    const word = WORDS[run.state] ?? run.state;
+    const word = OF_RUN[run.state] ?? run.state;
     mark(part.state, run.state, `${SYMBOLS[run.state] ?? "·"} ${word}`);
     const where = run.where && run.state !== "complete" ? ` · ${run.where} (${at} of ${phases.length})` : "";
     const next = run.state === "unfinished" && run.next ? ` · next is ${run.next}` : "";
@@ -189,7 +191,7 @@ function render({ model, el }) {
     const run = S.run;
     const waits = S.waiting.map((wait) => `, waiting for ${wait.name}`).join("");
     const why = S.failure ? `, ${S.failure.hook} ${S.failure.reason}` : "";
-    const text = `${run.mode} ${WORDS[run.state] ?? run.state}${run.where ? `, ${run.where}` : ""}${waits}${why}`;
+    const text = `${run.mode} ${OF_RUN[run.state] ?? run.state}${run.where ? `, ${run.where}` : ""}${waits}${why}`;
     if (told !== text) put(part.live, (told = text));
   }
 
@@ -288,7 +290,10 @@ function render({ model, el }) {
   function failure() {
     const why = S.failure;
     part.failure.hidden = !why;
-    const first = why?.status === "interrupted" ? "Retry the phase to go on" : "Mend it and retry the phase";
+    const before = (why?.first ?? []).map((phase) => `%stack ${phase.replace("stack ", "")}`).join(", then ");
+    const first = why?.status === "interrupted" ? "Retry the phase to go on"
+      : before ? `Mend it, run again what starts the task: ${before}, then this phase`
+      : "Mend it and retry the phase";
     const next = S.can.includes("retry")
       ? `${first}; the variables are as the hook left them: %stack vars.`
       : S.can.length ? "" : `%stack resume ${S.run.dir} opens the run, to go on where it ended.`;
@@ -324,6 +329,7 @@ function render({ model, el }) {
         const [state, name, clocked, phase, last, actions] = item.children;
         const idle = row.status === "ok" && !row.collected ? ", not waited for" : "";
         attribute(item, "data-status", row.status);
+        if (row.status === "lost") attribute(state, "title", LOST);
         put(state, `${SYMBOLS[row.status] ?? "·"} ${WORDS[row.status] ?? row.status}${idle}`);
         name.firstChild.dataset.log = key;
         put(name.firstChild, row.name);

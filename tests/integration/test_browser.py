@@ -371,6 +371,33 @@ def test_a_failure_that_is_shown_by_another_kernel_says_how_to_go_on(lab: Lab, s
     expect(there).to_contain_text("next is stack post-config")
 
 
+def test_a_failed_wait_says_which_earlier_phase_starts_the_task(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run db test -e $TOP_DIR/mended")
+    hook(shop, "20-b.sh", "async_wait db", "extra")
+    lab.open("first.ipynb", [LOAD, f"%stack {shop.name}", "%stack install"])
+    lab.run(0, 1)
+    state(lab, "failed")
+    advice = lab.panel.locator(".snb-next")
+    said = "Mend it, run again what starts the task: %stack install, then this phase; "
+    expect(advice).to_contain_text(said)
+    lab.wait_run(1)
+    (shop / "mended").touch()
+    lab.run(2)
+    lab.wait_run(2)
+    lab.button("Run the rest").click()
+    state(lab, "complete")
+
+
+def test_a_task_that_left_no_status_is_called_lost(lab: Lab, shop: Path) -> None:
+    hook(shop, "10-a.sh", "async_run db eval 'kill -9 $BASHPID'")
+    lab.open("lost.ipynb", [LOAD, f"%stack {shop.name} --until install"])
+    lab.run(0, 1)
+    expect(lab.panel).to_contain_text("Tasks: 1 lost")
+    row = lab.panel.locator("tr[data-status=lost] td").first
+    expect(row).to_have_text("✗ lost")
+    expect(row).to_have_attribute("title", "Its process is gone and left no status")
+
+
 def test_a_panel_whose_kernel_is_gone_says_so(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "async_run slow until_there never\nuntil_there never")
     lab.open("gone.ipynb", [LOAD, f"%stack {shop.name} --bg"])

@@ -284,6 +284,30 @@ def test_a_plugin_that_a_script_of_extras_enables_joins_in_the_same_phase(tree) 
     assert [hook.name for hook in result.hooks][2:] == ["10-a.sh", "20-b.sh", "late-settings"]
 
 
+@pytest.mark.parametrize("given", ["localrc", "local_conf"])
+def test_a_plan_names_the_plugins_that_the_settings_enable_as_the_run_sources_them(
+    tree, tmp_path: Path, given: str
+) -> None:
+    tree.hook("10-a.sh", ":")
+    words = {"override_defaults": ":", "settings": ":", "plugin_sh": ":"}
+    first = tree.plugin("first", **words)
+    tree.plugin("near", **words)
+    (tmp_path / "dest").mkdir()
+    shutil.copytree(tree.path / "plugins" / "near", tmp_path / "dest" / "far")
+    heading = "[[local|localrc]]\n" if given == "local_conf" else ""
+    (tmp_path / "c").write_text(
+        f"{heading}DEST={tmp_path}/dest\nenable_plugin near plugins/near\n"
+        "enable_plugin far https://host/far\nif false; then\n  enable_plugin no /\nfi\n"
+    )
+    stack = tree.stack(plugins=[first], **{given: tmp_path / "c"})
+    before = stack.plan()[["phase", "hook"]].values.tolist()
+    stack.run()
+    after = stack.plan()[["phase", "hook"]].values.tolist()
+    hooks = [hook for hook in stack.result.hooks if hook.name != "localrc"]
+    assert before == after == [[hook.phase, hook.name] for hook in hooks]
+    assert ["stack install", "far-plugin.sh"] in before
+
+
 @pytest.mark.parametrize("step", [False, True])
 def test_a_plugin_that_a_local_conf_enables_has_its_turn_in_the_first_phase(
     tree, tmp_path: Path, step: bool

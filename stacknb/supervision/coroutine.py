@@ -1,0 +1,55 @@
+"""Waiting for a process in asynchronous code; a module of its own, as few need asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Generator
+
+__all__ = ["until_ended"]
+
+
+class _Cancelled(asyncio.CancelledError):
+    """Is shown in one line, as nobody wants to see where in asyncio a cell was interrupted."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CancelledError: {self}"]
+
+
+async def until_ended(pid: int, running: Callable[[], bool], name: str) -> None:
+    """Return when the process of a task has ended.
+
+    Parameters
+    ----------
+    pid : int
+    running : callable
+        Whether it has not ended yet, however that is found out.
+    name : str
+        Of the task, for the error when nobody waits any longer.
+    """
+    with _reader(pid) as ended:
+        while running() and not ended.is_set():
+            # A kernel's interrupt reaches a coroutine only when the loop turns.
+            try:
+                await asyncio.wait_for(ended.wait(), 0.1)
+            except TimeoutError:
+                continue
+            except asyncio.CancelledError:
+                raise _Cancelled(f"stopped waiting for {name!r}; it runs on") from None
+
+
+@contextlib.contextmanager
+def _reader(pid: int) -> Generator[asyncio.Event, None, None]:
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = -1
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            loop.add_reader(descriptor, ended.set)
+    try:
+        yield ended
+    finally:
+        if descriptor >= 0:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
