@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,10 @@ class Kernel:
     """A kernel, and the cells that it is given."""
 
     def __init__(self) -> None:
-        self.manager = KernelManager(kernel_name="python3")
+        # Its sockets in a folder of their own: in that of the tests, two test runs would meet.
+        self.folder = tempfile.TemporaryDirectory(prefix="stacknb-")
+        file = f"{self.folder.name}/kernel.json"
+        self.manager = KernelManager(kernel_name="python3", connection_file=file)
         # The default would warn about the network, on which nothing of this goes.
         self.manager.transport = "ipc"
         self.manager.start_kernel()
@@ -85,6 +89,7 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        self.folder.cleanup()
 
 
 @pytest.fixture(scope="module")
