@@ -68,12 +68,13 @@ class Dialogue:
         BadInput
             If bash cannot take the code.
         """
-        data = encoded(code)
+        data, sent = encoded(code), list[int]()
         try:
-            return self._exchange(data, tick, meanwhile)
-        except BaseException:  # nobody knows what it would answer next
-            with contextlib.suppress(ShellDied):
-                self.end()
+            return self._exchange(data, sent, tick, meanwhile)
+        except BaseException:
+            if sent:  # nobody knows what it would answer next
+                with contextlib.suppress(ShellDied):
+                    self.end()
             raise
 
     def interrupt(self) -> None:
@@ -101,38 +102,41 @@ class Dialogue:
     def _exchange(
         self,
         data: bytes,
-        tick: Callable[[], None] | None,
-        meanwhile: Callable[[], None] | None,
+        sent: list[int],
+        tick: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
         self._interrupted_at = None
         self._under_way = True
         try:
-            self._send(data)
-            turn = self._await_answer(tick, meanwhile)
+            turn = self._converse(data, sent, tick, meanwhile)
         finally:
             with self._signalling:
                 self._under_way = False
         if turn.outcome == "done" and self._interrupted:
             # The signal may have come too late for this turn, and be about to end the shell.
-            self._send(_NOTHING)
-            self._await_answer(None)
+            self._converse(_NOTHING, [], None)
             turn = replace(turn, interrupted=True)
         return turn
 
-    def _send(self, data: bytes) -> None:
-        try:
-            self._line.send(data)
-        except KeyboardInterrupt:  # bash may have half of it
-            self._interrupted_at = time.monotonic()
-            self.end()
-
-    def _await_answer(
-        self, tick: Callable[[], None] | None, meanwhile: Callable[[], None] | None = None
+    def _converse(
+        self,
+        data: bytes,
+        sent: list[int],
+        tick: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
+        """Send a request and return what came of it; `sent` gets how much of it each write took.
+
+        Ctrl-C may be seen at any line, and bash may be at work long before the write returns that
+        woke it. So sending and waiting stand under one `try`: what is begun is sent to its end.
+        """
         stages = list(_ESCALATION)
         fields: list[str] | None = None
         while fields is None:
             try:
+                while rest := data[sum(sent) :]:
+                    self._line.send(rest, sent)
                 if meanwhile is not None:
                     todo, meanwhile = meanwhile, None
                     todo()
@@ -146,6 +150,8 @@ class Dialogue:
                 if tick is not None:
                     tick()
             except KeyboardInterrupt:
+                if not sent:  # bash knows of nothing yet
+                    raise
                 self.interrupt()
         if fields[0] == "died":
             (self._line.control / "where").unlink(missing_ok=True)

@@ -99,10 +99,10 @@ class Line:
             self._hear()
         return self.pid != 0 and self.status is None
 
-    def send(self, data: bytes) -> None:
-        """Send one request, ended by NUL."""
-        while data:
-            data = data[os.write(self._send_fd, data) :]
+    def send(self, data: bytes, sent: list[int]) -> None:
+        """Send what one write takes of a request ended by NUL; note how much in `sent`."""
+        # From within C, so that no Ctrl-C is seen between the write and the note.
+        sent.extend(map(os.write, [self._send_fd], [data]))
 
     def receive(self, patience_s: float) -> list[str] | None:
         """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""

@@ -261,7 +261,7 @@ class Shell:
             try:
                 if self._line.alive:
                     farewell = requests.farewell(self.run_dir / "exit.log")
-                    self._line.send(encoded(farewell))
+                    self._line.send(encoded(farewell), [])
                     self._line.await_end(farewell_s)
             except (ShellDied, KeyboardInterrupt):
                 pass  # ended below in any case

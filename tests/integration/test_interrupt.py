@@ -291,6 +291,28 @@ def test_ctrl_c_during_a_hook_is_an_interrupt_of_the_hook(tree, script: str) -> 
     assert stack.evaluate("echo $before").stdout == "1\n"
 
 
+AT_ONCE = """\
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+import stacknb
+with stacknb.Stack(sys.argv[1]) as stack:
+    stack.run_phase("override_defaults")
+    for i in range(20):
+        try:
+            stack.evaluate(f"mark={i}; kill -INT {os.getpid()}; sleep 1000")
+        except stacknb.Interrupted:
+            print(stack.evaluate("echo $mark").stdout, end="")
+"""
+
+
+def test_ctrl_c_as_soon_as_bash_is_at_work_loses_nothing(tree) -> None:
+    # On one processor bash has the request, and sends the signal, before Python's write returns.
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, str(tree.path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(i) for i in range(20)]
+
+
 def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
     stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f; async_run u sleep 1000")
     with (
