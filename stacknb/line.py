@@ -95,7 +95,7 @@ class Line:
     @property
     def alive(self) -> bool:
         """Whether there is a bash and it has not ended."""
-        while self._link.fileno() >= 0 and select.select([self._link], [], [], 0)[0]:
+        while self._link.fileno() >= 0 and _ready(0, self._link.fileno()):
             self._hear()
         return self.pid != 0 and self.status is None
 
@@ -106,11 +106,11 @@ class Line:
 
     def receive(self, patience_s: float) -> list[str] | None:
         """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
-        watched: list[Any] = [self._receive_fd, self._link, self._wake_read]
-        ready = select.select(watched, [], [], patience_s)[0]
+        link = self._link.fileno()
+        ready = _ready(patience_s, self._receive_fd, link, self._wake_read)
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
-        if self._link in ready:
+        if link in ready:
             self._hear()
         return self._read_fields()
 
@@ -123,7 +123,7 @@ class Line:
         """Return when bash has ended, or after `limit_s`."""
         deadline = time.monotonic() + limit_s
         while self.status is None and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._link], [], [], left)[0]:
+            if _ready(left, self._link.fileno()):
                 self._hear()
 
     def close(self) -> None:
@@ -199,6 +199,14 @@ def unreadable(answer: bytes) -> ShellDied:
         f"the shell gave an answer that cannot be read ({shown}), and was ended: a hook has "
         "written in its scratch folder; the session goes on from the last snapshot"
     )
+
+
+def _ready(patience_s: float, *descriptors: int) -> set[int]:
+    """Return those that can be read, at the latest after `patience_s`."""
+    poll = select.poll()  # not select, which takes no descriptor above 1023
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(patience_s * 1000)}
 
 
 def _cwd() -> str:

@@ -185,8 +185,10 @@ def _poll(pid: int, patience_s: float) -> None:
     except ProcessLookupError:
         return
     try:
+        poll = select.poll()  # not select, which takes no descriptor above 1023
+        poll.register(descriptor, select.POLLIN)
         # Capped, because a process may end and leave a child in its place as leader of the group.
-        select.select([descriptor], [], [], min(patience_s, 60.0))
+        poll.poll(min(patience_s, 60.0) * 1000)
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -897,3 +898,18 @@ def test_the_place_of_a_die_of_a_devstack_tree_is_where_it_was_called(
 
     assert caught.value.failure.place == f"{hook}:2"
     assert caught.value.failure.status == 4
+
+
+def test_a_process_with_more_than_1024_open_files_can_stack(tree) -> None:
+    kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, kept[1]), kept[1]))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        stack = tree.run("async_run t true; async_wait t")
+        stack.async_run("u", "sleep", "0.1")
+        assert [result.status for result in stack.async_wait("u")] == ["ok"]
+        stack.close()
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, kept)
