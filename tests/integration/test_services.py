@@ -295,6 +295,18 @@ def test_a_service_whose_log_cannot_be_written_is_refused(tree, output) -> None:
     assert running(tree) is None
 
 
+def test_a_service_that_cannot_be_put_on_record_is_not_started(tree, left, until, output) -> None:
+    record = services.directory(tree.path) / "svc"
+    record.mkdir(parents=True)
+    stack = tree.run("run_process svc '>began; sleep 1000' || echo refused $?")
+
+    assert "set XDG_STATE_HOME to a folder that can be written" in output(stack, "10-hook.sh")
+    assert output(stack, "10-hook.sh").endswith("refused 1\n")
+    stack.close()
+    until(lambda: not left(), "nothing is left running")
+    assert not Path("began").exists()
+
+
 def test_a_service_survives_the_death_of_its_parents(tree, left, until) -> None:
     tree.hook(
         "10-a.sh",
