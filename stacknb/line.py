@@ -52,6 +52,7 @@ class Line:
         self.control = scratch.path
         self.pid = 0
         self.status: int | None = None
+        self._process = os.getpid()
         self._unread = b""
         self._heard = b""
         self._send_fd = self._receive_fd = -1
@@ -128,7 +129,7 @@ class Line:
 
     def close(self) -> None:
         """End everything that the supervisor looks after; returns when it is gone."""
-        if self._link.fileno() < 0:
+        if self.closed:
             return
         with contextlib.suppress(ShellDied):
             self._tell({"do": "close"})  # which tells this end from that of a killed process
@@ -144,8 +145,8 @@ class Line:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._link.fileno() < 0
+        """Whether `close` was called, or the line is of a process that has forked this one."""
+        return self._link.fileno() < 0 or self._process != os.getpid()
 
     def _read_fields(self) -> list[str] | None:
         with contextlib.suppress(BlockingIOError):

@@ -94,7 +94,10 @@ class Shell:
         """Start a new bash if the last one has ended meanwhile."""
         with self._lock:
             if self._line.closed:
-                raise ShellDied("the shell of this run is closed; begin a new run")
+                raise ShellDied(
+                    "the shell of this run is closed, or is that of the process which has forked "
+                    "this one; begin a new run"
+                )
             if not self._line.alive or self._scratch.gone:
                 self.restore()
 
@@ -254,9 +257,9 @@ class Shell:
 
     def close(self, farewell_s: float = 5.0) -> None:
         """End the shell and everything it started but services; EXIT traps of hooks run first."""
+        if self._line.closed:  # its lock, too, may be that of another process
+            return
         with self._lock:
-            if self._line.closed:
-                return
             try:
                 if self._line.alive:
                     farewell = requests.farewell(self.run_dir / "exit.log")

@@ -913,3 +913,25 @@ def test_a_process_with_more_than_1024_open_files_can_stack(tree) -> None:
         for file in files:
             os.close(file)
         resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+
+
+def test_a_forked_process_can_neither_use_nor_end_the_run_of_the_first(tree) -> None:
+    tree.hook("10-a.sh", "async_run t$#.$1 true")
+    script = (
+        "import os, sys, stacknb\n"
+        f"stack = stacknb.Stack({str(tree.path)!r})\n"
+        "stack.step()\n"
+        "if not os.fork():\n"
+        "    try:\n"
+        "        with stack: stack.step()\n"
+        "    except stacknb.StacknbError as error:\n"
+        "        print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "print([hook.status for hook in stack.step()])\n"
+        "stack.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
+    assert done.stdout.endswith("['ok']\n"), done.stderr
