@@ -21,7 +21,7 @@ from stacknb.scratch import Scratch
 __all__ = ["Line", "unreadable"]
 
 _SUPERVISOR = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from stacknb.supervisor import main; "
+    "import sys; sys.path.append(sys.argv.pop(1)); from stacknb.supervisor import main; "
     "sys.exit(main(sys.argv[1:]))"
 )
 _GRACE_S = 2.0

@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import stacknb
 from stacknb import HookFailed, Stack, services, tasklog
 
 
@@ -346,3 +348,25 @@ def test_a_service_whose_command_no_program_takes_is_refused(tree, output) -> No
         "run_process: service 'svc' is not started: its command is too long for a program; put it into a script\n"
         "refused 1\n"
     )
+
+
+def test_a_module_beside_ours_does_not_hide_one_of_the_standard_library(
+    tree, tmp_path: Path
+) -> None:
+    """Backports of old are found in many an environment, after the standard library."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(Path(stacknb.__file__).parent, site / "stacknb")
+    for name in ("enum", "pathlib", "selectors", "socket"):
+        (site / f"{name}.py").write_text("raise ImportError('a backport')")
+    tree.hook("10-a.sh", "run_process svc 'sleep 1000'; is_running svc; stop_process svc")
+    script = (
+        f"import sys; sys.path.append({str(site)!r})\n"
+        "import stacknb\n"
+        f"with stacknb.Stack({str(tree.path)!r}) as stack: print(stacknb.__file__, *stack.step())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert str(site) in done.stdout
+    assert "status='ok'" in done.stdout, done.stderr
