@@ -273,18 +273,19 @@ class Shell:
     # -- within --------------------------------------------------------------------------------
 
     def _start(self, env: Mapping[str, str]) -> None:
-        words = [str(self._line.control), str(self.run_dir), self._run]
-        self._line.start([self._bash, *requests.DRIVER, *words], env)
+        words = requests.driver(self._line.control, self.run_dir, self._run)
+        self._line.start([self._bash, *words], env)
 
     def _between(self, code: str) -> Turn:
         turn = self._request(code)
         if turn.interrupted:
             raise Interrupted("interrupted; the session is usable")
         if turn.outcome != "done":
-            raise ShellDied(
-                f"the shell ended with status {turn.status}; the session goes on from its last "
-                "snapshot"
-            )
+            after = "; the session goes on from its last snapshot"
+            if not self._kept.newest:
+                after = " before its first hook: see what BASH_ENV, exported functions, or the "
+                after += "functions of TOP_DIR do to a new bash"
+            raise ShellDied(f"the shell ended with status {turn.status}{after}")
         return turn
 
     def _request(
