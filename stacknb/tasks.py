@@ -164,7 +164,7 @@ def wait_for_end(
     deadline = None if timeout is None else time.monotonic() + timeout
     left = [task for task in tasks if task.running]
     while left:
-        patience = _POLL_S if not hasattr(os, "pidfd_open") else 3600.0
+        patience = 3600.0
         if deadline is not None:
             patience = min(patience, deadline - time.monotonic())
             if patience <= 0:
@@ -177,12 +177,9 @@ def wait_for_end(
 
 
 def _poll(pid: int, patience_s: float) -> None:
-    if not hasattr(os, "pidfd_open"):
-        time.sleep(patience_s)
-        return
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
+    descriptor = processes.pidfd(pid)
+    if descriptor is None:
+        time.sleep(min(patience_s, _POLL_S))
         return
     try:
         poll = select.poll()  # not select, which takes no descriptor above 1023
@@ -196,15 +193,13 @@ def _poll(pid: int, patience_s: float) -> None:
 @contextlib.contextmanager
 def _reader(pid: int) -> Generator[asyncio.Event, None, None]:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = -1
-    if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            loop.add_reader(descriptor, ended.set)
+    descriptor = processes.pidfd(pid)
+    if descriptor is not None:
+        loop.add_reader(descriptor, ended.set)
     try:
         yield ended
     finally:
-        if descriptor >= 0:
+        if descriptor is not None:
             loop.remove_reader(descriptor)
             os.close(descriptor)
 

@@ -558,6 +558,11 @@ def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkey
     (fake / "bash").chmod(0o755)
     with pytest.raises(BadInput, match=r"is bash '3.2.57\(1\)-release'; install bash 5.0 or newer"):
         tree.stack()
+    (fake / "bash").write_text("no program")
+    with pytest.raises(
+        BadInput, match=r"/bash' cannot be started \(Exec format error\): mend that"
+    ):
+        tree.stack()
     (fake / "bash").write_text("#!/bin/sh\necho nonsense\n")
     with pytest.raises(BadInput, match=r"install bash 5.0 or newer"):
         tree.stack()
