@@ -309,6 +309,13 @@ def test_a_service_that_cannot_be_put_on_record_is_not_started(tree, left, until
     assert not Path("began").exists()
 
 
+def test_a_helper_that_fails_a_hook_is_named_as_the_hook_calls_it(tree) -> None:
+    with pytest.raises(HookFailed) as caught:
+        tree.run("true\nis_running svc\n")
+
+    assert (caught.value.failure.line, caught.value.failure.command) == (2, "is_running svc")
+
+
 def test_a_service_survives_the_death_of_its_parents(tree, left, until) -> None:
     tree.hook(
         "10-a.sh",
