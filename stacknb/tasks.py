@@ -150,7 +150,7 @@ def wait_for_end(
     deadline = None if timeout is None else time.monotonic() + timeout
     left = [task for task in tasks if task.running]
     while left:
-        patience = _POLL_S if not hasattr(os, "pidfd_open") else 3600.0
+        patience = 3600.0
         if deadline is not None:
             patience = min(patience, deadline - time.monotonic())
             if patience <= 0:
@@ -163,16 +163,15 @@ def wait_for_end(
 
 
 def _poll(pid: int, patience_s: float) -> None:
-    if not hasattr(os, "pidfd_open"):
-        time.sleep(patience_s)
+    descriptor = processes.pidfd(pid)
+    if descriptor is None:
+        time.sleep(min(patience_s, _POLL_S))
         return
     try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
+        poll = select.poll()  # not select, which takes no descriptor above 1023
+        poll.register(descriptor, select.POLLIN)
         # Capped, because a process may end and leave a child in its place as leader of the group.
-        select.select([descriptor], [], [], min(patience_s, 60.0))
+        poll.poll(min(patience_s, 60.0) * 1000)
     finally:
         os.close(descriptor)
 

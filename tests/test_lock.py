@@ -73,3 +73,22 @@ def test_a_number_that_another_process_has_by_now_holds_nothing(run_dir: Path) -
 def test_a_folder_that_cannot_be_written_is_left_to_others_to_complain(run_dir: Path) -> None:
     (run_dir / "state").rmdir()
     Lock(run_dir).take()
+
+
+def test_a_forked_process_neither_gives_it_up_nor_holds_it_longer(run_dir: Path) -> None:
+    forking = HOLD.partition("print")[0] + (
+        "import os; fork = os.fork\n"
+        "if not fork(): sys.exit()\n"
+        "os.wait(); print(held.is_held(), flush=True)\n"
+        "if not fork(): print('forked', flush=True); sys.stdin.read(); os._exit(0)\n"
+        "time.sleep(1000)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", forking], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "True\n"
+        assert holder.stdout.readline() == "forked\n"
+        holder.kill()
+        holder.wait()
+        Lock(run_dir).take()

@@ -88,3 +88,33 @@ def test_without_xdg_state_home_it_is_below_the_home(
 
     assert services.directory("/").parent == tmp_path / ".local" / "state" / "stacknb"
     assert services.directory("/").name.startswith("root-")
+
+
+@pytest.mark.parametrize("home", ["state", "./state", "~/state"])
+def test_a_relative_xdg_state_home_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", home)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert services.directory("/").parent == tmp_path / ".local" / "state" / "stacknb"
+
+
+def test_for_a_user_without_a_home_it_is_within_the_tree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # HOME unset, and no such user
+
+    assert services.directory(tmp_path).is_relative_to(tmp_path / ".stacknb")
+
+
+def test_a_folder_of_records_that_cannot_be_read_holds_no_service(
+    tmp_path: Path, ended: list[object]
+) -> None:
+    (tmp_path / "home").write_text("no folder")
+    records = tmp_path / "home" / "records"
+
+    assert services.names(records) == []
+    assert services.main(["stop", str(records), "svc"]) == 0
+    assert ended == []

@@ -32,6 +32,18 @@ def test_the_newest_snapshot_is_the_one_put_last_whatever_their_lengths(
         assert reader.newest.read_bytes() == snapshot(texts[-1])
 
 
+def test_the_newest_snapshot_is_known_though_the_clock_is_set_back(tmp_path: Path) -> None:
+    vault = Vault(tmp_path)
+    for text in ("first", "second", "third"):
+        if vault.newest is not None:
+            later = vault.newest.stat().st_mtime + 3600
+            os.utime(vault.newest, (later, later))
+        vault.put(snapshot(text))
+        for reader in (vault, Vault(tmp_path)):
+            assert reader.newest is not None
+            assert reader.newest.read_bytes() == snapshot(text)
+
+
 @pytest.mark.parametrize(
     "torn", [lambda new, old: b"?" + new[1:9] + old[9:], lambda new, old: new[:-3]]
 )

@@ -1,6 +1,6 @@
 # The loop of the one persistent bash in which every hook of a run is sourced.
 #
-# Started as: bash driver.bash CONTROL_DIR RUN_DIR RUN_ID
+# Started as: bash driver.bash CONTROL_DIR RUN_DIR RUN_ID HOST
 # Requests come through the FIFO CONTROL_DIR/in, one piece of bash each, ended by NUL. Answers go to
 # CONTROL_DIR/out: the number of fields, then the fields, each ended by NUL. Both are opened by name
 # for each message, so no descriptor of ours is open while a hook runs: none of its children can
@@ -13,9 +13,13 @@
 # functions, aliases and `enable -n`: hence `builtin` before each builtin, and `\builtin` in what is
 # read while a hook's aliases are in force. `exec` takes effect for good only after `command`.
 
+# BASH_ENV or an exported function may have put something in the place of what all rests on.
+_stacknb_regained=''
+builtin printf -v _stacknb_regained x
+[[ $_stacknb_regained ]] || : "${_stacknb_nothing?}"
 builtin set +o posix # POSIXLY_CORRECT may be in the environment
-_stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3
-_stacknb_driver=${BASH_SOURCE[0]} _stacknb_host=${HOSTNAME-} _stacknb_phase='' _stacknb_hook=''
+_stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3 _stacknb_host=$4 # HOSTNAME may be set in the environment
+_stacknb_driver=${BASH_SOURCE[0]} _stacknb_phase='' _stacknb_hook=''
 _stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()

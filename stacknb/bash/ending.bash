@@ -20,14 +20,15 @@ _stacknb_say_why() { # LOG
     if [[ ${_stacknb_where-} == cancelled ]]; then
         _nb_why=cancelled
     elif [[ ! ${_stacknb_where-} ]]; then
-        if [[ $_nb_flags == *e* && $_nb_code != 0 && ${_stacknb_failed-} == "$_nb_code" ]]; then
+        # The shell may be gone: then its tasks are ended after it, and what they wait for may be first.
+        if [[ $_nb_flags == *e* && $_nb_code != 0 && ${_stacknb_failed-} == "$_nb_code" && ( $_nb_code != 143 || ! $_stacknb_proc || -e /proc/$$ ) ]]; then
             _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
         elif [[ $_nb_why ]]; then
             _nb_code=143
         elif [[ ! $_stacknb_proc || -e /proc/$$ ]]; then
             printf '%s %s\n' "$_nb_end" "$_nb_more" >|"$_stacknb_control/end.$BASHPID"
             return 1
-        else # the shell is gone, and its tasks are ended after it
+        else
             _nb_code=143 _nb_why=killed
         fi
     fi

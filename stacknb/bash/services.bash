@@ -48,6 +48,6 @@ is_running() {
 }
 
 _stacknb_service_py='import sys
-sys.path.insert(0, sys.argv.pop(1))
+sys.path.append(sys.argv.pop(1))
 from stacknb.supervision.services import main
 sys.exit(main(sys.argv[1:]))'

@@ -101,7 +101,9 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         elif _FRAME.match(command):  # our line says nothing to the user
             command = next((c for c in _EXITS if _only_line(Path(file), c)), "")
             line = _only_line(Path(file), command)
-    elif command.startswith("return") or (turn.how == "exit" and not command.startswith("exit")):
+    elif command.removeprefix("builtin ").startswith("return") or (
+        turn.how == "exit" and not command.startswith("exit")
+    ):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
     return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))
 

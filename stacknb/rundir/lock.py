@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import weakref
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
@@ -28,6 +29,7 @@ class Lock:
         self._run_dir = path
         self._file = path / "state" / "lock"
         self._held = -1
+        self._process = -1
 
     def take(self) -> None:
         """Hold the directory from now on.
@@ -57,7 +59,8 @@ class Lock:
                 f"run {str(self._run_dir)!r} is going on in {who}: wait for it (or close it "
                 "there), or choose another with --run-dir"
             ) from None
-        self._held = descriptor
+        self._held, self._process = descriptor, os.getpid()
+        _held_here.add(self)
 
     def is_held(self) -> bool:
         """Tell whether a process holds it; one of another machine does until it lets go."""
@@ -73,13 +76,26 @@ class Lock:
     def release(self) -> None:
         """Let go of it."""
         if self._held >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._held, 0)
+            if self._process == os.getpid():
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._held, 0)
             os.close(self._held)
             self._held = -1
 
     def __del__(self) -> None:
         self.release()
+
+
+_held_here: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    for lock in list(_held_here):
+        lock.release()
+
+
+# A process that was forked must neither hold it longer than the one that took it, nor give it up.
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(descriptor: int) -> None:

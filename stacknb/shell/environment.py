@@ -27,13 +27,19 @@ def check_bash(search: str | None = None) -> str:
     Raises
     ------
     BadInput
-        If there is none, or it is older than 5.0.
+        If there is none, or it is older than 5.0, or cannot be started.
     """
     path = shutil.which("bash", path=search)
     if path is None:
         raise BadInput("'bash' was not found in PATH; install bash 5.0 or newer")
     path = os.path.abspath(path)
-    version = _version_of(path, os.stat(path).st_mtime_ns)
+    try:
+        version = _version_of(path, os.stat(path).st_mtime_ns)
+    except OSError as error:  # no process is to be had, say
+        raise BadInput(
+            f"{path!r} cannot be started ({error.strerror}): mend that, or put another bash first "
+            "in PATH"
+        ) from None
     major = version.partition(".")[0]
     if not major.isdigit() or int(major) < 5:
         raise BadInput(
@@ -45,13 +51,10 @@ def check_bash(search: str | None = None) -> str:
 @functools.cache
 def _version_of(path: str, changed: int) -> str:
     """Ask a bash for its version; `changed` tells a program from another that took its place."""
-    try:
-        asked = subprocess.run(
-            [path, "--norc", "--noprofile", "-c", 'echo "$BASH_VERSION"'],
-            capture_output=True, text=True, check=False, env={}, errors="replace",
-        )  # fmt: skip
-    except OSError:
-        return ""
+    asked = subprocess.run(
+        [path, "--norc", "--noprofile", "-c", 'echo "$BASH_VERSION"'],
+        capture_output=True, text=True, check=False, env={}, errors="replace",
+    )  # fmt: skip
     return asked.stdout.strip()
 
 

@@ -21,7 +21,7 @@ from stacknb.supervision import processes
 __all__ = ["Line", "unreadable"]
 
 _SUPERVISOR = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import sys; sys.path.append(sys.argv.pop(1)); "
     "from stacknb.supervision.supervisor import main; sys.exit(main(sys.argv[1:]))"
 )
 _GRACE_S = 2.0
@@ -52,6 +52,7 @@ class Line:
         self.control = scratch.path
         self.pid = 0
         self.status: int | None = None
+        self._process = os.getpid()
         self._unread = b""
         self._heard = b""
         self._send_fd = self._receive_fd = -1
@@ -95,7 +96,7 @@ class Line:
     @property
     def alive(self) -> bool:
         """Whether there is a bash and it has not ended."""
-        while self._link.fileno() >= 0 and select.select([self._link], [], [], 0)[0]:
+        while self._link.fileno() >= 0 and _ready(0, self._link.fileno()):
             self._hear()
         return self.pid != 0 and self.status is None
 
@@ -106,11 +107,11 @@ class Line:
 
     def receive(self, patience_s: float) -> list[str] | None:
         """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
-        watched: list[Any] = [self._receive_fd, self._link, self._wake_read]
-        ready = select.select(watched, [], [], patience_s)[0]
+        link = self._link.fileno()
+        ready = _ready(patience_s, self._receive_fd, link, self._wake_read)
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
-        if self._link in ready:
+        if link in ready:
             self._hear()
         return self._read_fields()
 
@@ -123,12 +124,12 @@ class Line:
         """Return when bash has ended, or after `limit_s`."""
         deadline = time.monotonic() + limit_s
         while self.status is None and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._link], [], [], left)[0]:
+            if _ready(left, self._link.fileno()):
                 self._hear()
 
     def close(self) -> None:
         """End everything that the supervisor looks after; returns when it is gone."""
-        if self._link.fileno() < 0:
+        if self.closed:
             return
         with contextlib.suppress(ShellDied):
             self._tell({"do": "close"})  # which tells this end from that of a killed process
@@ -144,8 +145,8 @@ class Line:
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._link.fileno() < 0
+        """Whether `close` was called, or the line is of a process that has forked this one."""
+        return self._link.fileno() < 0 or self._process != os.getpid()
 
     def _read_fields(self) -> list[str] | None:
         with contextlib.suppress(BlockingIOError):
@@ -199,6 +200,14 @@ def unreadable(answer: bytes) -> ShellDied:
         f"the shell gave an answer that cannot be read ({shown}), and was ended: a hook has "
         "written in its scratch folder; the session goes on from the last snapshot"
     )
+
+
+def _ready(patience_s: float, *descriptors: int) -> set[int]:
+    """Return those that can be read, at the latest after `patience_s`."""
+    poll = select.poll()  # not select, which takes no descriptor above 1023
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return {descriptor for descriptor, _ in poll.poll(patience_s * 1000)}
 
 
 def _cwd() -> str:

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stacknb.shell.environment import quote
 
-__all__ = ["DRIVER", "REPLY", "TURN", "farewell", "nameless", "of_turn", "restoring", "saving"]
+__all__ = ["REPLY", "TURN", "driver", "farewell", "nameless", "of_turn", "restoring", "saving"]
 
-DRIVER = ("--norc", "--noprofile", str(Path(__file__).parents[1] / "bash" / "driver.bash"))
+_DRIVER = Path(__file__).parents[1] / "bash" / "driver.bash"
 TURN = "\\_stacknb_turn"
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from the hook that may fail next.
@@ -21,6 +22,12 @@ _RESTORED = (
     '_stacknb_load; \\builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch"\n'
     "\\builtin mapfile -d '' -n 1 _stacknb_kept <\"$_stacknb_control/scratch\""
 )
+
+
+def driver(control: Path, run_dir: Path, run: str) -> list[str]:
+    """Return the arguments of a bash that waits for requests in `control`."""
+    host = json.dumps(socket.gethostname())[1:-1]
+    return ["--norc", "--noprofile", *map(str, (_DRIVER, control, run_dir, run, host))]
 
 
 def of_turn(args: Sequence[str], cpu: Sequence[int], *, kind: str, name: str, **more: str) -> str:

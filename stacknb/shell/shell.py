@@ -95,7 +95,10 @@ class Shell:
         """Start a new bash if the last one has ended meanwhile."""
         with self._lock:
             if self._line.closed:
-                raise ShellDied("the shell of this run is closed; begin a new run")
+                raise ShellDied(
+                    "the shell of this run is closed, or is that of the process which has forked "
+                    "this one; begin a new run"
+                )
             if not self._line.alive or self._scratch.gone:
                 self.restore()
 
@@ -255,9 +258,9 @@ class Shell:
 
     def close(self, farewell_s: float = 5.0) -> None:
         """End the shell and everything it started but services; EXIT traps of hooks run first."""
+        if self._line.closed:  # its lock, too, may be that of another process
+            return
         with self._lock:
-            if self._line.closed:
-                return
             try:
                 if self._line.alive:
                     farewell = requests.farewell(self.run_dir / "exit.log")
@@ -271,18 +274,19 @@ class Shell:
     # -- within --------------------------------------------------------------------------------
 
     def _start(self, env: Mapping[str, str]) -> None:
-        words = [str(self._line.control), str(self.run_dir), self._run]
-        self._line.start([self._bash, *requests.DRIVER, *words], env)
+        words = requests.driver(self._line.control, self.run_dir, self._run)
+        self._line.start([self._bash, *words], env)
 
     def _between(self, code: str) -> Turn:
         turn = self._request(code)
         if turn.interrupted:
             raise Interrupted("interrupted; the session is usable")
         if turn.outcome != "done":
-            raise ShellDied(
-                f"the shell ended with status {turn.status}; the session goes on from its last "
-                "snapshot"
-            )
+            after = "; the session goes on from its last snapshot"
+            if not self._kept.newest:
+                after = " before its first hook: see what BASH_ENV, exported functions, or the "
+                after += "functions of TOP_DIR do to a new bash"
+            raise ShellDied(f"the shell ended with status {turn.status}{after}")
         return turn
 
     def _request(

@@ -7,6 +7,8 @@ import contextlib
 import os
 from collections.abc import Callable, Generator
 
+from stacknb.supervision import processes
+
 __all__ = ["until_ended"]
 
 
@@ -42,14 +44,12 @@ async def until_ended(pid: int, running: Callable[[], bool], name: str) -> None:
 @contextlib.contextmanager
 def _reader(pid: int) -> Generator[asyncio.Event, None, None]:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    descriptor = -1
-    if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(ProcessLookupError):
-            descriptor = os.pidfd_open(pid)
-            loop.add_reader(descriptor, ended.set)
+    descriptor = processes.pidfd(pid)
+    if descriptor is not None:
+        loop.add_reader(descriptor, ended.set)
     try:
         yield ended
     finally:
-        if descriptor >= 0:
+        if descriptor is not None:
             loop.remove_reader(descriptor)
             os.close(descriptor)

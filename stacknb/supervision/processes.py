@@ -17,6 +17,7 @@ __all__ = [
     "end_all",
     "end_group",
     "members",
+    "pidfd",
     "send",
     "start_ticks",
     "started_at",
@@ -83,6 +84,19 @@ def started_at(pid: int) -> float | None:
         return None
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.time() - age_s
+
+
+def pidfd(pid: int) -> int | None:
+    """Return a descriptor that can be read once a process has ended.
+
+    None if it has ended, or where there is no such thing: on an old kernel, in some containers.
+    """
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def members(*, session: int | None = None, group: int | None = None) -> list[int]:

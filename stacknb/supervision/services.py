@@ -10,6 +10,7 @@ the service from a later process that was given the same number.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -29,9 +30,17 @@ _GRACE_S = 5.0
 
 
 def directory(top_dir: str | os.PathLike[str]) -> Path:
-    """Return the folder that holds the service records of one tree of hooks."""
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    """Return the folder that holds the service records of one tree of hooks.
+
+    It is the same wherever it is asked for, so a relative ``XDG_STATE_HOME`` does not count; for a
+    user without a home it is within the tree.
+    """
     real = os.path.realpath(top_dir)
+    home = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(home):
+        home = os.path.expanduser("~/.local/state")
+    if not os.path.isabs(home):
+        home = os.path.join(real, ".stacknb")
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
     return Path(home) / "stacknb" / f"{os.path.basename(real) or 'root'}-{digest}"
 
@@ -40,7 +49,7 @@ def names(records: Path) -> list[str]:
     """Return the names of the services on record, sorted."""
     try:
         return sorted(entry.name for entry in records.iterdir() if not entry.name.startswith("."))
-    except FileNotFoundError:
+    except OSError:  # none was ever started, or it is the folder of another user
         return []
 
 
@@ -71,25 +80,32 @@ def start(records: Path, name: str, log: Path, run: str, command: str, env_vars:
         environment[name_] = value
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    is_recorded, record = os.pipe()
     # A plain fork: this process has one thread, and the header must tell the service's own pid.
     pid = os.fork()
     if pid == 0:
-        _become(command, output, name, run, environment)
+        os.close(record)
+        _become(command, output, name, run, environment, is_recorded)
     os.close(output)
+    os.close(is_recorded)
     fields = processes.stat_fields(pid)
-    (records / name).write_text(
-        f"{pid} {fields[processes.START_TIME] if fields else 0} {log}\n",
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
+    with open(record, "wb"):  # what cannot be recorded, and so could not be found, does not begin
+        (records / name).write_text(
+            f"{pid} {fields[processes.START_TIME] if fields else 0} {log}\n",
+            encoding="utf-8",
+            errors="surrogateescape",
+        )
+        os.write(record, b"!")
     return pid
 
 
 def _become(
-    command: str, output: int, name: str, run: str, environment: dict[str, str]
+    command: str, output: int, name: str, run: str, environment: dict[str, str], is_recorded: int
 ) -> NoReturn:
     try:
         os.setsid()
+        if not os.read(is_recorded, 1):
+            os._exit(127)
         if os.fstat(output).st_size == 0:
             os.write(output, _header(name, run, command))
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -111,18 +127,23 @@ def stop(records: Path, name: str) -> bool:
     try:
         pid_text, ticks, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
         pid = int(pid_text)
-    except (FileNotFoundError, ValueError):
-        record.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        _forget(record)
         return False
     fields = processes.stat_fields(pid)
     # 0 and 1 are the system's: a damaged record must never end what is not a service.
     if pid <= 1 or (fields and fields[processes.START_TIME] != ticks):
-        record.unlink(missing_ok=True)  # damaged, or another process has that number now
+        _forget(record)  # damaged, or another process has that number now
         return False
     was_running = bool(processes.members(session=pid))
     processes.end_all(lambda: processes.members(session=pid), _GRACE_S)
-    record.unlink(missing_ok=True)
+    _forget(record)
     return was_running
+
+
+def _forget(record: Path) -> None:
+    with contextlib.suppress(OSError):  # what is left of it counts no more
+        record.unlink()
 
 
 def stop_run(records: Path, run_dir: Path) -> list[str]:
@@ -167,6 +188,9 @@ def main(arguments: list[str]) -> int:
     try:
         start(Path(records), name, Path(log), run, command, env_vars)
     except OSError as error:
-        print(f"run_process: service {name!r} could not be started: {error}", file=sys.stderr)
+        said = f"run_process: service {name!r} could not be started: {error}"
+        if error.filename and (Path(records) / name).is_relative_to(error.filename):
+            said += "; set XDG_STATE_HOME to a folder that can be written"
+        print(said, file=sys.stderr)
         return 1
     return 0

@@ -35,7 +35,6 @@ from stacknb.supervision.gatekeeper import Gatekeeper
 _GRACE_S = 2.0
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_HAVE_PIDFD = hasattr(os, "pidfd_open")
 
 
 class Supervisor:
@@ -63,11 +62,11 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for descriptor in (self.link.fileno(), self.fifo, wake_read):
             self.poll.register(descriptor, select.POLLIN)
-        parent_fd = _pidfd(self.parent)
+        parent_fd = processes.pidfd(self.parent)
         if parent_fd is not None:
             self.poll.register(parent_fd, select.POLLIN)
         while os.getppid() == self.parent:
-            all_watched = self._watch()
+            all_watched = self._watch() and parent_fd is not None
             ready = {descriptor for descriptor, _ in self.poll.poll(self._patience_ms(all_watched))}
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -101,11 +100,9 @@ class Supervisor:
 
     def _watch(self) -> bool:
         """Have the end of tasks wake the loop; False if it has to look by itself."""
-        if not _HAVE_PIDFD:
-            return False
         wanted = self.gates.watched()
         for pid in wanted - self.pidfds.keys():
-            descriptor = _pidfd(pid)
+            descriptor = processes.pidfd(pid)
             if descriptor is not None:
                 self.pidfds[pid] = descriptor
                 self.poll.register(descriptor, select.POLLIN)
@@ -195,15 +192,6 @@ class Supervisor:
 def _die_with_parent() -> None:
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _pidfd(pid: int) -> int | None:
-    if not _HAVE_PIDFD:
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
 
 
 _LIBC: ctypes.CDLL | None = None

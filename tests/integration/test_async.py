@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -1886,3 +1887,21 @@ def test_no_time_of_a_task_is_negative_where_the_clock_was_set_back(tree, output
     assert "finished f with result 0 in 0 seconds" in shown
     assert " minus waits: 0 sec" in shown
     assert "waited 0" in shown
+
+
+def test_tasks_are_waited_for_where_the_kernel_has_no_pidfd(
+    tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", fail)
+    stack = tree.stack()
+    first, second = (stack.async_run(name, "sleep", "0.2") for name in ("first", "second"))
+
+    async def wait() -> object:
+        return await second
+
+    assert stack.async_wait("first")[0].ok
+    assert asyncio.run(wait()).ok
+    assert first.result.ok

@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import stacknb
 from stacknb import HookFailed, Stack, tasklog
 from stacknb.supervision import services
 
@@ -296,6 +298,25 @@ def test_a_service_whose_log_cannot_be_written_is_refused(tree, output) -> None:
     assert running(tree) is None
 
 
+def test_a_service_that_cannot_be_put_on_record_is_not_started(tree, left, until, output) -> None:
+    record = services.directory(tree.path) / "svc"
+    record.mkdir(parents=True)
+    stack = tree.run("run_process svc '>began; sleep 1000' || echo refused $?")
+
+    assert "set XDG_STATE_HOME to a folder that can be written" in output(stack, "10-hook.sh")
+    assert output(stack, "10-hook.sh").endswith("refused 1\n")
+    stack.close()
+    until(lambda: not left(), "nothing is left running")
+    assert not Path("began").exists()
+
+
+def test_a_helper_that_fails_a_hook_is_named_as_the_hook_calls_it(tree) -> None:
+    with pytest.raises(HookFailed) as caught:
+        tree.run("true\nis_running svc\n")
+
+    assert (caught.value.failure.line, caught.value.failure.command) == (2, "is_running svc")
+
+
 def test_a_service_survives_the_death_of_its_parents(tree, left, until) -> None:
     tree.hook(
         "10-a.sh",
@@ -335,3 +356,25 @@ def test_a_service_whose_command_no_program_takes_is_refused(tree, output) -> No
         "run_process: service 'svc' is not started: its command is too long for a program; put it into a script\n"
         "refused 1\n"
     )
+
+
+def test_a_module_beside_ours_does_not_hide_one_of_the_standard_library(
+    tree, tmp_path: Path
+) -> None:
+    """Backports of old are found in many an environment, after the standard library."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(Path(stacknb.__file__).parent, site / "stacknb")
+    for name in ("enum", "pathlib", "selectors", "socket"):
+        (site / f"{name}.py").write_text("raise ImportError('a backport')")
+    tree.hook("10-a.sh", "run_process svc 'sleep 1000'; is_running svc; stop_process svc")
+    script = (
+        f"import sys; sys.path.append({str(site)!r})\n"
+        "import stacknb\n"
+        f"with stacknb.Stack({str(tree.path)!r}) as stack: print(stacknb.__file__, *stack.step())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert str(site) in done.stdout
+    assert "status='ok'" in done.stdout, done.stderr

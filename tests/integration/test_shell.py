@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -1076,7 +1077,7 @@ def test_paths_may_hold_any_character_but_a_line_break(tmp_path: Path, name: str
     {"IFS": ","}, {"CDPATH": "/"}, {"GLOBIGNORE": "*"}, {"BASH_FUNC_ls%%": "() { :; }"}, {"PYTHONPATH": "/nowhere"},
     {"BASH_FUNC_f%%": "() {  echo from env\n}"}, {"odd-name": "1", "a.b": "2"}, {"SHLVL": "x"}, {"PWD": "/nowhere"},
     {"BIG": "x" * 100_000}, {f"V{i}": "y" * 100 for i in range(5000)}, {"bytes": "\udcff\udc80\n"}, {"LINENO": "5"},
-    {"PYTHONHOME": "/nowhere"}, {"EXECIGNORE": "*"}, {"BASH_XTRACEFD": "1"}, {"POSIX_PEDANTIC": "1"},
+    {"PYTHONHOME": "/nowhere"}, {"HOSTNAME": 'another"'}, {"EXECIGNORE": "*"}, {"BASH_XTRACEFD": "1"}, {"POSIX_PEDANTIC": "1"},
 ], ids=lambda e: next(iter(e)) + "=" + str(next(iter(e.values())))[:20])  # fmt: skip
 def test_the_environment_may_be_odd(
     tree, output, monkeypatch, environment: dict[str, str | None]
@@ -1106,7 +1107,24 @@ def test_the_environment_may_be_odd(
     for log in (stack.run_dir / "async").glob("*.log"):
         text = log.read_text()
         assert '"exit_code": 0' in text
-        assert json.loads(text.partition("\n")[0].removeprefix("#stacknb-begin "))["start"] > 1e9
+        header = json.loads(text.partition("\n")[0].removeprefix("#stacknb-begin "))
+        assert header["start"] > 1e9
+        assert header["host"] == socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("BASH_FUNC_builtin%%", "() { :; }"), ("BASH_ENV", "./settings"), ("BASH_ENV", "./exit")],
+)
+def test_an_environment_in_which_no_shell_can_work_is_refused_with_the_reason(
+    tree, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    Path("settings").write_text("builtin() { echo mine; }")
+    Path("exit").write_text("exit 3")
+    monkeypatch.setenv(name, value)
+    tree.hook("10-a.sh", "true")
+    with pytest.raises(ShellDied, match="before its first hook: see what BASH_ENV, exported"):
+        tree.stack().run_phase("override_defaults")
 
 
 def test_a_deleted_cwd_is_no_obstacle(tree, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import stat
@@ -582,6 +583,11 @@ def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkey
     (fake / "bash").chmod(0o755)
     with pytest.raises(BadInput, match=r"is bash '3.2.57\(1\)-release'; install bash 5.0 or newer"):
         tree.stack()
+    (fake / "bash").write_text("no program")
+    with pytest.raises(
+        BadInput, match=r"/bash' cannot be started \(Exec format error\): mend that"
+    ):
+        tree.stack()
     (fake / "bash").write_text("#!/bin/sh\necho nonsense\n")
     with pytest.raises(BadInput, match=r"install bash 5.0 or newer"):
         tree.stack()
@@ -643,7 +649,7 @@ def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
     tree.hook(
         "10-a.sh",
         TRACE
-        + "case $2 in pre-install) v=kept; f() { echo f $v; }; cd / ;; install) [[ -v mended ]] || false; f; pwd ;; esac",
+        + 'case $2 in pre-install) v=kept; f() { echo f $v; }; cd "$TOP_DIR" ;; install) [[ -v mended ]] || false; f; pwd ;; esac',
     )
     stack = tree.stack()
     with pytest.raises(HookFailed):
@@ -658,7 +664,7 @@ def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
 
         assert result.complete
         assert result.phases == LABELS
-        assert output(resumed, "10-a.sh.2", "stack install") == "f kept\n/\n"
+        assert output(resumed, "10-a.sh.2", "stack install") == f"f kept\n{tree.path}\n"
     facts = json.loads((run_dir / "run.json").read_text())
     assert facts["mode"] == "stack"
     assert facts["cpus"] == os.cpu_count()
@@ -922,3 +928,40 @@ def test_the_place_of_a_die_of_a_devstack_tree_is_where_it_was_called(
 
     assert caught.value.failure.place == f"{hook}:2"
     assert caught.value.failure.status == 4
+
+
+def test_a_process_with_more_than_1024_open_files_can_stack(tree) -> None:
+    kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, kept[1]), kept[1]))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        stack = tree.run("async_run t true; async_wait t")
+        stack.async_run("u", "sleep", "0.1")
+        assert [result.status for result in stack.async_wait("u")] == ["ok"]
+        stack.close()
+    finally:
+        for file in files:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+
+
+def test_a_forked_process_can_neither_use_nor_end_the_run_of_the_first(tree) -> None:
+    tree.hook("10-a.sh", "async_run t$#.$1 true")
+    script = (
+        "import os, sys, stacknb\n"
+        f"stack = stacknb.Stack({str(tree.path)!r})\n"
+        "stack.step()\n"
+        "if not os.fork():\n"
+        "    try:\n"
+        "        with stack: stack.step()\n"
+        "    except stacknb.StacknbError as error:\n"
+        "        print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "print([hook.status for hook in stack.step()])\n"
+        "stack.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
+    assert done.stdout.endswith("['ok']\n"), done.stderr
