@@ -13,6 +13,7 @@ from stacknb.exceptions import BadInput
 
 __all__ = ["check_bash", "check_text", "checked_environment", "quote"]
 
+_PATIENCE_S = 20
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
@@ -40,6 +41,11 @@ def check_bash(search: str | None = None) -> str:
             f"{path!r} cannot be started ({error.strerror}): mend that, or put another bash first "
             "in PATH"
         ) from None
+    except subprocess.TimeoutExpired:
+        raise BadInput(
+            f"{path!r} has not told its version within {_PATIENCE_S} s; put another bash first in "
+            "PATH"
+        ) from None
     major = version.partition(".")[0]
     if not major.isdigit() or int(major) < 5:
         raise BadInput(
@@ -54,6 +60,7 @@ def _version_of(path: str, changed: int) -> str:
     asked = subprocess.run(
         [path, "--norc", "--noprofile", "-c", 'echo "$BASH_VERSION"'],
         capture_output=True, text=True, check=False, env={}, errors="replace",
+        stdin=subprocess.DEVNULL, timeout=_PATIENCE_S,
     )  # fmt: skip
     return asked.stdout.strip()
 

@@ -214,7 +214,7 @@ def test_the_output_of_a_cell_is_text_and_its_tail_is_bounded(tree) -> None:
 
 
 def test_logs_of_hooks_are_whole_whatever_the_umask(tree) -> None:
-    stack = tree.run("umask 0777; echo a", "echo b; async_run t echo c; async_wait t")
+    stack = tree.run("umask 0077; echo a", "echo b; async_run t echo c; async_wait t")
 
     assert tasklog.read(hook_log(stack, "11-hook.sh")).output().startswith(b"b\n")
 

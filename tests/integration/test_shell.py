@@ -204,7 +204,7 @@ LEAKS = [
     "POSIXLY_CORRECT=1", "BASH_COMPAT=4.2", "BASH_ENV=/nowhere", "TIMEFORMAT=x", "EXECIGNORE='*'",
     "GLOBIGNORE='*'", "FUNCNEST=4", "TMOUT=1", "unset EPOCHREALTIME", "unset BASHPID BASH_SUBSHELL",
     "PATH=/nowhere", "unset PATH HOME PWD OLDPWD", "LC_ALL=C", "LC_ALL=no_SUCH", "TMPDIR=/nowhere",
-    "BASH_ARGV0=other", "cd /; mkdir $TOP_DIR/gone; cd $TOP_DIR/gone; rmdir $PWD", "umask 777",
+    "BASH_ARGV0=other", "cd /; mkdir $TOP_DIR/gone; cd $TOP_DIR/gone; rmdir $PWD", "umask 077",
     "exec 0<&-", "exec >&-", "exec 2>&-", "exec >/dev/null 2>&1", "ulimit -S -n 20",
     "exec 3>&1 4>&1 5>&1 6>&1 7>&1 8>&1 9>&1", "trap '' PIPE", "trap '' CHLD", "trap 'x=1' CHLD",
     "trap '' INT TERM HUP", "trap 'x=1' INT", "trap 'x=1' DEBUG", "shopt -s extdebug; trap 'x=1' DEBUG",
@@ -224,7 +224,7 @@ LEAKS = [
 
 
 # Where no task could run a program, or no function have a local variable, in plain bash either.
-TOO_MUCH_FOR_TASKS = ("umask 777", "EXECIGNORE='*'", "FUNCNEST=4", "set -k", "unset EPOCHREALTIME")
+TOO_MUCH_FOR_TASKS = ("EXECIGNORE='*'", "FUNCNEST=4", "set -k", "unset EPOCHREALTIME")
 
 
 @pytest.mark.timeout(20)

@@ -591,6 +591,10 @@ def test_a_bash_that_is_missing_or_too_old_is_named(tree, tmp_path: Path, monkey
     (fake / "bash").write_text("#!/bin/sh\necho nonsense\n")
     with pytest.raises(BadInput, match=r"install bash 5.0 or newer"):
         tree.stack()
+    (fake / "bash").write_text("#!/bin/sh\nexec /bin/sleep 1000\n")
+    monkeypatch.setattr("stacknb.shell.environment._PATIENCE_S", 0.5)
+    with pytest.raises(BadInput, match=r"has not told its version within 0.5 s; put another"):
+        tree.stack()
 
 
 def test_the_bash_of_the_path_is_started_again_after_a_hook_failed(
