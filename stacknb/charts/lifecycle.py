@@ -26,7 +26,14 @@ _STATES = {
 }  # fmt: skip
 _TASK = "#AA3377"
 _TOLD = ("hook", "arguments", "path", "state", "took", "starts", "waits for", "warning")
-_COLUMN, _ROW = 90, 44  # px
+_COLUMN, _ROW, _HIGHEST = 90, 44, 120  # px
+_OF_TASK = 24  # px of a row for each further task, so that the names do not touch
+_HALO: dict[str, Any] = {
+    "stroke": "white",
+    "strokeWidth": 3,
+    "strokeOpacity": 0.75,
+    "strokeJoin": "round",
+}
 _HEAD = 1.9  # rows above the first hook, for the names of modes and phases
 
 
@@ -67,7 +74,10 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
     columns, rows, cells = shown.columns, shown.rows, shown.cells
     left, right = -1.55, len(columns)
     across = alt.Scale(domain=[left, right], nice=False)
-    down = alt.Scale(domain=[-_HEAD, len(rows)], nice=False, reverse=True)
+    high = min(_HIGHEST, max(_ROW, _OF_TASK * (shown.crowd - 1)))
+    top = _HEAD * _ROW
+    bottom = top + high * len(rows)
+    down = alt.Scale(domain=[-_HEAD, 0, len(rows)], range=[0, top, bottom], nice=False)
 
     def at(x: str = "x", y: str = "y") -> dict[str, Any]:
         return {"x": alt.X(f"{x}:Q", scale=across, axis=None),
@@ -86,10 +96,10 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
         boxes.mark_rect(cornerRadius=3).encode(
             **at(), x2="x2:Q", y2="y2:Q", fill=fill, tooltip=[f"{name}:N" for name in _TOLD]
         ),
+        *_arrows(shown.tasks, at()),
         boxes.mark_text(fontSize=9, color="#333333", baseline="middle", aria=False).encode(
             **at("middle", "centre"), text="label:N"
         ),
-        *_arrows(shown.tasks, at()),
     ]
     for which in ("mode", "phase", "row"):
         words = alt.Chart(Rows(_words(columns, rows, which)))
@@ -109,7 +119,7 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
     return LayerChart(
         layer=layers,
         width=_COLUMN * (right - left),
-        height=_ROW * (len(rows) + _HEAD),
+        height=bottom,
         title=alt.TitleParams(f"hooks of {fit(top_dir.name)}", subtitle=subtitle, fontSize=13),
         description=_in_words(shown),
         config=alt.Config(**config(theme)),
@@ -120,7 +130,7 @@ def _box(cell: Cell) -> dict[str, Any]:
     arguments = " ".join(cell.hook.args) or "(none)"
     return {
         "x": cell.column + 0.04, "x2": cell.column + 0.96, "y": cell.row + 0.08,
-        "y2": cell.row + 0.92, "middle": cell.column + 0.5, "centre": cell.row + 0.27,
+        "y2": cell.row + 0.92, "middle": cell.column + 0.5, "centre": cell.row + 0.22,
         "hook": fit(cell.hook.name), "arguments": arguments,
         "path": fit(cell.hook.path), "state": cell.state, "took": cell.took,
         "starts": ", ".join(cell.said.starts), "waits for": ", ".join(cell.said.waits),
@@ -140,8 +150,11 @@ def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
         starts = alt.Chart(Rows(tasks))
         circles = starts.mark_point(shape="circle", filled=True, color=_TASK, size=45)
         made.append(circles.encode(**at, tooltip=tooltip))
-        names = starts.mark_text(align="left", dx=6, dy=-4, fontSize=8, color=_TASK, aria=False)
-        made.append(names.encode(**at, text="task:N"))
+        for halo in (_HALO, {}):  # they lie over cells, and over the page between them
+            names = starts.mark_text(
+                align="left", dx=6, dy=-4, fontSize=9, color=_TASK, aria=False, **halo
+            )
+            made.append(names.encode(**at, text="task:N"))
     if ends:
         waits = alt.Chart(Rows(ends)).mark_point(shape="diamond", filled=True, color=_TASK, size=45)
         made.append(waits.encode(**at, tooltip=tooltip))
