@@ -230,6 +230,7 @@ def test_what_a_phase_was_spent_on_adds_up(tmp_path: Path) -> None:
     first = run.phases["start"].iloc[0]
     assert lengths == pytest.approx((run.end - first).total_seconds(), abs=1e-3)
     assert {"hooks at work", "waiting"} <= {row["part"] for row in parts}
+    assert run.phase_chart().said().endswith(": 7, 19:42 min in all")
 
 
 def test_bars_are_measured_as_their_lengths_are_told(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
     """
     phases = run.phases
     phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
-    total = phases["duration_s"].sum()
+    total = phases[["duration_s", "after_s"]].sum().sum()
     said = f"Phases of {PurePath(run.path).name}: {len(phases)}, {duration(float(total))} in all"
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
