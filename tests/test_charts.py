@@ -103,6 +103,12 @@ def test_the_load_is_drawn_below(tmp_path: Path) -> None:
     assert any(row.get("level") == 2 and "to" not in row for row in rows(chart)), "the cores"
 
 
+def test_tasks_at_once_are_counted_in_whole_ones(tmp_path: Path) -> None:
+    shown = words(made(tmp_path, tasks=2).timeline())
+    assert {"0", "1", "2"} <= shown
+    assert not {"0.0", "1.0", "2.0"} & shown
+
+
 def test_without_cpu_times_no_cores_are_drawn(tmp_path: Path) -> None:
     log = tmp_path / "stack.sh.log"
     write_devstack_log(log, lines=2000)
@@ -226,6 +232,18 @@ def test_what_a_phase_was_spent_on_adds_up(tmp_path: Path) -> None:
     first = run.phases["start"].iloc[0]
     assert lengths == pytest.approx((run.end - first).total_seconds(), abs=1e-3)
     assert {"hooks at work", "waiting"} <= {row["part"] for row in parts}
+    assert run.phase_chart().said().endswith(": 7, 19:42 min in all")
+
+
+def test_bars_are_measured_as_their_lengths_are_told(tmp_path: Path) -> None:
+    log = tmp_path / "stack.sh.log"
+    write_devstack_log(log, lines=2000)
+    long = words(load(log).phase_chart())
+    assert {"minutes", "0:00", "1:00", "7:00", "7:43 min"} <= long
+    assert "seconds" not in long
+    short = words(made(tmp_path).phase_chart())
+    assert "seconds" in short
+    assert "minutes" not in short
 
 
 def test_slack_and_waits_of_each_task_are_told_apart(tmp_path: Path) -> None:

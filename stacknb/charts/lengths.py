@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import ceil
 from pathlib import PurePath
 from typing import Any
 
@@ -17,6 +18,9 @@ __all__ = ["phase_chart", "slack_chart"]
 
 _BAR = 18  # px
 _STRIPE = (1.5, 2.5)
+_TICKS = 8
+_MINUTES = 100  # seconds, as `duration` has it
+_STEPS = (15, 30, 60, 120, 300, 600, 1800, 3600)  # seconds between two ticks
 _WAIT = "waiting"
 Part = tuple[str, str, str]  # column, what it is called, colour
 
@@ -53,7 +57,7 @@ def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
     """
     phases = run.phases
     phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
-    total = phases["duration_s"].sum()
+    total = phases[["duration_s", "after_s"]].sum().sum()
     said = f"Phases of {PurePath(run.path).name}: {len(phases)}, {duration(float(total))} in all"
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
@@ -115,7 +119,7 @@ def _bars(
             "tasks": "waited for"}  # fmt: skip
     axis = alt.Axis(ticks=False, domain=False, labelLimit=220)
     spans = alt.Chart().encode(
-        alt.X("from:Q", title="seconds", scale=alt.Scale(nice=False)),
+        alt.X("from:Q", **_ruler(rows)),
         alt.X2("to"),
         alt.Y("name:N", title=None, sort=None, axis=axis),
         tooltip=[alt.Tooltip(f"{key}:N", title=text) for key, text in told.items()],
@@ -141,6 +145,18 @@ def _bars(
         description=said,
         config=alt.Config(**config(theme)),
     )
+
+
+def _ruler(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the look of the axis: seconds, or minutes where the bars' lengths are told in them."""
+    longest = max((row["to"] for row in rows), default=0.0)
+    scale = alt.Scale(nice=False)
+    if longest < _MINUTES:
+        return {"title": "seconds", "scale": scale, "axis": alt.Axis(tickCount=_TICKS)}
+    step = next((s for s in _STEPS if longest <= s * _TICKS), 60 * ceil(longest / 60 / _TICKS))
+    clock = "floor(datum.value / 60) + ':' + format(datum.value % 60, '02d')"
+    axis = alt.Axis(values=[*range(0, int(longest) + 1, step)], labelExpr=clock)
+    return {"title": "minutes", "scale": scale, "axis": axis}
 
 
 def _stacked(

@@ -5,7 +5,7 @@ Before a run it is drawn from the plan and from what the hooks' texts say; after
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,15 @@ _STATES = {
 }  # fmt: skip
 _TASK = "#AA3377"
 _TOLD = ("hook", "arguments", "path", "state", "took", "starts", "waits for", "warning")
-_COLUMN, _ROW = 90, 44  # px
+_COLUMN, _ROW, _HIGHEST = 70, 44, 120  # px; nine columns fit beside a file browser
+_OF_TASK = 24  # px of a row for each further task, so that the names do not touch
+_HALO: dict[str, Any] = {
+    "stroke": "white",
+    "strokeWidth": 3,
+    "strokeOpacity": 0.75,
+    "strokeJoin": "round",
+}
+_LETTERS = 13  # of a task's name, in a column
 _HEAD = 1.9  # rows above the first hook, for the names of modes and phases
 
 
@@ -64,9 +72,12 @@ def lifecycle_chart(
 
 def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
     columns, rows, cells = shown.columns, shown.rows, shown.cells
-    left, right = -1.55, len(columns)
+    left, right = -1.65, len(columns)
     across = alt.Scale(domain=[left, right], nice=False)
-    down = alt.Scale(domain=[-_HEAD, len(rows)], nice=False, reverse=True)
+    high = min(_HIGHEST, max(_ROW, _OF_TASK * (shown.crowd - 1)))
+    top = _HEAD * _ROW
+    bottom = top + high * len(rows)
+    down = alt.Scale(domain=[-_HEAD, 0, len(rows)], range=[0, top, bottom], nice=False)
 
     def at(x: str = "x", y: str = "y") -> dict[str, Any]:
         return {"x": alt.X(f"{x}:Q", scale=across, axis=None),
@@ -85,10 +96,10 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
         boxes.mark_rect(cornerRadius=3).encode(
             **at(), x2="x2:Q", y2="y2:Q", fill=fill, tooltip=[f"{name}:N" for name in _TOLD]
         ),
+        *_arrows(shown.tasks, at()),
         boxes.mark_text(fontSize=9, color="#333333", baseline="middle", aria=False).encode(
             **at("middle", "centre"), text="label:N"
         ),
-        *_arrows(shown.tasks, at()),
     ]
     for which in ("mode", "phase", "row"):
         words = alt.Chart(Rows(_words(columns, rows, which)))
@@ -98,7 +109,8 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
                 fontWeight="bold" if which == "mode" else "normal",
                 align="right" if which == "row" else "center",
                 color=colour,
-                limit=_COLUMN * 1.5,
+                limit=_COLUMN * 1.6,
+                lineBreak="\n",
             ).encode(**at(), text="text:N")
         )
     subtitle = (
@@ -108,7 +120,7 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
     return LayerChart(
         layer=layers,
         width=_COLUMN * (right - left),
-        height=_ROW * (len(rows) + _HEAD),
+        height=bottom,
         title=alt.TitleParams(f"hooks of {fit(top_dir.name)}", subtitle=subtitle, fontSize=13),
         description=_in_words(shown),
         config=alt.Config(**config(theme)),
@@ -117,13 +129,14 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
 
 def _box(cell: Cell) -> dict[str, Any]:
     arguments = " ".join(cell.hook.args) or "(none)"
+    told = arguments == cell.hook.phase.label  # by the heads of the columns
     return {
         "x": cell.column + 0.04, "x2": cell.column + 0.96, "y": cell.row + 0.08,
-        "y2": cell.row + 0.92, "middle": cell.column + 0.5, "centre": cell.row + 0.27,
+        "y2": cell.row + 0.92, "middle": cell.column + 0.5, "centre": cell.row + 0.22,
         "hook": fit(cell.hook.name), "arguments": arguments,
         "path": fit(cell.hook.path), "state": cell.state, "took": cell.took,
         "starts": ", ".join(cell.said.starts), "waits for": ", ".join(cell.said.waits),
-        "warning": fit(cell.hook.warning), "label": cell.took or arguments,
+        "warning": fit(cell.hook.warning), "label": cell.took or ("" if told else arguments),
     }  # fmt: skip
 
 
@@ -136,15 +149,28 @@ def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
         rules = alt.Chart(Rows(lines)).mark_rule(color=_TASK, strokeWidth=1.3, opacity=0.75)
         made.append(rules.encode(**at, x2="x2:Q", y2="y2:Q", tooltip=tooltip))
     if tasks:
-        starts = alt.Chart(Rows(tasks))
+        starts = alt.Chart(Rows(_named(tasks)))
         circles = starts.mark_point(shape="circle", filled=True, color=_TASK, size=45)
         made.append(circles.encode(**at, tooltip=tooltip))
-        names = starts.mark_text(align="left", dx=6, dy=-4, fontSize=8, color=_TASK, aria=False)
-        made.append(names.encode(**at, text="task:N"))
+        for halo in (_HALO, {}):  # they lie over cells, and over the page between them
+            names = starts.mark_text(
+                align="left", dx=6, dy=-4, fontSize=9, color=_TASK, aria=False, **halo
+            )
+            made.append(names.encode(**at, text="label:N"))
     if ends:
         waits = alt.Chart(Rows(ends)).mark_point(shape="diamond", filled=True, color=_TASK, size=45)
         made.append(waits.encode(**at, tooltip=tooltip))
     return made
+
+
+def _named(tasks: list[Task]) -> Iterator[Task]:
+    """Shorten names that would run into those of the next phase; the tooltip has them whole."""
+    begun = {(int(task["x"]), int(task["y"])) for task in tasks}
+    for task in tasks:
+        is_free = (int(task["x"]) + 1, int(task["y"])) not in begun
+        name = task["task"]
+        whole = is_free or len(name) <= _LETTERS
+        yield task | {"label": name if whole else f"{name[: _LETTERS - 1]}…"}
 
 
 def _heads(columns: list[str]) -> list[dict[str, float]]:
@@ -160,7 +186,8 @@ def _words(columns: list[str], rows: dict[str, int], which: str) -> list[dict[st
     if which == "phase":
         return [{"x": p + 0.5, "y": -0.45, "text": columns[p].partition(" ")[2]} for p in subs]
     middle = (subs[0] + subs[-1] + 1) / 2
-    modes = [(place + 0.5, label) for place, label in enumerate(columns) if " " not in label]
+    broken = [label.replace("_", "_\n") for label in columns]
+    modes = [(place + 0.5, label) for place, label in enumerate(broken) if " " not in label]
     return [{"x": x, "y": -1.4, "text": label} for x, label in [*modes, (middle, "stack")]]
 
 

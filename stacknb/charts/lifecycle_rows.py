@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from stacknb.plugins import Plugin
 from stacknb.text.screen import seconds
 
 __all__ = ["Cell", "Picture", "picture"]
+
+_LINE = 0.69  # of a row: where a task leaves it, below the cell's text …
+_APART, _ROOM = 0.28, 0.4  # … how far two of them are apart, and all of them together
 
 
 @dataclass
@@ -52,6 +56,12 @@ class Picture:
     rows: dict[str, int]
     cells: list[Cell]
     tasks: list[Task]
+
+    @property
+    def crowd(self) -> int:
+        """How many tasks start in one cell, at the most."""
+        starts = Counter((int(task["x"]), int(task["y"])) for task in self.tasks)
+        return max(starts.values(), default=0)
 
 
 def picture(
@@ -173,11 +183,11 @@ def _task(name: str, start: Cell, end: Cell | None, told: str) -> Task:
 
 def _arrow(name: str, start: tuple[int, int], end: tuple[int, int] | None, told: str) -> Task:
     made: Task = {
-        "task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + 0.7,
+        "task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE,
         "started": "", "waited": "nobody waits for it",
     }  # fmt: skip
     if end is not None:
-        made |= {"x2": end[0] + 0.12, "y2": end[1] + 0.7, "waited": "here"}
+        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE, "waited": "here"}
     return made
 
 
@@ -189,6 +199,7 @@ def _spread(tasks: list[Task]) -> list[Task]:
             if x in task:
                 found.setdefault((task[x], task[y]), []).append(task)
         for group in found.values():
+            between = min(_APART, _ROOM / max(1, len(group) - 1))
             for place, task in enumerate(group):
-                task[y] += 0.5 * ((place + 1) / (len(group) + 1) - 0.5)
+                task[y] += between * (place - (len(group) - 1) / 2)
     return tasks

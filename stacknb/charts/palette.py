@@ -15,7 +15,7 @@ __all__ = ["CRITICAL", "HOOK", "KINDS", "MAIN", "STATUS", "WIDTH", "Theme", "con
 
 Theme = Literal["both", "light", "dark"]
 
-WIDTH = 640  # with the names beside it what a notebook has room for
+WIDTH = 600  # with the names what fits beside a file browser in a window of 1280 px
 STATUS = {
     "ok": "#4477AA",
     "running": "#66CCEE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -169,7 +170,10 @@ def _bands(rows: Timeline, theme: Theme, begun: int, axis: Ruler) -> alt.Chart:
 def _load(
     rows: Timeline, steps: list[Step], title: str, colour: str, limit: int | None, *, is_last: bool
 ) -> alt.LayerChart:
-    y = alt.Y("level:Q", title=title, axis=alt.Axis(tickCount=3, tickMinStep=1))
+    top = max([limit or 0, *(step["level"] for step in steps)])
+    # Vega-Lite drops `tickMinStep`, and nobody runs half a task.
+    whole = {"values": [*range(0, ceil(top) + 1, ceil(top / 3))]} if top >= 1 else {"tickCount": 3}
+    y = alt.Y("level:Q", title=title, axis=alt.Axis(format="~r", **whole))
     layers = [
         _chart(steps)
         .mark_rect(color=colour, opacity=0.8, aria=False)

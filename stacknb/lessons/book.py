@@ -81,7 +81,10 @@ def task_of(name: str) -> status.LogStatus:
         if task.name == name:
             return task
     known = ", ".join(repr(task.name) for task in run.tasks) or "none"
-    raise NotYet(f"the tasks of this run are: {known}", f"async_run {name} COMMAND starts {name!r}")
+    raise NotYet(
+        f"the tasks of this run are: {known}",
+        f"a hook starts it with async_run {name} COMMAND, a cell with %%async_task {name}",
+    )
 
 
 def wait_of(name: str) -> dict[str, Any]:

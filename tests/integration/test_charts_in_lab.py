@@ -75,6 +75,27 @@ def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
     assert [error for error in errors if "vega" in error.lower()] == []
 
 
+def test_charts_fit_beside_the_file_browser_and_scroll_in_a_narrower_cell(
+    tmp_path: Path, lab: Lab
+) -> None:
+    tree = tmp_path / "lab" / "root" / "tree" / "extras.d"
+    tree.mkdir(parents=True)
+    (tree / "30-thumbnails.sh").write_text("[[ $2 != install ]] || async_run draw true\n")
+    lab.page.set_viewport_size({"width": 1280, "height": 800})
+    lab.open("fit.ipynb", [SHOW + "import stacknb\ndisplay(stacknb.Stack('tree').picture())"])
+    lab.run(0)
+    lab.wait_run(0)
+    boxes = lab.page.locator(".jp-RenderedVegaCommon5:has(canvas, svg)")
+    expect(boxes).to_have_count(4)
+    over = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
+    assert boxes.evaluate_all(over) == [0, 0, 0, 0]
+    lab.page.set_viewport_size({"width": 700, "height": 800})
+    ends = "boxes => boxes.map(box => (box.scrollLeft = 9999, box.scrollLeft))"
+    assert all(end > 0 for end in boxes.evaluate_all(ends))
+    notebook = lab.page.locator(".jp-WindowedPanel-outer")
+    assert notebook.evaluate("all => all.scrollWidth - all.clientWidth") == 0
+
+
 def test_an_exported_notebook_shows_the_charts_as_pictures(
     tmp_path: Path, browser: Browser
 ) -> None:
@@ -108,8 +129,8 @@ def test_the_report_works_from_disk_without_a_network(tmp_path: Path, browser: B
         expect(first).to_contain_text("init_swift")
         page.get_by_role("searchbox", name="search tasks").fill("neutron")
         expect(page.locator("#t-tasks tbody tr:visible")).to_have_count(3)
-        page.locator('svg [aria-label^="init_neutron, ok"]').first.hover()
-        expect(page.locator("#told")).to_contain_text("init_neutron, ok")
+        page.locator('svg [aria-label^="init_swift, ok"]').first.hover()
+        expect(page.locator("#told")).to_contain_text("init_swift, ok")
         assert errors == []
     finally:
         context.close()

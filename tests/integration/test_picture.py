@@ -1,5 +1,7 @@
 """The picture of a lifecycle, from a plan and from a run."""
 
+import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,19 @@ def test_a_run_colours_it_by_outcome(tree: Any) -> None:
     assert "20-b.sh (failed, " in lines[5]
     assert "falls through" in lines[6]
     assert lines[-1].startswith("tasks: job (ok, ")
+
+
+def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(tree: Any) -> None:
+    names = ["one", "two", "three", "four"]
+    starts = "".join(f"  async_run {name} true\n" for name in names)
+    tree.hook("10-a.sh", f"if [[ $2 == install ]]; then\n{starts}fi\n")
+    svg = tree.stack().picture().to_svg()
+    places = {
+        name: float(y)
+        for y, name in re.findall(r'translate\([\d.]+,([\d.]+)\)"[^>]*>([^<]*)</text>', svg)
+    }
+    heights = sorted(places[name] for name in names)
+    assert min(below - above for above, below in itertools.pairwise(heights)) >= 9  # px, the font
 
 
 def test_it_shows_itself_offline_and_small(tree: Any) -> None:
