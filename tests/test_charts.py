@@ -169,7 +169,7 @@ def test_five_hundred_tasks_have_lanes_and_those_that_matter_are_named(tmp_path:
     assert 50 < len(names) < 300, "as many as have room"
     assert "t499" in names, "the one on the critical path"
     assert len([row for row in rows(chart) if row.get("kind") == "task ok"]) == 500
-    height = float(re.search(r'height="([\d.]+)"', svg)[1])  # type: ignore[index]
+    height = float(re.search(r'height="([\d.]+)"', svg)[1])
     assert height < 2200
 
 

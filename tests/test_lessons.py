@@ -39,7 +39,7 @@ def test_an_unknown_exercise_is_refused() -> None:
 @pytest.mark.parametrize("number", [2.1, None])
 def test_what_is_no_number_of_an_exercise_is_refused(number: object) -> None:
     with pytest.raises(BadInput, match=f"no exercise {number}; "):
-        lessons.check(number)  # type: ignore[arg-type]
+        lessons.check(number)
 
 
 def test_without_a_stack_nothing_passes(monkeypatch: pytest.MonkeyPatch) -> None:

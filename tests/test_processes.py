@@ -20,7 +20,7 @@ def started(*words: str, **options: object) -> Iterator[subprocess.Popen[bytes]]
     """Run a program that prints a line when it is ready."""
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, **options
-    ) as process:  # type: ignore[call-overload]
+    ) as process:
         assert process.stdout.readline()
         try:
             yield process

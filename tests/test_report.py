@@ -40,7 +40,7 @@ class Page(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
-            if name in {"src", "srcset", "data"} or (name == "href" and value[:1] != "#"):  # type: ignore[index]
+            if name in {"src", "srcset", "data"} or (name == "href" and value[:1] != "#"):
                 self.loaded.append(f"{tag} {name}={value}")
             if name == "id":
                 self.ids.append(value or "")

@@ -151,7 +151,7 @@ def test_without_changes_the_prediction_is_the_record(run: Run) -> None:
 def test_a_change_has_the_effect_that_adds_up_by_hand(
     run: Run, changes: dict[str, object], elapsed: float
 ) -> None:
-    assert run.what_if(**changes) == pytest.approx(elapsed, abs=1e-6)  # type: ignore[arg-type]
+    assert run.what_if(**changes) == pytest.approx(elapsed, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_change_that_cannot_be_made_is_refused(
     run: Run, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        run.what_if(**changes)  # type: ignore[arg-type]
+        run.what_if(**changes)
 
 
 def test_a_hook_of_several_phases_must_be_named_with_one(records: Records, tmp_path: Path) -> None:
@@ -315,10 +315,7 @@ def scaled(records: Records, factor: float) -> Records:
 
 
 def stretched(folder: Path, make: object, factors: list[float]) -> list[Run]:
-    return [
-        read(scaled(make(), factor), folder / f"{factor}")  # type: ignore[operator]
-        for factor in factors
-    ]
+    return [read(scaled(make(), factor), folder / f"{factor}") for factor in factors]
 
 
 def small() -> Records:

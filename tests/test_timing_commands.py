@@ -327,7 +327,7 @@ def test_an_unknown_question_or_form_is_refused() -> None:
     with pytest.raises(BadInput, match="'x' is none of tasks, hooks"):
         answer(run, "x")
     with pytest.raises(BadInput, match="format 'x' is none of table, csv, json"):
-        answer(run).text("x")  # type: ignore[arg-type]
+        answer(run).text("x")
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_the_frames_of_a_profile_add_up(tmp_path: Path) -> None:
     run = load(tmp_path / "stack.log")
     whole = run.elapsed_s - 0.01
     for by in ("line", "function", "file"):
-        frame = run.profile(by)  # type: ignore[arg-type]
+        frame = run.profile(by)
         assert frame["self_s"].sum() == pytest.approx(run.elapsed_s, abs=0.02)
         assert (frame["cumulative_s"] >= frame["self_s"] - 1e-9).all()
         assert by == "line" or frame["cumulative_s"].max() >= whole
@@ -201,4 +201,4 @@ def test_a_run_directory_has_no_profile(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_profile_is_refused(tmp_path: Path) -> None:
     write_devstack_log(tmp_path / "stack.log", minutes=1, lines=2000)
     with pytest.raises(BadInput, match="by is 'line', 'function' or 'file'"):
-        load(tmp_path / "stack.log").profile("task")  # type: ignore[arg-type]
+        load(tmp_path / "stack.log").profile("task")

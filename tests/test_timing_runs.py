@@ -386,7 +386,7 @@ def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
 
 def test_what_is_no_path_is_an_error() -> None:
     with pytest.raises(BadInput, match="3 is no path"):
-        load(3)  # type: ignore[arg-type]
+        load(3)
 
 
 def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Tree:
 
     def stack(self, **options: object) -> Stack:
         """Return a stack of this tree, which is closed at the end of the test."""
-        self._stacks.append(Stack(self.path, **options))  # type: ignore[arg-type]
+        self._stacks.append(Stack(self.path, **options))
         return self._stacks[-1]
 
     def run(self, *scripts: str | bytes, **options: object) -> Stack:

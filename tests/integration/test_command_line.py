@@ -84,7 +84,7 @@ def test_a_signal_ends_everything_within_a_second(
     assert (stuck.returncode, out) == (code, "")
     assert "■ 10-a.sh interrupted" in err
     assert "stacknb: '10-a.sh' was interrupted at " in err
-    assert f"\n  resume  stacknb stack {stuck.args[-1]} --resume\n" in err  # type: ignore[index]
+    assert f"\n  resume  stacknb stack {stuck.args[-1]} --resume\n" in err
     assert "services ended: api" in err
     assert "tasks ended: nap" in err
     assert "Traceback" not in err
@@ -100,7 +100,7 @@ def test_a_hook_whose_run_was_killed_is_lost_and_not_well(
     until(lambda: len(children_of_run()) == 1, "but for the service, all has ended")
     found = {phase.name: phase for phase in status.read(".").phases}["stack install"]
     assert (found.status, found.hooks[0].exit_code) == ("lost", None)
-    assert call("unstack", stuck.args[-1]).returncode == 0  # type: ignore[index]
+    assert call("unstack", stuck.args[-1]).returncode == 0
 
 
 def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> None:

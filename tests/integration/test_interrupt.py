@@ -428,7 +428,7 @@ def test_the_loss_of_the_supervisor_is_told_its_tasks_end_and_a_new_run_is_possi
     stack = tree.run("async_run t sleep 1000; v=1")
     supervisor = int(
         Path(f"/proc/{stack._run.shell.pid}/status").read_text().split("PPid:")[1].split()[0]
-    )  # type: ignore[union-attr]
+    )
     assert (
         os.environ["STACKNB_TEST_MARK"].encode() in Path(f"/proc/{supervisor}/environ").read_bytes()
     )

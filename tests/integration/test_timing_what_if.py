@@ -74,7 +74,7 @@ def test_a_prediction_comes_true(
     tmp_path: Path, prediction: dict[str, dict[str, str]], reality: dict[str, str]
 ) -> None:
     recorded = executed(tmp_path / "recorded")
-    predicted = recorded.what_if(**prediction)  # type: ignore[arg-type]
+    predicted = recorded.what_if(**prediction)
     real = executed(tmp_path / "changed", **reality)
     print(f"predicted {predicted!r}, real {real.elapsed_s:.3f} s")
     assert predicted == pytest.approx(real.elapsed_s, rel=0.15)
