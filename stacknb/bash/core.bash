@@ -44,6 +44,12 @@ _stacknb_turn() {
 
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
+# What a turn that did not end the shell is answered with.
+_stacknb_answer() {
+    _stacknb_list_plugins
+    _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
+}
+
 # The times of a hook that is over, read before the snapshot is taken, which is no work of the hook's.
 _stacknb_stop_clock() { # EPOCHREALTIME
     _stacknb_end=${1/,/.} _stacknb_cpu=("${_stacknb_cpu0[@]}")
@@ -263,6 +269,8 @@ _stacknb_foresee() {
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
     builtin local _nb_why=''
+    # All is done but the answer, or that is given, too: then nobody reads this one.
+    if [[ $_stacknb_busy == told ]]; then _stacknb_answer; builtin return 0; fi
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null

@@ -44,7 +44,7 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained=""; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
@@ -151,8 +151,8 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         fi
         builtin eval "$_stacknb_save"
         _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
-        _stacknb_busy='' _stacknb_hook='' _stacknb_plain=''
-        _stacknb_list_plugins
-        _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
+        _stacknb_busy=told _stacknb_hook='' _stacknb_plain=''
+        _stacknb_answer
+        _stacknb_busy=''
     fi
 done

@@ -33,7 +33,8 @@ _OF_TRAPS = {
         r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
     ),
     "_stacknb_exit": re.compile(
-        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCE)$|_stacknb_regained="
+        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCE)$"
+        r"|_stacknb_(?:regained|leaving)="
     ),
 }
 _OURS = re.compile(r"_stacknb_|set \+eufxvCE$")

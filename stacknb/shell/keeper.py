@@ -62,6 +62,7 @@ class Keeper:
         """Take what a turn has left that ended so (see `Turn`), if it is anything."""
         if outcome == "lost":
             self._locals.unlink(missing_ok=True)  # those of an earlier failure
+            self.written.unlink(missing_ok=True)
             return
         if outcome == "foreseen":  # written just before a hook's own EXIT trap
             for part in ("", ".locals", ".hidden"):
@@ -72,14 +73,17 @@ class Keeper:
 
     def keep(self) -> None:
         """Take what bash has written as the newest."""
-        data = b""
-        with contextlib.suppress(OSError):
-            data = self.written.read_bytes()
+        data = _bytes_of(self.written)
         self.torn = self.torn or not is_whole(data)
         if is_whole(data):
             self.newest = data
             with contextlib.suppress(OSError):  # a full disk is no reason to end a session
                 self._vault.put(data)
+
+    def catch_up(self) -> None:
+        """Take what a turn has left whose end was not seen here: a Ctrl-C came in between."""
+        if is_whole(_bytes_of(self.written)):
+            self.keep()
 
     def script(self) -> Path:
         """Write the script that makes a new bash what the last one was, and return its path."""
@@ -102,3 +106,10 @@ class Keeper:
     @property
     def _locals(self) -> Path:
         return self._control / "snapshot.locals"
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

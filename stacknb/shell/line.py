@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stacknb.exceptions import ShellDied
 from stacknb.shell.scratch import Scratch
@@ -25,6 +25,7 @@ _SUPERVISOR = (
     "from stacknb.supervision.supervisor import main; sys.exit(main(sys.argv[1:]))"
 )
 _GRACE_S = 2.0
+_Result = TypeVar("_Result")
 
 
 class Line:
@@ -53,8 +54,8 @@ class Line:
         self.pid = 0
         self.status: int | None = None
         self._process = os.getpid()
-        self._unread = b""
-        self._heard = b""
+        self._unread: list[bytes] = []  # of bash
+        self._heard: list[bytes] = []  # of the supervisor
         self._send_fd = self._receive_fd = -1
         self._wake_read, self._wake_write = os.pipe()
         self._link, theirs = socket.socketpair()
@@ -83,7 +84,8 @@ class Line:
         self._send_fd = os.open(self._scratch.fifo("in"), os.O_RDWR | os.O_CLOEXEC)
         flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
         self._receive_fd = os.open(self._scratch.fifo("out"), flags)
-        self.pid, self.status, self._unread = 0, None, b""
+        self._heed()  # of the one before
+        self.pid, self.status, self._unread = 0, None, []
         self._tell({"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()})
         while not self.pid:
             self._hear()
@@ -98,12 +100,12 @@ class Line:
         """Whether there is a bash and it has not ended."""
         while self._link.fileno() >= 0 and _ready(0, self._link.fileno()):
             self._hear()
+        self._heed()
         return self.pid != 0 and self.status is None
 
     def send(self, data: bytes, sent: list[int]) -> None:
         """Send what one write takes of a request ended by NUL; note how much in `sent`."""
-        # From within C, so that no Ctrl-C is seen between the write and the note.
-        sent.extend(map(os.write, [self._send_fd], [data]))
+        _note(sent, os.write, self._send_fd, data)
 
     def receive(self, patience_s: float) -> list[str] | None:
         """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
@@ -113,6 +115,7 @@ class Line:
             os.read(self._wake_read, 4096)
         if link in ready:
             self._hear()
+        self._heed()
         return self._read_fields()
 
     def wake(self) -> None:
@@ -150,16 +153,17 @@ class Line:
 
     def _read_fields(self) -> list[str] | None:
         with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._receive_fd, 65536):
-                self._unread += data
-        count, _, rest = self._unread.partition(b"\0")
+            while True:
+                _note(self._unread, os.read, self._receive_fd, 65536)
+        count, _, rest = b"".join(self._unread).partition(b"\0")
         fields = rest.split(b"\0")
         if count and not count.isdigit():
             raise unreadable(count)
         if not count or len(fields) <= int(count):
             return None
-        self._unread = b"\0".join(fields[int(count) :])
-        return [field.decode("utf-8", "surrogateescape") for field in fields[: int(count)]]
+        answer = [field.decode("utf-8", "surrogateescape") for field in fields[: int(count)]]
+        self._unread = [b"\0".join(fields[int(count) :])]
+        return answer
 
     def _tell(self, message: dict[str, Any]) -> None:
         try:
@@ -168,23 +172,29 @@ class Line:
             raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
 
     def _hear(self) -> None:
-        data = b""
+        before = len(self._heard)
         with contextlib.suppress(ConnectionResetError):  # it ended with something unread
-            data = self._link.recv(65536)
-        if not data:
+            _note(self._heard, self._link.recv, 65536)
+        if not any(self._heard[before:]):
             self.status = 137 if self.status is None else self.status
             raise ShellDied(
                 "the supervisor of the shell was killed; resume the run, or see %stack reset"
             )
-        *lines, self._heard = (self._heard + data).split(b"\n")
+        self._heed()
+
+    def _heed(self) -> None:
+        """Act on what the supervisor has said; if a Ctrl-C cuts that short, the next call does."""
+        *lines, rest = b"".join(self._heard).split(b"\n")
         for line in lines:
             message = json.loads(line)
             if message["event"] == "started":
                 self.pid = message["pid"]
             elif message["event"] == "error":
+                self._heard = [rest]
                 raise ShellDied(f"bash could not be started: {message['message']}")
             elif message["pid"] == self.pid:
                 self.status = message["status"]
+        self._heard = [rest]
 
     def _close_fifos(self) -> None:
         for descriptor in (self._send_fd, self._receive_fd):
@@ -200,6 +210,11 @@ def unreadable(answer: bytes) -> ShellDied:
         f"the shell gave an answer that cannot be read ({shown}), and was ended: a hook has "
         "written in its scratch folder; the session goes on from the last snapshot"
     )
+
+
+def _note(into: list[_Result], call: Callable[..., _Result], *args: object) -> None:
+    """Append what a call returns, all from within C: no Ctrl-C is seen between the two."""
+    into.extend(map(call, *([arg] for arg in args)))
 
 
 def _ready(patience_s: float, *descriptors: int) -> set[int]:

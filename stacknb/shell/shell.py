@@ -246,6 +246,7 @@ class Shell:
                 folder = str(self._scratch.path)
                 self._lacking = f"scratch folder {folder!r} of the session was removed meanwhile"
                 self._line.make_again()
+            self._kept.catch_up()
             if self._kept.newest and not anew:
                 script = self._kept.script()
                 self._start(requests.nameless(self._env))

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed, Interrupted, Stack, StacknbError, tasklog
+from stacknb.shell import turns
 
 FOREGROUND = {
     "sleep": "sleep 1000",
@@ -311,6 +312,20 @@ def test_ctrl_c_as_soon_as_bash_is_at_work_loses_nothing(tree) -> None:
         [sys.executable, "-c", AT_ONCE, str(tree.path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == [str(i) for i in range(20)]
+
+
+def test_ctrl_c_between_the_end_of_a_cell_and_its_result_loses_nothing(tree, monkeypatch) -> None:
+    stack = tree.run(":")
+    answered = turns.answered
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.setattr(turns, "answered", answered)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(turns, "answered", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stack.evaluate("mark=here")
+    assert stack.evaluate("echo $mark").stdout == "here\n"
 
 
 def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
