@@ -179,7 +179,7 @@ COMMANDS = (
          Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
     ),
     Command("picture", "draw which hook runs where, and the tasks between them", author.picture,
-            (_TREE, _PLUGIN, Argument("--svg", "write it to this file, too", "file"))),
+            (_TREE, _PLUGIN, *_FILES, Argument("--svg", "write it to this file, too", "file"))),
     Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing",
             author.check,
             (Argument("PATH", "a plugin's folder, or one with extras.d", "folder"), _JSON)),

@@ -95,10 +95,8 @@ class Shell:
         """Start a new bash if the last one has ended meanwhile."""
         with self._lock:
             if self._line.closed:
-                raise ShellDied(
-                    "the shell of this run is closed, or is that of the process which has forked "
-                    "this one; begin a new run"
-                )
+                why = "closed, or is that of the process which has forked this one"
+                raise ShellDied(f"the shell of this run is {why}; begin a new run")
             if not self._line.alive or self._scratch.gone:
                 self.restore()
 

@@ -68,6 +68,18 @@ def test_the_command_line_writes_svg(tree: Any, capsys: pytest.CaptureFixture[st
     assert Path("out.svg").read_text().startswith("<svg")
 
 
+def test_a_picture_shows_the_plugins_that_the_settings_enable(
+    tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shiny" / "devstack").mkdir(parents=True)
+    (tmp_path / "shiny" / "devstack" / "plugin.sh").write_text(":\n")
+    conf = tmp_path / "local.conf"
+    conf.write_text(f"[[local|localrc]]\nenable_plugin shiny {tmp_path}/shiny\n")
+    tree.hook("10-a.sh", ":\n")
+    assert cli.main(["picture", str(tree.path), "--local-conf", str(conf)]) == 0
+    assert "shiny-plugin.sh" in capsys.readouterr().out
+
+
 def test_a_tree_without_hooks_cannot_be_drawn(tree: Any) -> None:
     with pytest.raises(BadInput, match="has no hooks to draw"):
         tree.stack().picture()
