@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stacknb.shell.scratch import Scratch
 from stacknb.snapshots import snapshot as snapshots
-from stacknb.snapshots.vault import Vault, is_whole
+from stacknb.snapshots.vault import Vault, bytes_of, is_whole
 from stacknb.text import reading
 
 __all__ = ["Keeper"]
@@ -73,7 +73,7 @@ class Keeper:
 
     def keep(self) -> None:
         """Take what bash has written as the newest."""
-        data = _bytes_of(self.written)
+        data = bytes_of(self.written)
         self.torn = self.torn or not is_whole(data)
         if is_whole(data):
             self.newest = data
@@ -82,7 +82,7 @@ class Keeper:
 
     def catch_up(self) -> None:
         """Take what a turn has left whose end was not seen here: a Ctrl-C came in between."""
-        if is_whole(_bytes_of(self.written)):
+        if is_whole(bytes_of(self.written)):
             self.keep()
 
     def script(self) -> Path:
@@ -106,10 +106,3 @@ class Keeper:
     @property
     def _locals(self) -> Path:
         return self._control / "snapshot.locals"
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

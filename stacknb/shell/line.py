@@ -126,6 +126,7 @@ class Line:
     def await_end(self, limit_s: float) -> None:
         """Return when bash has ended, or after `limit_s`."""
         deadline = time.monotonic() + limit_s
+        self._heed()
         while self.status is None and (left := deadline - time.monotonic()) > 0:
             if _ready(left, self._link.fileno()):
                 self._hear()

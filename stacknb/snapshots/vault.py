@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stacknb.text import reading
 
-__all__ = ["Vault", "is_whole"]
+__all__ = ["Vault", "bytes_of", "is_whole"]
 
 _FIRST, _LAST = b"#stacknb variables\n", b"#stacknb end\n"
 _NAMES = ("snapshot.bash", "snapshot.2.bash")
@@ -35,7 +35,7 @@ class Vault:
     @property
     def newest(self) -> Path | None:
         """The newest whole snapshot; None if there is none."""
-        whole = [path for path in self._paths if is_whole(_bytes_of(path))]
+        whole = [path for path in self._paths if is_whole(bytes_of(path))]
         return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def put(self, snapshot: bytes) -> None:
@@ -73,7 +73,8 @@ def is_whole(snapshot: bytes) -> bool:
     return snapshot.startswith(_FIRST) and snapshot.endswith(_LAST)
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return what a file holds; nothing if there is none, or it is no file."""
     try:
         return reading.whole(path)
     except OSError:
