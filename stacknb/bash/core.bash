@@ -44,10 +44,10 @@ _stacknb_turn() {
 
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
 
-# What a turn that did not end the shell is answered with.
+# What a turn that did not end the shell is answered with; its snapshot follows.
 _stacknb_answer() {
     _stacknb_list_plugins
-    _stacknb_reply done "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
+    _stacknb_reply ran "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required"
 }
 
 # The times of a hook that is over, read before the snapshot is taken, which is no work of the hook's.
@@ -58,7 +58,7 @@ _stacknb_stop_clock() { # EPOCHREALTIME
     ((${_stacknb_end/./} - _stacknb_began < 10000)) || _stacknb_times
 }
 
-# The end of the log of a hook; a reader who sees it may count on the snapshot.
+# The end of the log of a hook.
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     builtin local _nb_user _nb_sys
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
@@ -269,8 +269,13 @@ _stacknb_foresee() {
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
     builtin local _nb_why=''
-    # All is done but the answer, or that is given, too: then nobody reads this one.
-    if [[ $_stacknb_busy == told ]]; then _stacknb_answer; builtin return 0; fi
+    if [[ $_stacknb_busy == told ]]; then # an interrupt that came too late for the hook
+        _stacknb_answer # Python passes over a second one
+        builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
+        builtin eval "$_stacknb_save"
+        _stacknb_reply written
+        builtin return 0
+    fi
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave
     [[ -z $_stacknb_foreground ]] || builtin kill -TERM -- "-$_stacknb_foreground" 2>/dev/null

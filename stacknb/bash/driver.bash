@@ -149,10 +149,11 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         elif [[ ${_stacknb_kept-} == *' ERR'$'\n'* ]]; then
             _stacknb_foreign=1
         fi
-        builtin eval "$_stacknb_save"
         _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
         _stacknb_busy=told _stacknb_hook='' _stacknb_plain=''
         _stacknb_answer
+        builtin eval "$_stacknb_save" # while Python is busy with the answer
+        _stacknb_reply written
         _stacknb_busy=''
     fi
 done

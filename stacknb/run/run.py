@@ -194,6 +194,7 @@ class Run:
 
     def _leave(self, turn: Agenda, ok: bool) -> None:
         self._turn_of = None
+        self.settle()  # whoever resumes after a phase needs what it has left
         self.emit("phase-end", turn.phase.label, ok=ok, duration_s=time.time() - turn.begun)
 
     def _forget_tasks_of(self, phase: Phase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -61,6 +62,7 @@ class Sourcing:
         self._emit = emit
         self._tick = tick
         self._history = History(folder.path)
+        self._last: tuple[str, Callable[[bytes], None]] | None = None
         self.origins: dict[str, str] = {}
 
     def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
@@ -83,6 +85,7 @@ class Sourcing:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
+        self._catch_up()
         self._shell.revive()  # the header tells its pid
         log = self._folder.new_log(kind, hook.name, command, label, self._shell.pid)
         if not self._history.begun:
@@ -93,7 +96,7 @@ class Sourcing:
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
             err=log.with_suffix(".err") if kind == "cell" else None,
-            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._history.settle,
+            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
         )  # fmt: skip
         duration = time.time() - begun
         failure = None
@@ -101,10 +104,10 @@ class Sourcing:
             failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
         if tracer is not None:
             tracer.end()
-        if trouble := self._shell.lacked_scratch():
-            self._emit("warning", f"{trouble} ({_in_words(hook.name, kind)})")
+        what = _in_words(hook.name, kind)
+        if trouble := self._trouble(what):
             failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
-        lack, what = self._lack(), _in_words(hook.name, kind)
+        lack = self._lack()
         is_there = log.exists() if lack else _has_begun(log)
         gone = self._folder.path.exists() and not is_there
         if gone:
@@ -114,10 +117,14 @@ class Sourcing:
             lack = "its log was removed while it ran" if gone else lack
             failure = failure or Failure(what, turn.status or 1, lost, log=str(log))
             failure = replace(failure, reason=f"{failure.reason}: {lack}")
-        self._history.keep(
-            self._shell.snapshot if turn.outcome != "lost" else None,
-            kind=kind, phase=label, name=hook.name, start=begun, end=begun + duration,
+        moment = partial(
+            self._history.keep, kind=kind, phase=label, name=hook.name, start=begun,
+            end=begun + duration,
         )  # fmt: skip
+        if turn.outcome == "done":  # bash is writing the snapshot
+            self._last = what, moment
+        else:
+            moment(self._shell.snapshot if turn.outcome != "lost" else None)
         gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
         status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
         code = turn.status or (1 if lack else 0)
@@ -143,6 +150,23 @@ class Sourcing:
                 f"{room.remedy(self._folder.path)}"
             ) from error
         return tracer
+
+    def _catch_up(self) -> None:
+        """Wait for the snapshot of the last hook; the history is written with the next one."""
+        if self._last is not None:
+            what, moment = self._last
+            moment(self._shell.snapshot)
+            self._last = None
+            self._trouble(what)
+
+    def _store(self) -> None:
+        self._shell.settle()
+        self._history.settle()
+
+    def _trouble(self, what: str) -> str:
+        if trouble := self._shell.lacked_scratch():
+            self._emit("warning", f"{trouble} ({what})")
+        return trouble
 
     def _lack(self) -> str:
         """Say that something of the run could not be written since the last turn; mostly empty."""
@@ -198,7 +222,8 @@ class Sourcing:
 
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another."""
-        self._history.settle()
+        self._catch_up()
+        self._store()
 
 
 def _has_begun(log: Path) -> bool:

@@ -13,17 +13,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from stacknb.exceptions import BadInput, ShellDied
 from stacknb.shell import turns
 from stacknb.shell.line import Line, unreadable
 from stacknb.shell.turns import Turn
+from stacknb.snapshots.vault import bytes_of, is_whole
 from stacknb.supervision import processes
 
 __all__ = ["Dialogue"]
 
 _TICK_S = 0.1
 _END_S = 10.0
+_SNAPSHOT_S = 60.0
 # After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
 _ESCALATION = (
     (0.35, signal.SIGTERM, False),
@@ -40,10 +43,16 @@ class Dialogue:
     ----------
     line : Line
         With a bash started.
+
+    Attributes
+    ----------
+    owed : bool
+        bash has answered a turn, and has not said yet that its snapshot is written.
     """
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self.owed = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
         self._interrupted_at: float | None = None
         self._under_way = False
@@ -74,8 +83,25 @@ class Dialogue:
         except BaseException:
             if sent:  # nobody knows what it would answer next
                 with contextlib.suppress(ShellDied):
+                    self.settle()
                     self.end()
             raise
+
+    def settle(self) -> None:
+        """Return when bash has written the snapshot that it owes, or will never write it."""
+        deadline = time.monotonic() + _SNAPSHOT_S
+        while self.owed:
+            try:
+                said = self._line.receive(_TICK_S)
+            except ShellDied:
+                self.owed = False
+                raise
+            if said is not None:  # a repeated answer, or:
+                self.owed = said[0] != "written"
+            elif self._line.status is not None or is_whole(bytes_of(self.snapshot)):
+                self.owed = False
+            elif time.monotonic() > deadline:
+                self.end()
 
     def interrupt(self) -> None:
         """End what runs in the foreground, from any thread; within a second."""
@@ -94,6 +120,11 @@ class Dialogue:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._line.pid, signal.SIGKILL)
             self._await_end()
+
+    @property
+    def snapshot(self) -> Path:
+        """Where bash is to write the next one."""
+        return self._line.control / "snapshot"
 
     @property
     def _interrupted(self) -> bool:
@@ -115,6 +146,7 @@ class Dialogue:
                 self._under_way = False
         if turn.outcome == "done" and self._interrupted:
             # The signal may have come too late for this turn, and be about to end the shell.
+            self.settle()
             self._converse(_NOTHING, [], None)
             turn = replace(turn, interrupted=True)
         return turn
@@ -141,7 +173,11 @@ class Dialogue:
                     todo, meanwhile = meanwhile, None
                     todo()
                 fields = self._line.receive(_TICK_S)
+                if fields is not None and fields[0] == "written":  # repeated
+                    fields = None
+                    continue
                 if fields is not None:
+                    self.owed = fields[0] == "ran"
                     break
                 if self._line.status is not None:
                     return self._lost(self._line.status)

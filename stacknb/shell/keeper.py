@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
+from stacknb.exceptions import ShellDied
+from stacknb.shell.dialogue import Dialogue
 from stacknb.shell.scratch import Scratch
 from stacknb.snapshots import snapshot as snapshots
 from stacknb.snapshots.vault import Vault, bytes_of, is_whole
@@ -21,27 +24,22 @@ class Keeper:
     state : Path
         The folder ``state`` of a run.
     scratch : Scratch
+    dialogue : Dialogue
 
     Attributes
     ----------
     newest : bytes
         Empty if there is none.
-    torn : bool
-        The last one that bash wrote was not whole, so that `newest` is an earlier one.
     """
 
-    def __init__(self, state: Path, scratch: Scratch) -> None:
+    def __init__(self, state: Path, scratch: Scratch, dialogue: Dialogue) -> None:
         self._state = state
         self._vault = Vault(state)
         self._control = scratch.path
+        self._dialogue = dialogue
         newest = self._vault.newest
         self.newest = reading.whole(newest) if newest is not None else b""
-        self.torn = False
-
-    @property
-    def written(self) -> Path:
-        """Where bash is to write the next one."""
-        return self._control / "snapshot"
+        self._due = self._unstored = self._torn = False
 
     @property
     def time(self) -> float:
@@ -54,15 +52,18 @@ class Keeper:
         """Local variables of the frames that the last failure left."""
         return snapshots.read_variables(self._locals) if self._locals.exists() else []
 
-    def forget_foreseen(self) -> None:
-        """Forget what an earlier turn left that did not end its bash after all."""
-        (self._control / "foreseen").unlink(missing_ok=True)
+    def expect(self) -> None:
+        """Make way for the next one: what is there now is of an earlier turn."""
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self._control, "foreseen"))  # it did not end its bash after all
+        with contextlib.suppress(OSError):
+            os.truncate(self._dialogue.snapshot, 0)
 
     def keep_of(self, outcome: str) -> None:
         """Take what a turn has left that ended so (see `Turn`), if it is anything."""
         if outcome == "lost":
             self._locals.unlink(missing_ok=True)  # those of an earlier failure
-            self.written.unlink(missing_ok=True)
+            self._dialogue.snapshot.unlink(missing_ok=True)
             return
         if outcome == "foreseen":  # written just before a hook's own EXIT trap
             for part in ("", ".locals", ".hidden"):
@@ -70,20 +71,48 @@ class Keeper:
                 with contextlib.suppress(FileNotFoundError):
                     foreseen.replace(self._control / f"snapshot{part}")
         self.keep()
+        self.store()
+
+    def take(self) -> None:
+        """Take that of the last turn, as soon as bash has written it."""
+        if self._dialogue.owed:
+            self._due = True
+            with contextlib.suppress(ShellDied):  # the next request says so
+                self._dialogue.settle()
+        if self._due:
+            self.keep()
 
     def keep(self) -> None:
-        """Take what bash has written as the newest."""
-        data = bytes_of(self.written)
-        self.torn = self.torn or not is_whole(data)
+        """Take what bash has written as the newest; `store` puts it on disk."""
+        data = bytes_of(self._dialogue.snapshot)
+        self._torn = self._torn or not is_whole(data)
         if is_whole(data):
-            self.newest = data
+            self.newest, self._unstored = data, True
+        self._due = False
+
+    def store(self) -> None:
+        """Put the newest on disk, if it is not there."""
+        if self._unstored:
             with contextlib.suppress(OSError):  # a full disk is no reason to end a session
-                self._vault.put(data)
+                self._vault.put(self.newest)
+            self._unstored = False
+
+    def lack(self) -> str:
+        """Say that one was not whole, which leaves an older one the newest; mostly empty."""
+        torn, self._torn = self._torn, False
+        folder = str(self._control)
+        if not torn:
+            return ""
+        return (
+            f"the snapshot is not whole (scratch folder {folder!r} may be full, or bash was killed "
+            "while it wrote): what is restored from now on is older; free some room there"
+        )
 
     def catch_up(self) -> None:
         """Take what a turn has left whose end was not seen here: a Ctrl-C came in between."""
-        if is_whole(bytes_of(self.written)):
+        if is_whole(bytes_of(self._dialogue.snapshot)):
             self.keep()
+        self.store()
 
     def script(self) -> Path:
         """Write the script that makes a new bash what the last one was, and return its path."""

@@ -109,6 +109,8 @@ class Line:
 
     def receive(self, patience_s: float) -> list[str] | None:
         """Return the next answer, or None after `patience_s`, when woken, when bash has ended."""
+        if (answer := self._read_fields()) is not None:  # it came with the one before
+            return answer
         link = self._link.fileno()
         ready = _ready(patience_s, self._receive_fd, link, self._wake_read)
         if self._wake_read in ready:
@@ -116,6 +118,9 @@ class Line:
         if link in ready:
             self._hear()
         self._heed()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                _note(self._unread, os.read, self._receive_fd, 65536)
         return self._read_fields()
 
     def wake(self) -> None:
@@ -153,9 +158,6 @@ class Line:
         return self._link.fileno() < 0 or self._process != os.getpid()
 
     def _read_fields(self) -> list[str] | None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                _note(self._unread, os.read, self._receive_fd, 65536)
         count, _, rest = b"".join(self._unread).partition(b"\0")
         fields = rest.split(b"\0")
         if count and not count.isdigit():

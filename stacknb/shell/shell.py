@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stacknb.exceptions import Interrupted, ShellDied
-from stacknb.shell import requests
+from stacknb.exceptions import ShellDied
+from stacknb.shell import requests, turns
 from stacknb.shell.dialogue import Dialogue, encoded
 from stacknb.shell.environment import check_bash, quote
 from stacknb.shell.keeper import Keeper
@@ -66,9 +66,9 @@ class Shell:
         self._lock = threading.RLock()
         self._scratch = Scratch(self._state)
         self._line = Line(self._scratch, jobs)
-        self._kept = Keeper(self._state, self._scratch)
         self._lacking = ""
         self._dialogue = Dialogue(self._line)
+        self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
             self._start(self._env)
             self.evaluate(self._setup)
@@ -114,7 +114,9 @@ class Shell:
         tick: Callable[[], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
-        """Source `path` in the shell, its output going to `log`, and take a snapshot after it.
+        """Source `path` in the shell, its output going to `log`; bash writes a snapshot after it.
+
+        It returns while bash is still writing that; what needs it waits for it.
 
         Parameters
         ----------
@@ -137,15 +139,22 @@ class Shell:
         """
         code = requests.of_turn(
             args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
-            log=str(log), err=str(err or ""), state=str(self._kept.written),
+            log=str(log), err=str(err or ""), state=str(self._dialogue.snapshot),
             off="1" if hands_off else "",
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))
-        self._kept.forget_foreseen()
+        self._kept.expect()
         turn = self._request(requests.TURN, tick, meanwhile)
-        self._kept.keep_of(turn.outcome)
+        if turn.outcome != "done":
+            self._kept.keep_of(turn.outcome)
         return turn
+
+    def settle(self) -> None:
+        """Wait for the snapshot of the last turn, and put it on disk."""
+        with self._lock:
+            self._kept.take()
+            self._kept.store()
 
     def call(self, *words: str) -> tuple[int, str]:
         """Run one of the driver's own functions between turns; return its status and output.
@@ -189,18 +198,13 @@ class Shell:
     def lacked_scratch(self) -> str:
         """Say what was wrong with the scratch folder since the last call; mostly empty."""
         lacking, self._lacking = self._lacking, ""
-        if self._kept.torn:
-            self._kept.torn = False
-            lacking = (
-                f"the snapshot is not whole (scratch folder {str(self._scratch.path)!r} may be "
-                "full): what is restored from now on is older; free some room there"
-            )
-        return lacking
+        return self._kept.lack() or lacking
 
     def save(self) -> bytes:
         """Take a snapshot of the shell as it stands, and keep it as the newest."""
-        self.evaluate(requests.saving(self._kept.written))
+        self.evaluate(requests.saving(self._dialogue.snapshot))
         self._kept.keep()
+        self.settle()
         return self._kept.newest
 
     def variables(self, pattern: str = "*") -> list[snapshots.Variable]:
@@ -215,11 +219,14 @@ class Shell:
     @property
     def snapshot(self) -> bytes:
         """The newest snapshot; empty if there is none."""
+        with self._lock:
+            self._kept.take()
         return self._kept.newest
 
     @property
     def snapshot_time(self) -> float:
         """When the newest snapshot was taken, epoch seconds; 0 if there is none."""
+        self.settle()
         return self._kept.time
 
     @property
@@ -239,6 +246,7 @@ class Shell:
         The old one is ended if it still runs. Its tasks run on.
         """
         with self._lock:
+            self._kept.take()
             self._dialogue.end()
             if self._scratch.gone:
                 folder = str(self._scratch.path)
@@ -277,16 +285,7 @@ class Shell:
         self._line.start([self._bash, *words], env)
 
     def _between(self, code: str) -> Turn:
-        turn = self._request(code)
-        if turn.interrupted:
-            raise Interrupted("interrupted; the session is usable")
-        if turn.outcome != "done":
-            after = "; the session goes on from its last snapshot"
-            if not self._kept.newest:
-                after = " before its first hook: see what BASH_ENV, exported functions, or the "
-                after += "functions of TOP_DIR do to a new bash"
-            raise ShellDied(f"the shell ended with status {turn.status}{after}")
-        return turn
+        return turns.finished(self._request(code), bool(self._kept.newest))
 
     def _request(
         self,
@@ -295,5 +294,6 @@ class Shell:
         meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
         with self._lock:
+            self._kept.take()
             self.revive()
             return self._dialogue.ask(code, tick, meanwhile)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Turn", "answered", "lost"]
+from stacknb.exceptions import Interrupted, ShellDied
+
+__all__ = ["Turn", "answered", "finished", "lost"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
         Of the bash, if it died. An EXIT trap does not see the signal that ends its shell.
     """
     outcome, status, plugins, requires, *where = fields
+    outcome = "done" if outcome == "ran" else outcome
     code = int(status)
     if outcome == "died" and (process_status or 0) > 128:
         code = process_status or code
@@ -76,6 +79,29 @@ def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:
         return Turn("lost", status, {}, (), *_four(place), interrupted)
     fields = ["foreseen", str(status), *foreseen.split("\0")[:2], *place]
     return answered(fields, status, interrupted)
+
+
+def finished(turn: Turn, has_snapshot: bool) -> Turn:
+    """Return what came of a piece of our own, if it ran to its end.
+
+    Parameters
+    ----------
+    has_snapshot : bool
+        There is one to go on from.
+
+    Raises
+    ------
+    Interrupted, ShellDied
+    """
+    if turn.interrupted:
+        raise Interrupted("interrupted; the session is usable")
+    if turn.outcome == "done":
+        return turn
+    after = "; the session goes on from its last snapshot"
+    if not has_snapshot:
+        after = " before its first hook: see what BASH_ENV, exported functions, or the "
+        after += "functions of TOP_DIR do to a new bash"
+    raise ShellDied(f"the shell ended with status {turn.status}{after}")
 
 
 def _four(where: Sequence[str]) -> tuple[str, str, str, str]:
