@@ -232,7 +232,7 @@ _stacknb_take_hidden() {
 
 # Puts modes of a shell that is about to end out of the way of its snapshot.
 _stacknb_take_leave() {
-    [[ ! $_stacknb_busy ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
+    [[ $_stacknb_busy != 1 ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
     if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCE; fi
     if [[ -o posix ]]; then _stacknb_posix=1; builtin set +o posix; fi
     _stacknb_leaving=1
@@ -243,7 +243,8 @@ _stacknb_take_leave() {
 # does to them; the status is the one that it ends the shell with. Of the traps that one is left out:
 # it runs now, and shall not run again. A failure within it changes nothing any more.
 _stacknb_foresee() {
-    _stacknb_flags=$- _stacknb_regained=''
+    [[ $_stacknb_busy == told ]] || _stacknb_flags=$-
+    _stacknb_regained=''
     builtin set +eufxvCE
     [[ $- != *[eufxvCE]* ]] || command set +eufxvCE
     builtin enable . || command enable .
@@ -272,9 +273,9 @@ _stacknb_on_exit() { # see the EXIT trap
     if [[ $_stacknb_busy == told ]]; then # an interrupt that came too late for the hook
         _stacknb_answer # Python passes over a second one
         builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
+        _stacknb_traps=("${_stacknb_kept-}${_stacknb_traps-}") # it may have met a function of ours
         builtin eval "$_stacknb_save"
-        _stacknb_reply written
-        builtin return 0
+        _stacknb_reply written; builtin return 0
     fi
     _stacknb_status=${_stacknb_exit[0]} _stacknb_flags=${_stacknb_exit[2]}$_stacknb_traced
     _stacknb_take_leave

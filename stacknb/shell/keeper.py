@@ -53,7 +53,8 @@ class Keeper:
         return snapshots.read_variables(self._locals) if self._locals.exists() else []
 
     def expect(self) -> None:
-        """Make way for the next one: what is there now is of an earlier turn."""
+        """Make way for the next one, as soon as that of the last turn is taken."""
+        self.take()
         with contextlib.suppress(OSError):
             os.unlink(os.path.join(self._control, "foreseen"))  # it did not end its bash after all
         with contextlib.suppress(OSError):
@@ -65,11 +66,8 @@ class Keeper:
             self._locals.unlink(missing_ok=True)  # those of an earlier failure
             self._dialogue.snapshot.unlink(missing_ok=True)
             return
-        if outcome == "foreseen":  # written just before a hook's own EXIT trap
-            for part in ("", ".locals", ".hidden"):
-                foreseen = self._control / f"snapshot.foreseen{part}"
-                with contextlib.suppress(FileNotFoundError):
-                    foreseen.replace(self._control / f"snapshot{part}")
+        if outcome == "foreseen":
+            self._use_foreseen()
         self.keep()
         self.store()
 
@@ -80,6 +78,8 @@ class Keeper:
             with contextlib.suppress(ShellDied):  # the next request says so
                 self._dialogue.settle()
         if self._due:
+            if not is_whole(bytes_of(self._dialogue.snapshot)):
+                self._use_foreseen()
             self.keep()
 
     def keep(self) -> None:
@@ -131,6 +131,13 @@ class Keeper:
             script = self._control / "restored.bash"
             script.write_bytes(text)
         return script
+
+    def _use_foreseen(self) -> None:
+        """Use what bash wrote just before an EXIT trap of a hook's own, if it did."""
+        for part in ("", ".locals", ".hidden"):
+            foreseen = self._control / f"snapshot.foreseen{part}"
+            with contextlib.suppress(FileNotFoundError):
+                foreseen.replace(self._control / f"snapshot{part}")
 
     @property
     def _locals(self) -> Path:

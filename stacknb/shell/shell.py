@@ -137,6 +137,8 @@ class Shell:
         -------
         Turn
         """
+        with self._lock:
+            self._kept.expect()
         code = requests.of_turn(
             args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
             log=str(log), err=str(err or ""), state=str(self._dialogue.snapshot),
@@ -144,7 +146,6 @@ class Shell:
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))
-        self._kept.expect()
         turn = self._request(requests.TURN, tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)

@@ -172,8 +172,12 @@ def test_an_interrupt_while_a_long_log_is_shown_leaves_the_task_to_be_waited_for
     assert len((stack.run_dir / "waits.jsonl").read_text().splitlines()) == 1
 
 
-def test_what_the_hook_left_in_the_background_runs_on(tree) -> None:
-    interrupted_run(tree, "sleep 1234 & echo $! >child; sleep 1000", Stack.interrupt)
+def test_what_the_hook_left_in_the_background_runs_on(tree, until) -> None:
+    def interrupt(stack: Stack) -> None:
+        until(lambda: Path("child").exists() and Path("child").read_text(), "a pid in child")
+        stack.interrupt()
+
+    interrupted_run(tree, "sleep 1234 & echo $! >child; sleep 1000", interrupt)
 
     assert Path(f"/proc/{Path('child').read_text().strip()}").exists()
 

@@ -1,0 +1,97 @@
+"""The snapshot of a turn: bash writes it once it has answered, and whatever ends it meanwhile."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacknb import tasklog
+from stacknb.shell import Shell
+from stacknb.shell.turns import Turn
+
+# So large that bash is at work on its snapshot for a while.
+LARGE = 'for ((i = 0; i < 2000; i++)); do declare -g "large_$i=the value of $i"; done\n'
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    (tmp_path / "run").mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "STACKNB_TEST_MARK")}
+    shell = Shell(tmp_path / "run", "r", env=kept)
+    yield shell
+    shell.close()
+
+
+def turn(shell: Shell, script: str) -> Turn:
+    hook, log = shell.run_dir / "hook.sh", shell.run_dir / "hook.log"
+    hook.write_text(script)
+    log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "run": "r"}))
+    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log)
+
+
+def end(shell: Shell, number: signal.Signals, until) -> None:
+    os.kill(shell.pid, number)
+    until(lambda: not shell._line.alive, "the end of bash")
+
+
+def value(shell: Shell, name: str) -> list[str]:
+    return [variable.text() for variable in shell.variables(name)]
+
+
+def test_a_turn_is_answered_before_its_snapshot_is_whole_and_whoever_asks_waits(shell) -> None:
+    assert turn(shell, LARGE).outcome == "done"
+    assert (shell.run_dir / "state" / "snapshot.bash").exists() is False
+
+    assert b'large_1999="the value of 1999"' in shell.snapshot
+    shell.settle()
+    assert (shell.run_dir / "state" / "snapshot.bash").read_bytes() == shell.snapshot
+
+
+@pytest.mark.parametrize("delay_ms", range(0, 30, 3))
+def test_an_interrupt_that_comes_too_late_finds_the_snapshot_written_to_its_end(
+    shell, until, delay_ms: int
+) -> None:
+    turn(shell, f"{LARGE}trap 'echo mine' DEBUG\ncd /\n")
+    time.sleep(delay_ms / 1000)
+    end(shell, signal.SIGINT, until)
+
+    assert shell.snapshot.endswith(b"#stacknb end\n")
+    assert value(shell, "large_1999") == ["the value of 1999"]
+    assert b"trap -- 'echo mine' DEBUG" in shell.snapshot
+    assert not shell.lacked_scratch()
+
+
+def test_the_same_with_an_exit_trap_of_the_hooks_own(shell, until) -> None:
+    turn(shell, f"{LARGE}trap 'echo bye' EXIT\n")
+    end(shell, signal.SIGINT, until)
+
+    assert value(shell, "large_1999") == ["the value of 1999"]
+
+
+def test_a_bash_killed_while_it_writes_leaves_the_snapshot_before_and_it_is_said(
+    shell, until
+) -> None:
+    turn(shell, "early=1\n")
+    turn(shell, f"{LARGE}late=1\n")
+    end(shell, signal.SIGKILL, until)
+
+    assert b"late=" not in shell.snapshot
+    assert "the snapshot is not whole" in shell.lacked_scratch()
+    assert (value(shell, "early"), value(shell, "late")) == (["1"], [])
+
+
+def test_what_is_asked_next_finds_the_shell_as_the_turn_left_it(shell) -> None:
+    for number in range(20):
+        turn(shell, f"number={number}\n")
+        assert value(shell, "number") == [str(number)]
+        assert f'number="{number}"'.encode() in shell.snapshot
+
+
+def test_a_shell_closed_while_it_writes_ends_at_once(shell) -> None:
+    turn(shell, LARGE)
+    shell.close()
+
+    assert not shell.pid
