@@ -25,7 +25,7 @@ from stacknb.run.taskbook import TaskBook
 from stacknb.rundir import room
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
-from stacknb.snapshots.history import History
+from stacknb.snapshots.history import History, listing
 from stacknb.text import reading, screen
 
 if TYPE_CHECKING:  # few runs are traced
@@ -119,7 +119,7 @@ class Sourcing:
             failure = replace(failure, reason=f"{failure.reason}: {lack}")
         moment = partial(
             self._history.keep, kind=kind, phase=label, name=hook.name, start=begun,
-            end=begun + duration,
+            end=begun + duration, files=listing(self._folder.path),
         )  # fmt: skip
         if turn.outcome == "done":  # bash is writing the snapshot
             self._last = what, moment

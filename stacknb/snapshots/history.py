@@ -17,7 +17,7 @@ from typing import Any
 
 from stacknb.text.reading import as_seconds, json_object, whole
 
-__all__ = ["LIMIT", "History", "Moment", "read"]
+__all__ = ["LIMIT", "History", "Moment", "listing", "read"]
 
 LIMIT = 64 << 20  # bytes of a run's history on disk
 _NEW_LIMIT = 4 << 20  # bytes that one hook may add to it, before compression
@@ -91,16 +91,22 @@ class History:
         name: str = "",
         start: float = 0.0,
         end: float = 0.0,
+        files: dict[str, list[float]] | None = None,
     ) -> None:
         """Add a snapshot; None if the shell was lost without one.
 
         It is written by the next call, or by `settle`, while a hook runs or there is time.
+
+        Parameters
+        ----------
+        files : dict, optional
+            See `Moment`; without it those that are there now.
         """
         self.settle()
         self.begun = True
         facts: dict[str, Any] = {
             "kind": kind, "phase": phase, "name": name, "start": start, "end": end,
-            "files": _listing(self._run_dir),
+            "files": listing(self._run_dir) if files is None else files,
         }  # fmt: skip
         self._unwritten = facts, snapshot
 
@@ -224,7 +230,8 @@ def _apply(ops: list[list[int]], pieces: list[bytes], payload: bytes) -> bytes:
     return b"".join(out)
 
 
-def _listing(run_dir: Path) -> dict[str, list[float]]:
+def listing(run_dir: Path) -> dict[str, list[float]]:
+    """Return the files of a run as a `Moment` has them."""
     found: dict[str, list[float]] = {}
     folders = [str(run_dir)]
     while folders and len(found) < _MOST_FILES:
