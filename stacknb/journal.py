@@ -181,8 +181,16 @@ class RunDir:
                 done[event.name] = bool(event.data.get("ok"))
         return [label for label, ok in done.items() if ok]
 
-    def new_log(self, kind: str, name: str, command: Sequence[str], phase: str, pid: int) -> Path:
+    def new_log(
+        self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[], int]
+    ) -> Path:
         """Make the log of a hook or a cell and write its header.
+
+        Parameters
+        ----------
+        pid : callable
+            Tells the process of the shell as soon as that is free. The file is made before, since
+            some file systems take as long for it as a short hook takes.
 
         Raises
         ------
@@ -191,24 +199,35 @@ class RunDir:
         """
         folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"
         path = tasklog.numbered(self.path / folder / f"{name}.log")
-        header = {
-            "kind": kind, "name": name, "command": list(command), "phase": phase,
-            "hook": name if kind == "hook" else "", "start": time.time(), "pid": pid,
-            "host": socket.gethostname(), "run": self.run,
-        }  # fmt: skip
         try:
             if not os.path.isdir(path.parent):
                 path.parent.mkdir(exist_ok=True)
-            with open(path, "xb") as file:
-                file.write(tasklog.begin_line(header))
+            with open(path, "xb"):
+                pass
         except OSError as error:
+            raise self._no_log(path, error) from error
+        try:
+            shell = pid()
+            header = {
+                "kind": kind, "name": name, "command": list(command), "phase": phase,
+                "hook": name if kind == "hook" else "", "start": time.time(), "pid": shell,
+                "host": socket.gethostname(), "run": self.run,
+            }  # fmt: skip
+            with open(path, "ab") as file:
+                file.write(tasklog.begin_line(header))
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 path.unlink()  # without its header it would be no log
-            raise BadInput(
-                f"{room.sentence(self.path, error)}: no log {str(path.relative_to(self.path))!r} "
-                f"can be begun; {room.remedy(self.path)} and go on"
-            ) from error
+            if isinstance(error, OSError):
+                raise self._no_log(path, error) from error
+            raise
         return path
+
+    def _no_log(self, path: Path, error: OSError) -> BadInput:
+        return BadInput(
+            f"{room.sentence(self.path, error)}: no log {str(path.relative_to(self.path))!r} "
+            f"can be begun; {room.remedy(self.path)} and go on"
+        )
 
     def write(self, event: Event) -> None:
         """Append an event; `lacked_room` tells whether it could not be written."""

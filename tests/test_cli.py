@@ -153,7 +153,7 @@ def test_a_log_comes_byte_for_byte(run: RunDir, capfdbinary: pytest.CaptureFixtu
 
 def test_logs_of_one_name_stand_below_their_paths(said: Said, run: RunDir) -> None:
     for phase, text in (("source", b""), ("stack install", b"two\n"), ("stack extra", b"three\n")):
-        path = run.new_log("hook", "50-api.sh", [], phase, 1)
+        path = run.new_log("hook", "50-api.sh", [], phase, lambda: 1)
         with path.open("ab") as file:
             file.write(text + tasklog.end_line(tasklog.read_header(path), end=1, exit_code=0))
     _, out, _ = said("log", ".", "50-api.sh")

@@ -105,7 +105,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         match=r"run directory '.*' is full \(No space left on device\): no log '.*/50-a.sh.log' .*"
         "; free some room",
     ):
-        run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", 1)
+        run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", lambda: 1)
     run.write(Event("warning", NOON, "x"))  # no reason to end a run
 
 
@@ -119,7 +119,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where: str) -> None:
     run = made()
-    path = run.new_log(kind, name, ["/t/x", "a b", "\udcff"], phase, 17)
+    path = run.new_log(kind, name, ["/t/x", "a b", "\udcff"], phase, lambda: 17)
     header = tasklog.read_header(path)
 
     assert path == run.path / where
@@ -132,7 +132,10 @@ def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where
     )
     assert header["command"] == ["/t/x", "a b", "\udcff"]
     assert header["hook"] == (name if kind == "hook" else "")
-    assert run.new_log(kind, name, [], phase, 17).name == f"{path.name.removesuffix('.log')}.2.log"
+    assert (
+        run.new_log(kind, name, [], phase, lambda: 17).name
+        == f"{path.name.removesuffix('.log')}.2.log"
+    )
 
 
 def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> None:
@@ -290,3 +293,16 @@ def test_facts_of_a_wrong_type_are_as_if_they_were_not_there() -> None:
         "run": "r", "mode": "", "start": 0.0, "plugins": [], "jobs": None, "top_dir": "",
         "parallel": True,
     }  # fmt: skip
+
+
+def test_a_log_whose_shell_never_came_free_is_removed() -> None:
+    run = made()
+
+    def stopped() -> int:
+        assert (run.path / "hooks/source/50-a.sh.log").exists()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.new_log("hook", "50-a.sh", [], "source", stopped)
+
+    assert list((run.path / "hooks/source").iterdir()) == []

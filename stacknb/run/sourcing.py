@@ -85,9 +85,7 @@ class Sourcing:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
-        self._catch_up()
-        self._shell.revive()  # the header tells its pid
-        log = self._folder.new_log(kind, hook.name, command, label, self._shell.pid)
+        log = self._folder.new_log(kind, hook.name, command, label, self._free_shell)
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
         begun = time.time()
@@ -150,6 +148,11 @@ class Sourcing:
                 f"{room.remedy(self._folder.path)}"
             ) from error
         return tracer
+
+    def _free_shell(self) -> int:
+        self._catch_up()
+        self._shell.revive()
+        return self._shell.pid
 
     def _catch_up(self) -> None:
         """Wait for the snapshot of the last hook; the history is written with the next one."""
