@@ -103,3 +103,18 @@ def test_a_line_without_an_end_is_passed_over_in_pieces(
     with path.open("ab") as file:
         file.write(b' {"d": 4}\n{"e": 5}\n')
     assert lines.new() == [{"e": 5}]
+
+
+def test_the_beginning_of_a_file_is_as_long_as_asked_also_of_one_that_tells_no_size(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert [reading.beginning(path, most) for most in (0, 3, 10, 11)] == [
+        b"",
+        b"012",
+        b"0123456789",
+        b"0123456789",
+    ]
+    assert reading.beginning(Path("/proc/self/status"), 5) == b"Name:"
+    assert len(reading.whole(Path("/proc/self/status"))) > 100

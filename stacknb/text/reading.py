@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["as_seconds", "json_object", "opened", "pieces", "piped", "whole"]
+__all__ = ["as_seconds", "beginning", "json_object", "opened", "pieces", "piped", "whole"]
 
 _MOST = 256 << 20
 _MOST_PIPED = 16 << 20
@@ -56,9 +56,24 @@ def whole(path: Pathlike, most: int = _MOST) -> bytes:
     OSError
         As `opened`; or if it has more than `most` bytes.
     """
+    return _bounded(beginning(path, most + 1), most, path)
+
+
+def beginning(path: Pathlike, most: int) -> bytes:
+    """Return the first bytes of a regular file, `most` of them if it has so many.
+
+    Raises
+    ------
+    OSError
+        As `opened`.
+    """
     with opened(path) as file:
-        data = file.read(most + 1)
-    return _bounded(data, most, path)
+        # Not `most` at once: to ask for that much memory takes longer than to read a small file.
+        size = min(os.fstat(file.fileno()).st_size + 1, most)
+        data = file.read(size)
+        if len(data) == size:  # it has grown meanwhile, or is one of /proc
+            data += file.read(most - size)
+    return data
 
 
 def piped(path: Pathlike) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.text import syntax
-from stacknb.text.reading import opened
+from stacknb.text.reading import beginning
 
 __all__ = ["Script", "look"]
 
@@ -39,8 +39,7 @@ def look(path: Path) -> Script:
     if path.exists() and not path.is_file():  # a FIFO would block whoever opens it
         return Script("skipped: it is no file")
     try:
-        with opened(path) as file:
-            text = file.read(1 << 20)
+        text = beginning(path, 1 << 20)
     except OSError as error:
         return Script(f"skipped: it cannot be read ({error.strerror})")
     return Script(fault=_fault(text, path), deals_with_err=bool(_ERR_WORDS.search(text)))
