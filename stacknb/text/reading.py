@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["as_seconds", "json_object", "opened", "pieces", "piped", "whole"]
+__all__ = ["as_seconds", "ending", "json_object", "opened", "pieces", "piped", "whole"]
 
 _MOST = 256 << 20
 _MOST_PIPED = 16 << 20
@@ -59,6 +59,19 @@ def whole(path: Pathlike, most: int = _MOST) -> bytes:
     with opened(path) as file:
         data = file.read(most + 1)
     return _bounded(data, most, path)
+
+
+def ending(path: Pathlike, most: int) -> bytes:
+    """Return the last bytes of a regular file, at most `most`.
+
+    Raises
+    ------
+    OSError
+        As `opened`.
+    """
+    with opened(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read(most)
 
 
 def piped(path: Pathlike) -> bytes:
