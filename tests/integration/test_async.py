@@ -1231,6 +1231,44 @@ def test_a_held_back_task_can_be_cancelled_and_takes_no_place(tree, until) -> No
     assert third.wait(timeout=10).ok
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["itself", "each other", "in a circle", "after"])
+def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str) -> None:
+    # Each waits when all are known: a task that nobody has started yet is not waited for.
+    start = {
+        "itself": "async_run a w a",
+        "each other": "async_run a w b; async_run b w a",
+        "in a circle": "async_run a w b; async_run b w c; async_run c w a",
+        "after": "async_run a w b; async_run --after a b true",
+    }
+    stack = tree.run(
+        UNTIL + "w() { until_there go; async_wait $1 || echo got $?; }\n" + start[how],
+    )
+    Path("go").touch()
+    results = stack.async_wait()
+
+    said = "".join(result.tail() for result in results)
+    wanted = "a task cannot wait for itself" if how == "itself" else "and neither would end"
+    assert wanted in said
+    assert "got 1" in said
+
+
+def test_a_task_that_was_killed_while_it_waited_is_in_no_circle(tree, until) -> None:
+    stack = tree.run(
+        UNTIL
+        + "a() { until_there go; async_wait b; }\nb() { async_wait a; }\nasync_run a a; async_run b b"
+    )
+    log = stack.tasks["b"].log
+    until(lambda: log.exists() and b"Waiting for" in log.read_bytes(), "b waits")
+    kill(stack.tasks["b"].pid)
+    until(lambda: not stack.tasks["b"].running, "b is dead")
+    Path("go").touch()
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("a")
+
+    assert "FAILED: b (status 1" in caught.value.results[0].tail()
+
+
 def test_jobs_hold_back_what_hooks_and_people_start_alike(tree, until) -> None:
     stack = tree.run(UNTIL + "async_run a until_there go", jobs=1)
     until(lambda: stack.tasks["a"].state == "running", "a has begun")
