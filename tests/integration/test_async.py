@@ -160,6 +160,20 @@ def test_a_run_that_ends_collects_what_nobody_waited_for(tree) -> None:
     assert [(wait["name"], wait["exit_code"]) for wait in waits_of(stack)] == [("t", 0)]
 
 
+def test_a_run_is_not_well_if_a_task_failed_that_nobody_waited_for(tree) -> None:
+    tree.hook("10-a.sh", "[[ $* != 'stack install' ]] || { async_run t false; async_run u true; }")
+    done = tree.stack().run()
+
+    assert (done.complete, done.ok, [task.name for task in done.tasks]) == (True, False, ["t"])
+    assert "1 failed" in repr(done)
+
+
+def test_a_task_whose_program_was_killed_names_the_signal(tree) -> None:
+    stack = tree.run("async_run t bash -c 'kill -9 $$'")
+
+    assert stack.tasks["t"].wait().ending() == "failed with status 137 (SIGKILL)"
+
+
 @pytest.mark.parametrize("how", ["hook", "stack", "environment", "person"])
 def test_with_devstack_parallel_false_tasks_run_in_the_foreground_with_the_same_log_and_true_times(
     tree, output, how: str, monkeypatch
