@@ -1307,9 +1307,10 @@ def test_a_task_of_the_same_name_as_another_ones_second_log_has_a_log_of_its_own
     assert (results["db"].tail(), results["db.2"].tail()) == ("second", "other")
 
 
-def test_jobs_less_than_1_are_refused(tree) -> None:
-    with pytest.raises(BadInput, match="jobs 0 should be at least 1"):
-        tree.stack(jobs=0)
+def test_jobs_that_are_no_number_from_1_on_are_refused(tree) -> None:
+    for jobs in (0, -1, 1.5, "2", True):
+        with pytest.raises(BadInput, match=f"jobs {jobs!r} should be a whole number, at least 1"):
+            tree.stack(jobs=jobs)
 
 
 @pytest.mark.timeout(5)
