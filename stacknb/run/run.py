@@ -218,7 +218,8 @@ class Run:
         else:
             self.end_services()
         self.result.complete = not self._given_up
-        self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete)
+        bad = [result.name for result in self.result.tasks]
+        self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
         self._sourcing.check_room()
 
     def end_services(self) -> list[str]:
