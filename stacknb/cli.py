@@ -86,8 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 all well, 1 a hook failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM, 129 by
-        SIGHUP, 131 by SIGQUIT.
+        0 all well, 1 a hook or a task failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM,
+        129 by SIGHUP, 131 by SIGQUIT.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller

@@ -13,7 +13,14 @@ from typing import Protocol
 from stacknb import places, printing
 from stacknb.commands import arguments, commands
 from stacknb.dispatcher import Listener, Stack
-from stacknb.exceptions import BadInput, HookFailed, Interrupted, ShellDied, StacknbError
+from stacknb.exceptions import (
+    BadInput,
+    HookFailed,
+    Interrupted,
+    ShellDied,
+    StacknbError,
+    TaskFailed,
+)
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
 from stacknb.supervision import services
@@ -75,6 +82,10 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
         with shown(stack, sys.stderr):
             value = o.command.run(stack, o)
         said = _stay(stack, o)
+        if bad := stack.result.tasks if stack.result is not None else ():
+            left = listed([repr(result.name) for result in bad])
+            code = TaskFailed.status
+            said = f"{TaskFailed(bad)}\n  next    have a hook wait for it: nobody waited for {left}"
     except (Interrupted, KeyboardInterrupt) as stop:
         code, said = INTERRUPTED, _stopped_at(stop) + _how_to_resume(o, stack)
     except StacknbError as error:

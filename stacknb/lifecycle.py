@@ -207,9 +207,11 @@ def hooks_of(
     cells : Path, optional
         A folder of hooks that a notebook's cells hold, laid over the tree.
     """
-    found = {path.name: path for path in (top_dir / "extras.d").glob("*.sh")}
+    # As bash's own `extras.d/*.sh`, which leaves out names with a dot in front: editors and macOS
+    # put such files beside the scripts.
+    found = {path.name: path for path in (top_dir / "extras.d").glob("[!.]*.sh")}
     if cells is not None:
-        found |= {path.name: path for path in (cells / "extras.d").glob("*.sh")}
+        found |= {path.name: path for path in (cells / "extras.d").glob("[!.]*.sh")}
     extras = sorted(found.values(), key=lambda path: os.fsencode(path.name))
     hooks = [_hook(phase, path.name, path, phase.args, numbered(path.name)) for path in extras]
     return hooks + of_plugins(phase, plugins, cells)

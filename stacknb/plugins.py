@@ -58,7 +58,7 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
         pairs = [(name, str(folder)) for name, folder in given.items()]
     else:
         pairs = []
-        for word in given:
+        for word in [given] if isinstance(given, str) else given:
             name, equals, folder = str(word).partition("=")
             if not equals or not folder:
                 raise BadInput(f"plugin {str(word)!r} should be NAME=DIR")

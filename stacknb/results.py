@@ -177,7 +177,8 @@ class TaskResult:
             return f"was killed by {_signal_name(self.exit_code)}"
         if self.status == "lost":
             return "is lost: its process is gone and left no status"
-        return "ended well" if self.ok else f"failed with status {self.exit_code}"
+        of = f" ({_signal_name(self.exit_code)})" if 128 < self.exit_code < 193 else ""
+        return "ended well" if self.ok else f"failed with status {self.exit_code}{of}"
 
     def explanation(self) -> str:
         """Say what went wrong, with the last lines and the log.
@@ -233,6 +234,8 @@ class RunResult:
         What a user should know: warnings, services that were ended.
     timing : str
         DevStack's component timing and async summary; empty until the run is complete.
+    tasks : list of TaskResult
+        Tasks that did not end well and that nobody had waited for by the end of the run.
 
     Examples
     --------
@@ -250,19 +253,18 @@ class RunResult:
     complete: bool = False
     notes: list[str] = field(default_factory=list)
     timing: str = ""
+    tasks: list[TaskResult] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether no hook failed, but for those whose phase was run again to its end."""
+        """Whether no hook failed, but for those whose phase was run again, and none of `tasks`."""
         return not self._failed()
 
-    def _failed(self) -> list[HookResult]:
+    def _failed(self) -> list[HookResult | TaskResult]:
         last = {(hook.phase, hook.name): hook for hook in self.hooks}
-        return [
-            hook
-            for key, hook in last.items()
-            if not hook.ok and not (hook.name == "localrc" and key[0] in self.phases)
-        ]
+        bad = [hook for hook in last.values() if not hook.ok]
+        left = [hook for hook in bad if hook.name != "localrc" or hook.phase not in self.phases]
+        return [*left, *self.tasks]
 
     def __bool__(self) -> bool:
         return self.ok

@@ -75,6 +75,8 @@ def test_an_option_of_another_face_is_not_known() -> None:
         (["stack", "t", "--jobs", "-3"], "--jobs: '-3' is less than 0; give a number from 1 on"),
         (["stack", "t", "--job", "1"], "'--job' is not understood; did you mean '--jobs'"),
         (["stack", "t", "install", "more"], "'more' is not understood"),
+        (["stack", "t", "--nope"], "'--nope' is not understood; see"),
+        (["stack", "t", "--serail"], "'--serail' is not understood; did you mean '--serial'"),
     ],
 )
 def test_what_is_not_understood_is_named_with_what_to_do(argv: list[str], message: str) -> None:

@@ -55,6 +55,17 @@ def test_what_cannot_run_is_an_error(
     assert not report
 
 
+def test_a_script_with_a_dot_in_front_is_said_to_be_never_sourced(tmp_path: Path) -> None:
+    for name in ("10-a.sh", ".20-b.sh", ".gitkeep"):
+        write(tmp_path / "extras.d" / name)
+    [finding] = check(tmp_path).findings
+
+    assert (finding.file, finding.message) == (
+        "extras.d/.20-b.sh",
+        "is never sourced: it has a dot in front",
+    )
+
+
 def test_what_is_no_file_is_an_error_and_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "extras.d").mkdir()
     os.mkfifo(tmp_path / "extras.d" / "10-a.sh")

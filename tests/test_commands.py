@@ -69,7 +69,7 @@ def test_importing_the_table_makes_no_parser() -> None:
         (["--executor", "dask"], "unknown executor 'dask'; there is 'bash'"),
         (["--plugin", "lib"], "plugin 'lib' should be NAME=DIR"),
         (["--localrc", "no file"], "'no file' cannot be read: No such file"),
-        (["--jobs", "0"], "jobs 0 should be at least 1"),
+        (["--jobs", "0"], "jobs 0 should be a whole number, at least 1"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused(

@@ -160,7 +160,7 @@ def test_a_tree_without_extras_has_the_hooks_of_its_plugins(tmp_path: Path) -> N
     [
         ("10-a.sh", ""), ("89-a.sh", ""), ("50a.sh", ""), ("50.sh", ""), ("00-a.sh", "reserved"), ("09-a.sh", "reserved"),
         ("90-a.sh", "reserved"), ("99-a.sh", "reserved"), ("a.sh", "two digits"), ("5-a.sh", "two digits"),
-        ("100-a.sh", "two digits"), (".sh", "two digits"), ("-50.sh", "two digits"),
+        ("100-a.sh", "two digits"), ("-50.sh", "two digits"),
     ],
 )  # fmt: skip
 def test_the_number_of_a_name_is_checked(top: Path, name: str, warning: str) -> None:
@@ -205,6 +205,13 @@ def test_an_unreadable_hook_is_skipped_with_a_warning(top: Path) -> None:
         (True, "skipped: it cannot be read (No such file or directory)"),
         (True, "skipped: it is no file"),
     ]
+
+
+def test_a_script_with_a_dot_in_front_is_no_hook_as_in_bashs_own_glob(top: Path) -> None:
+    for name in ("50-a.sh", ".50-a.sh", "._50-a.sh", ".sh"):
+        hook(top, name, b"\0" if name.startswith("._") else b"")
+
+    assert [found.name for found in hooks_of(SOURCE, top, [])] == ["50-a.sh"]
 
 
 def test_a_fifo_among_the_hooks_does_not_block(top: Path) -> None:

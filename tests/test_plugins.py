@@ -39,6 +39,7 @@ def test_a_relative_folder_and_a_tilde_are_made_absolute(
     assert (
         parse_plugins([f"p={folder.name}"])
         == parse_plugins([f"p=~/{folder.name}"])
+        == parse_plugins(f"p={folder.name}")
         == [Plugin("p", folder)]
     )
 

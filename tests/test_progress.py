@@ -546,6 +546,26 @@ def test_a_run_of_another_process_is_told_as_it_goes(run: Run) -> None:
     assert text.endswith(": failed\n")
 
 
+@pytest.mark.parametrize("tasks", [["db", "api"], [], None, 3])
+def test_a_run_that_is_followed_fails_with_a_task_that_nobody_waited_for(
+    run: Run, tasks: object
+) -> None:
+    run.begin()
+    run.tell("run-end", "stack", ok=not tasks, complete=True, tasks=tasks)
+    run.journal.close()
+    wanted = "nobody waited for 'db', 'api', which did not end well; its logs are in "
+    fails = (
+        pytest.raises(StacknbError, match=wanted)
+        if tasks == ["db", "api"]
+        else contextlib.nullcontext()
+    )
+    told: list[str] = []
+    with fails:
+        told.extend(watch(RunDir.open(run.folder)))
+
+    assert told[-1].endswith(": complete\n")
+
+
 def test_a_copy_of_a_run_and_a_damaged_one_are_told_as_far_as_they_go(
     run: Run, tmp_path: Path
 ) -> None:

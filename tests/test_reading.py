@@ -11,7 +11,7 @@ from stacknb.devstack_log import LogFile
 from stacknb.exceptions import LogError
 from stacknb.rundir.linefile import LineFile
 from stacknb.text import reading
-from stacknb.text.reading import as_seconds, json_object, opened, piped, whole
+from stacknb.text.reading import as_seconds, ending, json_object, opened, piped, whole
 from stacknb.timing.loading import read
 
 
@@ -35,6 +35,12 @@ def test_what_stands_in_the_place_of_a_file_is_named(
     MADE[what](path := tmp_path / "a.log")
     with pytest.raises(OSError, match=f"it is {what}, not a file"):
         reader(path)
+
+
+def test_the_ending_of_a_file_is_at_most_as_long_as_asked_for(tmp_path: Path) -> None:
+    (path := tmp_path / "a.err").write_bytes(b"abcdef")
+
+    assert (ending(path, 2), ending(path, 100)) == (b"ef", b"abcdef")
 
 
 def test_a_pipe_in_the_place_of_a_log_of_stack_sh_is_named(tmp_path: Path) -> None:

@@ -197,6 +197,16 @@ def test_logs_are_found_by_name(run: Run) -> None:
     assert found("db.2") == ["async/db.2.log"]
 
 
+def test_a_log_is_found_by_the_path_that_the_status_shows(run: Run) -> None:
+    run.log("async/db")
+    run.log("async/db.2", start=1001.0)
+    run.hook("source", "50-api.sh", start=1001.0)
+
+    logs = [task.log for task in status.read(run.path).tasks]
+    for shown in (logs[-1], "hooks/source/50-api.sh.log"):
+        assert logs_of(run.path, shown) == [run.path / shown]
+
+
 def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
     run.log("async/database")
     with pytest.raises(BadInput, match=r"no log 'databse' .*did you mean 'database'"):

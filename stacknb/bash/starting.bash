@@ -92,6 +92,10 @@ _stacknb_new_log() {
 # Tells the supervisor of a task that it has to hold back or to watch.
 _stacknb_hand_over() { # PID
     local IFS=$'\x1f'
+    if ((${#_stacknb_deps[@]})); then
+        _stacknb_need circles
+        _stacknb_says_after "$1"
+    fi
     set -- task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
     printf '%s\n' "$*" >|"$_stacknb_control/supervisor" # in one write, so that messages cannot mix
 }
@@ -102,7 +106,10 @@ _stacknb_pass_gate() {
     _stacknb_command=("$@")
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
     { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
-    [[ $_nb_verdict == go ]] && return
+    if [[ $_nb_verdict == go ]]; then
+        ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID"
+        return 0
+    fi
     _stacknb_begin "$@"
     printf 'not started: %s\n' "$_nb_verdict"
     _stacknb_where=(cancelled)

@@ -6,7 +6,15 @@ _stacknb_wait_each() { # NAME…
     local _stacknb_first=0 _stacknb_bad=()
     while (($#)); do
         if [[ $1 && $1 != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]] || _stacknb_adopt "$1"; then
+            [[ ! $_stacknb_within ]] || _stacknb_need circles
+            if [[ $_stacknb_within ]] && _stacknb_goes_round "$1"; then
+                _stacknb_bad+=("$1 (not waited for: $_stacknb_text)")
+                ((_stacknb_first)) || _stacknb_first=1
+                shift
+                continue
+            fi
             _stacknb_collect show "$1"
+            [[ ! $_stacknb_within ]] || _stacknb_waits_no_more
             ((_stacknb_code == 0)) || _stacknb_note_failure "$1"
         else
             _stacknb_refuse_wait "$1"

@@ -209,7 +209,8 @@ class _Parser(argparse.ArgumentParser):
         found, extra = parse(list(words), o or argparse.Namespace())
         if extra:
             asked = extra[0] in ("-h", "--help")
-            near = "" if asked else nearest(extra[0], self._option_string_actions)
+            # The dashes alone make any two flags alike by half.
+            near = "" if asked else nearest(extra[0], self._option_string_actions, 0.65)
             self.refuse(f"{extra[0]!r} is not understood{near}")
         return found
 

@@ -42,8 +42,8 @@ class Session:
     ) -> None:
         self.plugins: list[Plugin] = parse_plugins(plugins)
         self.top_dir = check_tree(top_dir, self.plugins)
-        if jobs is not None and jobs < 1:
-            raise BadInput(f"jobs {jobs!r} should be at least 1")
+        if jobs is not None and (type(jobs) is not int or jobs < 1):  # True is an int, too
+            raise BadInput(f"jobs {jobs!r} should be a whole number, at least 1")
         self.listeners: list[Listener] = []
         self._settings = Settings.given(localrc, local_conf)
         self._run_dir = run_dir

@@ -157,6 +157,7 @@ class Stepping(Background):
         before = self._unstack_first()
         run = self._begin(mode, anew, before=before.run_dir)
         run.result.hooks[:0] = before.hooks
+        run.result.tasks[:0] = before.tasks
         return run
 
     def _unstack_first(self) -> RunResult:

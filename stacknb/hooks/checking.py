@@ -138,6 +138,10 @@ def check(path: str | os.PathLike[str]) -> Report:
 def _of_extras(folder: Path, scripts: list[tuple[Path, str]]) -> Iterator[Finding]:
     for path in sorted((folder / "extras.d").glob("*")):
         name = f"extras.d/{path.name}"
+        if path.name.startswith("."):
+            if path.name.endswith(".sh"):
+                yield Finding("warning", name, 0, 0, "is never sourced: it has a dot in front")
+            continue
         if path.suffix != ".sh":
             if path.name not in ("README.md", "README.rst", "README") and path.is_file():
                 yield Finding("warning", name, 0, 0, "is never sourced: hooks end in '.sh'")

@@ -29,11 +29,12 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     Raises
     ------
     StacknbError
-        At the end, if a hook failed.
+        At the end, if a hook failed, or a task that nobody had waited for.
     """
     said: list[str] = []
     plain = Plain(lambda: folder.path, said.append)
     origin = str(folder.path)
+    tasks = ""
     while True:
         is_held = folder.is_held()  # before its events: those of its end are not to be missed
         events = folder.new_events()
@@ -42,6 +43,8 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
             # Of a journal that is damaged the rest is told.
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 plain.on_event(_here(event, origin, folder.path))
+                if event.kind == "run-end":
+                    tasks = ", ".join(map(repr, event.data.get("tasks", ())))
         plain.on_tick()
         yield from said
         said.clear()
@@ -56,6 +59,8 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     yield f"{board.mode} run {folder.run}: {board.state}\n"
     if board.failed is not None:
         raise StacknbError(f"{board.failed.name!r} {board.failed.status}; {where}")
+    if tasks:
+        raise StacknbError(f"nobody waited for {tasks}, which did not end well; {where}")
 
 
 def _here(event: Event, origin: str, run_dir: Path) -> Event:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from stacknb import tasklog
@@ -10,6 +9,7 @@ from stacknb.exceptions import BadInput
 from stacknb.results import HookResult, Result
 from stacknb.rundir import room
 from stacknb.shell.environment import check_text
+from stacknb.text import reading
 
 __all__ = ["result_of", "write", "write_settings"]
 
@@ -57,8 +57,6 @@ def result_of(code: str, done: HookResult) -> Result:
     """Return what a cell printed, at most its last MiB of each stream, and its status."""
     assert done.log is not None
     stdout = tasklog.tail_bytes(done.log, _SHOWN)
-    with done.log.with_suffix(".err").open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _SHOWN))
-        stderr = file.read()
+    stderr = reading.ending(done.log.with_suffix(".err"), _SHOWN)
     out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
     return Result(code, done.exit_code, out, err, done.log)

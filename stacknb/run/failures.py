@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -54,7 +55,9 @@ def to_run_again(first: Sequence[str], phase: str) -> str:
     return "".join(f"{other!r}, which starts the task, then " for other in first) + repr(phase)
 
 
-def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> Failure:
+def explain(
+    turn: Turn, what: str, path: Path, log: Path, interrupted: bool, err: Path | None = None
+) -> Failure:
     """Return the failure that a turn which ended its shell amounts to.
 
     Parameters
@@ -69,8 +72,13 @@ def explain(turn: Turn, what: str, path: Path, log: Path, interrupted: bool) -> 
         Its log; bash's own message in it tells the line of a syntax error.
     interrupted : bool
         The user stopped it.
+    err : Path, optional
+        What a cell wrote to stderr, which has a file of its own: mostly that is the reason.
     """
     last = screen.tail(log, 10, 300)
+    if err is not None:
+        with contextlib.suppress(OSError):
+            last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
     ours = Path(file).parent == _OURS or not file

@@ -207,8 +207,11 @@ class Run:
     def finish(self) -> None:
         """Collect what nobody waited for, and keep DevStack's tables of times."""
         phase = lifecycle.phases_of(self.mode)[-1]
-        if self.tasks.uncollected():
+        if left := self.tasks.uncollected():
             self._turn(Hook(phase, "async_cleanup", _HERE / "bash" / "cleanup.bash", ()))
+            self.tasks.all()  # what it has collected
+            results = [task.result for task in left if task.result is not None]
+            self.result.tasks += [result for result in results if not result.ok]
         if self.mode == "stack":
             tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
             self.result.timing = "".join(tables).strip("\n")
@@ -216,7 +219,8 @@ class Run:
         else:
             self.end_services()
         self.result.complete = not self._given_up
-        self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete)
+        bad = [result.name for result in self.result.tasks]
+        self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
         self._sourcing.check_room()
 
     def end_services(self) -> list[str]:

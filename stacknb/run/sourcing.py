@@ -88,18 +88,18 @@ class Sourcing:
         log = self._folder.new_log(kind, hook.name, command, label, self._free_shell)
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
+        err = log.with_suffix(".err") if kind == "cell" else None
         begun = time.time()
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
         tracer = self._traced(log) if trace else None
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
-            err=log.with_suffix(".err") if kind == "cell" else None,
-            hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
+            err=err, hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
         )  # fmt: skip
         duration = time.time() - begun
         failure = None
         if turn.outcome != "done":
-            failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, begun)
+            failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, err, begun)
         if tracer is not None:
             tracer.end()
         what = _in_words(hook.name, kind)
@@ -176,7 +176,9 @@ class Sourcing:
         journal, shell = self._folder.lacked_room(), self._shell.lacked_room()
         return self._folder.lack() if journal or shell else ""
 
-    def _begin_again(self, turn: Turn, hook: Hook, what: str, log: Path, begun: float) -> Failure:
+    def _begin_again(
+        self, turn: Turn, hook: Hook, what: str, log: Path, err: Path | None, begun: float
+    ) -> Failure:
         footer = tasklog.footer_of(log) if turn.outcome == "died" else None
         if footer is None or footer["exit_code"] != turn.status:
             # bash gave no answer and wrote no footer, or its EXIT trap did not see the signal.
@@ -186,7 +188,7 @@ class Sourcing:
             tasklog.close(log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(begun))
-        failure = failures.explain(turn, what, hook.path, log, turn.interrupted)
+        failure = failures.explain(turn, what, hook.path, log, turn.interrupted, err)
         return replace(failure, file=self.origins.get(failure.file, failure.file))
 
     def error(self, result: HookResult, kind: str, tasks: TaskBook) -> HookFailed | Interrupted:

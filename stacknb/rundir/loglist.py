@@ -40,7 +40,8 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     path : path-like
         A run directory, or a folder with ``.stacknb/runs/latest``.
     name : str
-        ``db``, ``50-api.sh`` (one log for each phase) or ``stack-install/50-api.sh``.
+        ``db``, ``50-api.sh`` (one log for each phase), ``stack-install/50-api.sh``, or a path as
+        `stacknb.status` shows it: ``async/db.log``.
 
     Raises
     ------
@@ -56,13 +57,14 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
         parts = plain.split("/")
         for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
             found.setdefault(key, []).append(log)
-    if name not in found:
+    asked = name if name in found else name.removesuffix(".log")
+    if asked not in found:
         short = [key for key in found if "/" not in key]
         hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
-    for log in found[name]:
+    for log in found[asked]:
         check_readable(log)
-    return Logs(sorted(found[name], key=_begun))
+    return Logs(sorted(found[asked], key=_begun))
 
 
 def _begun(path: Path) -> float:

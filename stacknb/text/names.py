@@ -11,11 +11,11 @@ __all__ = ["check_name", "nearest"]
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
     """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
     import difflib  # only for an error
 
-    near = difflib.get_close_matches(name, list(known), 1, 0.5)
+    near = difflib.get_close_matches(name, list(known), 1, likeness)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -15,7 +15,16 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-__all__ = ["as_seconds", "beginning", "json_object", "opened", "pieces", "piped", "whole"]
+__all__ = [
+    "as_seconds",
+    "beginning",
+    "ending",
+    "json_object",
+    "opened",
+    "pieces",
+    "piped",
+    "whole",
+]
 
 _MOST = 256 << 20
 _MOST_PIPED = 16 << 20
@@ -74,6 +83,19 @@ def beginning(path: Pathlike, most: int) -> bytes:
         if len(data) == size:  # it has grown meanwhile, or is one of /proc
             data += file.read(most - size)
     return data
+
+
+def ending(path: Pathlike, most: int) -> bytes:
+    """Return the last bytes of a regular file, at most `most`.
+
+    Raises
+    ------
+    OSError
+        As `opened`.
+    """
+    with opened(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+        return file.read(most)
 
 
 def piped(path: Pathlike) -> bytes:

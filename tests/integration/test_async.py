@@ -160,6 +160,20 @@ def test_a_run_that_ends_collects_what_nobody_waited_for(tree) -> None:
     assert [(wait["name"], wait["exit_code"]) for wait in waits_of(stack)] == [("t", 0)]
 
 
+def test_a_run_is_not_well_if_a_task_failed_that_nobody_waited_for(tree) -> None:
+    tree.hook("10-a.sh", "[[ $* != 'stack install' ]] || { async_run t false; async_run u true; }")
+    done = tree.stack().run()
+
+    assert (done.complete, done.ok, [task.name for task in done.tasks]) == (True, False, ["t"])
+    assert "1 failed" in repr(done)
+
+
+def test_a_task_whose_program_was_killed_names_the_signal(tree) -> None:
+    stack = tree.run("async_run t bash -c 'kill -9 $$'")
+
+    assert stack.tasks["t"].wait().ending() == "failed with status 137 (SIGKILL)"
+
+
 @pytest.mark.parametrize("how", ["hook", "stack", "environment", "person"])
 def test_with_devstack_parallel_false_tasks_run_in_the_foreground_with_the_same_log_and_true_times(
     tree, output, how: str, monkeypatch
@@ -1231,6 +1245,44 @@ def test_a_held_back_task_can_be_cancelled_and_takes_no_place(tree, until) -> No
     assert third.wait(timeout=10).ok
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("how", ["itself", "each other", "in a circle", "after"])
+def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str) -> None:
+    # Each waits when all are known: a task that nobody has started yet is not waited for.
+    start = {
+        "itself": "async_run a w a",
+        "each other": "async_run a w b; async_run b w a",
+        "in a circle": "async_run a w b; async_run b w c; async_run c w a",
+        "after": "async_run a w b; async_run --after a b true",
+    }
+    stack = tree.run(
+        UNTIL + "w() { until_there go; async_wait $1 || echo got $?; }\n" + start[how],
+    )
+    Path("go").touch()
+    results = stack.async_wait()
+
+    said = "".join(result.tail() for result in results)
+    wanted = "a task cannot wait for itself" if how == "itself" else "and neither would end"
+    assert wanted in said
+    assert "got 1" in said
+
+
+def test_a_task_that_was_killed_while_it_waited_is_in_no_circle(tree, until) -> None:
+    stack = tree.run(
+        UNTIL
+        + "a() { until_there go; async_wait b; }\nb() { async_wait a; }\nasync_run a a; async_run b b"
+    )
+    log = stack.tasks["b"].log
+    until(lambda: log.exists() and b"Waiting for" in log.read_bytes(), "b waits")
+    kill(stack.tasks["b"].pid)
+    until(lambda: not stack.tasks["b"].running, "b is dead")
+    Path("go").touch()
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("a")
+
+    assert "FAILED: b (status 1" in caught.value.results[0].tail()
+
+
 def test_jobs_hold_back_what_hooks_and_people_start_alike(tree, until) -> None:
     stack = tree.run(UNTIL + "async_run a until_there go", jobs=1)
     until(lambda: stack.tasks["a"].state == "running", "a has begun")
@@ -1255,9 +1307,10 @@ def test_a_task_of_the_same_name_as_another_ones_second_log_has_a_log_of_its_own
     assert (results["db"].tail(), results["db.2"].tail()) == ("second", "other")
 
 
-def test_jobs_less_than_1_are_refused(tree) -> None:
-    with pytest.raises(BadInput, match="jobs 0 should be at least 1"):
-        tree.stack(jobs=0)
+def test_jobs_that_are_no_number_from_1_on_are_refused(tree) -> None:
+    for jobs in (0, -1, 1.5, "2", True):
+        with pytest.raises(BadInput, match=f"jobs {jobs!r} should be a whole number, at least 1"):
+            tree.stack(jobs=jobs)
 
 
 @pytest.mark.timeout(5)

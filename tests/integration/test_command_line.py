@@ -160,6 +160,33 @@ def test_after_success_services_run_on_and_nothing_else(tree: Any) -> None:
     assert children_of_run() == []
 
 
+@pytest.mark.parametrize("command", ["stack", "unstack", "clean"])
+def test_a_task_that_failed_and_that_nobody_waited_for_is_told_with_status_1(
+    tree: Any, command: str
+) -> None:
+    mode = "unstack" if command == "clean" else command
+    tree.hook(
+        "10-a.sh",
+        f"[[ $1 == {mode} && ${{2-install}} == install ]] || return 0\n"
+        "async_run t bash -c 'echo no disk; exit 3'",
+    )
+    done = call(command, tree.path, "--json")
+
+    assert done.returncode == 1
+    assert "\nstacknb: task 't' failed with status 3\n" in done.stderr
+    assert "    | no disk\n" in done.stderr
+    assert "nobody waited for 't'" in done.stderr
+    assert "task 't' failed with status 3" in json.loads(done.stdout)["error"]
+
+
+def test_a_task_whose_failure_a_hook_has_dealt_with_is_none_of_the_run(tree: Any) -> None:
+    tree.hook(
+        "10-a.sh", "[[ $2 != install ]] || { async_run t false; async_wait t || echo dealt; }"
+    )
+
+    assert call("stack", tree.path).returncode == 0
+
+
 def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run nap sleep 1000; false; fi\n")
     done = call("stack", tree.path)

@@ -224,7 +224,7 @@ def test_a_phase_out_of_order_is_an_error_that_names_the_first(tree: Any, face: 
     ("words", "message"),
     [
         ({"until": "instal"}, "unknown phase 'instal': did you mean 'install'"),
-        ({"jobs": 0}, "jobs 0 should be at least 1"),
+        ({"jobs": 0}, "jobs 0 should be a whole number, at least 1"),
         ({"plugins": ["lib"]}, "plugin 'lib' should be NAME=DIR"),
         ({"localrc": "none"}, "'none' cannot be read: No such file or directory"),
     ],

@@ -1012,6 +1012,33 @@ def test_a_cell_that_exits_ends_nothing_but_itself(tree) -> None:
     assert stack.evaluate("echo $v $w").stdout == "1 2\n"
 
 
+@pytest.mark.parametrize(
+    ("code", "place", "reason", "said"),
+    [
+        ('echo out\ndie 7 "no disk"', ":2", "called exit with status 1", "no disk"),
+        ("echo out\nset -u\necho $nowhere", ":3", "nowhere: unbound variable", "nowhere: unbound"),
+        (
+            "echo out\ntime_stop t",
+            ":2",
+            "called exit with status 1",
+            "the clock 't' is not running",
+        ),
+    ],
+)
+def test_a_cell_that_ends_its_shell_is_told_with_what_it_wrote_to_stderr(
+    tree, code: str, place: str, reason: str, said: str
+) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed) as caught:
+        stack.evaluate(code)
+
+    failure = caught.value.failure
+    assert failure.place.endswith(f"1.bash{place}")
+    assert reason in failure.reason
+    assert failure.last_lines[0] == "out"
+    assert said in failure.last_lines[-1]
+
+
 def test_errexit_is_on_again_after_a_cell(tree) -> None:
     tree.hook("10-a.sh", "case $1 in source) false; esac")
     stack = tree.stack()

@@ -1,0 +1,43 @@
+# Waits that would never end: of a task for itself, or for one that waits for it. Loaded when a task first
+# waits for another, or is held back by --after.
+#
+# Whoever waits says so in a file of its own, a line for each process that it waits for, before it looks
+# what the others say: of two that wait for each other one at least sees it.
+
+# Whether the task that was named waits for this very process; sets _stacknb_text to why it must not be
+# waited for. If it does not, this process is said to wait for it.
+_stacknb_goes_round() { # NAME
+    local _nb_left=("${_stacknb_tasks[$1]%% *}") _nb_seen=' ' _nb_pid _nb_state
+    printf '%d\n' "${_nb_left[0]}" >|"$_stacknb_control/waits.$BASHPID"
+    while ((${#_nb_left[@]})); do
+        _nb_pid=${_nb_left[0]} _nb_left=("${_nb_left[@]:1}")
+        if [[ $_nb_pid == "$BASHPID" ]]; then
+            _stacknb_waits_no_more
+            _stacknb_text="it waits in turn for '$_stacknb_within', and neither would end"
+            [[ $1 != "$_stacknb_within" ]] || _stacknb_text='a task cannot wait for itself'
+            return 0
+        fi
+        [[ $_nb_seen != *" $_nb_pid "* && -r $_stacknb_control/waits.$_nb_pid ]] || continue
+        _nb_seen+="$_nb_pid "
+        # One that was killed while it waited has left its file.
+        _nb_state=Z
+        if [[ ! $_stacknb_proc ]]; then
+            ! builtin kill -0 "$_nb_pid" || _nb_state=''
+        elif [[ -r /proc/$_nb_pid/stat ]]; then
+            IFS=' ' read -r _ _ _nb_state _ <"/proc/$_nb_pid/stat"
+        fi 2>/dev/null
+        [[ $_nb_state != [ZX] ]] || continue
+        while IFS= read -r _nb_pid; do _nb_left+=("$_nb_pid"); done <"$_stacknb_control/waits.$_nb_pid"
+    done
+    return 1
+}
+
+_stacknb_waits_no_more() { : >|"$_stacknb_control/waits.$BASHPID"; }
+
+# Says for a task that is held back what it waits for.
+_stacknb_says_after() { # PID; _stacknb_deps holds name, pid and log of each
+    local _nb_i
+    for ((_nb_i = 1; _nb_i < ${#_stacknb_deps[@]}; _nb_i += 3)); do
+        printf '%d\n' "${_stacknb_deps[_nb_i]}"
+    done >|"$_stacknb_control/waits.$1"
+}
