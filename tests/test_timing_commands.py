@@ -159,8 +159,10 @@ def test_a_dash_stands_for_stdout(said: Said, command: str, begin: str) -> None:
 
 @pytest.mark.parametrize("command", ["report", "trace", "junit"])
 def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: str) -> None:
+    stdout = os.fstat(sys.stdout.fileno())
     status, _, err = said(command, "run", "-o", "no/such/folder")
     assert (status, err) == (1, "stacknb: 'no/such/folder': No such file or directory\n")
+    assert os.path.samestat(os.fstat(sys.stdout.fileno()), stdout), "stdout is at hand as before"
 
 
 def test_files_are_written_and_named(said: Said) -> None:
