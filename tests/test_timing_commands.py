@@ -196,7 +196,9 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
     write_run(records, here / "slower")
     make_run(here / "tasks", 3)  # a task alone may hide behind others
     assert said("compare", "run", "slower")[0] == 0
-    assert said("compare", "run", "slower", "--fail-slower", "--format", "csv")[0] == 1
+    status, _, err = said("compare", "run", "slower", "--fail-slower", "--format", "csv")
+    assert status == 1
+    assert err.endswith(" Slower, so the status is 1: the run, phase 'stack install'.\n")
     assert said("compare", "slower", "run", "--fail-slower")[0] == 0
     assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
 
