@@ -117,7 +117,8 @@ def _guarded(argv: list[str], signals: _Signals) -> int:
         plain.silence(sys.stdout)
         return 0
     except OSError as error:
-        plain.silence(sys.stdout)
+        if not error.filename:  # stdout itself: what names a file is about that file
+            plain.silence(sys.stdout)
         where = f"{error.filename!r}: " if error.filename else ""
         return invocation.complain(f"{where}{error.strerror or error}", 1)
     except SystemExit as done:  # --help and --version

@@ -70,7 +70,7 @@ class StackMagics(Magics):
             if command.name == "timing":
                 return _show_answer(value)
             if command.name == "resume":
-                print(f"next is {value.next_phase!r}")
+                print(_what_is_next(value))
             if command.name == "vars" and o.glob and getattr(value, "size", 1) == 0:
                 print(f"no variable is called {o.glob!r}; %stack vars shows all")
             if command.name == "step" and o.hook:
@@ -227,7 +227,9 @@ def _show_answer(answer: Answer) -> pd.DataFrame:
 def _what_is_next(stack: Stack) -> str:
     if stack.next_hook is not None:
         return f"next is {stack.next_hook.name!r} in {stack.next_phase!r}"
-    return f"next is {stack.next_phase!r}" if stack.next_phase else "every phase is done"
+    if stack.next_phase is not None:
+        return f"next is {stack.next_phase!r}"
+    return "every phase is done; %stack begins a new run"
 
 
 def _check_shell(stack: Stack | None, name: str) -> None:

@@ -87,8 +87,9 @@ def test_help_comes_from_the_table(ipython: InteractiveShell, name: str) -> None
 
 
 def test_before_the_first_tree_there_is_no_stack(ipython: InteractiveShell) -> None:
+    what_to_do = "no stack yet: begin with %stack TOP_DIR, or %stack resume after a restart"
     for line in ("stack", "stack step", "wait", "unstack", "async_task x true", "stack vars"):
-        with pytest.raises(BadInput, match="no stack yet: begin with %stack TOP_DIR"):
+        with pytest.raises(BadInput, match=what_to_do):
             ipython.run_line_magic(*line.partition(" ")[::2])
     with pytest.raises(BadInput, match="no run yet"):
         ipython.run_line_magic("stack", "status")

@@ -303,6 +303,19 @@ def test_a_task_that_only_the_clean_up_collected_was_never_waited_for(
     assert "'late': it failed (status 3) and the run goes on" in advice.loc[0, "advice"]
 
 
+def test_a_run_that_stopped_earlier_may_have_a_wait_to_come(
+    records: Records, tmp_path: Path
+) -> None:
+    def kinds(name: str) -> set[str]:
+        folder = write_run(records, tmp_path / name)
+        (folder / "run.json").write_text('{"mode": "stack"}')
+        return {*load(folder).advice()["kind"]}
+
+    assert "never waited for" not in kinds("until-extra")
+    records.hooks.append(hook("30-c.sh", "stack test-config", 20, 21))
+    assert "never waited for" in kinds("complete")
+
+
 def scaled(records: Records, factor: float) -> Records:
     """Return the run with every time stretched."""
 

@@ -159,8 +159,10 @@ def test_a_dash_stands_for_stdout(said: Said, command: str, begin: str) -> None:
 
 @pytest.mark.parametrize("command", ["report", "trace", "junit"])
 def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: str) -> None:
+    stdout = os.fstat(sys.stdout.fileno())
     status, _, err = said(command, "run", "-o", "no/such/folder")
     assert (status, err) == (1, "stacknb: 'no/such/folder': No such file or directory\n")
+    assert os.path.samestat(os.fstat(sys.stdout.fileno()), stdout), "stdout is at hand as before"
 
 
 def test_files_are_written_and_named(said: Said) -> None:
@@ -194,7 +196,9 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
     write_run(records, here / "slower")
     make_run(here / "tasks", 3)  # a task alone may hide behind others
     assert said("compare", "run", "slower")[0] == 0
-    assert said("compare", "run", "slower", "--fail-slower", "--format", "csv")[0] == 1
+    status, _, err = said("compare", "run", "slower", "--fail-slower", "--format", "csv")
+    assert status == 1
+    assert err.endswith(" Slower, so the status is 1: the run, phase 'stack install'.\n")
     assert said("compare", "slower", "run", "--fail-slower")[0] == 0
     assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
 

@@ -157,7 +157,7 @@ def test_a_clock_set_back_is_counted_and_no_time_is_lost(
     lines = log[0].read_text().splitlines(keepends=True)
     middle = next(n for n, line in enumerate(lines) if "run_phase stack install" in line)
     stamps = pd.to_datetime([line[:23] for line in lines[middle:] if line.startswith("2026-")])
-    early = iter((stamps - pd.Timedelta(minutes=3)).strftime("%Y-%m-%d %H:%M:%S.%f").str[:23])
+    early = iter((stamps - pd.Timedelta(3, "min")).strftime("%Y-%m-%d %H:%M:%S.%f").str[:23])
     changed = [
         next(early) + line[23:] if line.startswith("2026-") else line for line in lines[middle:]
     ]

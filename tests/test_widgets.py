@@ -10,6 +10,7 @@ import pytest
 from fakerun import Run
 from IPython.utils.capture import capture_output
 
+from stacknb import Stack
 from stacknb.board import Board
 from stacknb.exceptions import BadInput
 from stacknb.text import budget
@@ -345,3 +346,18 @@ def test_a_search_without_end_says_how_far_it_came(
     run.prints(b"needle\n" * 10_000)
     found = search("x.log", run.log, "needle", patience_s=0.0)
     assert found["words"].startswith("found 143 times in the first 1.0 kB")
+
+
+def test_a_docked_panel_is_named_after_its_tree_before_the_first_run_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop" / "extras.d").mkdir(parents=True)
+    titles: list[str] = []
+    monkeypatch.setattr(
+        "stacknb.widgets.panel.show_widget", lambda widget, title, dock: titles.append(title)
+    )
+    with Stack(tmp_path / "shop") as stack:
+        panel = Panel(stack)
+        panel.show(dock=True)
+        panel.close()
+    assert titles == ["stacknb: shop"]

@@ -86,9 +86,13 @@ def _compare(stack: None, o: Namespace) -> Answer:
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    whole = found[found["kind"].isin(["run", "phase"])]
-    fails = o.fail_slower and "slower" in set(whole["verdict"])
-    return Answer("compare", found, note=str(found.attrs["conclusion"]), fails=fails)
+    note = str(found.attrs["conclusion"])
+    slower = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
+    fails = o.fail_slower and not slower.empty
+    if fails:  # else a build would fail with words that say nothing is to be told
+        named = [f"phase {name!r}" if name else "the run" for name in slower["phase"]]
+        note += f" Slower, so the status is 1: {', '.join(named)}."
+    return Answer("compare", found, note=note, fails=fails)
 
 
 def _report(stack: None, o: Namespace) -> Path | str:

@@ -36,7 +36,7 @@ def current() -> Stack:
     True
     """
     if _current is None:
-        raise BadInput("no stack yet: begin with %stack TOP_DIR")
+        raise BadInput("no stack yet: begin with %stack TOP_DIR, or %stack resume after a restart")
     return _current
 
 

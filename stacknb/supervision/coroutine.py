@@ -12,13 +12,6 @@ from stacknb.supervision import processes
 __all__ = ["until_ended"]
 
 
-class _Cancelled(asyncio.CancelledError):
-    """Is shown in one line, as nobody wants to see where in asyncio a cell was interrupted."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"CancelledError: {self}"]
-
-
 async def until_ended(pid: int, running: Callable[[], bool], name: str) -> None:
     """Return when the process of a task has ended.
 
@@ -37,8 +30,16 @@ async def until_ended(pid: int, running: Callable[[], bool], name: str) -> None:
                 await asyncio.wait_for(ended.wait(), 0.1)
             except TimeoutError:
                 continue
-            except asyncio.CancelledError:
-                raise _Cancelled(f"stopped waiting for {name!r}; it runs on") from None
+            except asyncio.CancelledError as cancelled:
+                _tell(cancelled, f"stopped waiting for {name!r}; it runs on")
+                raise
+
+
+def _tell(cancelled: asyncio.CancelledError, text: str) -> None:
+    # In one line, as nobody wants to see where in asyncio a cell was interrupted. Of a type of our
+    # own asyncio.timeout would not see that it is the cancellation it asked for.
+    cancelled.args = (text,)
+    vars(cancelled)["_render_traceback_"] = lambda: [f"CancelledError: {text}"]
 
 
 @contextlib.contextmanager

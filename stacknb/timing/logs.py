@@ -20,7 +20,7 @@ __all__ = [
     "KINDS",
     "WAITS",
     "as_cores",
-    "cores_of_run",
+    "facts_of_run",
     "micros",
     "names_not_started",
     "of_one_run",
@@ -134,13 +134,12 @@ def micros(seconds: object) -> int | None:
     return None if known is None else round(known * 1e6)
 
 
-def cores_of_run(folder: Path) -> int | None:
-    """Return the number of cores that the run directory's facts tell, if they do."""
+def facts_of_run(folder: Path) -> Mapping[str, Any]:
+    """Return what the run directory tells of its run: mode, cores; nothing if it tells nothing."""
     try:
-        facts = json_object(reading.whole(folder / "run.json"))
+        return json_object(reading.whole(folder / "run.json")) or {}
     except OSError:
-        return None
-    return as_cores(facts.get("cpus")) if facts else None
+        return {}
 
 
 def as_cores(value: object) -> int | None:

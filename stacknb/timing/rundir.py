@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
+from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.rundir.ending import state_of, status_of, still_runs
 from stacknb.text.signs import printable
@@ -19,7 +19,7 @@ from stacknb.timing.logs import (
     KINDS,
     WAITS,
     as_cores,
-    cores_of_run,
+    facts_of_run,
     micros,
     of_one_run,
     open_wait,
@@ -119,16 +119,22 @@ def _records(
     records.inner_waits = [wait for wait in waits if wait.by]
     everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
     records.cores = next(iter(cores.values())) if len(cores) == 1 else None
+    facts = facts_of_run(Path(records.path))
     if not cores and len({record.host for record in everything}) == 1:
-        records.cores = cores_of_run(Path(records.path))
+        records.cores = as_cores(facts.get("cpus"))
     records.going_on = any(record.status == "running" for record in everything)
-    records.finished = bool(records.hooks) and all(
-        hook.status == "ok" or hook.is_cell for hook in records.hooks
-    )
+    records.finished = _came_to_its_end(records.hooks, facts.get("mode"))
     _count_overlaps(records)
     records.set_span(round(now * 1e6) if records.going_on else None)
     records.phases = _phases(records)
     return records
+
+
+def _came_to_its_end(hooks: list[HookRecord], mode: object) -> bool:
+    # A run that stopped earlier, or may go on, has hooks to come, which may wait for its tasks.
+    last = lifecycle.phases_of(mode)[-1].label if mode in lifecycle.MODES else None
+    ok = all(hook.status == "ok" or hook.is_cell for hook in hooks)
+    return ok and any(last in (None, hook.phase) for hook in hooks)
 
 
 def _count_overlaps(records: Records) -> None:

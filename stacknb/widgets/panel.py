@@ -98,11 +98,16 @@ class Panel:
             raise BadInput("this panel is closed; %stack panel makes another")
         with self._lock:
             self._look()
-            show_widget(self._link, f"stacknb: {Path(self._board.top_dir).name}", dock)
+            show_widget(self._link, f"stacknb: {self._tree_name()}", dock)
             if not dock:
                 self.leave()
                 self._summaries.begin(self._board, since)
             self._keep_watching()
+
+    def _tree_name(self) -> str:
+        stack = self._stack() if self._stack is not None else None
+        # The board knows the tree from the run, and there may be none yet.
+        return Path(self._board.top_dir or (stack.top_dir if stack is not None else "")).name
 
     def adopt(self, stack: Stack) -> None:
         """Let what is clicked go to the stack that has opened its run again.

@@ -967,7 +967,13 @@ def test_a_cancelled_await_leaves_the_task_running(tree) -> None:
     async def again_t():
         return await stack.tasks["t"]
 
+    async def limited() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await stack.tasks["t"]
+
     asyncio.run(impatient())
+    asyncio.run(limited())
     assert stack.tasks["t"].running
     Path("go").touch()
     assert stack.tasks["t"].wait().ok

@@ -441,6 +441,9 @@ def test_status_log_reset_and_resume(kernel: Kernel, tree: Any) -> None:
     assert cell.text == "next is 'stack pre-install'\n"
     assert kernel.run("%%stack\necho $mark").text == "here\n"
     assert "3 phases done" in kernel.run("%stack step").value
+    kernel.run("%stack")
+    cell = kernel.run("%stack resume")
+    assert cell.text == "every phase is done; %stack begins a new run\n"
 
 
 def test_help_is_the_table(kernel: Kernel) -> None:
