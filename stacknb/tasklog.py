@@ -37,6 +37,7 @@ __all__ = [
     "numbered",
     "read",
     "read_header",
+    "reopen",
     "tail_bytes",
 ]
 
@@ -145,6 +146,18 @@ def close(path: str | os.PathLike[str], **fields: Any) -> None:
         with open(path, "ab") as file:
             file.write(end_line(header, **{"end": time.time(), **fields}))
     except (OSError, LogError):  # full disk, or never begun: the wait knows what is to know
+        pass
+
+
+def reopen(path: str | os.PathLike[str]) -> None:
+    """Take away the footer that a log ends with, for one that knows better."""
+    try:
+        end = read(path).output_end
+        with open(path, "rb+") as file:
+            file.seek(end)
+            if file.read(_FOOTER_LIMIT).find(b"\n", 1) == file.tell() - end - 1:
+                file.truncate(end)
+    except (OSError, LogError):  # as in `close`
         pass
 
 

@@ -227,6 +227,25 @@ def test_a_footer_is_looked_for_no_further_back_than_asked(path: Path) -> None:
     assert tasklog.read(path, 150_000).footer is not None
 
 
+def test_a_log_is_opened_again_only_where_its_footer_is_the_end(path: Path) -> None:
+    footer = tasklog.end_line(HEADER, **FOOTER)
+    written(path, b"out\n", footer)
+    tasklog.reopen(path)
+    tasklog.close(path, exit_code=9)
+
+    record = tasklog.read(path)
+    assert record.output() == b"out\n"
+    assert record.footer is not None
+    assert record.footer["exit_code"] == 9
+
+    for after in (b"late", b"late\n", b"\n"):
+        written(path, b"out\n", footer, after)
+        tasklog.reopen(path)
+        assert path.read_bytes().endswith(footer + after)
+    for missing in (path.with_name("none"), path.parent):
+        tasklog.reopen(missing)
+
+
 def test_a_log_that_cannot_be_closed_is_left_as_it_is(path: Path, tmp_path: Path) -> None:
     path.write_bytes(b"no header\n")
     tasklog.close(path, exit_code=1)

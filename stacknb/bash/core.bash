@@ -269,7 +269,7 @@ _stacknb_foresee() {
 
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
-    builtin local _nb_why=''
+    _stacknb_why='' # no local: these are looked for by the snapshot
     if [[ $_stacknb_busy == told ]]; then # an interrupt that came too late for the hook
         _stacknb_answer # Python passes over a second one
         builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
@@ -290,11 +290,11 @@ _stacknb_on_exit() { # see the EXIT trap
             _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
             # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
             # our own. Python corrects the number; if it is gone, the shell was ended after it.
-            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _nb_why='"status": "killed", '
+            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
         fi
     fi
     _stacknb_keep_all
-    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_nb_why"
+    _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
 }

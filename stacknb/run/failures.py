@@ -101,7 +101,7 @@ def explain(
             line = _only_line(Path(file), command) or (line if line != 1 else None)
         if command.isidentifier():  # the name of a function, without what it was called with
             command = _line_of(Path(file), line) or command
-    elif turn.how == "other":
+    elif turn.how in ("other", "killed"):
         line, message = _message_in(last, file)
         line = line or _only_line(Path(file), command)
         if message:
@@ -135,7 +135,7 @@ def _reason(turn: Turn, interrupted: bool) -> str:
         return f"failed with status {turn.status} under errexit"
     if turn.how == "other" and turn.status and _FRAME.match(turn.command):
         return f"failed with status {turn.status} under errexit"  # and had an ERR trap of its own
-    if turn.how in ("", "other") and 128 < turn.status <= 192:
+    if turn.how in ("", "other", "killed") and 128 < turn.status <= 192:
         try:
             name = signal.Signals(turn.status - 128).name
         except ValueError:

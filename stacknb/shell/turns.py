@@ -27,7 +27,8 @@ class Turn:
         ``PLUGIN REQUIRED`` as noted by ``plugin_requires``.
     how : str
         ``errexit``, ``exit``, ``interrupt``, ``skipped`` (a DEBUG trap under extdebug lets nothing
-        run), ``taken`` (builtins that the driver needs) or ``other``; empty if it did not die.
+        run), ``taken`` (builtins that the driver needs), ``killed`` (by a signal that its EXIT trap
+        did not see) or ``other``; empty if it did not die.
     file, line, command : str
         Where, as far as bash knew.
     interrupted : bool
@@ -56,8 +57,9 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
     outcome, status, plugins, requires, *where = fields
     outcome = "done" if outcome == "ran" else outcome
     code = int(status)
-    if outcome == "died" and (process_status or 0) > 128:
-        code = process_status or code
+    if outcome == "died" and process_status and process_status > 128 and process_status != code:
+        code = process_status
+        where = ["killed", *where[1:]] if where[:1] == ["other"] else where
     pairs = (line.partition("=") for line in plugins.splitlines())
     enabled = {name: folder for name, _, folder in pairs}
     needs = tuple(requires.split("\x1f")) if requires else ()

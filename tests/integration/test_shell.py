@@ -509,6 +509,8 @@ FAILING = [
     ("kill", "true\nkill -9 $$", 137, "killed by SIGKILL", None, ""),
     ("a_signal_to_the_group", "kill 0; sleep 9", 143, "SIGTERM", None, ""),
     ("a_signal", "true\nkill -TERM $$; sleep 9", 143, "SIGTERM", 2, ""),
+    ("a_signal_by_its_last_command", "true\nkill -TERM $$", 143, "killed by SIGTERM", None, ""),
+    ("another_signal", "true\nkill -HUP $$; sleep 9", 129, "killed by SIGHUP", 2, "kill -HUP"),
     ("endless_recursion", "f() { f; }; f", 139, "killed by SIGSEGV", None, ""),
     ("exec", "exec sh -c 'echo replaced; exit 11'", 11, "exec", None, ""),
     ("exec_of_nothing", "true\nexec /nowhere/program", 127, "status 127", None, ""),
@@ -546,7 +548,9 @@ def test_a_hook_that_fails_is_named_with_its_line_and_the_session_lives_on(
     assert " ".join(failure.command.split()).startswith(command)
     assert failure.last_lines[0] == "first"
     assert not any("stacknb" in text and "stacknb-" not in text for text in failure.last_lines)
-    assert Path(failure.log).read_text().startswith("#stacknb-begin ")
+    log = Path(failure.log).read_text()
+    assert log.startswith("#stacknb-begin ")
+    assert log.count("#stacknb-end ") == 1
     assert [hook.status for hook in stack.result.hooks] == ["failed"]
     # The state before the failure is there, and nothing has run after it; killed, it is that of
     # the hook before.
@@ -555,6 +559,18 @@ def test_a_hook_that_fails_is_named_with_its_line_and_the_session_lives_on(
     path.write_text("mended=$seen")
     assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
     assert list(stack.variables("never").value) == ["1"]
+
+
+@pytest.mark.parametrize("script", ["false", "f() { local in=1; exit 3; }; f", ": ${x?}", "if"])
+def test_the_variables_after_a_hook_that_failed_hold_none_of_the_drivers_own(
+    tree, script: str
+) -> None:
+    tree.hook("10-fails.sh", script)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+
+    assert [n for n in stack.variables().name if n.startswith(("_nb_", "_stacknb_"))] == []
 
 
 def test_a_failing_line_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
