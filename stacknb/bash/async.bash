@@ -66,7 +66,7 @@ _stacknb_write_head() {
 # The end of the task: its footer. The task may have changed any variable but these of its own, and
 # where its output goes.
 _stacknb_end_task() { # STATUS NAME LOG OPTIONS
-    set +eufxvC
+    set +eufxvCk
     local _nb_flags=$4 _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
     # The kernel counts CPU time in hundredths of a second: a shorter task has none to be read.
     ((${_nb_end/./} - ${_stacknb_start/./} < 10000)) || _stacknb_account

@@ -113,7 +113,7 @@ _stacknb_settle() {
         builtin shopt -s nocasematch
         builtin return
     fi
-    _nb_keep=${_nb_keep//[!eufxvCE]/}
+    _nb_keep=${_nb_keep//[!eufxvCEk]/}
     # extdebug brings errtrace with it.
     [[ $_stacknb_off$_stacknb_foreign && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
     if [[ $_stacknb_kind == cell ]]; then # it runs without errexit; what was on before it stays on
@@ -233,7 +233,7 @@ _stacknb_take_hidden() {
 # Puts modes of a shell that is about to end out of the way of its snapshot.
 _stacknb_take_leave() {
     [[ $_stacknb_busy != 1 ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
-    if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCE; fi
+    if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCEk; fi
     if [[ -o posix ]]; then _stacknb_posix=1; builtin set +o posix; fi
     _stacknb_leaving=1
 }
@@ -245,8 +245,8 @@ _stacknb_take_leave() {
 _stacknb_foresee() {
     [[ $_stacknb_busy == told ]] || _stacknb_flags=$-
     _stacknb_regained=''
-    builtin set +eufxvCE
-    [[ $- != *[eufxvCE]* ]] || command set +eufxvCE
+    builtin set +eufxvCEk
+    [[ $- != *[eufxvCEk]* ]] || command set +eufxvCEk
     builtin enable . || command enable .
     builtin . "$_stacknb_bash/regain.bash"
     [[ $_stacknb_regained ]] || command . "$_stacknb_bash/regain.bash"

@@ -44,7 +44,7 @@ _stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCE; [[ $- != *[eufxvCE]* ]] || \command set +eufxvCE; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; [[ $- != *[eufxvCEk]* ]] || \command set +eufxvCEk; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
@@ -120,13 +120,13 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         {
             _stacknb_status=$? _stacknb_flags=$- _stacknb_end=${EPOCHREALTIME-}
             # First of all, because a trace may show what comes before it.
-            builtin set +eufxvCE || [[ x ]]
-            [[ $- != *[eufxvCE]* ]] || command set +eufxvCE || [[ x ]]
+            builtin set +eufxvCEk || [[ x ]]
+            [[ $- != *[eufxvCEk]* ]] || command set +eufxvCEk || [[ x ]]
             [[ $_stacknb_debug != - ]] || builtin set +T
             _stacknb_debug=''
             if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
             while [[ $BASHOPTS == *extdebug* ]]; do { [[ x ]]; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
-            [[ ! $_stacknb_debug ]] || builtin set +eufxvCE # it may have been skipped
+            [[ ! $_stacknb_debug ]] || builtin set +eufxvCEk # it may have been skipped
             _stacknb_hidden='' _stacknb_disabled=()
             # Mostly nothing is amiss, and it costs little to see that.
             if builtin declare -F command || command declare -F builtin || ! builtin compgen -A enabled compgen || builtin compgen -A disabled || ! builtin declare -F "${_stacknb_landmarks[@]}"; then

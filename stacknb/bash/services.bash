@@ -6,7 +6,7 @@
 
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
 run_process() {
-    { builtin local -; builtin set +eufxv; } 2>/dev/null
+    { builtin local -; builtin set +eufxvk; } 2>/dev/null
     builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}"
     if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._@-]* || -z $_nb_command ]]; then
         builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
@@ -36,7 +36,7 @@ stop_process() {
 
 # is_running NAME: whether the service's process is alive.
 is_running() {
-    { builtin local -; builtin set +eufxv; } 2>/dev/null
+    { builtin local -; builtin set +eufxvk; } 2>/dev/null
     builtin local _nb_pid _nb_start _nb_rest IFS=' '
     [[ ${1-} && -r $_stacknb_services/$1 ]] || builtin return 1
     builtin read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"

@@ -33,11 +33,11 @@ _OF_TRAPS = {
         r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
     ),
     "_stacknb_exit": re.compile(
-        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCE)$"
+        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCEk)$"
         r"|_stacknb_(?:regained|leaving)="
     ),
 }
-_OURS = re.compile(r"_stacknb_|set \+eufxvCE$")
+_OURS = re.compile(r"_stacknb_|set \+eufxvCEk$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
 

@@ -256,6 +256,16 @@ def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
         assert '"exit_code": 3' in (stack.run_dir / "async" / "t.log").read_text()
 
 
+def test_errexit_is_not_lost_to_a_hook_that_leaves_set_k(tree, output) -> None:
+    tree.hook("10-a.sh", "set -k")
+    tree.hook("20-b.sh", "echo $-; set +k; false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert set("ek") <= set(output(stack, "20-b.sh"))
+
+
 TAKEN = [
     *(f"{name}() {{ echo mine; }}" for name in
       ["source", ".", "mapfile", "eval", "printf", "exec", "set", "trap", "local", "declare", "compgen", "shopt", "enable", "continue", "return", "alias", "umask", "read", "unset", "command", "builtin"]),
