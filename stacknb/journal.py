@@ -207,12 +207,7 @@ class RunDir:
         except OSError as error:
             raise self._no_log(path, error) from error
         try:
-            shell = pid()
-            header = {
-                "kind": kind, "name": name, "command": list(command), "phase": phase,
-                "hook": name if kind == "hook" else "", "start": time.time(), "pid": shell,
-                "host": socket.gethostname(), "run": self.run,
-            }  # fmt: skip
+            header = self.header(kind, name, command, phase, pid(), time.time())
             with open(path, "ab") as file:
                 file.write(tasklog.begin_line(header))
         except BaseException as error:
@@ -222,6 +217,16 @@ class RunDir:
                 raise self._no_log(path, error) from error
             raise
         return path
+
+    def header(
+        self, kind: str, name: str, command: Sequence[str], phase: str, pid: int, start: float
+    ) -> dict[str, object]:
+        """Return what the header of a log says."""
+        return {
+            "kind": kind, "name": name, "command": list(command), "phase": phase,
+            "hook": name if kind == "hook" else "", "start": start, "pid": pid,
+            "host": socket.gethostname(), "run": self.run,
+        }  # fmt: skip
 
     def _no_log(self, path: Path, error: OSError) -> BadInput:
         return BadInput(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ __all__ = [
     "end_line",
     "footer_of",
     "numbered",
+    "put_head",
     "read",
     "read_header",
     "reopen",
@@ -147,6 +149,21 @@ def close(path: str | os.PathLike[str], **fields: Any) -> None:
             file.write(end_line(header, **{"end": time.time(), **fields}))
     except (OSError, LogError):  # full disk, or never begun: the wait knows what is to know
         pass
+
+
+def put_head(path: str | os.PathLike[str], header: Mapping[str, Any]) -> bool:
+    """Put a header before a log that has lost it, and tell whether that could be done."""
+    path = Path(path)
+    anew = path.with_name(f"{path.name}.anew")
+    try:
+        with opened(path) as old, open(anew, "wb") as new:
+            new.write(begin_line(header))
+            shutil.copyfileobj(old, new, _PIECE)
+        anew.replace(path)
+    except OSError:
+        anew.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def reopen(path: str | os.PathLike[str]) -> None:

@@ -115,3 +115,29 @@ def test_the_last_line_of_a_growing_log_is_neither_header_nor_footer(log: Log) -
 def test_the_last_line_is_found_at_the_end_of_a_long_log(log: Log) -> None:
     log.add(b"x" * 100_000 + b"\nend")
     assert last_line(log.path) == b"end"
+
+
+def test_a_log_that_was_emptied_is_read_from_its_new_beginning(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"before\n")
+    assert follower.read() == b"before\n"
+
+    log.path.write_bytes(b"a\n")
+    assert follower.read() == b"a\n"
+    log.add(b"b\n")
+    assert follower.read() == b"b\n"
+    log.add(b"c\n" + FOOTER)
+    assert tasklog.put_head(log.path, HEADER)
+    follower.finish()
+    assert rest(follower) == b"c\n"
+
+
+def test_a_log_that_was_emptied_between_two_looks_is_read_whole(log: Log) -> None:
+    follower = Follower(log.path)
+    log.add(b"much before\n")
+    assert follower.read() == b"much before\n"
+
+    log.path.write_bytes(b"a\n" + FOOTER)
+    assert tasklog.put_head(log.path, HEADER)
+    follower.finish()
+    assert rest(follower) == b"a\n"

@@ -254,3 +254,13 @@ def test_a_log_that_cannot_be_closed_is_left_as_it_is(path: Path, tmp_path: Path
 
     assert path.read_bytes() == b"no header\n"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_header_is_put_before_a_log_that_has_none_or_nothing_is_changed(path: Path) -> None:
+    path.write_bytes(b"out\n" + tasklog.end_line(HEADER, **FOOTER))
+    assert tasklog.put_head(path, HEADER)
+
+    record = tasklog.read(path)
+    assert (record.header, record.output()) == (HEADER, b"out\n")
+    assert not tasklog.put_head(path.with_name("none"), HEADER)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]

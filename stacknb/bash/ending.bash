@@ -43,7 +43,7 @@ _stacknb_say_why() { # LOG
 }
 
 # The header of a task that has left none: it was killed before its first command, or has emptied its
-# log. The journal knows when and where it was started; of its command there is the text.
+# log (`> /dev/stderr` does), and may have printed something since. The journal knows when and where it was started; of its command there is the text.
 _stacknb_open_late() { # NAME PID LOG COMMAND
     local _nb_line _nb_task='' _nb_at
     while IFS= read -r _nb_line; do
@@ -54,7 +54,10 @@ _stacknb_open_late() { # NAME PID LOG COMMAND
     _nb_at=${_nb_at%%,*}
     _stacknb_to_json "$4"
     printf '#stacknb-begin {"kind": "task", "name": "%s", "command": [%s], %s, "start": %s, "queued": %s, "pid": %d, "host": "%s", "run": "%s"}\n' \
-        "$1" "${_stacknb_words%, }" "${_nb_task%\}}" "$_nb_at" "$_nb_at" "$2" "$_stacknb_host" "$_stacknb_run" >|"$_stacknb_dir/$3" || _stacknb_note_lack
+        "$1" "${_stacknb_words%, }" "${_nb_task%\}}" "$_nb_at" "$_nb_at" "$2" "$_stacknb_host" "$_stacknb_run" >|"$_stacknb_dir/$3.anew" || _stacknb_note_lack
+    _stacknb_need programs
+    { [[ ! -s $_stacknb_dir/$3 ]] || _stacknb_program cat -- "$_stacknb_dir/$3" >>"$_stacknb_dir/$3.anew"; } &&
+        _stacknb_program mv -f -- "$_stacknb_dir/$3.anew" "$_stacknb_dir/$3" || _stacknb_note_lack
 }
 
 _stacknb_to_json() { # TEXT…; sets _stacknb_words to strings with a comma after each

@@ -51,7 +51,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_waited_us += _nb_us, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
-    [[ -s $_stacknb_dir/$_nb_log ]] || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }
+    _stacknb_has_head "$_stacknb_dir/$_nb_log" || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
         # what has no header, because the task has emptied its log.
@@ -95,6 +95,12 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
     printf "$_stacknb_says_finished" "$_nb_said$_nb_text" "$BASHPID" "$2" "$_nb_pid" \
         "$_nb_command" "$_stacknb_code" "$((_nb_us / 1000000))" "${_stacknb_text:+ ($_stacknb_text)}"
+}
+
+_stacknb_has_head() { # LOG
+    local _nb_text=''
+    { IFS= read -r -n 16 _nb_text <"$1"; } 2>/dev/null
+    [[ $_nb_text == '#stacknb-begin {' ]]
 }
 
 # Into DevStack's table of times, which counts milliseconds.

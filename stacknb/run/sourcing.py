@@ -33,6 +33,11 @@ if TYPE_CHECKING:  # few runs are traced
 
 __all__ = ["Sourcing"]
 
+_EMPTIED = (
+    "it emptied its log, as '> /dev/stderr' does, and what it had printed before is lost; "
+    "write '>&2' (or '>> /dev/stderr')"
+)
+
 
 class _Emit(Protocol):
     def __call__(self, kind: str, name: str, **data: object) -> None: ...
@@ -86,6 +91,7 @@ class Sourcing:
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
         log = self._folder.new_log(kind, hook.name, command, label, self._free_shell)
+        pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
         err = log.with_suffix(".err") if kind == "cell" else None
@@ -97,16 +103,21 @@ class Sourcing:
             err=err, hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
         )  # fmt: skip
         duration = time.time() - begun
-        failure = None
+        failure, what = None, _in_words(hook.name, kind)
+        has_begun = _has_begun(log)
+        if not has_begun and log.exists():
+            # In DevStack stdout is a pipe, and this does no harm there.
+            header = self._folder.header(kind, hook.name, command, label, pid, begun)
+            has_begun = tasklog.put_head(log, header)
+            self._emit("warning", f"{what}: {_EMPTIED}")
         if turn.outcome != "done":
-            failure = self._begin_again(turn, hook, _in_words(hook.name, kind), log, err, begun)
+            failure = self._begin_again(turn, hook, what, log, err, begun)
         if tracer is not None:
             tracer.end()
-        what = _in_words(hook.name, kind)
         if trouble := self._trouble(what):
             failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
         lack = self._lack()
-        is_there = log.exists() if lack else _has_begun(log)
+        is_there = log.exists() if lack else has_begun
         gone = self._folder.path.exists() and not is_there
         if gone:
             self._emit("warning", f"{what}: its log was removed while it ran; what it held is lost")

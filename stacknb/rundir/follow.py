@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from stacknb import tasklog
@@ -35,6 +36,7 @@ class Follower:
         self.path = path
         self.held = False
         self._offset = 0
+        self._bare = False  # emptied by its hook: without a header, until that is put back
         self._end: int | None = None
         self._last = b"\n"
 
@@ -57,11 +59,15 @@ class Follower:
         """
         try:
             with opened(self.path) as file:
+                if self._end is None and file.seek(0, os.SEEK_END) < self._offset:
+                    self._offset = 0
                 if not self._offset:
+                    file.seek(0)
                     header = file.readline(_HEADER_LIMIT)
                     if not header.endswith(b"\n"):
                         return b""
-                    self._offset = len(header)
+                    self._bare = not header.startswith(tasklog.BEGIN)
+                    self._offset = 0 if self._bare else len(header)
                 file.seek(self._offset)
                 if self._end is not None:
                     data = file.read(min(limit, max(0, self._end - self._offset)))
@@ -112,6 +118,8 @@ class Follower:
         except (OSError, LogError):
             self._end = self._offset
             return 0
+        if self._bare or self._offset > record.output_end:
+            self._offset = record.output_start + (self._offset if self._bare else 0)
         self._offset = max(self._offset, record.output_start)
         self._end = record.output_end
         before = self._offset

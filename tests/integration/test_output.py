@@ -2,15 +2,17 @@
 
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
+import contextlib
 import hashlib
 import os
 import re
 import resource
+import shlex
 from pathlib import Path
 
 import pytest
 
-from stacknb import Stack, tasklog
+from stacknb import HookFailed, Stack, TaskFailed, status, tasklog, timing
 from stacknb.text import screen
 
 
@@ -257,3 +259,51 @@ def test_files_that_may_hold_secrets_are_for_the_owner_alone(tree, secret: str) 
     for path in (stack.run_dir / "state").iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
     assert "hunter2" not in stack.variables("*").to_string()
+
+
+EMPTYING = {
+    "echo >/dev/stderr": ("echo first; echo why >/dev/stderr; echo last", "why\nlast\n"),
+    "tee": ("echo first | tee /dev/stderr >/dev/null; echo last", "first\nlast\n"),
+    "nothing after it": ("echo first; : >/dev/stdout", ""),
+    "a large one": ("head -c 3000000 /dev/zero | tr '\\0' x >/dev/stdout", "x" * 3_000_000),
+}
+
+
+@pytest.mark.parametrize(("script", "left"), EMPTYING.values(), ids=EMPTYING)
+@pytest.mark.parametrize("end", [0, 3])
+def test_a_hook_that_empties_its_log_has_its_header_back_and_is_told_so(
+    tree, script: str, left: str, end: int
+) -> None:
+    tree.hook("10-hook.sh", f"{script}\nreturn {end}\n")
+    stack = tree.stack()
+    with contextlib.suppress(HookFailed):
+        stack.step()
+
+    record = tasklog.read(hook_log(stack))
+    assert record.output().decode() == left
+    assert record.header["command"] == [str(tree.extras / "10-hook.sh"), "override_defaults"]
+    assert record.footer is not None
+    assert record.footer["exit_code"] == end
+    assert [(h.hook, h.exit_code) for h in timing.load(stack.run_dir).hooks.itertuples()] == [
+        ("10-hook.sh", end)
+    ]
+    (note,) = status.read(stack.run_dir).notes
+    assert note.startswith("10-hook.sh: it emptied its log, as '> /dev/stderr' does")
+
+
+@pytest.mark.parametrize(("script", "left"), EMPTYING.values(), ids=EMPTYING)
+@pytest.mark.parametrize("person", [True, False])
+def test_a_task_that_empties_its_log_has_its_header_back(
+    tree, script: str, left: str, person: bool
+) -> None:
+    script = f"bash -c {shlex.quote(script + '; exit 3')}"
+    stack = tree.run(f"async_run t {script}", *([] if person else ["async_wait t || :"]))
+    if person:
+        with pytest.raises(TaskFailed):
+            stack.async_wait("t")
+
+    record = tasklog.read(task_log(stack))
+    assert record.output().decode() == left
+    assert (record.header["name"], record.header["hook"]) == ("t", "10-hook.sh")
+    frame = timing.load(stack.run_dir).tasks
+    assert [(t.name, t.status, t.exit_code) for t in frame.itertuples()] == [("t", "failed", 3)]
