@@ -235,10 +235,19 @@ def test_what_cannot_be_encoded_is_escaped(run: RunDir) -> None:
     assert "\\u2713 db" in done.stdout
 
 
-def test_the_console_script_is_the_same_program() -> None:
-    script = Path(sys.executable).with_name("stacknb")
-    done = subprocess.run([script, "--version"], check=True, capture_output=True, text=True)
+@pytest.mark.parametrize(
+    "program",
+    [
+        [str(Path(sys.executable).with_name("stacknb"))],
+        [sys.executable, "-m", "stacknb"],
+        [sys.executable, "-m", "stacknb.cli"],
+    ],
+)
+def test_the_console_script_and_the_package_are_the_same_program(program: list[str]) -> None:
+    done = subprocess.run([*program, "--version"], check=True, capture_output=True, text=True)
     assert done.stdout.startswith("stacknb ")
+    done = subprocess.run([*program, "stak"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "stacknb:")
 
 
 # -- signals --------------------------------------------------------------------------------------
