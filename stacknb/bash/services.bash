@@ -12,6 +12,10 @@ run_process() {
         builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
         builtin return 2
     fi
+    # More words are DevStack's; who takes them for the command's would start something else.
+    if [[ ${3-} && -r /etc/group && $'\n'$(</etc/group) != *$'\n'"$3":* ]]; then
+        builtin printf "run_process: '%s' is taken for the group of service '%s', and there is no such group; a command of several words is to be quoted: run_process %s '%s …'\n" "$3" "$_nb_name" "$_nb_name" "$_nb_command $3" >&2
+    fi
     # Where nobody uses enable_service, every service counts as enabled.
     if [[ ${ENABLED_SERVICES-} || ,${DISABLED_SERVICES-}, == *,"$_nb_name",* ]] && ! is_service_enabled "$_nb_name"; then
         builtin printf "run_process: service '%s' is not enabled, not started (enable_service %s)\n" "$_nb_name" "$_nb_name"

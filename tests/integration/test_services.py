@@ -256,6 +256,15 @@ def test_variables_for_the_service_can_be_given(tree, until) -> None:
     assert tasklog.read(log_of(stack)).output() == b"1 2 3\n"
 
 
+def test_a_command_of_several_words_without_quotes_is_pointed_out(tree, output) -> None:
+    stack = tree.run("run_process web sleep 60\nrun_process api 'sleep 60' root; stop_process api")
+
+    said = output(stack, "10-hook.sh")
+    assert "'60' is taken for the group of service 'web', and there is no such group" in said
+    assert "run_process web 'sleep 60 …'" in said
+    assert "service 'api'" not in said
+
+
 def test_two_trees_of_the_same_name_have_services_of_their_own(tree, tmp_path: Path) -> None:
     other = tmp_path / "other" / "tree"
     (other / "extras.d").mkdir(parents=True)
