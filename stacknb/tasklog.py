@@ -172,7 +172,8 @@ def reopen(path: str | os.PathLike[str]) -> None:
         end = read(path).output_end
         with open(path, "rb+") as file:
             file.seek(end)
-            if file.read(_FOOTER_LIMIT).find(b"\n", 1) == file.tell() - end - 1:
+            footer = file.read(_FOOTER_LIMIT)
+            if footer and footer.find(b"\n", 1) == len(footer) - 1:
                 file.truncate(end)
     except (OSError, LogError):  # as in `close`
         pass

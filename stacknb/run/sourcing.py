@@ -194,8 +194,7 @@ class Sourcing:
         if footer is None or footer["exit_code"] != turn.status:
             # bash gave no answer and wrote no footer, or its EXIT trap did not see the signal.
             known = dict(footer or {})
-            if footer is not None:
-                tasklog.reopen(log)
+            tasklog.reopen(log)
             if turn.status > 128 and turn.outcome != "foreseen":
                 known["status"] = "killed"
             tasklog.close(log, **{**known, "exit_code": turn.status})
