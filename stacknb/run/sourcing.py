@@ -34,8 +34,8 @@ if TYPE_CHECKING:  # few runs are traced
 __all__ = ["Sourcing"]
 
 _EMPTIED = (
-    "it emptied its log, as '> /dev/stderr' does, and what it had printed before is lost; "
-    "write '>&2' (or '>> /dev/stderr')"
+    "its log was emptied while it ran, as '> /dev/stderr' does, or removed: what it had printed "
+    "before is lost; write '>&2' (or '>> /dev/stderr')"
 )
 
 

@@ -288,7 +288,7 @@ def test_a_hook_that_empties_its_log_has_its_header_back_and_is_told_so(
         ("10-hook.sh", end)
     ]
     (note,) = status.read(stack.run_dir).notes
-    assert note.startswith("10-hook.sh: it emptied its log, as '> /dev/stderr' does")
+    assert note.startswith("10-hook.sh: its log was emptied while it ran, as '> /dev/stderr' does")
 
 
 @pytest.mark.parametrize(("script", "left"), EMPTYING.values(), ids=EMPTYING)
