@@ -22,12 +22,15 @@ from stacknb.places import absolute, find
 from stacknb.rundir import room
 from stacknb.rundir.linefile import LineFile
 from stacknb.rundir.lock import Lock
+from stacknb.rundir.modes import heed_no_umask
 from stacknb.rundir.shapes import check_readable, facts_of, fits_event, fits_wait
 
 __all__ = ["Event", "RunDir"]
 
 _LINES = ("journal.jsonl", "waits.jsonl")
 _FOLDERS = ("hooks", "async", "cells", "services", "state")
+_OF_BASH = ("async", "cells", "services")  # which makes files there, under the umask of a hook
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # it may be a pipe
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,14 @@ class RunDir:
             where.mkdir(parents=True, exist_ok=True)
             for folder in _FOLDERS:
                 (where / folder).mkdir(exist_ok=True)
+                if folder in _OF_BASH:
+                    heed_no_umask(where / folder)
             (where / "state").chmod(0o700)
             new = cls(where, run)
             new.take()
+            os.close(
+                os.open(where / "waits.jsonl", _APPEND, 0o644)
+            )  # here, not under a hook's umask
             document = {"run": run, "mode": mode, "start": clock(), **facts}
             (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
@@ -242,8 +250,7 @@ class RunDir:
             data = b"\n" + data
         try:
             if self._out < 0:
-                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # a pipe?
-                self._out = os.open(self.path / "journal.jsonl", flags, 0o644)
+                self._out = os.open(self.path / "journal.jsonl", _APPEND, 0o644)
             whole = os.write(self._out, data) == len(data)
         except OSError:
             whole = False

@@ -221,7 +221,11 @@ def _show_answer(answer: Answer) -> pd.DataFrame:
     for problem, count, example in answer.problems():
         print(f"{count} × {problem}: {example}", file=sys.stderr)
     display(answer.chart())  # type: ignore[no-untyped-call] # IPython's
-    return answer.frame
+    from stacknb.notebook.answerframe import AnswerFrame  # pandas takes half a second to import
+
+    found = AnswerFrame(answer.frame)
+    found.what = answer.what
+    return found
 
 
 def _what_is_next(stack: Stack) -> str:

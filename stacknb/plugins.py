@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ _ENABLES = re.compile(
     rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
+_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)[ \t]*(?:'([^']+)'|"([^"]+)"|\\?([\w.-]+))""")
 _TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
 _SETS_DEST = re.compile(rf"""(?:export[ \t]+)?DEST=(?:(["']?)({_WORD})\1[ \t]*(?:[ \t]#.*)?|.*)""")
 
@@ -101,7 +102,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
 
     What counts is a line that begins with ``enable_plugin``, in plain words, of a plugin that is
     there; of variables TOP_DIR alone. What a condition or another variable decides is known only
-    when bash has run it.
+    when bash has run it. A here-document is not bash's, but the text of something else.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
         ``DEST``, where plugins with a URL lie, until a line sets it anew.
     """
     found: dict[str, Plugin] = {}
-    for line in localrc.split("\n"):
+    for line in _outside_documents(localrc):
         line = _TOP_DIR.sub(lambda _: f"{top_dir}/", line)
         if sets := _SETS_DEST.fullmatch(line):
             dest = sets[2] or ""  # unknown
@@ -121,6 +122,23 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
             if folder is not None and (folder / "devstack").is_dir():
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
+
+
+def _outside_documents(text: str) -> Iterator[str]:
+    """Yield the lines of a script that are not within a here-document."""
+    lines, at = text.split("\n"), 0
+    while at < len(lines):
+        line = lines[at]
+        yield line
+        at += 1
+        begun = _DOCUMENT.findall(line) if not line.lstrip().startswith("#") else []
+        for dash, *quoted in begun:
+            word = "".join(quoted)
+            for i in range(at, len(lines)):
+                if word == (lines[i].lstrip("\t") if dash else lines[i]):
+                    at = i + 1
+                    break
+            # One that nothing ends is none: a shift, or words.
 
 
 def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:

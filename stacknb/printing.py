@@ -93,7 +93,7 @@ def _show(value: Any, o: Namespace, run_dir: Path | None, error: str | None) -> 
     elif hasattr(o, "format"):
         _print_answer(value, o.format)
     elif isinstance(value, list):
-        _print_logs(value, o.follow)
+        _print_logs(value, o.follow, o.tail)
     elif said := getattr(value, "said", None):  # a chart
         print(said())
     elif isinstance(value, RunStatus | Report):
@@ -160,19 +160,21 @@ def _print_plan(frame: Any) -> None:
             print(f"warning: {shown(hook)}: {shown(warning)}")
 
 
-def _print_logs(paths: list[Path], follow: bool) -> None:
+def _print_logs(paths: list[Path], follow: bool, tail: int | None) -> None:
     out = sys.stdout.buffer
     gap = b""
     for path in paths:
         heading = b"%s==> %s <==\n" % (gap, shown(path).encode()) if len(paths) > 1 else b""
-        for piece in _pieces(path, follow and path == paths[-1]):
+        for piece in _pieces(path, follow and path == paths[-1], tail):
             out.write(heading + piece)
             out.flush()
             heading, gap = b"", b"" if piece.endswith(b"\n") else b"\n"
 
 
-def _pieces(path: Path, follow: bool) -> Iterator[bytes]:
+def _pieces(path: Path, follow: bool, tail: int | None) -> Iterator[bytes]:
     log = Follower(path)
+    if tail is not None:
+        log.skip_lines(tail)
     while follow:
         if data := log.read():
             yield data

@@ -51,7 +51,7 @@ _TAIL = 8192
 _PIECE = 4 << 20
 _REACH = 1 << 20  # what a child prints after a footer is rarely more
 FAR = 1 << 30  # bytes of a log that are looked through, however many it has
-_TIMES = ("start", "queued", "end", "user_s", "sys_s")
+_TIMES = {"start", "queued", "end", "user_s", "sys_s"}
 _CODES = range(-255, 256)
 
 
@@ -104,8 +104,15 @@ def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
     OSError
         If it cannot be opened.
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
     with opened(path) as file:
+        begin = file.read(_TAIL)
+        if len(begin) < _TAIL:  # mostly that is all of it
+            header, start = _header_of(begin[: begin.find(b"\n") + 1], path)
+            footer, end = _footer_in(begin[start - 1 :], start - 1, header)
+            end = len(begin) if end is None else end
+            return LogRecord(path, header, footer, start, max(start, end))
+        file.seek(0)
         header, start = _header_of(file.readline(_HEADER_LIMIT), path)
         size = file.seek(0, os.SEEK_END)
         offset = file.seek(max(start - 1, size - _TAIL))
@@ -221,7 +228,7 @@ def _header_of(line: bytes, path: Path) -> tuple[dict[str, Any], int]:
 
 def _sound(record: dict[str, Any]) -> dict[str, Any]:
     """Leave out what is no time, so that whoever reads it need not doubt it."""
-    wrong = [key for key in _TIMES if key in record and as_seconds(record[key]) is None]
+    wrong = {key for key in _TIMES & record.keys() if as_seconds(record[key]) is None}
     return {key: value for key, value in record.items() if key not in wrong} if wrong else record
 
 
@@ -260,6 +267,7 @@ def _footer_at(text: bytes, header: Mapping[str, Any]) -> dict[str, Any] | None:
     if footer.get("run") is None or footer["run"] != header.get("run"):
         return None
     # A task that prints another task's log prints a footer of the same run.
-    if any(key in footer and footer[key] != header.get(key) for key in ("name", "pid")):
-        return None
+    for key in ("name", "pid"):
+        if key in footer and footer[key] != header.get(key):
+            return None
     return _sound(footer)

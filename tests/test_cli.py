@@ -151,6 +151,14 @@ def test_a_log_comes_byte_for_byte(run: RunDir, capfdbinary: pytest.CaptureFixtu
     assert capfdbinary.readouterr().out == b"one\n\xff\0"
 
 
+@pytest.mark.parametrize("words", [["--tail", "1"], ["-n", "1"], ["--tail", "1", "--follow"]])
+def test_of_a_long_log_the_last_lines_can_be_asked_for(
+    run: RunDir, capfdbinary: pytest.CaptureFixture[bytes], words: list[str]
+) -> None:
+    assert main(["log", ".", "db", *words]) == 0
+    assert capfdbinary.readouterr().out == b"\xff\0"
+
+
 def test_logs_of_one_name_stand_below_their_paths(said: Said, run: RunDir) -> None:
     for phase, text in (("source", b""), ("stack install", b"two\n"), ("stack extra", b"three\n")):
         path = run.new_log("hook", "50-api.sh", [], phase, lambda: 1)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacknb import tasklog
+from stacknb.rundir import follow
 from stacknb.rundir.follow import LAST, MOST, Follower, last_line
 
 HEADER: dict[str, Any] = {"kind": "hook", "name": "h", "run": "r", "pid": 1, "start": 1.0}
@@ -52,6 +53,30 @@ def test_pieces_and_the_rest_are_the_output(
     shown += rest(follower)
     # The newline before a footer may be shown as the end of a line that has none.
     assert shown in (output, output + b"\n")
+
+
+@pytest.mark.parametrize("end", [b"", FOOTER])
+@pytest.mark.parametrize("piece", [1, 2, 5, 1000])
+@pytest.mark.parametrize("output", [b"", b"\n", b"a", b"a\n", b"a\n\nbb\nc", b"\n\na\n\n"])
+def test_only_the_last_lines_are_shown_where_that_is_asked_for(
+    log: Log, monkeypatch: pytest.MonkeyPatch, output: bytes, piece: int, end: bytes
+) -> None:
+    monkeypatch.setattr(follow, "PIECE", piece)
+    log.add(output + end)
+    lines = output.splitlines(keepends=True)
+    for keep in range(6):
+        follower = Follower(log.path)
+        follower.skip_lines(keep)
+        follower.finish()
+        assert rest(follower) == b"".join(lines[len(lines) - min(keep, len(lines)) :])
+
+
+def test_lines_of_a_log_that_has_not_begun_cannot_be_skipped(tmp_path: Path) -> None:
+    follower = Follower(tmp_path / "h.log")
+    follower.skip_lines(1)
+    log = Log(tmp_path / "h.log")
+    log.add(b"a\nb\n")
+    assert rest(follower) == b"a\nb\n"
 
 
 def test_a_line_is_shown_before_the_next_one_begins(log: Log) -> None:

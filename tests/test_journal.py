@@ -251,7 +251,9 @@ def test_a_damaged_run_json_is_one_clear_line(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["journal.jsonl", "waits.jsonl"])
 def test_what_stands_in_the_place_of_the_journal_or_the_waits_is_refused(name: str) -> None:
-    os.mkfifo(made().path / name)
+    path = made().path / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
     with pytest.raises(BadInput, match=rf"run/{name}' cannot be read: it is a pipe, not a file; "):
         RunDir.open("run")
 

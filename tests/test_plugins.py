@@ -140,6 +140,9 @@ def three(tmp_path: Path) -> Path:
         ("DEST='{here}/other' # there\nenable_plugin a https://host/a", "other/a"),
         ("export DEST={here}/other\nenable_plugin a https://host/a", "other/a"),
         ("enable_plugin a ./lib/a\nenable_plugin a {here}/other/a", "top/lib/a"),
+        ("cat <<X\nDEST=/x\nX\nenable_plugin a https://host/a", "dest/a"),
+        ("cat <<'X Y' <<-Z\nX\nX Y\n\tZ\nenable_plugin a ./lib/a", "top/lib/a"),
+        ("x=$((1<<8)) # no document\nread a <<<8\nenable_plugin a ./lib/a", "top/lib/a"),
     ],
 )
 def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
@@ -164,6 +167,9 @@ def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
         "enable_plugins a https://host/a",
         "DEST=$HOME\nenable_plugin a https://host/a",
         'DEST="$HOME/x"\nenable_plugin a https://host/a',
+        "cat >x <<EOF\nenable_plugin a https://host/a\nEOF",
+        'cat <<- "END"\nenable_plugin a https://host/a\n\tEND\n',
+        "tee <<\\A <<B\nA\nenable_plugin a https://host/a\nB",
     ],
 )
 def test_what_only_bash_can_tell_is_not_foreseen(three: Path, line: str) -> None:

@@ -226,6 +226,26 @@ def test_a_terminal_shows_the_steps_the_hook_and_its_tasks(
     assert re.search(r"▶ db .* step 2", picture)
 
 
+@pytest.mark.parametrize("size", ["0", "00", "", "wide", "-5", "²", "9999999999"])
+def test_no_size_in_the_environment_swallows_what_a_hook_prints(
+    run: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    for name, value in {"TERM": "xterm", "COLUMNS": size, "LINES": size}.items():
+        monkeypatch.setenv(name, value)
+    shown = Screen()
+    run.listener = Terminal(run.stack, shown, clock)
+    run.begin()
+    run.begin_phase("source", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.prints(b"some words\n")
+    clock.now = 1.0
+    run.tick()
+    text = CONTROL.sub("", shown.getvalue())
+    assert "some words" in text
+    assert "\n─" in text  # and the picture is below it
+    assert len(text) < 100_000
+
+
 def test_waits_that_have_no_room_on_a_terminal_are_counted(
     run: Run, terminal: Screen, clock: Clock
 ) -> None:

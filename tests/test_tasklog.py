@@ -51,6 +51,18 @@ def test_the_newline_before_the_footer_is_no_part_of_the_output(path: Path, outp
     assert written(path, output, tasklog.end_line(HEADER, **FOOTER)).output() == output
 
 
+@pytest.mark.parametrize("size", [*range(8180, 8204), 16_384])
+@pytest.mark.parametrize("footer", [b"", tasklog.end_line(HEADER, **FOOTER)])
+def test_a_log_is_read_alike_whether_or_not_one_piece_holds_it(
+    path: Path, size: int, footer: bytes
+) -> None:
+    length = size - len(tasklog.begin_line(HEADER)) - len(footer)
+    record = written(path, b"x" * length, footer)
+    assert path.stat().st_size == size
+    assert record.output() == b"x" * length
+    assert bool(record.footer) == bool(footer)
+
+
 def test_a_log_without_a_footer_is_unfinished_and_all_of_it_is_output(path: Path) -> None:
     record = written(path, b"begun\n")
 

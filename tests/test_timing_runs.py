@@ -443,6 +443,32 @@ def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
     assert load(tmp_path, now=now).waits["name"].tolist() == ["db"]
 
 
+def test_a_wait_that_an_interrupt_cut_short_lasts_to_the_end_of_its_hook(tmp_path: Path) -> None:
+    head = header("50-api.sh", T0, kind="hook")
+    log = tmp_path / "hooks/stack-install/50-api.sh.log"
+    write(log, head, end=T0 + 10, exit_code=130)
+    hook(tmp_path, "stack extra", "60-b.sh", 20, 30)
+    for name in ("db", "osc", "mine"):
+        task(tmp_path, name, 1, 11)
+    waits(tmp_path, wait("osc", 2, 3, log="async/osc.log"))
+    events = [
+        ("wait-start", "osc", 2), ("wait-start", "db", 4), ("hook-end", "50-api.sh", 10.5),
+        ("wait-start", "mine", 21), ("wait-start", "osc", 21), ("wait-end", "mine", 22),
+        ("wait-end", "osc", 22), ("run-end", "stack", 30),
+    ]  # fmt: skip
+    lines = [
+        {"event": kind, "time": T0 + when, "name": name, "log": f"async/{name}.log"}
+        for kind, name, when in events
+    ]
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in lines))
+    run = load(tmp_path)
+    assert run.waits["name"].tolist() == ["osc", "db"]
+    assert run.waits["wait_s"].tolist() == pytest.approx([1, 6])
+    assert run.hooks.loc[0, "wait_s"] == pytest.approx(7)
+    assert run.hooks.loc[0, "work_s"] == pytest.approx(3)
+    assert run.problems.empty
+
+
 def test_a_phase_that_was_run_again_after_a_crash_ends_with_its_last_hook(tmp_path: Path) -> None:
     hook(tmp_path, "stack install", "50-api.sh", 0, None)
     again = hook(tmp_path / "again", "stack install", "50-api.sh", 5, 8)

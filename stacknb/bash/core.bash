@@ -91,9 +91,12 @@ exit() {
     } >/dev/null 2>&1
     # Under xtrace the call has been shown; what follows is ours.
     { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
+    # From here on an interrupt has nothing to end, and must not end the EXIT trap at its first command.
+    # In a hook's own trap, in the place of ours, it has.
+    [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=1
     builtin exit "${@:-$_stacknb_status}"
     # exit --help ends nothing.
-    { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
+    { _stacknb_status=$? _stacknb_where=() _stacknb_leaving=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
 }
 

@@ -113,6 +113,7 @@ _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
 _JSON = Argument("--json", "print one JSON document", "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
+_TAIL = "how many last lines of each log are shown (wait: 20, log: all)"
 _BG = Argument(
     "--bg", "return at once: %wait stack collects the run", "switch",
     faces=(STACK, "%unstack", "%clean"),
@@ -167,7 +168,8 @@ COMMANDS = (
     Command(
         "log", "show the log of a hook or a task", _log,
         (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
-         Argument("--follow", "go on until it ends", "switch", faces=(CLI,))),
+         Argument("--follow", "go on until it ends", "switch", faces=(CLI,)),
+         Argument("--tail", _TAIL, "number", faces=(CLI,), short="-n")),
     ),
     Command("vars", "show the shell's variables", _vars,
             (_TREE, Argument("GLOB", "for their names", optional=True),
@@ -202,7 +204,7 @@ COMMANDS = (
         "wait", "wait for tasks, all if none is named, and show their logs", _wait,
         (Argument("NAME", "of a task; stack for a run with --bg", "task", many=True, optional=True),
          Argument("--timeout", "wait no longer; the tasks run on", "seconds"),
-         Argument("--tail", "how many lines of each log are shown (20)", "number", default=20)),
+         Argument("--tail", _TAIL, "number", default=20)),
         ("%wait",),
     ),
 )  # fmt: skip

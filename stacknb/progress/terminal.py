@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -54,7 +56,9 @@ class Terminal:
     def __init__(
         self, stack: Stack, stream: TextIO, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._console = Console(
+            file=stream, highlight=False, markup=False, emoji=False, _environ=_environment()
+        )
         self._plain = Plain(
             lambda: stack.run_dir, lambda text: self._above.append(text), self._paint
         )
@@ -161,6 +165,19 @@ class Terminal:
             return text
         style = Style.parse(_STYLES.get(status, _BAD))
         return style.render(text, color_system=ColorSystem.STANDARD)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without a size that no screen has: the terminal knows its own.
+
+    Rich believes a width of 0 and prints nothing, and draws a line of whatever width is asked for.
+    """
+    sizes = {"COLUMNS", "LINES"}
+    wrong = {
+        name for name in sizes & os.environ.keys()
+        if not re.fullmatch("0*[1-9][0-9]{0,3}", os.environ[name])
+    }  # fmt: skip
+    return {name: value for name, value in os.environ.items() if name not in wrong}
 
 
 @contextlib.contextmanager

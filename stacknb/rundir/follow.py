@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
@@ -100,6 +101,15 @@ class Follower:
             self._offset = max(before, end - keep)
         return self._offset - before
 
+    def skip_lines(self, keep: int) -> None:
+        """Leave out all but the last `keep` lines of what was printed so far."""
+        try:
+            record = tasklog.read(self.path)
+            with opened(self.path) as file:
+                self._offset = _last_lines(file, keep, record.output_start, record.output_end)
+        except (OSError, LogError):  # it has not begun
+            return
+
     def finish(self, most: int | None = None) -> int:
         """Say that the log is complete: from now on `read` goes up to the end of the output.
 
@@ -141,6 +151,24 @@ class Follower:
                 return len(data) - length
         empty = data.endswith(b"\n") and (data[-2:-1] or self._last) == b"\n"
         return len(data) - empty
+
+
+def _last_lines(file: BinaryIO, count: int, start: int, end: int) -> int:
+    """Return where the last lines between two places of a file begin."""
+    at = end - 1 if count else start  # what ends there begins no line
+    while at > start:
+        begin = max(start, at - PIECE)
+        file.seek(begin)
+        data = file.read(at - begin)
+        found, at = data.count(b"\n"), begin
+        if found < count:
+            count -= found
+            continue
+        cut = len(data)
+        for _ in range(count):
+            cut = data.rfind(b"\n", 0, cut)
+        return begin + cut + 1
+    return start if count else end
 
 
 def last_line(path: Path, limit: int = 4096) -> bytes:

@@ -21,7 +21,11 @@ Test = Callable[[object], bool]
 def _is_text(value: object) -> bool:
     """Tell whether it is text that the name of a file may hold, too."""
     try:
-        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+        return (
+            isinstance(value, str)
+            and "\0" not in value
+            and (value.isascii() or bool(os.fsencode(value)))
+        )
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
 

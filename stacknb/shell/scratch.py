@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from stacknb.exceptions import StacknbError
+from stacknb.rundir.modes import heed_no_umask
 
 __all__ = ["Scratch"]
 
@@ -64,6 +65,7 @@ class Scratch:
         """Make what was removed."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            heed_no_umask(self.path)
             for name in _NEEDED:
                 self._fifo(name)
         except OSError as error:
@@ -118,6 +120,7 @@ class Scratch:
 
 def _made(parent: str | Path | None) -> Path:
     path = Path(tempfile.mkdtemp(prefix="stacknb-", dir=parent))
+    heed_no_umask(path)
     try:
         (path / "probe").write_bytes(_PROBE)
         (path / "probe").unlink()

@@ -73,6 +73,7 @@ def start(records: Path, name: str, log: Path, run: str, command: str, env_vars:
     """
     if stop(records, name):
         print(f"run_process: service {name!r} was running; it is started anew")
+    umask = os.umask(0o022)  # the hook's may take away the right to read what is written here
     records.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = dict(os.environ)
     for word in shlex.split(env_vars):
@@ -85,6 +86,7 @@ def start(records: Path, name: str, log: Path, run: str, command: str, env_vars:
     pid = os.fork()
     if pid == 0:
         os.close(record)
+        os.umask(umask)
         _become(command, output, name, run, environment, is_recorded)
     os.close(output)
     os.close(is_recorded)

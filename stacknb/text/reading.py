@@ -26,6 +26,8 @@ __all__ = [
     "whole",
 ]
 
+_DECODER = json.JSONDecoder(strict=False)  # `json.loads` would make another one for each line
+_NUMBER = (int, float)
 _MOST = 256 << 20
 _MOST_PIPED = 16 << 20
 _PIECE = 1 << 16
@@ -152,7 +154,7 @@ def json_object(text: bytes | str) -> dict[str, Any] | None:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8", "surrogateescape")
-        found = json.loads(text, strict=False)
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -160,7 +162,7 @@ def json_object(text: bytes | str) -> dict[str, Any] | None:
 
 def as_seconds(value: object) -> float | None:
     """Return epoch seconds, or a duration in seconds; None for what is no such number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBER):
         return None
     return value if 0 <= value < _LATEST else None
 

@@ -24,8 +24,8 @@ __all__ = [
     "micros",
     "names_not_started",
     "of_one_run",
-    "open_wait",
     "wait_rows",
+    "waits_without_row",
 ]
 
 WAITS = "waits.jsonl"
@@ -97,8 +97,12 @@ def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list
     return sorted(rows, key=lambda row: float(row["wait_start"]))
 
 
-def open_wait(folder: Path, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the wait that the main shell was in last, if it is not over; from the journal.
+def waits_without_row(
+    folder: Path, rows: Iterable[Mapping[str, Any]], logs: Iterable[tasklog.LogRecord]
+) -> list[dict[str, Any]]:
+    """Return the waits of the main shell that were begun and left no row; from the journal.
+
+    An interrupt ends such a wait together with its hook. The last one may go on.
 
     Parameters
     ----------
@@ -106,26 +110,45 @@ def open_wait(folder: Path, rows: Iterable[Mapping[str, Any]]) -> list[dict[str,
         The run directory.
     rows : iterable of dict
         The waits that are over.
+    logs : iterable of LogRecord
     """
-    found: dict[str, Any] | None = None
+    turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
+    if not any(log.footer is None or log.footer["exit_code"] for log in turns):
+        return []
+    begun = []
+    last: dict[str, Any] | None = None
     try:
         lines = reading.whole(folder / JOURNAL).splitlines()
     except OSError:
         return []
     for line in lines:
-        if b'"wait-' not in line and not found:
+        if b'"wait-' not in line and not last:
             continue
         event = json_object(line) or {}
         if event.get("event") == "wait-start":
-            found = event
-        elif event.get("event") == "wait-end" or event.get("event") in _NO_LONGER:
-            found = None
-    if found is None or not isinstance(found.get("name"), str):
-        return []
-    found["wait_start"] = found.get("time")
-    began = micros(found["wait_start"])
+            last = event
+            begun.append(event)
+        elif event.get("event") == "wait-end":
+            begun = [wait for wait in begun if wait.get("log") != event.get("log")]
+            last = None
+        elif event.get("event") in _NO_LONGER:
+            last = None
     over = {(row.get("log"), micros(row["wait_start"])) for row in rows}
-    return [] if began is None or (found.get("log"), began) in over else [found]
+    ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
+    found = []
+    for event in begun:
+        start = micros(event.get("time"))
+        if start is None or not isinstance(event.get("name"), str):
+            continue
+        if (event.get("log"), start) in over:
+            continue
+        row = {**event, "wait_start": event["time"]}
+        of_hook = [end for start, end in ends if end is not None and start <= event["time"] <= end]
+        if of_hook:
+            found.append({**row, "wait_end": min(of_hook)})
+        elif event is last:
+            found.append(row)
+    return found
 
 
 def micros(seconds: object) -> int | None:

@@ -22,8 +22,8 @@ from stacknb.timing.logs import (
     facts_of_run,
     micros,
     of_one_run,
-    open_wait,
     wait_rows,
+    waits_without_row,
 )
 from stacknb.timing.records import (
     HookRecord,
@@ -61,8 +61,7 @@ def read_folder(folder: Path, run: str | None, now: float) -> Records:
     rows = wait_rows(
         sorted(folder.rglob(WAITS)), {str(log.header.get("run")) for log in logs}, problems
     )
-    if any(log.header["kind"] == "hook" and log.footer is None for log in logs):
-        rows += open_wait(folder, rows)
+    rows += waits_without_row(folder, rows, logs)
     whole = bool(rows) or any((folder / name).exists() for name in _OF_A_RUN)
     return _records(
         Records(str(folder), "run", problems=problems, waits_known=whole), logs, rows, now

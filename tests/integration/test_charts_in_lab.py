@@ -96,6 +96,21 @@ def test_charts_fit_beside_the_file_browser_and_scroll_in_a_narrower_cell(
     assert notebook.evaluate("all => all.scrollWidth - all.clientWidth") == 0
 
 
+def test_the_tables_of_times_fit_beside_the_file_browser(lab: Lab) -> None:
+    lab.page.set_viewport_size({"width": 1280, "height": 800})
+    asked = ("tasks", "hooks", "phases", "waits", "critical-path", "impact", "advice")
+    cells = [f"%stack timing stack.sh.log --what {what}" for what in asked]
+    lab.open("tables.ipynb", ["%load_ext stacknb", *cells])
+    for index in range(len(cells) + 1):
+        lab.run(index)
+        lab.wait_run(index)
+    tables = lab.page.locator(".jp-OutputArea-executeResult .jp-RenderedHTMLCommon")
+    expect(tables).to_have_count(len(cells))
+    over = tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert over == [0] * len(cells)
+    lab.shoot("table of times")
+
+
 def test_an_exported_notebook_shows_the_charts_as_pictures(
     tmp_path: Path, browser: Browser
 ) -> None:

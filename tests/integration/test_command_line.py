@@ -1,5 +1,6 @@
 """The command line as a process: signals, terminals, what it leaves running."""
 
+import ctypes
 import json
 import os
 import pty
@@ -364,6 +365,41 @@ def test_following_a_log_shows_it_until_its_task_ends(tree: Any, until: Until) -
     assert follow.communicate(timeout=20)[0] == "two\n"
     assert follow.returncode == 0
     run.communicate(timeout=20)
+
+
+def _without_the_rights_of_root() -> None:
+    """Have access rights count for root as for anybody else, in what is executed next."""
+    drop_capability = 24
+    for number in (1, 2):  # to read or write in spite of them, and to read
+        ctypes.CDLL(None).prctl(drop_capability, number, 0, 0, 0)
+
+
+def test_a_umask_of_a_hook_that_takes_all_rights_away_ends_neither_run_nor_task(
+    tree: Any,
+) -> None:
+    tree.hook("10-a.sh", '''
+        if [[ $1 == override_defaults ]]; then umask 777; fi
+        if [[ $2 == install ]]; then
+            umask
+            async_run t sh -c umask
+            run_process api "umask; exec sleep 1000"
+            run_process api "umask; exec sleep 1000"
+            async_wait t
+            stop_process api
+            async_run --timeout 100 late sh -c 'exit 3'
+        fi
+        if [[ $2 == extra ]]; then async_wait late; fi
+    ''')  # fmt: skip
+    process = start("stack", tree.path, preexec_fn=_without_the_rights_of_root)
+    _, said = process.communicate(timeout=60)
+    assert said.count("0777\n") == 2, said  # of the hook and of the task
+    assert "async_wait: FAILED: late (status 3)" in said
+    assert "ermission" not in said
+    run = status.read(".")
+    assert [(task.name, task.exit_code) for task in run.tasks] == [("t", 0), ("late", 3)]
+    assert (Path(run.run_dir) / run.services[0].log).read_text().count("0777\n") == 2
+    closed = [p for p in Path(run.run_dir).rglob("*") if not os.stat(p).st_mode & 0o400]
+    assert closed == []
 
 
 # -- on a terminal --------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ def test_a_person_is_told_that_a_task_or_a_wait_could_not_be_written_down(
     stack = started(tree, run_dir, ":")
     stack.run_phase(FIRST)
     task = stack.async_run("early", "true")
+    (run_dir / "waits.jsonl").unlink()
     (run_dir / "waits.jsonl").symlink_to(NOWHERE)
     with pytest.raises(StacknbError, match=f"the wait for 'early' .*{SAYS}; free some room$"):
         stack.async_wait("early")

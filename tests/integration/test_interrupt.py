@@ -130,6 +130,16 @@ def test_an_interrupted_hook_with_an_exit_trap_of_its_own_keeps_its_variables(tr
     assert list(stack.variables("near").value) == ["L"]
 
 
+def test_an_interrupt_just_after_exit_leaves_the_variables_of_the_hook(tree) -> None:
+    # A DEBUG trap sends the signal at the first command after it, which is one of the EXIT trap.
+    look = 'case $BASH_COMMAND in "builtin exit"*) next=1 ;; *) ((next-- != 1)) || kill -INT $$ ;; esac'
+    tree.hook("10-hook.sh", f"v=1 next=0; set -T\ntrap '{look}' DEBUG\nexit 3\n")
+    stack = tree.stack()
+    with pytest.raises(HookFailed, match="called exit with status 3"):
+        stack.step()
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
 def test_an_interrupt_of_a_wait_names_its_line(tree) -> None:
     script = "if true; then\n  async_wait other\nfi\nnever=1"
     stack, error, _ = interrupted_run(tree, script, Stack.interrupt)

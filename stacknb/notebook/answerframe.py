@@ -1,0 +1,55 @@
+"""A frame of times that shows in a cell the columns that tell most; it holds all of them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from stacknb.text.signs import shown
+from stacknb.timing.columns import COLUMNS, cell, fitting
+
+__all__ = ["AnswerFrame"]
+
+_ROOM = 128  # characters beside JupyterLab's file browser, in a window of 1280 px
+_GAP = 3
+_ROWS = 60  # more are cut, as pandas does it
+_KEPT = 5  # of these at either end
+
+
+class AnswerFrame(pd.DataFrame):
+    """The frame of an answer; what pandas makes from it is an ordinary frame.
+
+    Attributes
+    ----------
+    what : str
+        The question.
+    """
+
+    _metadata = ["what"]  # noqa: RUF012  # pandas has it so
+    what = ""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def _repr_html_(self) -> str:
+        names = COLUMNS.get(self.what, "").split() or list(self.columns)
+        parts = [self] if len(self) <= _ROWS else [self.head(_KEPT), self.tail(_KEPT)]
+        most = 1000 if "advice" in names else 60  # characters of a cell
+        rows: list[list[str]] = []
+        labels: list[str] = []
+        for part in parts:
+            if rows:
+                rows.append(["…"] * len(names))
+                labels.append("…")
+            values = part[names].itertuples(index=False, name=None)
+            rows += [[shown(cell(value, most)) for value in row] for row in values]
+            labels += map(str, part.index)
+        columns = zip(names, *rows, strict=True)
+        widths = {name: max(map(len, [name, *texts])) for name, *texts in columns}
+        kept = fitting(widths, _ROOM, _GAP)
+        table = pd.DataFrame(rows, index=labels, columns=names, dtype=object)[kept]
+        hidden = [str(name) for name in self.columns if name not in kept]
+        also = f"; the frame also has {', '.join(hidden)}" if hidden else ""
+        count = f"{len(self):,} row{'s' * (len(self) != 1)} × {len(self.columns)} columns{also}"
+        with pd.option_context("display.max_colwidth", None):
+            return f"{table.to_html(notebook=True)}<p>{count}</p>"
