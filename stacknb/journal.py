@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute, find
-from stacknb.rundir import room
+from stacknb.rundir import room, turnlog
 from stacknb.rundir.linefile import LineFile
 from stacknb.rundir.lock import Lock
 from stacknb.rundir.modes import heed_no_umask
@@ -192,55 +190,8 @@ class RunDir:
     def new_log(
         self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[], int]
     ) -> Path:
-        """Make the log of a hook or a cell and write its header.
-
-        Parameters
-        ----------
-        pid : callable
-            Tells the process of the shell as soon as that is free. The file is made before, since
-            some file systems take as long for it as a short hook takes.
-
-        Raises
-        ------
-        BadInput
-            If it cannot be written; the disk may be full.
-        """
-        folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"
-        path = tasklog.numbered(self.path / folder / f"{name}.log")
-        try:
-            if not os.path.isdir(path.parent):
-                path.parent.mkdir(exist_ok=True)
-            with open(path, "xb"):
-                pass
-        except OSError as error:
-            raise self._no_log(path, error) from error
-        try:
-            header = self.header(kind, name, command, phase, pid(), time.time())
-            with open(path, "ab") as file:
-                file.write(tasklog.begin_line(header))
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                path.unlink()  # without its header it would be no log
-            if isinstance(error, OSError):
-                raise self._no_log(path, error) from error
-            raise
-        return path
-
-    def header(
-        self, kind: str, name: str, command: Sequence[str], phase: str, pid: int, start: float
-    ) -> dict[str, object]:
-        """Return what the header of a log says."""
-        return {
-            "kind": kind, "name": name, "command": list(command), "phase": phase,
-            "hook": name if kind == "hook" else "", "start": start, "pid": pid,
-            "host": socket.gethostname(), "run": self.run,
-        }  # fmt: skip
-
-    def _no_log(self, path: Path, error: OSError) -> BadInput:
-        return BadInput(
-            f"{room.sentence(self.path, error)}: no log {str(path.relative_to(self.path))!r} "
-            f"can be begun; {room.remedy(self.path)} and go on"
-        )
+        """Make the log of a hook or a cell, see `turnlog.make`."""
+        return turnlog.make(self.path, self.run, kind, name, command, phase, pid)
 
     def write(self, event: Event) -> None:
         """Append an event; `lacked_room` tells whether it could not be written."""

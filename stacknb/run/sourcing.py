@@ -22,7 +22,7 @@ from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.run import failures, opening
 from stacknb.run.taskbook import TaskBook
-from stacknb.rundir import room
+from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, listing
@@ -107,7 +107,7 @@ class Sourcing:
         has_begun = _has_begun(log)
         if not has_begun and log.exists():
             # In DevStack stdout is a pipe, and this does no harm there.
-            header = self._folder.header(kind, hook.name, command, label, pid, begun)
+            header = turnlog.header(self._folder.run, kind, hook.name, command, label, pid, begun)
             has_begun = tasklog.put_head(log, header)
             self._emit("warning", f"{what}: {_EMPTIED}")
         if turn.outcome != "done":

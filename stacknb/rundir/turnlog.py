@@ -1,0 +1,79 @@
+"""The log of one hook or one cell: where it lies, how it is begun."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stacknb import tasklog
+from stacknb.exceptions import BadInput
+from stacknb.rundir import room
+
+__all__ = ["header", "make"]
+
+
+def make(
+    run_dir: Path,
+    run: str,
+    kind: str,
+    name: str,
+    command: Sequence[str],
+    phase: str,
+    pid: Callable[[], int],
+) -> Path:
+    """Make a log and write its header.
+
+    Parameters
+    ----------
+    kind : {'hook', 'cell'}
+    pid : callable
+        Tells the process of the shell as soon as that is free. The file is made before, since some
+        file systems take as long for it as a short hook takes.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be written; the disk may be full.
+    """
+    folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"
+    path = tasklog.numbered(run_dir / folder / f"{name}.log")
+    try:
+        if not os.path.isdir(path.parent):
+            path.parent.mkdir(exist_ok=True)
+        with open(path, "xb"):
+            pass
+    except OSError as error:
+        raise _no_log(run_dir, path, error) from error
+    try:
+        begin = header(run, kind, name, command, phase, pid(), time.time())
+        with open(path, "ab") as file:
+            file.write(tasklog.begin_line(begin))
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            path.unlink()  # without its header it would be no log
+        if isinstance(error, OSError):
+            raise _no_log(run_dir, path, error) from error
+        raise
+    return path
+
+
+def header(
+    run: str, kind: str, name: str, command: Sequence[str], phase: str, pid: int, start: float
+) -> dict[str, object]:
+    """Return what the header of a log says."""
+    return {
+        "kind": kind, "name": name, "command": list(command), "phase": phase,
+        "hook": name if kind == "hook" else "", "start": start, "pid": pid,
+        "host": socket.gethostname(), "run": run,
+    }  # fmt: skip
+
+
+def _no_log(run_dir: Path, path: Path, error: OSError) -> BadInput:
+    return BadInput(
+        f"{room.sentence(run_dir, error)}: no log {str(path.relative_to(run_dir))!r} "
+        f"can be begun; {room.remedy(run_dir)} and go on"
+    )
