@@ -153,7 +153,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         _stacknb_busy=told _stacknb_hook='' _stacknb_plain=''
         _stacknb_answer
         builtin eval "$_stacknb_save" # while Python is busy with the answer
-        _stacknb_reply written
         _stacknb_busy=''
+        _stacknb_reply written
     fi
 done

@@ -33,7 +33,7 @@ _ESCALATION = (
     (0.65, signal.SIGKILL, False),
     (0.85, signal.SIGKILL, True),
 )
-_NOTHING = b"_stacknb_reply done 0 '' ''\0"
+_NOTHING = b"_stacknb_reply nothing 0 '' ''\0"
 
 
 class Dialogue:
@@ -55,7 +55,7 @@ class Dialogue:
         self.owed = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
         self._interrupted_at: float | None = None
-        self._under_way = False
+        self._under_way = self._signalled = False
 
     def ask(
         self,
@@ -106,12 +106,13 @@ class Dialogue:
     def interrupt(self) -> None:
         """End what runs in the foreground, from any thread; within a second."""
         with self._signalling:
-            if not self._under_way or self._interrupted_at is not None:
+            if not self._under_way or self._signalled:
                 return
-            self._interrupted_at = time.monotonic()
+            self._interrupted_at = self._interrupted_at or time.monotonic()
             if self._line.status is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._line.pid, signal.SIGINT)
+            self._signalled = True
         self._line.wake()
 
     def end(self) -> None:
@@ -137,7 +138,7 @@ class Dialogue:
         tick: Callable[[], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
-        self._interrupted_at = None
+        self._interrupted_at, self._signalled = None, False
         self._under_way = True
         try:
             turn = self._converse(data, sent, tick, meanwhile)
@@ -172,13 +173,11 @@ class Dialogue:
                 if meanwhile is not None:
                     todo, meanwhile = meanwhile, None
                     todo()
-                fields = self._line.receive(_TICK_S)
-                if fields is not None and fields[0] == "written":  # repeated
-                    fields = None
+                said = self._line.receive(_TICK_S)
+                if said is not None:
+                    if not _is_repeated(said[0], data):
+                        self.owed, fields = said[0] == "ran", said
                     continue
-                if fields is not None:
-                    self.owed = fields[0] == "ran"
-                    break
                 if self._line.status is not None:
                     return self._lost(self._line.status)
                 if self._interrupted_at is not None:
@@ -188,7 +187,7 @@ class Dialogue:
             except KeyboardInterrupt:
                 if not sent:  # bash knows of nothing yet
                     raise
-                self.interrupt()
+                self._interrupt_in_spite_of_another()
         if fields[0] == "died":
             (self._line.control / "where").unlink(missing_ok=True)
             self._await_end()
@@ -196,6 +195,14 @@ class Dialogue:
             return turns.answered(fields, self._line.status, self._interrupted)
         except ValueError:
             raise unreadable(" ".join(fields).encode("utf-8", "replace")) from None
+
+    def _interrupt_in_spite_of_another(self) -> None:
+        while True:
+            try:
+                self.interrupt()
+                return
+            except KeyboardInterrupt:  # Ctrl-C twice
+                continue
 
     def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
         while stages and waited_s > stages[0][0]:
@@ -225,6 +232,11 @@ class Dialogue:
                 self._line.await_end(left)
             except KeyboardInterrupt:
                 self._interrupted_at = self._interrupted_at or time.monotonic()
+
+
+def _is_repeated(outcome: str, request: bytes) -> bool:
+    """Tell whether that answers an earlier request; an interrupted bash says it again."""
+    return outcome == "written" or (request == _NOTHING) != (outcome == "nothing")
 
 
 def encoded(code: str) -> bytes:

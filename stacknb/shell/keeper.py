@@ -64,7 +64,7 @@ class Keeper:
         """Take what a turn has left that ended so (see `Turn`), if it is anything."""
         if outcome == "lost":
             self._locals.unlink(missing_ok=True)  # those of an earlier failure
-            self._dialogue.snapshot.unlink(missing_ok=True)
+            self.catch_up()
             return
         if outcome == "foreseen":
             self._use_foreseen()

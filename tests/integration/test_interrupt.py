@@ -342,6 +342,24 @@ def test_ctrl_c_between_the_end_of_a_cell_and_its_result_loses_nothing(tree, mon
     assert stack.evaluate("echo $mark").stdout == "here\n"
 
 
+def test_ctrl_c_while_an_earlier_one_is_passed_on_is_passed_on_too(tree, monkeypatch) -> None:
+    killpg, calls = os.killpg, []
+
+    def hit(pid: int, number: int) -> None:
+        calls.append(number)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        killpg(pid, number)
+
+    monkeypatch.setattr(os, "killpg", hit)
+    stack = tree.run("v=1")
+    with pytest.raises(Interrupted):
+        stack.evaluate(f"v=2; kill -INT {os.getpid()}; sleep 1000")
+
+    assert stack.evaluate("echo $v").stdout == "2\n"
+    assert calls == [signal.SIGINT, signal.SIGINT]
+
+
 def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
     stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f; async_run u sleep 1000")
     with (
