@@ -93,7 +93,7 @@ exit() {
     { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
     builtin exit "${@:-$_stacknb_status}"
     # exit --help ends nothing.
-    { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; } 2>/dev/null
+    { _stacknb_status=$? _stacknb_where=(); >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
 }
 

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,12 +47,12 @@ class Dialogue:
     Attributes
     ----------
     owed : bool
-        bash has answered a turn, and has not said yet that its snapshot is written.
+        bash has answered a turn, and nobody has taken the snapshot that it writes after that.
     """
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self.owed = False
+        self.owed = self._writing = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
         self._interrupted_at: float | None = None
         self._under_way = False
@@ -82,24 +82,26 @@ class Dialogue:
             return self._exchange(data, sent, tick, meanwhile)
         except BaseException:
             if sent:  # nobody knows what it would answer next
-                with contextlib.suppress(ShellDied):
-                    self.settle()
+                try:
+                    with contextlib.suppress(ShellDied):
+                        self.settle()
+                finally:
                     self.end()
             raise
 
     def settle(self) -> None:
         """Return when bash has written the snapshot that it owes, or will never write it."""
         deadline = time.monotonic() + _SNAPSHOT_S
-        while self.owed:
+        while self._writing:
             try:
                 said = self._line.receive(_TICK_S)
             except ShellDied:
-                self.owed = False
+                self._writing = False
                 raise
             if said is not None:  # a repeated answer, or:
-                self.owed = said[0] != "written"
+                self._writing = said[0] != "written"
             elif self._line.status is not None or is_whole(bytes_of(self.snapshot)):
-                self.owed = False
+                self._writing = False
             elif time.monotonic() > deadline:
                 self.end()
 
@@ -147,7 +149,7 @@ class Dialogue:
         if turn.outcome == "done" and self._interrupted:
             # The signal may have come too late for this turn, and be about to end the shell.
             self.settle()
-            self._converse(_NOTHING, [], None)
+            self._converse(_NOTHING, [], None, repeated=("ran", "written"))
             turn = replace(turn, interrupted=True)
         return turn
 
@@ -157,8 +159,11 @@ class Dialogue:
         sent: list[int],
         tick: Callable[[], None] | None,
         meanwhile: Callable[[], None] | None = None,
+        repeated: Sequence[str] = ("written",),
     ) -> Turn:
         """Send a request and return what came of it; `sent` gets how much of it each write took.
+
+        `repeated` are answers that can only be to an earlier one.
 
         Ctrl-C may be seen at any line, and bash may be at work long before the write returns that
         woke it. So sending and waiting stand under one `try`: what is begun is sent to its end.
@@ -173,11 +178,12 @@ class Dialogue:
                     todo, meanwhile = meanwhile, None
                     todo()
                 fields = self._line.receive(_TICK_S)
-                if fields is not None and fields[0] == "written":  # repeated
+                if fields is not None and fields[0] in repeated:
                     fields = None
                     continue
                 if fields is not None:
-                    self.owed = fields[0] == "ran"
+                    if fields[0] == "ran":
+                        self.owed = self._writing = True
                     break
                 if self._line.status is not None:
                     return self._lost(self._line.status)

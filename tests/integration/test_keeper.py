@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell.close()
 
 
-def turn(shell: Shell, script: str) -> Turn:
+def turn(shell: Shell, script: str, **more: Callable[[], None]) -> Turn:
     hook, log = shell.run_dir / "hook.sh", shell.run_dir / "hook.log"
     hook.write_text(script)
     log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "run": "r"}))
-    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log)
+    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log, **more)
 
 
 def end(shell: Shell, number: signal.Signals, until) -> None:
@@ -95,3 +95,30 @@ def test_a_shell_closed_while_it_writes_ends_at_once(shell) -> None:
     shell.close()
 
     assert not shell.pid
+
+
+def test_a_turn_that_an_interrupt_did_not_end_leaves_its_snapshot_as_the_newest(
+    shell, until
+) -> None:
+    turn(shell, "early=1\n")
+    late = turn(shell, "trap '' INT\nlate=1\nsleep 100\n", tick=shell.interrupt)
+    assert (late.outcome, late.interrupted) == ("done", True)
+
+    assert b'late="1"' in shell.snapshot
+    end(shell, signal.SIGKILL, until)
+    assert value(shell, "late") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "earlier", ["exit --help\ntrap - EXIT\n", "exit --help\nearly=2\n", "exit 3\n"]
+)
+def test_what_an_exit_trap_was_foreseen_with_is_not_taken_for_a_later_snapshot(
+    shell, until, earlier: str
+) -> None:
+    turn(shell, f"early=1\ntrap 'echo bye' EXIT\n{earlier}")
+    turn(shell, "early=3\ntrap 'echo bye' EXIT\n")
+    turn(shell, f"{LARGE}early=4\n")
+    end(shell, signal.SIGKILL, until)
+
+    assert value(shell, "early") == ["3"]
+    assert "the snapshot is not whole" in shell.lacked_scratch()
