@@ -26,7 +26,7 @@ __all__ = ["Dialogue"]
 
 _TICK_S = 0.1
 _END_S = 10.0
-_SNAPSHOT_S = 60.0
+_BLOCKED_S = 10.0  # without using the processor
 # After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
 _ESCALATION = (
     (0.35, signal.SIGTERM, False),
@@ -91,7 +91,9 @@ class Dialogue:
 
     def settle(self) -> None:
         """Return when bash has written the snapshot that it owes, or will never write it."""
-        deadline = time.monotonic() + _SNAPSHOT_S
+        deadline = time.monotonic() + _BLOCKED_S
+        used: tuple[int, int] | None = None
+        awakened = False
         while self._writing:
             try:
                 said = self._line.receive(_TICK_S)
@@ -103,7 +105,14 @@ class Dialogue:
             elif self._line.status is not None or is_whole(bytes_of(self.snapshot)):
                 self._writing = False
             elif time.monotonic() > deadline:
-                self.end()
+                # Of many variables it takes a minute; a command of a DEBUG trap may block it.
+                before, used = used, processes.cpu_ticks(self._line.pid)
+                if used == before:
+                    (self.end if awakened else self._awaken)()
+                    awakened = True
+                deadline = time.monotonic() + _BLOCKED_S
+        if awakened:  # it is about to end
+            self.end()
 
     def interrupt(self) -> None:
         """End what runs in the foreground, from any thread; within a second."""
@@ -112,8 +121,7 @@ class Dialogue:
                 return
             self._interrupted_at = time.monotonic()
             if self._line.status is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._line.pid, signal.SIGINT)
+                self._awaken()
         self._line.wake()
 
     def end(self) -> None:
@@ -122,6 +130,11 @@ class Dialogue:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._line.pid, signal.SIGKILL)
             self._await_end()
+
+    def _awaken(self) -> None:
+        """End the foreground command and the bash, which writes its snapshot before."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._line.pid, signal.SIGINT)
 
     @property
     def snapshot(self) -> Path:
