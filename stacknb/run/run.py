@@ -213,7 +213,7 @@ class Run:
         if left := self.tasks.uncollected():
             self._turn(Hook(phase, "async_cleanup", _HERE / "bash" / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
-            self.result.tasks += [t.result for t in left if t.result is not None and not t.result.ok]
+            self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
             tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
             self.result.timing = "".join(tables).strip("\n")
