@@ -172,8 +172,8 @@ class Sourcing:
             self._shell.revive()
             if self._shell.pid != pid:
                 raise StacknbError(
-                    f"bash was killed while it wrote the snapshot of {what}, so what that has set "
-                    f"is lost; run {again} again"
+                    "bash was killed, or its scratch folder removed, while it wrote the snapshot "
+                    f"of {what}, so what that has set is lost; run {again} again"
                 )
 
     def _store(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from stacknb import tasklog
 from stacknb.dispatcher import Stack
-from stacknb.exceptions import StacknbError
+from stacknb.exceptions import ShellDied, StacknbError
 from stacknb.journal import RunDir
 from stacknb.shell import Shell, dialogue
 from stacknb.shell.turns import Turn
@@ -167,3 +167,17 @@ def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
 
         stack.run_phase("override_defaults")
         assert stack.evaluate(marks).stdout.split() == [f"mark_{name[:2]}" for name in names]
+
+
+@pytest.mark.parametrize("count", ["0", "00", "9" * 6000])
+def test_what_a_hook_puts_in_the_place_of_an_answer_costs_that_shell_and_no_more(
+    shell, count: str
+) -> None:
+    turn(shell, "early=1\n")
+    spoilt = "[[ $BASH_COMMAND != _stacknb_write_state* ]] || "
+    spoilt += f'command printf "%b" "{count}\\\\0" >"$_stacknb_control/out"'
+    turn(shell, f"trap '{spoilt}' DEBUG\n")
+
+    with pytest.raises(ShellDied, match="an answer that cannot be read"):
+        shell.evaluate("")
+    assert value(shell, "early") == ["1"]
