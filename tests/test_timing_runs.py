@@ -378,6 +378,14 @@ def test_a_file_of_another_kind_is_an_error(
     assert "\n" not in str(caught.value)
 
 
+def test_the_log_of_a_hook_that_never_began_is_no_problem(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    for folder in ("hooks/source", "cells"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.log").write_text("")
+    assert problems(tmp_path) == {}
+
+
 def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.log").write_text("remember the milk\n")
     with pytest.raises(LogError, match=r"holds no log of stacknb .*: 1 × file without a header"):

@@ -193,9 +193,12 @@ class Run:
             self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
 
     def _leave(self, turn: Agenda, ok: bool) -> None:
-        self._turn_of = None
-        self.settle()  # whoever resumes after a phase needs what it has left
-        self.emit("phase-end", turn.phase.label, ok=ok, duration_s=time.time() - turn.begun)
+        self._turn_of, well = None, False
+        try:
+            self.settle()  # whoever resumes after a phase needs what it has left
+            well = ok
+        finally:
+            self.emit("phase-end", turn.phase.label, ok=well, duration_s=time.time() - turn.begun)
 
     def _forget_tasks_of(self, phase: Phase) -> None:
         # Its hooks start them again, under the same names.
@@ -210,8 +213,7 @@ class Run:
         if left := self.tasks.uncollected():
             self._turn(Hook(phase, "async_cleanup", _HERE / "bash" / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
-            results = [task.result for task in left if task.result is not None]
-            self.result.tasks += [result for result in results if not result.ok]
+            self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
             tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
             self.result.timing = "".join(tables).strip("\n")

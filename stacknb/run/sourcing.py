@@ -67,7 +67,7 @@ class Sourcing:
         self._emit = emit
         self._tick = tick
         self._history = History(folder.path)
-        self._last: tuple[str, Callable[[bytes], None]] | None = None
+        self._last: tuple[str, str, Callable[[bytes], None]] | None = None
         self.origins: dict[str, str] = {}
 
     def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
@@ -131,7 +131,7 @@ class Sourcing:
             end=begun + duration, files=listing(self._folder.path),
         )  # fmt: skip
         if turn.outcome == "done":  # bash is writing the snapshot
-            self._last = what, moment
+            self._last = what, repr(label) if kind == "hook" else "it", moment
         else:
             moment(self._shell.snapshot if turn.outcome != "lost" else None)
         gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
@@ -166,12 +166,26 @@ class Sourcing:
         return self._shell.pid
 
     def _catch_up(self) -> None:
-        """Wait for the snapshot of the last hook; the history is written with the next one."""
+        """Wait for the snapshot of the last hook; the history is written with the next one.
+
+        Raises
+        ------
+        StacknbError
+            If bash has ended without it: nobody has the variables of that hook any more.
+        """
         if self._last is not None:
-            what, moment = self._last
-            moment(self._shell.snapshot)
-            self._last = None
-            self._trouble(what)
+            snapshot = self._shell.snapshot
+            (what, again, moment), self._last = self._last, None
+            moment(snapshot)
+            if not self._trouble(what):
+                return
+            pid = self._shell.pid
+            self._shell.revive()
+            if self._shell.pid != pid:
+                raise StacknbError(
+                    "bash was killed, or its scratch folder removed, while it wrote the snapshot "
+                    f"of {what}, so what that has set is lost; run {again} again"
+                )
 
     def _store(self) -> None:
         self._shell.settle()

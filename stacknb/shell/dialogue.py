@@ -26,7 +26,7 @@ __all__ = ["Dialogue"]
 
 _TICK_S = 0.1
 _END_S = 10.0
-_SNAPSHOT_S = 60.0
+_BLOCKED_S = 10.0  # without using the processor
 # After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
 _ESCALATION = (
     (0.35, signal.SIGTERM, False),
@@ -47,12 +47,12 @@ class Dialogue:
     Attributes
     ----------
     owed : bool
-        bash has answered a turn, and has not said yet that its snapshot is written.
+        bash has answered a turn, and nobody has taken the snapshot that it writes after that.
     """
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self.owed = False
+        self.owed = self._writing = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
         self._interrupted_at: float | None = None
         self._under_way = self._signalled = False
@@ -82,26 +82,37 @@ class Dialogue:
             return self._exchange(data, sent, tick, meanwhile)
         except BaseException:
             if sent:  # nobody knows what it would answer next
-                with contextlib.suppress(ShellDied):
-                    self.settle()
+                try:
+                    with contextlib.suppress(ShellDied):
+                        self.settle()
+                finally:
                     self.end()
             raise
 
     def settle(self) -> None:
         """Return when bash has written the snapshot that it owes, or will never write it."""
-        deadline = time.monotonic() + _SNAPSHOT_S
-        while self.owed:
+        deadline = time.monotonic() + _BLOCKED_S
+        used: tuple[int, int] | None = None
+        awakened = False
+        while self._writing:
             try:
                 said = self._line.receive(_TICK_S)
             except ShellDied:
-                self.owed = False
+                self._writing = False
                 raise
             if said is not None:  # a repeated answer, or:
-                self.owed = said[0] != "written"
+                self._writing = said[0] != "written"
             elif self._line.status is not None or is_whole(bytes_of(self.snapshot)):
-                self.owed = False
+                self._writing = False
             elif time.monotonic() > deadline:
-                self.end()
+                # Of many variables it takes a minute; a command of a DEBUG trap may block it.
+                before, used = used, processes.cpu_ticks(self._line.pid)
+                if used == before:
+                    (self.end if awakened else self._awaken)()
+                    awakened = True
+                deadline = time.monotonic() + _BLOCKED_S
+        if awakened:  # it is about to end
+            self.end()
 
     def interrupt(self) -> None:
         """End what runs in the foreground, from any thread; within a second."""
@@ -110,8 +121,7 @@ class Dialogue:
                 return
             self._interrupted_at = self._interrupted_at or time.monotonic()
             if self._line.status is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._line.pid, signal.SIGINT)
+                self._awaken()
             self._signalled = True
         self._line.wake()
 
@@ -121,6 +131,11 @@ class Dialogue:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._line.pid, signal.SIGKILL)
             self._await_end()
+
+    def _awaken(self) -> None:
+        """End the foreground command and the bash, which writes its snapshot before."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._line.pid, signal.SIGINT)
 
     @property
     def snapshot(self) -> Path:
@@ -176,7 +191,9 @@ class Dialogue:
                 said = self._line.receive(_TICK_S)
                 if said is not None:
                     if not _is_repeated(said[0], data):
-                        self.owed, fields = said[0] == "ran", said
+                        if said[0] == "ran":
+                            self.owed = self._writing = True
+                        fields = said
                     continue
                 if self._line.status is not None:
                     return self._lost(self._line.status)

@@ -39,7 +39,7 @@ class Keeper:
         self._dialogue = dialogue
         newest = self._vault.newest
         self.newest = reading.whole(newest) if newest is not None else b""
-        self._due = self._unstored = self._torn = False
+        self._unstored = self._torn = False
 
     @property
     def time(self) -> float:
@@ -74,10 +74,8 @@ class Keeper:
     def take(self) -> None:
         """Take that of the last turn, as soon as bash has written it."""
         if self._dialogue.owed:
-            self._due = True
             with contextlib.suppress(ShellDied):  # the next request says so
                 self._dialogue.settle()
-        if self._due:
             if not is_whole(bytes_of(self._dialogue.snapshot)):
                 self._use_foreseen()
             self.keep()
@@ -88,7 +86,7 @@ class Keeper:
         self._torn = self._torn or not is_whole(data)
         if is_whole(data):
             self.newest, self._unstored = data, True
-        self._due = False
+        self._dialogue.owed = False
 
     def store(self) -> None:
         """Put the newest on disk, if it is not there."""
@@ -123,6 +121,7 @@ class Keeper:
         hidden = self._control / "snapshot.hidden"
         names = hidden.read_text().replace("#stacknb local ", "").split() if hidden.exists() else []
         hidden.unlink(missing_ok=True)
+        (self._control / "snapshot.foreseen").unlink(missing_ok=True)  # its bash was another
         text = snapshots.restore_script(self.newest, names)
         try:
             script.touch(mode=0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -25,6 +26,7 @@ _SUPERVISOR = (
     "from stacknb.supervision.supervisor import main; sys.exit(main(sys.argv[1:]))"
 )
 _GRACE_S = 2.0
+_COUNT = re.compile(rb"[1-9]\d{0,3}")
 _Result = TypeVar("_Result")
 
 
@@ -160,7 +162,7 @@ class Line:
     def _read_fields(self) -> list[str] | None:
         count, _, rest = b"".join(self._unread).partition(b"\0")
         fields = rest.split(b"\0")
-        if count and not count.isdigit():
+        if count and not _COUNT.fullmatch(count):
             raise unreadable(count)
         if not count or len(fields) <= int(count):
             return None

@@ -200,7 +200,8 @@ def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]
             try:
                 log = tasklog.read(path)
             except LogError:
-                problems.add("file without a header", path)
+                if not _waits_for_its_hook(path, folder):
+                    problems.add("file without a header", path)
             except OSError as error:
                 problems.add("file that cannot be opened", str(error))
             else:
@@ -208,6 +209,16 @@ def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]
                     yield log
                 else:
                     problems.add("log of an unknown kind", path)
+
+
+def _waits_for_its_hook(path: str, folder: Path) -> bool:
+    """Tell whether a log was made while its shell was not free yet; a killed session leaves it."""
+    if os.path.relpath(path, folder).split(os.sep)[0] not in ("hooks", "cells"):
+        return False
+    try:
+        return not os.path.getsize(path)
+    except OSError:  # it is gone: its shell never was free
+        return True
 
 
 def _distinct(logs: Iterable[tasklog.LogRecord], problems: Problems) -> list[tasklog.LogRecord]:

@@ -3,13 +3,16 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stacknb import tasklog
-from stacknb.shell import Shell
+from stacknb.dispatcher import Stack
+from stacknb.exceptions import ShellDied, StacknbError
+from stacknb.journal import RunDir
+from stacknb.shell import Shell, dialogue
 from stacknb.shell.turns import Turn
 
 # So large that bash is at work on its snapshot for a while.
@@ -25,11 +28,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell.close()
 
 
-def turn(shell: Shell, script: str) -> Turn:
+def turn(shell: Shell, script: str, **more: Callable[[], None]) -> Turn:
     hook, log = shell.run_dir / "hook.sh", shell.run_dir / "hook.log"
     hook.write_text(script)
     log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "run": "r"}))
-    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log)
+    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log, **more)
 
 
 def end(shell: Shell, number: signal.Signals, until) -> None:
@@ -95,3 +98,86 @@ def test_a_shell_closed_while_it_writes_ends_at_once(shell) -> None:
     shell.close()
 
     assert not shell.pid
+
+
+def test_a_turn_that_an_interrupt_did_not_end_leaves_its_snapshot_as_the_newest(
+    shell, until
+) -> None:
+    turn(shell, "early=1\n")
+    late = turn(shell, "trap '' INT\nlate=1\nsleep 100\n", tick=shell.interrupt)
+    assert (late.outcome, late.interrupted) == ("done", True)
+
+    assert b'late="1"' in shell.snapshot
+    end(shell, signal.SIGKILL, until)
+    assert value(shell, "late") == ["1"]
+
+
+@pytest.mark.parametrize(
+    "earlier", ["exit --help\ntrap - EXIT\n", "exit --help\nearly=2\n", "exit 3\n"]
+)
+def test_what_an_exit_trap_was_foreseen_with_is_not_taken_for_a_later_snapshot(
+    shell, until, earlier: str
+) -> None:
+    turn(shell, f"early=1\ntrap 'echo bye' EXIT\n{earlier}")
+    turn(shell, "early=3\ntrap 'echo bye' EXIT\n")
+    turn(shell, f"{LARGE}early=4\n")
+    end(shell, signal.SIGKILL, until)
+
+    assert value(shell, "early") == ["3"]
+    assert "the snapshot is not whole" in shell.lacked_scratch()
+
+
+def test_a_trap_that_blocks_bash_while_it_writes_is_ended_and_the_variables_are_kept(
+    shell, monkeypatch
+) -> None:
+    monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.3)
+    blocked = "[[ $BASH_COMMAND != _stacknb_write_state* ]] || command sleep 1000"
+    turn(shell, f"mark=1\ntrap '{blocked}' DEBUG\n")
+
+    assert b'mark="1"' in shell.snapshot
+    assert value(shell, "mark") == ["1"]
+
+
+def test_a_bash_that_is_at_work_on_a_snapshot_for_long_is_left_alone(shell, monkeypatch) -> None:
+    monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.3)
+    pid = shell.pid
+    turn(shell, LARGE.replace("2000", "16000"))
+
+    assert b"large_15999=" in shell.snapshot
+    assert (shell.pid, shell.lacked_scratch()) == (pid, "")
+
+
+@pytest.mark.parametrize("names", [["10-a.sh"], ["10-a.sh", "20-b.sh"]])
+def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
+    tmp_path: Path, names: list[str]
+) -> None:
+    folder = tmp_path / "tree" / "extras.d"
+    folder.mkdir(parents=True)
+    killed = "[[ $BASH_COMMAND != _stacknb_write_state* || -e killed ]] || { >killed; kill -9 $$; }"
+    for name in names:
+        (folder / name).write_text(f"mark_{name[:2]}=1\n")
+    (folder / "10-a.sh").write_text(f"cd {tmp_path}; mark_10=1\ntrap '{killed}' DEBUG\n")
+    marks = "echo ${!mark_*}"
+    with Stack(folder.parent, run_dir=tmp_path / "run") as stack:
+        with pytest.raises(StacknbError, match="lost; run 'override_defaults' again"):
+            stack.run_phase("override_defaults")
+        (end,) = (e for e in RunDir.open(tmp_path / "run").new_events() if e.kind == "phase-end")
+        assert end.data["ok"] is False
+        assert (stack.next_phase, stack.evaluate(marks).stdout) == ("override_defaults", "\n")
+
+        stack.run_phase("override_defaults")
+        assert stack.evaluate(marks).stdout.split() == [f"mark_{name[:2]}" for name in names]
+
+
+@pytest.mark.parametrize("count", ["0", "00", "9" * 6000])
+def test_what_a_hook_puts_in_the_place_of_an_answer_costs_that_shell_and_no_more(
+    shell, count: str
+) -> None:
+    turn(shell, "early=1\n")
+    spoilt = "[[ $BASH_COMMAND != _stacknb_write_state* ]] || "
+    spoilt += f'command printf "%b" "{count}\\\\0" >"$_stacknb_control/out"'
+    turn(shell, f"trap '{spoilt}' DEBUG\n")
+
+    with pytest.raises(ShellDied, match="an answer that cannot be read"):
+        shell.evaluate("")
+    assert value(shell, "early") == ["1"]
