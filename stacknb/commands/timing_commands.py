@@ -81,18 +81,14 @@ def _timing(stack: Stack | None, o: Namespace) -> Answer | str:
 
 def _compare(stack: None, o: Namespace) -> Answer:
     from stacknb.timing.answers import Answer
-    from stacknb.timing.comparison import compare
+    from stacknb.timing.comparison import compare, slower
 
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    note = str(found.attrs["conclusion"])
-    slower = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
-    fails = o.fail_slower and not slower.empty
-    if fails:  # else a build would fail with words that say nothing is to be told
-        named = [f"phase {name!r}" if name else "the run" for name in slower["phase"]]
-        note += f" Slower, so the status is 1: {', '.join(named)}."
-    return Answer("compare", found, note=note, fails=fails)
+    what = slower(found) if o.fail_slower else ""
+    note = found.attrs["conclusion"] + (f" Slower, so the status is 1: {what}." if what else "")
+    return Answer("compare", found, note=note, fails=bool(what))
 
 
 def _report(stack: None, o: Namespace) -> Path | str:

@@ -13,7 +13,7 @@ from stacknb.exceptions import BadInput
 from stacknb.timing.frames import frame
 from stacknb.timing.run import Run, load
 
-__all__ = ["compare"]
+__all__ = ["compare", "slower"]
 
 Side = Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]]
 Key = tuple[str, str, str]  # kind, phase, name
@@ -27,6 +27,15 @@ _STUDENT = (  # two-sided 95 % quantiles of Student's t for 1, 2, 3 … degrees 
     2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
     2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
+
+
+def slower(found: pd.DataFrame) -> str:
+    """Name what `compare` found to be slower: phases, or the whole run.
+
+    That can be a phase of a run whose total differs too little to tell.
+    """
+    rows = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
+    return ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
 
 
 def compare(before: Side, after: Side) -> pd.DataFrame:
