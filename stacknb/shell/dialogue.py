@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from stacknb.exceptions import BadInput, ShellDied
 from stacknb.shell import turns
@@ -46,12 +45,15 @@ class Dialogue:
 
     Attributes
     ----------
+    snapshot : Path
+        Where bash is to write the next one.
     owed : bool
         bash has answered a turn, and nobody has taken the snapshot that it writes after that.
     """
 
     def __init__(self, line: Line) -> None:
         self._line = line
+        self.snapshot = line.control / "snapshot"
         self.owed = self._writing = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
         self._interrupted_at: float | None = None
@@ -136,11 +138,6 @@ class Dialogue:
         """End the foreground command and the bash, which writes its snapshot before."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._line.pid, signal.SIGINT)
-
-    @property
-    def snapshot(self) -> Path:
-        """Where bash is to write the next one."""
-        return self._line.control / "snapshot"
 
     @property
     def _interrupted(self) -> bool:

@@ -76,17 +76,14 @@ class Keeper:
         if self._dialogue.owed:
             with contextlib.suppress(ShellDied):  # the next request says so
                 self._dialogue.settle()
-            if not is_whole(bytes_of(self._dialogue.snapshot)):
+            if not self._read():
                 self._use_foreseen()
-            self.keep()
+                self.keep()
+            self._dialogue.owed = False
 
     def keep(self) -> None:
         """Take what bash has written as the newest; `store` puts it on disk."""
-        data = bytes_of(self._dialogue.snapshot)
-        self._torn = self._torn or not is_whole(data)
-        if is_whole(data):
-            self.newest, self._unstored = data, True
-        self._dialogue.owed = False
+        self._torn = not self._read() or self._torn
 
     def store(self) -> None:
         """Put the newest on disk, if it is not there."""
@@ -108,8 +105,7 @@ class Keeper:
 
     def catch_up(self) -> None:
         """Take what a turn has left whose end was not seen here: a Ctrl-C came in between."""
-        if is_whole(bytes_of(self._dialogue.snapshot)):
-            self.keep()
+        self._read()
         self.store()
 
     def script(self) -> Path:
@@ -130,6 +126,12 @@ class Keeper:
             script = self._control / "restored.bash"
             script.write_bytes(text)
         return script
+
+    def _read(self) -> bool:
+        data = bytes_of(self._dialogue.snapshot)
+        if whole := is_whole(data):
+            self.newest, self._unstored = data, True
+        return whole
 
     def _use_foreseen(self) -> None:
         """Use what bash wrote just before an EXIT trap of a hook's own, if it did."""

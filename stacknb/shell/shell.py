@@ -139,6 +139,8 @@ class Shell:
         """
         with self._lock:
             self._kept.expect()
+            if not self._line.alive:
+                self.revive()
         code = requests.of_turn(
             args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
             log=str(log), err=str(err or ""), state=str(self._dialogue.snapshot),
@@ -146,7 +148,8 @@ class Shell:
         )  # fmt: skip
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", encoded(code))
-        turn = self._request(requests.TURN, tick, meanwhile)
+        with self._lock:
+            turn = self._dialogue.ask(requests.TURN, tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)
         return turn
@@ -288,13 +291,8 @@ class Shell:
     def _between(self, code: str) -> Turn:
         return turns.finished(self._request(code), bool(self._kept.newest))
 
-    def _request(
-        self,
-        code: str,
-        tick: Callable[[], None] | None = None,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Turn:
+    def _request(self, code: str) -> Turn:
         with self._lock:
             self._kept.take()
             self.revive()
-            return self._dialogue.ask(code, tick, meanwhile)
+            return self._dialogue.ask(code)
