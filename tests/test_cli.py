@@ -63,6 +63,7 @@ Said = Callable[..., tuple[int, str, str]]
         (["plan", "tree", "--mode", "x"], "unknown mode 'x'; there are stack, unstack, clean"),
         (["plan", "tree", "--plugin", "x"], "plugin 'x' should be NAME=DIR"),
         (["stack", "tree", "instal"], "unknown phase 'instal': did you mean 'install'? "),
+        (["stack", "tree", ""], "unknown phase '': "),
         (["stack", "tree", "--until", "x"], "unknown phase 'x': "),
         (["stack", "tree", "install"], "phase 'stack install' is out of order in a new run: "),
         (["stack", "tree", "--executor", "dask"], "unknown executor 'dask'; there is 'bash'"),

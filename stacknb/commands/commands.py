@@ -34,9 +34,9 @@ def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
 
 
 def _stack(stack: Stack, o: Namespace) -> RunResult:
-    if o.phase and o.until:
+    if o.phase is not None and o.until is not None:
         raise BadInput(f"--until {o.until!r} does not go with phase {o.phase!r}; give one of them")
-    if not o.phase:
+    if o.phase is None:
         return _all(stack, o)
     stack.run_phase(o.phase)
     return _result(stack)
@@ -257,7 +257,7 @@ def check_first(o: Namespace) -> None:
     BadInput
         Says what to run first, and how to go on with an earlier run.
     """
-    if not o.phase or o.resume:
+    if o.phase is None or o.resume:
         return
     phases = lifecycle.phases_of("stack")
     wanted = lifecycle.find_phase(o.phase)

@@ -66,9 +66,9 @@ def stuck(tree: Any, until: Until) -> Iterator[subprocess.Popen[str]]:
     tree.hook("10-a.sh", STUCK)
     process = start("stack", tree.path)
     until(Path("ready").exists, "the hook is in its foreground command")
-    yield process
-    process.kill()
-    process.wait()
+    with process:  # which closes its pipes
+        yield process
+        process.kill()
 
 
 @pytest.mark.parametrize(
