@@ -268,7 +268,7 @@ def test_the_first_signal_interrupts_and_others_do_not() -> None:
         signal.raise_signal(signal.SIGTERM)
     assert signals.number == signal.SIGTERM
     signal.raise_signal(signal.SIGINT)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         assert signal.getsignal(number) is signal.SIG_IGN
         signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
 
