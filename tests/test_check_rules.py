@@ -35,6 +35,8 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "[[ $1 == clean ]] && rm -f x\ntrue\n",
         "# exit 0\n# [[ $1 == sorce ]]\ntrue\n",
         "if [[ $1 == $MODE ]]; then true; fi\n",
+        "cat >go <<EOF\n#!/bin/sh\nexit 0\nEOF\ntrue\n",
+        "cat <<-'A' <<\\B\ndeclare x\n\tA\n[[ $1 == sorce ]]\nB\ntrue\n",
     ],
 )
 def test_what_is_right_is_left_alone(text: str) -> None:
@@ -45,6 +47,11 @@ def test_settings_of_a_plugin_get_no_arguments() -> None:
     [(line, said)] = remarks('A=1\nif [[ "$1" == "source" ]]; then B=2; fi\n', "settings")
     assert (line, "without arguments" in said) == (2, True)
     assert list(remarks('f() {\n  echo "$1"\n}\n', "settings")) == []
+
+
+def test_a_shift_is_no_here_document_and_a_here_string_is_none() -> None:
+    text = "((x = 1 << y))\ncat <<<EOF\nexit 3\nEOF\n"
+    assert [line for line, _ in remarks(text, "extras")] == [3]
 
 
 def test_names_of_tasks_are_found() -> None:

@@ -33,6 +33,7 @@ _FALSE_AT_THE_END = (
     "the last command of the hook: when the test is false the hook ends with status 1, which ends "
     "a run of 'stack'; use if … fi"
 )
+_HERE = re.compile(r"""(?<!<)<<(-?)\s*\\?(["']?)([A-Za-z_][\w.-]*)\2""")
 _FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
@@ -53,10 +54,9 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
     >>> list(remarks('[[ $2 == "instal" ]] && echo yes\ntrue\n', "extras"))
     [(1, "'instal' is no phase of 'stack', so this never holds; did you mean 'install'?")]
     """
-    lines = text.splitlines()
+    lines = _code(text)
     case, depth = "", 0
-    for number, line in enumerate(lines, 1):
-        code = _without_comment(line)
+    for number, code in enumerate(lines, 1):
         opened = bool(_FUNCTION.match(code)) and "{" in code + "".join(lines[number : number + 1])
         yield from ((number, what) for what in _unknown_words(code, case))
         if found := _CASE.match(code):
@@ -80,8 +80,8 @@ def tasks_started(text: str) -> set[str]:
 
 def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
     """Yield line and name of each ``async_wait``."""
-    for number, line in enumerate(text.splitlines(), 1):
-        for names in _WAITED.findall(_without_comment(line)):
+    for number, code in enumerate(_code(text), 1):
+        for names in _WAITED.findall(code):
             for name in names.split():
                 yield number, name
 
@@ -109,12 +109,28 @@ def _at_top(code: str, kind: str) -> Iterator[str]:
         )
 
 
+def _code(text: str) -> list[str]:
+    """Return the lines of a script; comments, and what here-documents hold, are blank."""
+    given = text.splitlines()
+    lines = [_without_comment(line) for line in given]
+    number = 0
+    while number < len(lines):
+        for dash, _, word in _HERE.findall(lines[number]):
+            for end in range(number + 1, len(lines)):
+                if (given[end].lstrip("\t") if dash else given[end]) == word:
+                    lines[number + 1 : end + 1] = [""] * (end - number)
+                    number = end
+                    break
+        number += 1
+    return lines
+
+
 def _without_comment(line: str) -> str:
     return "" if line.lstrip().startswith("#") else re.sub(r"\s#\s.*$", "", line)
 
 
 def _last_command(lines: list[str]) -> tuple[int, str] | None:
     for number in range(len(lines), 0, -1):
-        if code := _without_comment(lines[number - 1]).strip():
+        if code := lines[number - 1].strip():
             return number, code
     return None
