@@ -43,6 +43,57 @@ def test_what_is_right_is_left_alone(text: str) -> None:
     assert list(remarks(text, "extras")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "name"),
+    [
+        ("printf() { echo x; }\ntrue\n", 1, "printf"),
+        ("true\nfunction wait\n{\n  sleep 1\n}\n", 2, "wait"),
+        ("[() { return 0; }\ntrue\n", 1, "["),
+        ("true\nif [[ $1 == source ]]; then trap() { :; }; fi\n", 2, "trap"),
+        ("f() {\n  : ; function : () { echo; }\n}\n", 2, ":"),
+        ('local() { builtin local "$@"; }\n', 1, "local"),
+        ("unset -f read\nread() { echo; }\nunset -f reader; echo read\n", 2, "read"),
+        ("kill() (\n  echo\n)\nread() { builtin kill 1; builtin read x; }\n", 1, "kill"),
+        ("builtin() { echo; }\ntrue\n", 1, "builtin"),
+    ],
+)
+def test_a_function_in_the_place_of_a_builtin_that_tasks_need_is_pointed_out(
+    text: str, line: int, name: str
+) -> None:
+    [(at, said)] = remarks(text, "extras")
+    assert at == line
+    assert said.startswith(f"function {name!r} breaks tasks and helper functions")
+    assert said.endswith(f"give it another name, or unset -f {name} after use")
+
+
+def test_each_definition_is_pointed_out_and_what_would_mend_it() -> None:
+    text = "set() { echo; }\nread() { echo; }\nread() { echo; }\nbuiltin() { echo; }\n"
+    found = list(remarks(text, "extras"))
+    assert [line for line, _ in found] == [1, 2, 3, 4]
+    assert [said.partition("; ")[2].partition(",")[0] for _, said in found] == [
+        "give it another name", "have it call 'builtin read'", "have it call 'builtin read'",
+        "have it call 'command builtin'",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'read() { builtin read -t 9 "$@"; }\n',
+        'wait()\n{\n  [[ x ]] && { true; }\n  command wait "$@"\n}\n',
+        'builtin() { command builtin "$@"; }\n',
+        "printf() { echo x; }\nprintf 1\nunset -f other printf\ntrue\n",
+        "exit() { builtin exit 3; }\necho() { :; }\ntest() { :; }\ncd() { pushd .; }\n",
+        "wait_for() { :; }\nmy-read() { :; }\nread=()\nset=(a b)\n# wait() { :; }\n",
+        "awk '\nfunction set(x) { y = x }'\n",
+        "cat >x.c <<EOF\nread() {}\nEOF\n",
+        "(printf() { echo x; }; printf 1)\n",
+    ],
+)
+def test_a_function_that_does_no_harm_is_left_alone(text: str) -> None:
+    assert list(remarks(text, "extras")) == []
+
+
 def test_settings_of_a_plugin_get_no_arguments() -> None:
     [(line, said)] = remarks('A=1\nif [[ "$1" == "source" ]]; then B=2; fi\n', "settings")
     assert (line, "without arguments" in said) == (2, True)

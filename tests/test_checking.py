@@ -113,6 +113,17 @@ def test_waiting_for_a_task_of_stack_sh_or_of_a_library_is_well(tmp_path: Path) 
     assert "no task 'nobody'" in finding.message
 
 
+def test_a_function_in_the_place_of_a_builtin_is_a_warning_with_its_line(tmp_path: Path) -> None:
+    write(tmp_path / "extras.d" / "10-a.sh", "true\nprintf() { echo; }\n")
+    write(tmp_path / "plugins" / "p" / "devstack" / "settings", "function shift { :; }\n")
+    report = check(tmp_path)
+    assert report.ok
+    assert [str(finding).partition(" breaks ")[0] for finding in report.findings] == [
+        "extras.d/10-a.sh:2: warning: function 'printf'",
+        "plugins/p/devstack/settings:1: warning: function 'shift'",
+    ]
+
+
 def test_nothing_is_run(tmp_path: Path) -> None:
     write(tmp_path / "extras.d" / "10-a.sh", f"touch {tmp_path}/made\n")
     check(tmp_path)

@@ -35,7 +35,19 @@ _FALSE_AT_THE_END = (
 )
 _HERE = re.compile(r"""(?<!<)<<(-?)\s*\\?(["']?)([A-Za-z_][\w.-]*)\2""")
 _FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
+# What tasks and helper functions call by its plain name. A function in the place of the first few
+# breaks them even if it calls the builtin, which then works on that function alone.
+_OF_ITS_FUNCTION = {"break", "continue", "local", "return", "set", "shift"}
+_NEEDED = _OF_ITS_FUNCTION | {
+    ":", "[", "builtin", "declare", "kill", "mapfile", "printf", "read", "trap", "unset", "wait",
+}  # fmt: skip
+_DEFINED = re.compile(
+    r"(?:^|[;&|{]|\b(?:then|do|else)\b)[ \t]*(?:function[ \t]+(?P<named>[^\s(){};&|<>]+)"
+    r"(?:[ \t]*\([ \t]*\)|(?=\s*(?:\{|$)))|(?P<name>[^\s(){};&|<>$'\"=]+)[ \t]*\([ \t]*\))",
+    re.MULTILINE,
+)
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
+_UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
 _STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
 
 
@@ -67,6 +79,7 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
             yield from ((number, what) for what in _at_top(code, kind))
         depth = max(0, depth + code.count("{") - code.count("}") - code.count("${"))
         depth += code.count("${")
+    yield from _in_place_of_builtins("\n".join(lines))
     if last := _last_command(lines):
         number, code = last
         if _LAST_TEST.match(code) and "||" not in code:
@@ -107,6 +120,38 @@ def _at_top(code: str, kind: str) -> Iterator[str]:
             f"{found[2]!r} vanishes when the hook ends, since hooks are sourced inside a function; "
             "use declare -g"
         )
+
+
+def _in_place_of_builtins(code: str) -> Iterator[Remark]:
+    for found in _DEFINED.finditer(code):
+        group = found.lastgroup or ""
+        name, end = found[group], found.end()
+        if name not in _NEEDED or re.search(_UNSET.format(re.escape(name)), code[end:]):
+            continue
+        mend = ""
+        if name not in _OF_ITS_FUNCTION:
+            calls = rf"\b(?:builtin|command)\s+{re.escape(name)}(?!\S)"
+            if re.search(calls, _body(code, end)):
+                continue
+            mend = f"have it call '{'command' if name == 'builtin' else 'builtin'} {name}', "
+        what = (
+            f"function {name!r} breaks tasks and helper functions, which need the builtin; "
+            f"{mend}give it another name, or unset -f {name} after use"
+        )
+        yield code.count("\n", 0, found.start(group)) + 1, what
+
+
+def _body(code: str, start: int) -> str:
+    """Return the braces, or parentheses, that come next in `code`, with what they hold."""
+    opening = re.compile(r"[{(]").search(code, start)
+    if opening is None:
+        return code[start:]
+    pair, depth = ("{", "}") if opening[0] == "{" else ("(", ")"), 0
+    for at in range(opening.start(), len(code)):
+        depth += (code[at] == pair[0]) - (code[at] == pair[1])
+        if depth == 0:
+            return code[start:at]
+    return code[start:]
 
 
 def _code(text: str) -> list[str]:

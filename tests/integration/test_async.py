@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklog, timing
+from stacknb.hooks.check_rules import remarks
 
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
@@ -1964,3 +1966,38 @@ def test_tasks_are_waited_for_where_the_kernel_has_no_pidfd(
     assert stack.async_wait("first")[0].ok
     assert asyncio.run(wait()).ok
     assert first.result.ok
+
+
+# What each is needed for, and what comes of it while the builtin is there.
+NEEDED = {
+    ":": ("async_run t true; async_wait t; async_run t true; wait $!; seen=$(head -c 9 ${log%.log}.2.log)", "#stacknb-"),
+    "[": ("iniset x.ini s o v; seen=$(iniget x.ini s o)", "v"),
+    "break": ("enable_service c-api; disable_service cinder; is_service_enabled cinder || seen=off", "off"),
+    "builtin": ("async_run t true; async_wait t || seen=$?", "0"),
+    "continue": ("async_run t true; async_wait t; async_cleanup >out; seen=$(<out)", ""),
+    "declare": ("enable_service a 2>out; seen=$(<out)", ""),
+    "kill": ("async_run t bash -c 'builtin kill -KILL $$'; async_wait t >out || :; seen=$(grep -o SIGKILL out || :)", "SIGKILL"),
+    "local": ("V=yes; seen=$(trueorfalse False V)", "True"),
+    "mapfile": ("iniset x.ini s o v; seen=$(iniget x.ini s o)", "v"),
+    "printf": ("async_run t true; wait $!; seen=$(head -c 9 $log)", "#stacknb-"),
+    "read": ("(async_run t true); async_wait t >out; seen=$(grep -o finished out || :)", "finished"),
+    "return": ("is_service_enabled a || seen=off", "off"),
+    "set": ("V=yes; seen=$(trueorfalse False V)", "True"),
+    "shift": ("async_run t true; wait $! || :; seen=$(grep -c '\"t\", \"true\"' $log || :)", "0"),
+    "trap": ("async_run t true; async_wait t; seen=$(grep -c stacknb-begin $log)", "1"),
+    "unset": ("async_run t true; async_wait t; async_run t false; async_wait t || seen=$?", "1"),
+    "wait": ("async_run t false; async_wait t || seen=$?", "1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_function_that_check_warns_of_breaks_tasks_or_helpers(tree, name: str) -> None:
+    script, well = NEEDED[name]
+    hook = f"seen=0 log=$_stacknb_dir/async/t.log\n{script}\n:"
+
+    assert list(tree.run(":", hook).variables("seen").value) == [well]
+    body = "[[ '' ]]" if name in ("kill", "read") else "command echo mine"  # no wait for ever
+    [(_, said)] = remarks(define := f"{name}() {{ {body}; }}", "extras")
+    assert said.startswith(f"function {name!r} breaks")
+    with contextlib.suppress(HookFailed):
+        assert list(tree.run(define, hook).variables("seen").value) != [well]
