@@ -166,7 +166,7 @@ class HookFailed(StacknbError):
 
 
 class Interrupted(StacknbError):
-    """The user stopped a hook or a wait; tasks run on and the session is usable.
+    """The user stopped a run, a hook or a wait; tasks run on and the session is usable.
 
     Examples
     --------

@@ -204,8 +204,8 @@ def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[Phas
         if any(hook.status == "running" for hook in last):
             status = "running"
         elif end is not None:
-            bad = "interrupted" if any(h.status == "interrupted" for h in last) else "failed"
-            status = "ok" if end.get("ok") else bad
+            stopped = end.get("interrupted") or any(h.status == "interrupted" for h in last)
+            status = "ok" if end.get("ok") else "interrupted" if stopped else "failed"
         else:
             bad = next((hook.status for hook in last if hook.status in _BAD), "")
             status = bad or ("ok" if last else "to come")

@@ -115,6 +115,13 @@ def test_a_hook_that_was_interrupted_says_so(run: Run) -> None:
     assert run.read().state == "interrupted"
 
 
+def test_a_phase_that_was_stopped_between_two_hooks_says_so(run: Run) -> None:
+    run.hook("source", "10-a.sh")
+    run.event("phase-end", "source", ok=False, duration_s=1, interrupted=True)
+    assert states(run) == {"source": "interrupted"}
+    assert run.read().state == "interrupted"
+
+
 def test_a_hook_whose_shell_lives_is_running(run: Run) -> None:
     run.hook("source", "10-a.sh", None, pid=os.getpid(), start=2e9)
     assert states(run) == {"source": "running"}

@@ -13,7 +13,7 @@ from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook, Exported
 from stacknb.lifecycle import Hook
 from stacknb.places import absolute
-from stacknb.plugins import Plugin
+from stacknb.plugins import Plugin, foreseen
 from stacknb.results import HookResult
 from stacknb.run import opening
 from stacknb.snapshots import snapshot
@@ -219,6 +219,20 @@ class Authoring(Session):
         state = Vault(run_dir / "state").newest
         secrets = snapshot.read_variables(state) if state is not None else []
         return trace_frame.load(found, Masker(secrets))
+
+    @property
+    def _enabled(self) -> list[Plugin]:
+        return self._run.roster.plugins if self._run is not None else self.plugins
+
+    @property
+    def _foreseen(self) -> list[Plugin]:
+        """Those that are enabled, and those that the settings are going to enable."""
+        if self._run is not None and self._run.result.phases:
+            return self._enabled
+        dest = self._env.get("DEST") or str(self.top_dir / ".stacknb" / "dest")
+        told = foreseen(self._settings.text(), self.top_dir, dest)
+        known = {plugin.name for plugin in self._enabled}
+        return [*self._enabled, *(plugin for plugin in told if plugin.name not in known)]
 
     def _recorded(self) -> Path:
         if self.run_dir is None:

@@ -114,6 +114,8 @@ class Stack(Stepping):
         ------
         HookFailed
             If it ended the shell; the session goes on from the snapshot.
+        Interrupted
+            If the user stopped it.
 
         Examples
         --------

@@ -15,7 +15,7 @@ from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
-from stacknb.plugins import Plugin, check_tree, foreseen, parse_plugins
+from stacknb.plugins import Plugin, check_tree, parse_plugins
 from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
@@ -208,17 +208,23 @@ class Session:
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Hold the shell; an interrupt that comes meanwhile finds its end, whenever it comes."""
-        with self._lock:
-            if not self._depth:
-                self._stopping = False
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-                if not self._depth and self._run is not None:
-                    self._run.settle()
+        """Hold the shell; an interrupt that comes meanwhile finds its end, whenever it comes.
+
+        A Ctrl-C between two hooks, or while Python itself is busy, is the same stop to the user.
+        """
+        try:
+            with self._lock:
+                if not self._depth:
+                    self._stopping = False
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                    if not self._depth and self._run is not None:
+                        self._run.settle()
+        except KeyboardInterrupt as stop:
+            raise Interrupted("interrupted; the session is usable") from stop
 
     # -- within ----------------------------------------------------------------------------------
 
@@ -258,20 +264,6 @@ class Session:
                 raise
             self._run_dir = None
             return self._run
-
-    @property
-    def _enabled(self) -> list[Plugin]:
-        return self._run.roster.plugins if self._run is not None else self.plugins
-
-    @property
-    def _foreseen(self) -> list[Plugin]:
-        """Those that are enabled, and those that the settings are going to enable."""
-        if self._run is not None and self._run.result.phases:
-            return self._enabled
-        dest = self._env.get("DEST") or str(self.top_dir / ".stacknb" / "dest")
-        told = foreseen(self._settings.text(), self.top_dir, dest)
-        known = {plugin.name for plugin in self._enabled}
-        return [*self._enabled, *(plugin for plugin in told if plugin.name not in known)]
 
     def _finish_if_done(self, run: Run) -> None:
         if run.next_phase is None and not run.result.complete:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stacknb import lifecycle
+from stacknb.exceptions import Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
@@ -23,6 +24,7 @@ from stacknb.supervision import services
 __all__ = ["Run"]
 
 _HERE = Path(__file__).parents[1]
+_STOPS = (Interrupted, KeyboardInterrupt)
 
 
 class Run:
@@ -154,8 +156,8 @@ class Run:
                 self._follow_plugins(turn)
                 if one_hook:
                     break
-        except BaseException:
-            self._leave(turn, ok=False)
+        except BaseException as error:
+            self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
             raise
         if self._given_up or not turn.left:
             self._leave(turn, ok=not turn.left and all(result.ok for result in turn.results))
@@ -168,7 +170,7 @@ class Run:
         self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
         hooks, of_plugins = self.roster.hooks(phase)
         if phase.label in self._begun:
-            self._forget_tasks_of(phase)
+            self.tasks.cancel_earlier(phase.label)
             self.shell.evaluate(recall.untelling(phase.label))
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
@@ -183,8 +185,8 @@ class Run:
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, ()))
                 self._follow_plugins(turn)
-            except BaseException:
-                self._leave(turn, ok=False)
+            except BaseException as error:
+                self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
                 raise
         return turn
 
@@ -192,20 +194,18 @@ class Run:
         if self.roster.follow(turn):
             self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
 
-    def _leave(self, turn: Agenda, ok: bool) -> None:
+    def _leave(self, turn: Agenda, ok: bool, stopped: bool = False) -> None:
         self._turn_of, well = None, False
         try:
             self.settle()  # whoever resumes after a phase needs what it has left
             well = ok
+        except KeyboardInterrupt:
+            stopped = stopped or ok
+            raise
         finally:
-            self.emit("phase-end", turn.phase.label, ok=well, duration_s=time.time() - turn.begun)
-
-    def _forget_tasks_of(self, phase: Phase) -> None:
-        # Its hooks start them again, under the same names.
-        for task in self.tasks.uncollected():
-            if task.phase == phase.label and task.hook:
-                self.tasks.cancel(task)
-                self.note(f"cancelled task {task.name!r} of the earlier try of {phase.label!r}")
+            more = {"interrupted": True} if stopped else {}
+            took = time.time() - turn.begun
+            self.emit("phase-end", turn.phase.label, ok=well, duration_s=took, **more)
 
     def finish(self) -> None:
         """Collect what nobody waited for, and keep DevStack's tables of times."""

@@ -215,6 +215,13 @@ class TaskBook:
             task.result = replace(result, status="cancelled")
         return self.collect(task, begun)
 
+    def cancel_earlier(self, phase: str) -> None:
+        """Cancel the tasks of an earlier try of a phase, whose hooks start them again."""
+        for task in self.uncollected():
+            if task.phase == phase and task.hook:
+                self.cancel(task)
+                self._warn(f"cancelled task {task.name!r} of the earlier try of {phase!r}")
+
     def close(self) -> None:
         """Take the results of what was ended together with the shell."""
         for task in self.uncollected():

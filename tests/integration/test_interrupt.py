@@ -17,8 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Interrupted, Stack, StacknbError, tasklog
+from stacknb import HookFailed, Interrupted, Stack, StacknbError, status, tasklog
+from stacknb.board.board import Board
+from stacknb.journal import RunDir
+from stacknb.run.sourcing import Sourcing
 from stacknb.shell import turns
+from stacknb.shell.dialogue import Dialogue
+from stacknb.snapshots.history import History
 
 FOREGROUND = {
     "sleep": "sleep 1000",
@@ -256,7 +261,7 @@ def test_ctrl_c_while_a_run_begins_leaves_nothing_and_the_next_try_begins_it(
     functions = tree.path / "functions"
     functions.write_text(f"[[ -e mended ]] || {{ {settings}; }}\n")
     stack = tree.stack(run_dir="run")
-    with soon(sigint, Path("ready").absolute()), pytest.raises((Interrupted, KeyboardInterrupt)):
+    with soon(sigint, Path("ready").absolute()), pytest.raises(Interrupted):
         stack.evaluate(":")
     assert left() == []
     Path("mended").touch()
@@ -337,9 +342,81 @@ def test_ctrl_c_between_the_end_of_a_cell_and_its_result_loses_nothing(tree, mon
         raise KeyboardInterrupt
 
     monkeypatch.setattr(turns, "answered", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         stack.evaluate("mark=here")
     assert stack.evaluate("echo $mark").stdout == "here\n"
+
+
+BY_PHASES: dict[str, Callable[[Stack], object]] = {
+    "run": Stack.run,
+    "run_phase": lambda stack: stack.run_phase("override_defaults"),
+    "step": Stack.step,
+}
+# Where Python itself is busy: as a log is begun, as bash still writes its snapshot, as that is kept.
+BETWEEN = {
+    "log": (RunDir, "new_log"),
+    "waiting for the snapshot": (Dialogue, "settle"),
+    "keeping the snapshot": (History, "keep"),
+    "end of a phase": (Sourcing, "settle"),
+}
+
+
+@pytest.mark.parametrize("call", BY_PHASES.values(), ids=BY_PHASES)
+@pytest.mark.parametrize(("owner", "name"), BETWEEN.values(), ids=BETWEEN)
+def test_ctrl_c_while_no_hook_runs_is_an_interrupt_too(
+    tree, monkeypatch, owner: type, name: str, call: Callable[[Stack], object]
+) -> None:
+    tree.hook("10-a.sh", "ran+=a")
+    tree.hook("20-b.sh", "ran+=b")
+    stack = tree.stack()
+    stack.evaluate(":")
+    whole = getattr(owner, name)
+    left = [1] if name == "new_log" else []  # the second hook has none yet
+
+    def interrupted(*args: object, **more: object) -> object:
+        if left:
+            left.pop()
+            return whole(*args, **more)
+        monkeypatch.setattr(owner, name, whole)
+        signal.raise_signal(signal.SIGINT)
+        return whole(*args, **more)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(Interrupted, match="the session is usable") as caught:
+        call(stack)
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
+
+    assert not stack.busy
+    assert stack.next_phase == "override_defaults"
+    board = Board(lambda: stack.run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook) == ("interrupted", None)
+    assert status.read(stack.run_dir).state == "interrupted"
+    assert stack.run().complete
+    ran = stack.evaluate("echo $ran").stdout.strip()
+    assert ran.endswith("ab" * 7)
+    assert ran.removesuffix("ab" * 7) in ("", "a", "ab")
+
+
+def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
+    tree, monkeypatch
+) -> None:
+    tree.hook("10-a.sh", "x=1")
+    tree.hook("20-b.sh", "x+=2")
+    stack = tree.stack()
+    stack.begin()
+    settle = Dialogue.settle
+
+    def interrupted(dialogue: Dialogue) -> None:
+        monkeypatch.setattr(Dialogue, "settle", settle)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Dialogue, "settle", interrupted)
+    with pytest.raises(Interrupted):
+        stack.step(hook=True)
+
+    assert [hook.name for hook in stack.step(hook=True)] == ["20-b.sh"]
+    assert stack.evaluate("echo $x").stdout == "12\n"
 
 
 def test_ctrl_c_while_an_earlier_one_is_passed_on_is_passed_on_too(tree, monkeypatch) -> None:
