@@ -12,7 +12,7 @@ from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, opening, recall
+from stacknb.run import cells, opening, outcome, recall
 from stacknb.run.agenda import Agenda
 from stacknb.run.roster import Roster
 from stacknb.run.settings import Settings
@@ -296,5 +296,5 @@ class Run:
         if not result.ok:
             if kind == "hook":
                 self.result.hooks.append(result)
-            raise self._sourcing.error(result, kind, self.tasks)
+            raise outcome.error_of(result, kind, self.tasks, self.folder.path)
         return result

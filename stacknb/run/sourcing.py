@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb import tasklog
-from stacknb.exceptions import (
-    BadInput,
-    Failure,
-    HookFailed,
-    Interrupted,
-    StacknbError,
-)
+from stacknb.exceptions import BadInput, Failure, StacknbError
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.run import failures, opening
-from stacknb.run.taskbook import TaskBook
+from stacknb.run.outcome import in_words
 from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, listing
-from stacknb.text import reading, screen
+from stacknb.text import reading
 
 if TYPE_CHECKING:  # few runs are traced
     from stacknb.hooks.tracing import Tracer
@@ -37,6 +31,21 @@ _EMPTIED = (
     "its log was emptied while it ran, as '> /dev/stderr' does, or removed: what it had printed "
     "before is lost; write '>&2' (or '>> /dev/stderr')"
 )
+
+
+@dataclass(frozen=True)
+class _Sourced:
+    hook: Hook
+    kind: str
+    label: str
+    what: str  # in the words of the user
+    log: Path
+    pid: int
+    begun: float
+
+    @property
+    def err(self) -> Path | None:
+        return self.log.with_suffix(".err") if self.kind == "cell" else None
 
 
 class _Emit(Protocol):
@@ -87,6 +96,31 @@ class Sourcing:
             ended well, with its shell.
         Turn
         """
+        it = self._begin(hook, kind)
+        tracer = self._traced(it.log) if trace else None
+        turn = self._shell.turn(
+            kind=kind, name=hook.name, phase=it.label, path=str(hook.path), args=hook.args,
+            log=it.log, err=it.err, hands_off=hook.deals_with_err, tick=self._tick,
+            meanwhile=self._store,
+        )  # fmt: skip
+        duration = time.time() - it.begun
+        has_begun = self._heed_head(it)
+        failure = self._begin_again(turn, it) if turn.outcome != "done" else None
+        if tracer is not None:
+            tracer.end()
+        if trouble := self._trouble(it.what):
+            failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
+        lack, gone = self._what_lacks(it, has_begun)
+        if lack:
+            lost = "did not keep all that it wrote"
+            failure = failure or Failure(it.what, turn.status or 1, lost, log=str(it.log))
+            failure = replace(failure, reason=f"{failure.reason}: {lack}")
+        self._remember(turn, it, duration)
+        return self._end(turn, it, duration, failure, lack, gone), turn
+
+    # -- its begin and its end -----------------------------------------------------------------
+
+    def _begin(self, hook: Hook, kind: str) -> _Sourced:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
@@ -94,58 +128,30 @@ class Sourcing:
         pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
-        err = log.with_suffix(".err") if kind == "cell" else None
-        begun = time.time()
+        it = _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
-        tracer = self._traced(log) if trace else None
-        turn = self._shell.turn(
-            kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
-            err=err, hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
-        )  # fmt: skip
-        duration = time.time() - begun
-        failure, what = None, _in_words(hook.name, kind)
-        has_begun = _has_begun(log)
-        if not has_begun and log.exists():
-            # In DevStack stdout is a pipe, and this does no harm there.
-            header = turnlog.header(self._folder.run, kind, hook.name, command, label, pid, begun)
-            has_begun = tasklog.put_head(log, header)
-            self._emit("warning", f"{what}: {_EMPTIED}")
-        if turn.outcome != "done":
-            failure = self._begin_again(turn, hook, what, log, err, begun)
-        if tracer is not None:
-            tracer.end()
-        if trouble := self._trouble(what):
-            failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
-        lack = self._lack()
-        is_there = log.exists() if lack else has_begun
-        gone = self._folder.path.exists() and not is_there
-        if gone:
-            self._emit("warning", f"{what}: its log was removed while it ran; what it held is lost")
-        if lack:
-            lost = "did not keep all that it wrote"
-            lack = "its log was removed while it ran" if gone else lack
-            failure = failure or Failure(what, turn.status or 1, lost, log=str(log))
-            failure = replace(failure, reason=f"{failure.reason}: {lack}")
-        moment = partial(
-            self._history.keep, kind=kind, phase=label, name=hook.name, start=begun,
-            end=begun + duration, files=listing(self._folder.path),
-        )  # fmt: skip
-        if turn.outcome == "done":  # bash is writing the snapshot
-            self._last = what, repr(label) if kind == "hook" else "it", moment
-        else:
-            moment(self._shell.snapshot if turn.outcome != "lost" else None)
-        gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
+        return it
+
+    def _end(
+        self,
+        turn: Turn,
+        it: _Sourced,
+        duration: float,
+        failure: Failure | None,
+        lack: str,
+        gone: bool,
+    ) -> HookResult:
+        gentle = not lack and turn.how == "exit" and turn.status == 0 and it.kind == "hook"
         status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
         code = turn.status or (1 if lack else 0)
-        result = HookResult(
-            label, hook.name, status, code, duration, log, failure, "" if gone else lack
-        )
         why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
         self._emit(
-            "hook-end", hook.name, phase=label, status=status, duration_s=duration, log=str(log),
-            **why,
+            "hook-end", it.hook.name, phase=it.label, status=status, duration_s=duration,
+            log=str(it.log), **why,
         )  # fmt: skip
-        return result, turn
+        return HookResult(
+            it.label, it.hook.name, status, code, duration, it.log, failure, "" if gone else lack
+        )
 
     def _traced(self, log: Path) -> Tracer:
         from stacknb.hooks.tracing import Tracer, path_of
@@ -201,44 +207,59 @@ class Sourcing:
         journal, shell = self._folder.lacked_room(), self._shell.lacked_room()
         return self._folder.lack() if journal or shell else ""
 
-    def _begin_again(
-        self, turn: Turn, hook: Hook, what: str, log: Path, err: Path | None, begun: float
-    ) -> Failure:
-        footer = tasklog.footer_of(log) if turn.outcome == "died" else None
+    # -- what became of its log, of its shell and of its snapshot --------------------------------
+
+    def _heed_head(self, it: _Sourced) -> bool:
+        """Say whether its log has a header, which one that the hook has emptied gets back."""
+        if _has_begun(it.log):
+            return True
+        if not it.log.exists():
+            return False
+        # In DevStack stdout is a pipe, and this does no harm there.
+        command = [str(it.hook.path), *it.hook.args]
+        header = turnlog.header(
+            self._folder.run, it.kind, it.hook.name, command, it.label, it.pid, it.begun
+        )
+        has_begun = tasklog.put_head(it.log, header)
+        self._emit("warning", f"{it.what}: {_EMPTIED}")
+        return has_begun
+
+    def _what_lacks(self, it: _Sourced, has_begun: bool) -> tuple[str, bool]:
+        """Say what could not be written, mostly nothing, and whether its log is gone."""
+        lack = self._lack()
+        is_there = it.log.exists() if lack else has_begun
+        gone = self._folder.path.exists() and not is_there
+        if gone:
+            lost = "its log was removed while it ran"
+            self._emit("warning", f"{it.what}: {lost}; what it held is lost")
+            lack = lack and lost
+        return lack, gone
+
+    def _begin_again(self, turn: Turn, it: _Sourced) -> Failure:
+        """Start the shell again that the turn has ended; say why it did."""
+        footer = tasklog.footer_of(it.log) if turn.outcome == "died" else None
         if footer is None or footer["exit_code"] != turn.status:
             # bash gave no answer and wrote no footer, or its EXIT trap did not see the signal.
             known = dict(footer or {})
-            tasklog.reopen(log)
+            tasklog.reopen(it.log)
             if turn.status > 128 and turn.outcome != "foreseen":
                 known["status"] = "killed"
-            tasklog.close(log, **{**known, "exit_code": turn.status})
+            tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
-        self._shell.evaluate(opening.forgetting_timers(begun))
-        failure = failures.explain(turn, what, hook.path, log, turn.interrupted, err)
+        self._shell.evaluate(opening.forgetting_timers(it.begun))
+        failure = failures.explain(turn, it.what, it.hook.path, it.log, turn.interrupted, it.err)
         return replace(failure, file=self.origins.get(failure.file, failure.file))
 
-    def error(self, result: HookResult, kind: str, tasks: TaskBook) -> HookFailed | Interrupted:
-        """Return the error that a result which is not well amounts to."""
-        if result.status == "failed":
-            assert result.failure is not None
-            remedy = room.remedy(self._folder.path)
-            mend = remedy if result.lack else "mend it"
-            first = failures.to_run_first(result.failure.last_lines, tasks.ill, result.phase)
-            phases = failures.to_run_again(first, result.phase)
-            again = f"{mend} and run {phases} again" if kind == "hook" else ""
-            if result.lack and kind != "hook":
-                again = f"{remedy} and run the cell again"
-            return HookFailed(result.failure, again)
-        place = f" at {result.failure.place}" if result.failure else ""
-        running = tuple(task.name for task in tasks.uncollected() if task.running)
-        going_on = f"; tasks running on: {screen.listed(running)}" if running else ""
-        said = result.failure.command if result.failure else ""
-        command = f"\n  command {said}" if said else ""
-        return Interrupted(
-            f"{_in_words(result.name, kind)!r} was interrupted{place} after "
-            f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
-            result.failure, running,
+    def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
+        """Put its snapshot into the history, as soon as there is one."""
+        moment = partial(
+            self._history.keep, kind=it.kind, phase=it.label, name=it.hook.name, start=it.begun,
+            end=it.begun + duration, files=listing(self._folder.path),
         )  # fmt: skip
+        if turn.outcome == "done":  # bash is writing the snapshot
+            self._last = it.what, repr(it.label) if it.kind == "hook" else "it", moment
+        else:
+            moment(self._shell.snapshot if turn.outcome != "lost" else None)
 
     def check_room(self) -> None:
         """Refuse to call a run whole whose journal is not.
@@ -263,7 +284,3 @@ def _has_begun(log: Path) -> bool:
             return file.read(len(tasklog.BEGIN)) == tasklog.BEGIN
     except OSError:
         return False
-
-
-def _in_words(name: str, kind: str) -> str:
-    return name if kind == "hook" else f"cell {name}"
