@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput, Failure, StacknbError
+from stacknb.exceptions import BadInput, Failure, Interrupted, StacknbError
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
@@ -20,7 +20,6 @@ from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, listing
-from stacknb.text import reading
 
 if TYPE_CHECKING:  # few runs are traced
     from stacknb.hooks.tracing import Tracer
@@ -97,6 +96,19 @@ class Sourcing:
         Turn
         """
         it = self._begin(hook, kind)
+        try:
+            result, turn = self._give_turn(it, trace)
+        except (KeyboardInterrupt, Interrupted):  # before or after all that the hook could see
+            if tasklog.footer_of(it.log) is None:
+                tasklog.close(it.log, exit_code=130)
+            self._tell_end(it, "interrupted", time.time() - it.begun)
+            raise
+        self._tell_end(it, result.status, result.duration_s, result.failure)
+        return result, turn
+
+    def _give_turn(self, it: _Sourced, trace: bool) -> tuple[HookResult, Turn]:
+        hook, kind = it.hook, it.kind
+        self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=kind)
         tracer = self._traced(it.log) if trace else None
         turn = self._shell.turn(
             kind=kind, name=hook.name, phase=it.label, path=str(hook.path), args=hook.args,
@@ -116,7 +128,11 @@ class Sourcing:
             failure = failure or Failure(it.what, turn.status or 1, lost, log=str(it.log))
             failure = replace(failure, reason=f"{failure.reason}: {lack}")
         self._remember(turn, it, duration)
-        return self._end(turn, it, duration, failure, lack, gone), turn
+        gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
+        status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
+        code = turn.status or (1 if lack else 0)
+        lack = "" if gone else lack
+        return HookResult(it.label, hook.name, status, code, duration, it.log, failure, lack), turn
 
     # -- its begin and its end -----------------------------------------------------------------
 
@@ -128,30 +144,16 @@ class Sourcing:
         pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
-        it = _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
-        self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
-        return it
+        return _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
 
-    def _end(
-        self,
-        turn: Turn,
-        it: _Sourced,
-        duration: float,
-        failure: Failure | None,
-        lack: str,
-        gone: bool,
-    ) -> HookResult:
-        gentle = not lack and turn.how == "exit" and turn.status == 0 and it.kind == "hook"
-        status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
-        code = turn.status or (1 if lack else 0)
+    def _tell_end(
+        self, it: _Sourced, status: str, duration: float, failure: Failure | None = None
+    ) -> None:
         why = {"failure": asdict(replace(failure, last_lines=()))} if failure else {}
         self._emit(
             "hook-end", it.hook.name, phase=it.label, status=status, duration_s=duration,
             log=str(it.log), **why,
         )  # fmt: skip
-        return HookResult(
-            it.label, it.hook.name, status, code, duration, it.log, failure, "" if gone else lack
-        )
 
     def _traced(self, log: Path) -> Tracer:
         from stacknb.hooks.tracing import Tracer, path_of
@@ -211,7 +213,7 @@ class Sourcing:
 
     def _heed_head(self, it: _Sourced) -> bool:
         """Say whether its log has a header, which one that the hook has emptied gets back."""
-        if _has_begun(it.log):
+        if turnlog.has_begun(it.log):
             return True
         if not it.log.exists():
             return False
@@ -276,11 +278,3 @@ class Sourcing:
         """Finish what is put off while hooks follow one another."""
         self._catch_up()
         self._store()
-
-
-def _has_begun(log: Path) -> bool:
-    try:
-        with reading.opened(log) as file:
-            return file.read(len(tasklog.BEGIN)) == tasklog.BEGIN
-    except OSError:
-        return False

@@ -12,8 +12,9 @@ from pathlib import Path
 from stacknb import tasklog
 from stacknb.exceptions import BadInput
 from stacknb.rundir import room
+from stacknb.text import reading
 
-__all__ = ["header", "make"]
+__all__ = ["has_begun", "header", "make"]
 
 
 def make(
@@ -70,6 +71,15 @@ def header(
         "hook": name if kind == "hook" else "", "start": start, "pid": pid,
         "host": socket.gethostname(), "run": run,
     }  # fmt: skip
+
+
+def has_begun(log: Path) -> bool:
+    """Tell whether there is a log with a header."""
+    try:
+        with reading.opened(log) as file:
+            return file.read(len(tasklog.BEGIN)) == tasklog.BEGIN
+    except OSError:
+        return False
 
 
 def _no_log(run_dir: Path, path: Path, error: OSError) -> BadInput:

@@ -20,9 +20,11 @@ import pytest
 from stacknb import HookFailed, Interrupted, Stack, StacknbError, status, tasklog
 from stacknb.board.board import Board
 from stacknb.journal import RunDir
+from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
-from stacknb.shell import turns
+from stacknb.shell import Shell, turns
 from stacknb.shell.dialogue import Dialogue
+from stacknb.shell.scratch import Scratch
 from stacknb.snapshots.history import History
 
 FOREGROUND = {
@@ -396,6 +398,48 @@ def test_ctrl_c_while_no_hook_runs_is_an_interrupt_too(
     ran = stack.evaluate("echo $ran").stdout.strip()
     assert ran.endswith("ab" * 7)
     assert ran.removesuffix("ab" * 7) in ("", "a", "ab")
+
+
+# Before bash has heard of the hook, as it fails and the shell is begun again, and after that.
+AROUND = {
+    "before": (Scratch, "write", ""),
+    "restore": (Shell, "restore", ""),
+    "restore in bash": (opening, "forgetting_timers", f"kill -INT {os.getpid()}; sleep 1000"),
+    "after": (failures, "explain", ""),
+}
+
+
+@pytest.mark.parametrize(("owner", "name", "bash"), AROUND.values(), ids=AROUND)
+def test_ctrl_c_that_a_hook_does_not_see_leaves_no_hook_that_seems_to_run(
+    tree, monkeypatch, owner: object, name: str, bash: str
+) -> None:
+    tree.hook("10-a.sh", "x=1; [[ -e mended ]]")
+    stack = tree.stack()
+    stack.evaluate(":")
+    whole = getattr(owner, name)
+
+    def interrupted(*args: object, **more: object) -> object:
+        monkeypatch.setattr(owner, name, whole)
+        if bash:
+            return bash
+        signal.raise_signal(signal.SIGINT)
+        return whole(*args, **more)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    with pytest.raises(Interrupted):
+        stack.run()
+
+    board = Board(lambda: stack.run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook, board.live) == ("interrupted", None, False)
+    assert [hook.status for hook in board.phases[0].hooks] == ["interrupted"]
+    run = status.read(stack.run_dir)
+    assert (run.state, run.phases[0].hooks[0].status) == ("interrupted", "interrupted")
+    record = tasklog.read(stack.run_dir / "hooks" / "override_defaults" / "10-a.sh.log")
+    assert record.footer is not None
+    Path("mended").touch()
+    assert stack.run().complete
+    assert stack.evaluate("echo $x").stdout == "1\n"
 
 
 def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
