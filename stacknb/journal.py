@@ -188,7 +188,7 @@ class RunDir:
         return [label for label, ok in done.items() if ok]
 
     def new_log(
-        self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[], int]
+        self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[Path], int]
     ) -> Path:
         """Make the log of a hook or a cell, see `turnlog.make`."""
         return turnlog.make(self.path, self.run, kind, name, command, phase, pid)

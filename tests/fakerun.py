@@ -40,7 +40,7 @@ class Run:
         self.tell("phase-end", self.phase, ok=ok, duration_s=2.0)
 
     def begin_hook(self, name: str) -> None:
-        self.log = self.journal.new_log("hook", name, [name], self.phase, os.getpid)
+        self.log = self.journal.new_log("hook", name, [name], self.phase, lambda _: os.getpid())
         self.header = tasklog.read_header(self.log)
         self.tell("hook-start", name, phase=self.phase, log=str(self.log), what="hook")
 

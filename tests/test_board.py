@@ -189,7 +189,7 @@ def test_a_phase_gone_through_hook_by_hook_is_not_at_work_between_them(
 
 def test_a_hook_whose_shell_is_gone_is_lost(run: Run, clock: Clock) -> None:
     run.begin_phase("override_defaults", "10-a.sh")
-    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, pid=lambda: 2**22 + 1)
+    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, lambda _: 2**22 + 1)
     run.tell("hook-start", "10-a.sh", phase=run.phase, log=str(run.log), what="hook")
     os.utime(run.log, (time.time() - 100, time.time() - 100))
     board = look(Board(lambda: run.folder))
@@ -202,7 +202,7 @@ def test_a_shell_that_is_gone_for_a_moment_only_is_not_lost(
 ) -> None:
     look(board)
     run.begin_phase("override_defaults", "10-a.sh")
-    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, pid=lambda: 2**22 + 1)
+    run.log = run.journal.new_log("hook", "10-a.sh", ["x"], run.phase, lambda _: 2**22 + 1)
     run.header = tasklog.read_header(run.log)
     run.tell("hook-start", "10-a.sh", phase=run.phase, log=str(run.log), what="hook")
     assert look(board).state == "running"
@@ -253,7 +253,7 @@ def test_of_a_damaged_journal_the_rest_still_counts(
 def test_a_cell_is_no_hook_of_a_phase(run: Run, board: Board) -> None:
     run.begin_phase("override_defaults")
     run.end_phase()
-    log = run.journal.new_log("cell", "1", ["x"], "", os.getpid)
+    log = run.journal.new_log("cell", "1", ["x"], "", lambda _: os.getpid())
     run.tell("hook-start", "1", phase="", log=str(log), what="cell")
     assert look(board).hook is not None
     assert [phase.label for phase in board.phases] == LABELS

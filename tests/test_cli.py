@@ -162,7 +162,7 @@ def test_of_a_long_log_the_last_lines_can_be_asked_for(
 
 def test_logs_of_one_name_stand_below_their_paths(said: Said, run: RunDir) -> None:
     for phase, text in (("source", b""), ("stack install", b"two\n"), ("stack extra", b"three\n")):
-        path = run.new_log("hook", "50-api.sh", [], phase, lambda: 1)
+        path = run.new_log("hook", "50-api.sh", [], phase, lambda _: 1)
         with path.open("ab") as file:
             file.write(text + tasklog.end_line(tasklog.read_header(path), end=1, exit_code=0))
     _, out, _ = said("log", ".", "50-api.sh")

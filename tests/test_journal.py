@@ -105,7 +105,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         match=r"run directory '.*' is full \(No space left on device\): no log '.*/50-a.sh.log' .*"
         "; free some room",
     ):
-        run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", lambda: 1)
+        run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", lambda _: 1)
     run.write(Event("warning", NOON, "x"))  # no reason to end a run
 
 
@@ -119,7 +119,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where: str) -> None:
     run = made()
-    path = run.new_log(kind, name, ["/t/x", "a b", "\udcff"], phase, lambda: 17)
+    path = run.new_log(kind, name, ["/t/x", "a b", "\udcff"], phase, lambda _: 17)
     header = tasklog.read_header(path)
 
     assert path == run.path / where
@@ -133,7 +133,7 @@ def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where
     assert header["command"] == ["/t/x", "a b", "\udcff"]
     assert header["hook"] == (name if kind == "hook" else "")
     assert (
-        run.new_log(kind, name, [], phase, lambda: 17).name
+        run.new_log(kind, name, [], phase, lambda _: 17).name
         == f"{path.name.removesuffix('.log')}.2.log"
     )
 
@@ -300,7 +300,7 @@ def test_facts_of_a_wrong_type_are_as_if_they_were_not_there() -> None:
 def test_a_log_whose_shell_never_came_free_is_removed() -> None:
     run = made()
 
-    def stopped() -> int:
+    def stopped(_: Path) -> int:
         assert (run.path / "hooks/source/50-a.sh.log").exists()
         raise KeyboardInterrupt
 

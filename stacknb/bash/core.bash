@@ -37,8 +37,10 @@ else
     _stacknb_times() { _stacknb_cpu=(0 0); }
 fi
 
-# Takes what it must know of a turn. It comes in a file, because a FIFO is read byte by byte.
-_stacknb_turn() {
+# Takes what it must know of a turn. It comes in a file, because a FIFO is read byte by byte, and was
+# there before; what the shell has used so far nobody knew until now.
+_stacknb_turn() { # USER SYSTEM
+    _stacknb_cpu0=("$@")
     builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/turn"
     builtin eval "${_stacknb_read[0]}"
 }
@@ -129,8 +131,9 @@ _stacknb_settle() {
 
 # The plugins enabled by now, NAME=DIR a line, for the phases to come.
 _stacknb_list_plugins() {
-    builtin local _nb_name _nb_rest="${DEVSTACK_PLUGINS-},"
     _stacknb_plugins='' _stacknb_required=''
+    [[ ${DEVSTACK_PLUGINS-} || ${#_stacknb_requires[@]} != 0 ]] || builtin return 0
+    builtin local _nb_name _nb_rest="${DEVSTACK_PLUGINS-},"
     for _nb_name in "${!_stacknb_requires[@]}"; do
         _stacknb_required+=${_stacknb_required:+$'\x1f'}$_nb_name
     done
@@ -160,8 +163,7 @@ _stacknb_write_state() {
     builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
     builtin declare -f -- "${_stacknb_read[@]}"
     builtin printf '#stacknb attributes\n'
-    builtin declare -Fx
-    builtin declare -Fr
+    builtin declare -Fxr # those with one of the two
     builtin printf '#stacknb aliases\n'
     builtin alias -p
     builtin printf '#stacknb options\n'

@@ -20,7 +20,7 @@ builtin printf -v _stacknb_regained x
 builtin set +o posix # POSIXLY_CORRECT may be in the environment
 _stacknb_control=$1 _stacknb_dir=$2 _stacknb_run=$3 _stacknb_host=$4 # HOSTNAME may be set in the environment
 _stacknb_driver=${BASH_SOURCE[0]} _stacknb_phase='' _stacknb_hook=''
-_stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=''
+_stacknb_kind='' _stacknb_name='' _stacknb_path='' _stacknb_log='' _stacknb_err='' _stacknb_state=$_stacknb_control/snapshot
 _stacknb_args=() _stacknb_flags='' _stacknb_had='' _stacknb_status=0 _stacknb_off='' _stacknb_foreign=''
 _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stacknb_failed=()
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_end='' _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader='' _stacknb_within=''

@@ -17,7 +17,7 @@ from stacknb.results import HookResult
 from stacknb.run import failures, opening
 from stacknb.run.outcome import in_words
 from stacknb.rundir import room, turnlog
-from stacknb.shell import Shell
+from stacknb.shell import Shell, requests
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, listing
 
@@ -41,10 +41,6 @@ class _Sourced:
     log: Path
     pid: int
     begun: float
-
-    @property
-    def err(self) -> Path | None:
-        return self.log.with_suffix(".err") if self.kind == "cell" else None
 
 
 class _Emit(Protocol):
@@ -110,11 +106,7 @@ class Sourcing:
         hook, kind = it.hook, it.kind
         self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=kind)
         tracer = self._traced(it.log) if trace else None
-        turn = self._shell.turn(
-            kind=kind, name=hook.name, phase=it.label, path=str(hook.path), args=hook.args,
-            log=it.log, err=it.err, hands_off=hook.deals_with_err, tick=self._tick,
-            meanwhile=self._store,
-        )  # fmt: skip
+        turn = self._shell.turn(tick=self._tick, meanwhile=self._store)
         duration = time.time() - it.begun
         has_begun = self._heed_head(it)
         failure = self._begin_again(turn, it) if turn.outcome != "done" else None
@@ -140,7 +132,8 @@ class Sourcing:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
-        log = self._folder.new_log(kind, hook.name, command, label, self._free_shell)
+        ready = partial(self._free_shell, hook, kind)
+        log = self._folder.new_log(kind, hook.name, command, label, ready)
         pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
@@ -168,8 +161,13 @@ class Sourcing:
             ) from error
         return tracer
 
-    def _free_shell(self) -> int:
+    def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:
         self._shell.revive()
+        code = requests.of_turn(
+            hook.args, kind=kind, name=hook.name, phase=hook.phase.label, path=hook.path, log=log,
+            err=_err_of(log, kind), hands_off=hook.deals_with_err,
+        )  # fmt: skip
+        self._shell.prepare(code)
         self._catch_up()
         return self._shell.pid
 
@@ -249,7 +247,9 @@ class Sourcing:
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
-        failure = failures.explain(turn, it.what, it.hook.path, it.log, turn.interrupted, it.err)
+        failure = failures.explain(
+            turn, it.what, it.hook.path, it.log, turn.interrupted, _err_of(it.log, it.kind)
+        )
         return replace(failure, file=self.origins.get(failure.file, failure.file))
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
@@ -278,3 +278,7 @@ class Sourcing:
         """Finish what is put off while hooks follow one another."""
         self._catch_up()
         self._store()
+
+
+def _err_of(log: Path, kind: str) -> Path | None:
+    return log.with_suffix(".err") if kind == "cell" else None

@@ -24,7 +24,7 @@ def make(
     name: str,
     command: Sequence[str],
     phase: str,
-    pid: Callable[[], int],
+    pid: Callable[[Path], int],
 ) -> Path:
     """Make a log and write its header.
 
@@ -32,8 +32,8 @@ def make(
     ----------
     kind : {'hook', 'cell'}
     pid : callable
-        Tells the process of the shell as soon as that is free. The file is made before, since some
-        file systems take as long for it as a short hook takes.
+        Takes the path; tells the process of the shell as soon as that is free. The file is made
+        before, since some file systems take as long for it as a short hook takes.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def make(
     except OSError as error:
         raise _no_log(run_dir, path, error) from error
     try:
-        begin = header(run, kind, name, command, phase, pid(), time.time())
+        begin = header(run, kind, name, command, phase, pid(path), time.time())
         with open(path, "ab") as file:
             file.write(tasklog.begin_line(begin))
     except BaseException as error:

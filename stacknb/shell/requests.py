@@ -12,10 +12,10 @@ from pathlib import Path
 
 from stacknb.shell.environment import quote
 
-__all__ = ["REPLY", "TURN", "driver", "farewell", "nameless", "of_turn", "restoring", "saving"]
+__all__ = ["REPLY", "SAVING", "driver", "farewell", "nameless", "of_turn", "restoring", "turn"]
 
 _DRIVER = Path(__file__).parents[1] / "bash" / "driver.bash"
-TURN = "\\_stacknb_turn"
+SAVING = '\\builtin eval "$_stacknb_save"'  # a snapshot
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from the hook that may fail next.
 _RESTORED = (
@@ -30,26 +30,52 @@ def driver(control: Path, run_dir: Path, run: str) -> list[str]:
     return ["--norc", "--noprofile", *map(str, (_DRIVER, control, run_dir, run, host))]
 
 
-def of_turn(args: Sequence[str], cpu: Sequence[int], *, kind: str, name: str, **more: str) -> str:
-    """Return what the driver must know of a turn; `more` by the names that it gives them.
+def turn(cpu: Sequence[int]) -> str:
+    """Return the request for a turn that is prepared.
+
+    Parameters
+    ----------
+    cpu : sequence of int
+        What the shell has used so far, see `processes.cpu_ticks`.
+    """
+    return f"\\_stacknb_turn {' '.join(map(str, cpu))}"
+
+
+def of_turn(
+    args: Sequence[str],
+    *,
+    kind: str,
+    name: str,
+    phase: str,
+    path: Path,
+    log: Path,
+    err: Path | None = None,
+    hands_off: bool = False,
+) -> str:
+    """Return what the driver must know of a turn.
 
     Parameters
     ----------
     args : sequence of str
         Of the hook.
-    cpu : sequence of int
-        What the shell has used so far, see `processes.cpu_ticks`.
+    kind : {'hook', 'cell'}
+        A hook is sourced inside a function, a cell at top level and without errexit.
+    name, phase : str
+        For the footer and for tasks started meanwhile.
+    path : Path
+        What is sourced.
+    log, err : Path
+        Where stdout and stderr go; without `err` both go to `log`. Exists, with its header.
+    hands_off : bool
+        Leave ERR traps and errtrace alone: the hook deals with them itself.
     """
     plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
-    facts = {"kind": kind, "name": plain, "hook": plain if kind == "hook" else "", **more}
+    facts = {
+        "kind": kind, "name": plain, "hook": plain if kind == "hook" else "", "phase": phase,
+        "path": str(path), "log": str(log), "err": str(err or ""), "off": "1" if hands_off else "",
+    }  # fmt: skip
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
-    code += f" _stacknb_cpu0=({' '.join(map(str, cpu))})"
     return f"{code} _stacknb_args=({' '.join(map(quote, args))})"
-
-
-def saving(target: Path) -> str:
-    """Return the bash that writes a snapshot."""
-    return f'_stacknb_state={quote(str(target))}; \\builtin eval "$_stacknb_save"'
 
 
 def restoring(script: Path) -> str:

@@ -6,7 +6,7 @@ What is said on the line is in ``bash/driver.bash``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stacknb.exceptions import ShellDied
@@ -67,6 +67,7 @@ class Shell:
         self._scratch = Scratch(self._state)
         self._line = Line(self._scratch, jobs)
         self._lacking = ""
+        self._prepared = b""
         self._dialogue = Dialogue(self._line)
         self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
@@ -100,34 +101,22 @@ class Shell:
             if not self._line.alive or self._scratch.gone:
                 self.restore()
 
+    def prepare(self, code: str) -> None:
+        """Say what the next turn is, see `requests.of_turn`; bash may still write a snapshot."""
+        self._prepared = encoded(code)
+        self._hand_over()
+
     def turn(
         self,
-        *,
-        kind: str,
-        name: str,
-        phase: str,
-        path: str,
-        args: Sequence[str] = (),
-        log: Path,
-        err: Path | None = None,
-        hands_off: bool = False,
         tick: Callable[[], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
-        """Source `path` in the shell, its output going to `log`; bash writes a snapshot after it.
+        """Source what was prepared, its output going to its log; bash writes a snapshot after it.
 
         It returns while bash is still writing that; what needs it waits for it.
 
         Parameters
         ----------
-        kind : {'hook', 'cell'}
-            A hook is sourced inside a function, a cell at top level and without errexit.
-        name, phase : str
-            For the footer and for tasks started meanwhile.
-        log, err : Path
-            Where stdout and stderr go; without `err` both go to `log`. Exists, with its header.
-        hands_off : bool
-            Leave ERR traps and errtrace alone: the hook deals with them itself.
         tick : callable, optional
             Called about ten times a second while it runs.
         meanwhile : callable, optional
@@ -141,15 +130,8 @@ class Shell:
             self._kept.expect()
             if not self._line.alive:
                 self.revive()
-        code = requests.of_turn(
-            args, processes.cpu_ticks(self.pid), kind=kind, name=name, phase=phase, path=path,
-            log=str(log), err=str(err or ""), state=str(self._dialogue.snapshot),
-            off="1" if hands_off else "",
-        )  # fmt: skip
-        # bash reads a FIFO byte by byte, so what is long is handed over in a file.
-        self._scratch.write("turn", encoded(code))
-        with self._lock:
-            turn = self._dialogue.ask(requests.TURN, tick, meanwhile)
+                self._hand_over()  # the scratch folder may be another
+            turn = self._dialogue.ask(requests.turn(processes.cpu_ticks(self.pid)), tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)
         return turn
@@ -206,7 +188,7 @@ class Shell:
 
     def save(self) -> bytes:
         """Take a snapshot of the shell as it stands, and keep it as the newest."""
-        self.evaluate(requests.saving(self._dialogue.snapshot))
+        self.evaluate(requests.SAVING)
         self._kept.keep()
         self.settle()
         return self._kept.newest
@@ -287,6 +269,10 @@ class Shell:
     def _start(self, env: Mapping[str, str]) -> None:
         words = requests.driver(self._line.control, self.run_dir, self._run)
         self._line.start([self._bash, *words], env)
+
+    def _hand_over(self) -> None:
+        # bash reads a FIFO byte by byte, so what is long is handed over in a file.
+        self._scratch.write("turn", self._prepared)
 
     def _between(self, code: str) -> Turn:
         return turns.finished(self._request(code), bool(self._kept.newest))

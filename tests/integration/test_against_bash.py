@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stacknb import tasklog
-from stacknb.shell import Shell
+from stacknb.shell import Shell, requests
+from stacknb.shell.turns import Turn
 from stacknb.snapshots import snapshot
 from stacknb.text.script import look
 
@@ -264,6 +265,15 @@ def environment(work: Path) -> dict[str, str]:
     return {**kept, "WORK": str(work), "HOME": "/", "inherited": "yes", "SHLVL": "0"}
 
 
+def sourced(shell: Shell, path: Path, args: tuple[str, ...], log: Path, hands_off: bool) -> Turn:
+    shell.prepare(
+        requests.of_turn(
+            args, kind="hook", name="h", phase="source", path=path, log=log, hands_off=hands_off
+        )
+    )
+    return shell.turn()
+
+
 def by_stacknb(
     shell: Shell,
     work: Path,
@@ -282,10 +292,7 @@ def by_stacknb(
         log.write_bytes(
             tasklog.begin_line({"kind": "hook", "name": "h", "pid": shell.pid, "run": "r"})
         )
-        turn = shell.turn(
-            kind="hook", name="h", phase="source", path=str(path), args=args, log=log,
-            hands_off=look(path).deals_with_err,
-        )  # fmt: skip
+        turn = sourced(shell, path, args, log, look(path).deals_with_err)
         if dump:
             assert turn.outcome == "done"
             break
@@ -297,15 +304,7 @@ def by_stacknb(
             shell.evaluate("_stacknb_flags=${_stacknb_flags//[eufxvC]/}")
             log = work / "log dump"
             log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "pid": 1, "run": "r"}))
-            last = shell.turn(
-                kind="hook",
-                name="h",
-                phase="source",
-                path=str(work / "dump"),
-                log=log,
-                hands_off=True,
-            )
-            assert last.outcome == "done"
+            assert sourced(shell, work / "dump", (), log, True).outcome == "done"
             break
         if restored:
             shell.restore()

@@ -12,7 +12,7 @@ from stacknb import tasklog
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import ShellDied, StacknbError
 from stacknb.journal import RunDir
-from stacknb.shell import Shell, dialogue
+from stacknb.shell import Shell, dialogue, requests
 from stacknb.shell.turns import Turn
 
 # So large that bash is at work on its snapshot for a while.
@@ -32,7 +32,9 @@ def turn(shell: Shell, script: str, **more: Callable[[], None]) -> Turn:
     hook, log = shell.run_dir / "hook.sh", shell.run_dir / "hook.log"
     hook.write_text(script)
     log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "run": "r"}))
-    return shell.turn(kind="hook", name="h", phase="source", path=str(hook), log=log, **more)
+    code = requests.of_turn([], kind="hook", name="h", phase="source", path=hook, log=log)
+    shell.prepare(code)
+    return shell.turn(**more)
 
 
 def end(shell: Shell, number: signal.Signals, until) -> None:
