@@ -22,9 +22,8 @@ from stacknb.board.board import Board
 from stacknb.journal import RunDir
 from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
-from stacknb.shell import Shell, turns
+from stacknb.shell import Shell, requests, turns
 from stacknb.shell.dialogue import Dialogue
-from stacknb.shell.scratch import Scratch
 from stacknb.snapshots.history import History
 
 FOREGROUND = {
@@ -402,7 +401,7 @@ def test_ctrl_c_while_no_hook_runs_is_an_interrupt_too(
 
 # Before bash has heard of the hook, as it fails and the shell is begun again, and after that.
 AROUND = {
-    "before": (Scratch, "write", ""),
+    "before": (requests, "turn", ""),
     "restore": (Shell, "restore", ""),
     "restore in bash": (opening, "forgetting_timers", f"kill -INT {os.getpid()}; sleep 1000"),
     "after": (failures, "explain", ""),
