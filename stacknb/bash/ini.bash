@@ -141,7 +141,9 @@ _stacknb_ini_change() { # FILE SECTION OPTION [VALUE...]
             _stacknb_my_value=${_stacknb_my_old#"$3"}
             _stacknb_my_value=${_stacknb_my_value#*=}
             _stacknb_my_value=${_stacknb_my_value#"${_stacknb_my_value%%[![:blank:]]*}"}
-            _stacknb_my_new=${_stacknb_my_old%"$_stacknb_my_value"}${4//$'\n'/ }$_stacknb_my_eol
+            # By lengths: to look for a long value as a pattern may take for ever.
+            _stacknb_my_new=${_stacknb_my_old:0:${#_stacknb_my_old}-${#_stacknb_my_value}}
+            _stacknb_my_new+=${4//$'\n'/ }$_stacknb_my_eol
             _stacknb_my_lines[_stacknb_my_n]=$_stacknb_my_new
             _stacknb_my_hits=("${_stacknb_my_hits[@]:1}")
             [ "$_stacknb_my_new" != "$_stacknb_my_old" ] || ((${#_stacknb_my_hits[@]})) || return 0

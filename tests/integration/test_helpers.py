@@ -996,6 +996,11 @@ def test_a_link_stays_a_link_whatever_is_exported(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["link.ini", "real.ini"]
 
 
+def test_a_value_of_400_kilobytes_is_replaced_like_a_short_one(ini: Path) -> None:
+    done = bash('printf -v v %0400000d; iniset "$1" s o $v; iniset "$1" s o 1; cat "$1"', str(ini))
+    assert (done.stdout, done.stderr) == ("\n[s]\no = 1\n", "")
+
+
 def test_a_file_that_needs_no_change_is_not_written(ini: Path) -> None:
     ini.write_text("[s]\no = v")
     before = ini.stat()
