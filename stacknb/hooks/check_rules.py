@@ -158,9 +158,12 @@ def _code(text: str) -> list[str]:
     """Return the lines of a script; comments, and what here-documents hold, are blank."""
     given = text.splitlines()
     lines = [_without_comment(line) for line in given]
+    words = {line.lstrip("\t") for line in given}
     number = 0
     while number < len(lines):
         for dash, _, word in _HERE.findall(lines[number]):
+            if word not in words:  # none ends it
+                continue
             for end in range(number + 1, len(lines)):
                 if (given[end].lstrip("\t") if dash else given[end]) == word:
                     lines[number + 1 : end + 1] = [""] * (end - number)
