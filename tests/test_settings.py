@@ -121,6 +121,12 @@ def test_settings_that_bash_cannot_read_are_named_with_the_command_that_mends_th
         list(settings.scripts(tmp_path))
 
 
+def test_settings_with_a_syntax_error_are_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text("[[extra|x]]\n(\n[[local|localrc]]\nA=1\nB=(2\n")
+    with pytest.raises(BadInput, match=r"settings '.*conf', line \d.*: .*; mend it"):
+        Settings.given(None, tmp_path / "conf")
+
+
 def test_line_ends_of_parts_that_are_not_for_bash_do_not_matter(tmp_path: Path) -> None:
     conf = tmp_path / "conf"
     conf.write_bytes(b"[[post-config|$X]]\r\n[a]\r\n[[local|localrc]]\r\nA=1\n")

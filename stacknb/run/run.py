@@ -181,7 +181,7 @@ class Run:
                     self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
-                    self._turn(Hook(phase, "localrc", script, ()))
+                    self._turn(Hook(phase, "localrc", script, (), settings=True))
                 self._follow_plugins(turn)
             except BaseException:
                 self._leave(turn, ok=False)

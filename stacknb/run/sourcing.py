@@ -99,7 +99,8 @@ class Sourcing:
         self._emit("hook-start", hook.name, phase=label, log=str(log), what=kind)
         tracer = self._traced(log) if trace else None
         turn = self._shell.turn(
-            kind=kind, name=hook.name, phase=label, path=str(hook.path), args=hook.args, log=log,
+            kind="settings" if hook.settings else kind, name=hook.name, phase=label,
+            path=str(hook.path), args=hook.args, log=log,
             err=err, hands_off=hook.deals_with_err, tick=self._tick, meanwhile=self._store,
         )  # fmt: skip
         duration = time.time() - begun

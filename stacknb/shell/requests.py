@@ -41,7 +41,7 @@ def of_turn(args: Sequence[str], cpu: Sequence[int], *, kind: str, name: str, **
         What the shell has used so far, see `processes.cpu_ticks`.
     """
     plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
-    facts = {"kind": kind, "name": plain, "hook": plain if kind == "hook" else "", **more}
+    facts = {"kind": kind, "name": plain, "hook": "" if kind == "cell" else plain, **more}
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
     code += f" _stacknb_cpu0=({' '.join(map(str, cpu))})"
     return f"{code} _stacknb_args=({' '.join(map(quote, args))})"

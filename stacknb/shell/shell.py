@@ -120,8 +120,8 @@ class Shell:
 
         Parameters
         ----------
-        kind : {'hook', 'cell'}
-            A hook is sourced inside a function, a cell at top level and without errexit.
+        kind : {'hook', 'settings', 'cell'}
+            A hook is sourced inside a function, the others at top level and without errexit.
         name, phase : str
             For the footer and for tasks started meanwhile.
         log, err : Path
