@@ -42,6 +42,21 @@ def test_the_parts_of_a_local_conf_that_nobody_reads_are_told(tmp_path: Path) ->
     assert Settings.given(local_conf=conf).left_out() == ""
 
 
+@pytest.mark.parametrize(
+    "heading", ["extra|x]] and more", "extra|]]", "extra|${X[a]}]]", "extra|x]];y", "extra|x]]  "]
+)
+def test_what_follows_a_heading_does_not_matter(heading: str) -> None:
+    for own in ("[[local|localrc]] mine", "[[local|localrc]];"):
+        text, others = localrc_of(f"[[{heading}\n(\n{own}\nA=1\n")
+        assert (text, others) == ("\n\n\nA=1\n", [heading.partition("]]")[0]])
+
+
+@pytest.mark.parametrize("test", ["$A =~ a|b ]]", "$A == @(a|b) ]] && B=1", "$A||$B ]] && C=1"])
+def test_a_test_of_bash_is_no_heading(test: str) -> None:
+    text = f"[[local|localrc]]\n[[ {test}\nB=1\n"
+    assert localrc_of(text) == (text.replace("[[local|localrc]]", ""), [])
+
+
 def test_a_file_without_headings_is_a_localrc_as_a_whole() -> None:
     assert localrc_of("A=1\n[x]\n") == ("A=1\n[x]\n", [])
 

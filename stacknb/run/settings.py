@@ -17,7 +17,8 @@ from stacknb.text.reading import piped
 
 __all__ = ["Settings", "localrc_of"]
 
-_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*(?:#.*)?$")
+# DevStack does not mind what follows. A test of bash has blanks before its |, or two of them.
+_META = re.compile(r"^\[\[\s*([^|\]\s]+)\s*\|(?!\|)(.*?)\]\]")
 
 
 @dataclass(frozen=True)
