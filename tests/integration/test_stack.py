@@ -503,6 +503,19 @@ def test_settings_of_a_localrc_come_before_the_first_hook(tree, tmp_path: Path, 
     assert output(stack, "10-a.sh") == "from-rc x  y z\n"
 
 
+@pytest.mark.parametrize("own", ["", "disable_negated_services() { ENABLED_SERVICES=own; }\n"])
+@pytest.mark.parametrize("given", ["x,-x,y", "x, y -x"])
+def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
+    tree, tmp_path: Path, output, own: str, given: str
+) -> None:
+    (tmp_path / "rc").write_text(f"{own}ENABLED_SERVICES='{given}'\n")
+    tree.hook("10-a.sh", "echo $ENABLED_SERVICES")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    stack.step()
+
+    assert output(stack, "10-a.sh") == ("own\n" if own else "y\n")
+
+
 @pytest.mark.parametrize("given", ["localrc", "local_conf"])
 @pytest.mark.parametrize("mode", ["stack", "unstack"])
 def test_a_localrc_is_sourced_outside_of_functions_and_of_errexit(
