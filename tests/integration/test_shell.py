@@ -614,7 +614,9 @@ def test_a_function_of_an_earlier_hook_that_fails_is_named_in_its_file(tree) -> 
     assert (failure.what, failure.file, failure.line) == ("20-caller.sh", str(library), 4)
 
 
-def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_there(tree) -> None:
+def test_a_function_restored_from_a_snapshot_that_fails_is_named_with_a_file_that_is_there(
+    tree,
+) -> None:
     tree.hook("10-library.sh", "f() {\n  false_start=1\n  false\n}")
     tree.hook("20-caller.sh", "[[ -v again ]] || exit 1\nf")
     stack = tree.stack()
@@ -627,6 +629,8 @@ def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_the
 
     failure = caught.value.failure
     assert failure.command == "false"
+    # Only its name leads to the user's own text.
+    assert " in 'f', a function from before an earlier failure\n" in str(caught.value)
     lines = Path(failure.file).read_bytes().split(b"\n")
     assert lines[(failure.line or 0) - 1] == b"    false"
 
