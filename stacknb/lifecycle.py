@@ -88,6 +88,8 @@ class Hook:
         Why it cannot be run at all; empty if it can.
     deals_with_err : bool
         It mentions ERR traps or errtrace.
+    settings : bool
+        It is a localrc. DevStack sources it outside of any function, and before errexit begins.
 
     Examples
     --------
@@ -105,6 +107,7 @@ class Hook:
     skipped: bool = False
     fault: str = ""
     deals_with_err: bool = False
+    settings: bool = False
 
 
 _FIRST = (Phase("override_defaults"), Phase("source"))

@@ -20,6 +20,7 @@ NOBODY = 4_194_400  # larger than any pid
         ({"exit_code": 137, "status": "timeout"}, None, "timeout"),
         ({"exit_code": 127, "status": "lost"}, 127, "lost"),
         ({"exit_code": 1, "status": "nonsense"}, 1, "failed"),
+        ({"exit_code": 1, "status": "ok"}, None, "ok"),  # a hook, outside errexit
         (None, 137, "killed"),
         (None, 3, "failed"),
         (None, 0, "ok"),

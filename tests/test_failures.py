@@ -50,6 +50,18 @@ def test_a_command_that_failed_under_errexit(script: Path) -> None:
     assert failure.log == str(script.with_suffix(".log"))
 
 
+def test_in_a_restored_shell_the_function_is_named_since_its_file_is_a_copy(script: Path) -> None:
+    copy = script.with_name("restored.2.bash")
+    copy.write_text("a=1\ng () \n{ \n    :\n}\nf-1 () \n{ \n    false;\n    true\n}\n")
+    named = explained(script, died(1, "errexit", copy, "8", "false")).reason
+    assert named == (
+        "failed with status 1 under errexit in 'f-1', a function from before an earlier failure"
+    )
+    for place in ("1", "", "99x"):
+        reason = explained(script, died(1, "errexit", copy, place, "false")).reason
+        assert reason == "failed with status 1 under errexit"
+
+
 def test_a_call_of_exit(script: Path) -> None:
     failure = explained(script, died(4, "exit", script, "3", "exit 4"))
 

@@ -42,6 +42,21 @@ def test_the_parts_of_a_local_conf_that_nobody_reads_are_told(tmp_path: Path) ->
     assert Settings.given(local_conf=conf).left_out() == ""
 
 
+@pytest.mark.parametrize(
+    "heading", ["extra|x]] and more", "extra|]]", "extra|${X[a]}]]", "extra|x]];y", "extra|x]]  "]
+)
+def test_what_follows_a_heading_does_not_matter(heading: str) -> None:
+    for own in ("[[local|localrc]] mine", "[[local|localrc]];"):
+        text, others = localrc_of(f"[[{heading}\n(\n{own}\nA=1\n")
+        assert (text, others) == ("\n\n\nA=1\n", [heading.partition("]]")[0]])
+
+
+@pytest.mark.parametrize("test", ["$A =~ a|b ]]", "$A == @(a|b) ]] && B=1", "$A||$B ]] && C=1"])
+def test_a_test_of_bash_is_no_heading(test: str) -> None:
+    text = f"[[local|localrc]]\n[[ {test}\nB=1\n"
+    assert localrc_of(text) == (text.replace("[[local|localrc]]", ""), [])
+
+
 def test_a_file_without_headings_is_a_localrc_as_a_whole() -> None:
     assert localrc_of("A=1\n[x]\n") == ("A=1\n[x]\n", [])
 
@@ -119,6 +134,12 @@ def test_settings_that_bash_cannot_read_are_named_with_the_command_that_mends_th
     rc.write_bytes(text)
     with pytest.raises(BadInput, match="which bash cannot"):
         list(settings.scripts(tmp_path))
+
+
+def test_settings_with_a_syntax_error_are_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text("[[extra|x]]\n(\n[[local|localrc]]\nA=1\nB=(2\n")
+    with pytest.raises(BadInput, match=r"settings '.*conf', line \d.*: .*; mend it"):
+        Settings.given(None, tmp_path / "conf")
 
 
 def test_line_ends_of_parts_that_are_not_for_bash_do_not_matter(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ _stacknb_settle() {
     _nb_keep=${_nb_keep//[!eufxvCEk]/}
     # extdebug brings errtrace with it.
     [[ $_stacknb_off$_stacknb_foreign && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
-    if [[ $_stacknb_kind == cell ]]; then # it runs without errexit; what was on before it stays on
+    if [[ $_stacknb_kind != hook ]]; then # it runs without errexit; what was on before it stays on
         _nb_keep=${_nb_keep//e/}
         [[ $_stacknb_had != *e* ]] || _nb_keep+=e
     fi

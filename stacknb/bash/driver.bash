@@ -101,7 +101,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         [[ ! $_stacknb_debug ]] || builtin eval "$_stacknb_resume_debug"
         _stacknb_begun=$-
         if [[ $_stacknb_hidden || ${#_stacknb_disabled[@]} != 0 ]]; then
-            if [[ $_stacknb_kind == cell ]]; then
+            if [[ $_stacknb_kind != hook ]]; then
                 [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
                 builtin . "$_stacknb_bash/give_back.bash"
                 . "$_stacknb_path"
@@ -110,7 +110,7 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
                 builtin . "$_stacknb_bash/give_back.bash"
                 _stacknb_bare_frame
             fi
-        elif [[ $_stacknb_kind == cell ]]; then
+        elif [[ $_stacknb_kind != hook ]]; then
             [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
             builtin source "$_stacknb_path"
         else
@@ -149,7 +149,10 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         elif [[ ${_stacknb_kept-} == *' ERR'$'\n'* ]]; then
             _stacknb_foreign=1
         fi
-        _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status"
+        # A hook that came to its end is well, whatever its last command has returned: errexit was off.
+        _stacknb_why=''
+        [[ $_stacknb_status == 0 || $_stacknb_kind == cell ]] || _stacknb_why='"status": "ok", '
+        _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
         _stacknb_busy=told _stacknb_hook='' _stacknb_plain=''
         _stacknb_answer
         builtin eval "$_stacknb_save" # while Python is busy with the answer

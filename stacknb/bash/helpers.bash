@@ -17,7 +17,7 @@ case ${BASH_SOURCE[0]} in
 esac
 
 # Hooks write GITDIR[name]=... on their own, so the arrays must exist; what is in them stays.
-declare -gA GITREPO GITBRANCH GITDIR _TIME_START _TIME_TOTAL
+declare -gA GITREPO GITBRANCH GITDIR SYSTEMD_ENV_VARS _TIME_START _TIME_TOTAL
 declare -g DEVSTACK_PLUGINS=${DEVSTACK_PLUGINS-}
 [[ -v _TIME_BEGIN ]] || declare -g _TIME_BEGIN=$EPOCHSECONDS
 

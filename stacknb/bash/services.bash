@@ -5,9 +5,10 @@
 [[ ${_stacknb_services-unknown} ]] || builtin return 0 # empty where a DevStack tree has functions of its own
 
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
+# Before ENV_VARS stands what SYSTEMD_ENV_VARS has of NAME. Group and user are those of the shell.
 run_process() {
     { builtin local -; builtin set +eufxvk; } 2>/dev/null
-    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}"
+    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}" _nb_env="${5-}"
     if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._@-]* || -z $_nb_command ]]; then
         builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
         builtin return 2
@@ -21,13 +22,14 @@ run_process() {
         builtin printf "run_process: service '%s' is not enabled, not started (enable_service %s)\n" "$_nb_name" "$_nb_name"
         builtin return 0
     fi
+    [[ ! -v SYSTEMD_ENV_VARS[$_nb_name] ]] || _nb_env="${SYSTEMD_ENV_VARS[$_nb_name]} $_nb_env"
     # The service gets what is exported, so this is the one program of ours that does.
     _stacknb_need programs
-    _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "${5-}" || builtin return
+    _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "$_nb_env" || builtin return
     time_start run_process
     builtin local _nb_status=0
     "$_stacknb_python" -I -S -c "$_stacknb_service_py" "$_stacknb_home" start "$_stacknb_services" "$_nb_name" \
-        "$_stacknb_dir/services/$_nb_name.log" "$_stacknb_run" "$_nb_command" "${5-}" || _nb_status=$?
+        "$_stacknb_dir/services/$_nb_name.log" "$_stacknb_run" "$_nb_command" "$_nb_env" || _nb_status=$?
     time_stop run_process
     builtin return "$_nb_status"
 }

@@ -18,6 +18,8 @@ __all__ = ["explain", "to_run_again", "to_run_first"]
 _OURS = Path(__file__).parents[1] / "bash"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
+_RESTORED = re.compile(r"restored\.\d+\.bash")  # a shell after a failure has its functions from it
+_FUNCTION = re.compile(r"(\S+) \(\) ")  # as bash writes its first line
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
@@ -113,6 +115,8 @@ def explain(
         turn.how == "exit" and not command.startswith("exit")
     ):
         command = _line_of(Path(file), line) or command  # `die` and its like called exit
+    if _RESTORED.fullmatch(Path(file).name) and (name := _function_at(Path(file), line)):
+        reason += f" in {name!r}, a function from before an earlier failure"
     return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))
 
 
@@ -166,6 +170,13 @@ def _message_in(last: list[str], file: str) -> tuple[int | None, str]:
 def _line_of(path: Path, line: int | None) -> str:
     lines = _lines(path)
     return lines[line - 1].strip() if line and line <= len(lines) else ""
+
+
+def _function_at(path: Path, line: int | None) -> str:
+    for text in reversed(_lines(path)[:line] if line else []):
+        if found := _FUNCTION.fullmatch(text):
+            return found[1]
+    return ""
 
 
 def _only_line(path: Path, command: str) -> int | None:

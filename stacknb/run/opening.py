@@ -11,7 +11,7 @@ from stacknb.plugins import Plugin
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
 
-__all__ = ["enabling", "entering", "forgetting_timers", "keeping", "setup"]
+__all__ = ["NEGATING", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
 
 _HERE = Path(__file__).parents[1]
 
@@ -32,6 +32,16 @@ case ${DEVSTACK_PARALLEL-} in
     *) DEVSTACK_PARALLEL=True ;;
 esac
 """
+
+# After the settings, as stack.sh does it: ``ENABLED_SERVICES+=,-rabbit`` takes a service away.
+NEGATING = """\
+if [[ ,${ENABLED_SERVICES-} != *[,[:space:]]-* ]]; then
+    :
+elif builtin declare -F disable_negated_services >/dev/null; then
+    disable_negated_services
+else
+    _stacknb_need helping; _stacknb_drop_negated_services
+fi"""
 
 
 def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:

@@ -82,8 +82,7 @@ class Run:
         self._settings = settings
         self._turn_of: Agenda | None = None
         self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
-        self._cells = 0
-        self._given_up = False
+        self._cells, self._given_up = 0, False
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
@@ -183,7 +182,8 @@ class Run:
                     self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
-                    self._turn(Hook(phase, "localrc", script, ()))
+                    self._turn(Hook(phase, "localrc", script, (), settings=True))
+                self.shell.evaluate(opening.NEGATING)
                 self._follow_plugins(turn)
             except BaseException as error:
                 self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))

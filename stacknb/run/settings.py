@@ -17,7 +17,8 @@ from stacknb.text.reading import piped
 
 __all__ = ["Settings", "localrc_of"]
 
-_META = re.compile(r"^\[\[\s*([^|\]]+)\|([^\]]+)\]\]\s*(?:#.*)?$")
+# DevStack does not mind what follows. A test of bash has blanks before its |, or two of them.
+_META = re.compile(r"^\[\[\s*([^|\]\s]+)\s*\|(?!\|)(.*?)\]\]")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Settings:
         Raises
         ------
         BadInput
-            If a file cannot be read, or not by bash (CRLF line ends, a byte order mark), or
-            local.conf has no ``[[local|localrc]]`` part.
+            If a file cannot be read, or not by bash (CRLF line ends, a byte order mark, a syntax
+            error), or local.conf has no ``[[local|localrc]]`` part.
         """
         conf = _part(local_conf) if local_conf is not None else ""
         text = _localrc(localrc) if localrc is not None else ""
@@ -156,6 +157,10 @@ def _localrc(path: str | os.PathLike[str]) -> str:
 def _check(text: str, path: str | os.PathLike[str]) -> None:
     if fault := syntax.unreadable(text.encode("utf-8", "surrogateescape"), Path(path)):
         raise BadInput(f"settings {os.fspath(path)!r}: {fault}")
+    for wrong in syntax.check(text):  # bash would go on after it
+        if wrong.fatal:
+            said = f"{wrong.place}: {wrong.message}; mend it"
+            raise BadInput(f"settings {os.fspath(path)!r}, {said}")
 
 
 def _read(path: str | os.PathLike[str]) -> str:

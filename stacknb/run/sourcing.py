@@ -164,8 +164,9 @@ class Sourcing:
     def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:
         self._shell.revive()
         code = requests.of_turn(
-            hook.args, kind=kind, name=hook.name, phase=hook.phase.label, path=hook.path, log=log,
-            err=_err_of(log, kind), hands_off=hook.deals_with_err,
+            hook.args, kind="settings" if hook.settings else kind, name=hook.name,
+            phase=hook.phase.label, path=hook.path, log=log, err=_err_of(log, kind),
+            hands_off=hook.deals_with_err,
         )  # fmt: skip
         self._shell.prepare(code)
         self._catch_up()

@@ -58,8 +58,8 @@ def of_turn(
     ----------
     args : sequence of str
         Of the hook.
-    kind : {'hook', 'cell'}
-        A hook is sourced inside a function, a cell at top level and without errexit.
+    kind : {'hook', 'settings', 'cell'}
+        A hook is sourced inside a function, the others at top level and without errexit.
     name, phase : str
         For the footer and for tasks started meanwhile.
     path : Path
@@ -71,7 +71,7 @@ def of_turn(
     """
     plain = json.dumps(name)[1:-1]  # the shell writes it between the quotes of its JSON
     facts = {
-        "kind": kind, "name": plain, "hook": plain if kind == "hook" else "", "phase": phase,
+        "kind": kind, "name": plain, "hook": "" if kind == "cell" else plain, "phase": phase,
         "path": str(path), "log": str(log), "err": str(err or ""), "off": "1" if hands_off else "",
     }  # fmt: skip
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())

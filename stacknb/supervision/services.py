@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,7 +54,9 @@ def names(records: Path) -> list[str]:
         return []
 
 
-def start(records: Path, name: str, log: Path, run: str, command: str, env_vars: str = "") -> int:
+def start(
+    records: Path, name: str, log: Path, run: str, command: str, env_vars: Mapping[str, str]
+) -> int:
     """Start `command` in a session of its own and put it on record; return its pid.
 
     Parameters
@@ -68,17 +71,14 @@ def start(records: Path, name: str, log: Path, run: str, command: str, env_vars:
         Identifier of the run, for the log's header.
     command : str
         A line for bash.
-    env_vars : str
-        ``NAME=VALUE`` words added to the environment.
+    env_vars : mapping
+        Added to the environment.
     """
     if stop(records, name):
         print(f"run_process: service {name!r} was running; it is started anew")
     umask = os.umask(0o022)  # the hook's may take away the right to read what is written here
     records.mkdir(parents=True, exist_ok=True, mode=0o700)
-    environment = dict(os.environ)
-    for word in shlex.split(env_vars):
-        name_, _, value = word.partition("=")
-        environment[name_] = value
+    environment = {**os.environ, **env_vars}
     log.parent.mkdir(parents=True, exist_ok=True)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     is_recorded, record = os.pipe()
@@ -99,6 +99,20 @@ def start(records: Path, name: str, log: Path, run: str, command: str, env_vars:
         )
         os.write(record, b"!")
     return pid
+
+
+def _assignments(text: str) -> dict[str, str]:
+    found = {}
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise ValueError(f"{text!r} has a quote that nothing closes") from None
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise ValueError(f"{word!r} is no NAME=VALUE")
+        found[name] = value
+    return found
 
 
 def _become(
@@ -186,7 +200,13 @@ def main(arguments: list[str]) -> int:
     if verb == "stop":
         stop(Path(records), name)
         return 0
-    log, run, command, env_vars = rest
+    log, run, command, text = rest
+    try:
+        env_vars = _assignments(text)
+    except ValueError as error:
+        said = f"run_process: service {name!r} is not started: in its environment {error}"
+        print(f"{said}; give words like A=1 'B=2 3'", file=sys.stderr)
+        return 2
     try:
         start(Path(records), name, Path(log), run, command, env_vars)
     except OSError as error:

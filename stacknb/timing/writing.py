@@ -105,7 +105,7 @@ def _write(
         footer: dict[str, Any] = {"end": record.end / 1e6, "exit_code": record.exit_code or 0}
         if record.cpu is not None:
             footer |= {"user_s": record.cpu / 1e6, "sys_s": 0.0}
-        if record.status in {"cancelled", "timeout", "killed"}:
+        if record.status in {"ok", "cancelled", "timeout", "killed"}:
             footer["status"] = record.status
         end = tasklog.end_line(header, **footer)
     file.write_bytes(begin + output + end)

@@ -30,7 +30,7 @@ PUBLIC = {
     *("time_start", "time_stop", "time_totals", "wait_for_service"),
 }
 DEVSTACK_STATE = {
-    *("GITREPO", "GITBRANCH", "GITDIR", "DEVSTACK_PLUGINS"),
+    *("GITREPO", "GITBRANCH", "GITDIR", "DEVSTACK_PLUGINS", "SYSTEMD_ENV_VARS"),
     *("_TIME_START", "_TIME_TOTAL", "_TIME_BEGIN"),
 }
 # More than the system takes for an environment, so that no program can be started with it.

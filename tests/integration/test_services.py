@@ -256,6 +256,36 @@ def test_variables_for_the_service_can_be_given(tree, until) -> None:
     assert tasklog.read(log_of(stack)).output() == b"1 2 3\n"
 
 
+def test_variables_for_a_service_of_that_name_are_in_an_array_as_in_devstack(tree, until) -> None:
+    stack = tree.run(
+        "SYSTEMD_ENV_VARS['a-b.c']='A=1 B=\"2 3\"' SYSTEMD_ENV_VARS[other]=C=1",
+        "run_process a-b.c 'echo $A $B $C.' '' '' A=4",
+    )
+    until(lambda: running(tree, "a-b.c") is None, "it has ended")
+
+    assert tasklog.read(log_of(stack, "a-b.c")).output() == b"4 2 3 .\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ("A=1 foo", "'foo' is no NAME=VALUE"),
+        ("=x", "'=x' is no NAME=VALUE"),
+        ('A="1', "'A=\"1' has a quote that nothing closes"),
+    ],
+)
+def test_what_is_no_variable_for_a_service_is_refused_in_one_line(
+    tree, output, given: str, wrong: str
+) -> None:
+    stack = tree.run(f"run_process svc 'sleep 1000' '' '' {quoted(given)} || echo refused $?")
+
+    assert output(stack, "10-hook.sh") == (
+        f"run_process: service 'svc' is not started: in its environment {wrong}; "
+        "give words like A=1 'B=2 3'\nrefused 2\n"
+    )
+    assert running(tree) is None
+
+
 def test_a_command_of_several_words_without_quotes_is_pointed_out(tree, output) -> None:
     stack = tree.run("run_process web sleep 60\nrun_process api 'sleep 60' root; stop_process api")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, tasklog, timing
+from stacknb import HookFailed, status, tasklog, timing
 from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
@@ -614,7 +614,9 @@ def test_a_function_of_an_earlier_hook_that_fails_is_named_in_its_file(tree) -> 
     assert (failure.what, failure.file, failure.line) == ("20-caller.sh", str(library), 4)
 
 
-def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_there(tree) -> None:
+def test_a_function_restored_from_a_snapshot_that_fails_is_named_with_a_file_that_is_there(
+    tree,
+) -> None:
     tree.hook("10-library.sh", "f() {\n  false_start=1\n  false\n}")
     tree.hook("20-caller.sh", "[[ -v again ]] || exit 1\nf")
     stack = tree.stack()
@@ -627,6 +629,8 @@ def test_a_function_restored_from_a_snapshot_that_fails_names_a_file_that_is_the
 
     failure = caught.value.failure
     assert failure.command == "false"
+    # Only its name leads to the user's own text.
+    assert " in 'f', a function from before an earlier failure\n" in str(caught.value)
     lines = Path(failure.file).read_bytes().split(b"\n")
     assert lines[(failure.line or 0) - 1] == b"    false"
 
@@ -938,12 +942,21 @@ def test_unstack_is_not_under_errexit(tree, output) -> None:
     assert output(stack, "10-a.sh", "unstack") == "unstack\n"
 
 
-def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(tree) -> None:
+def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(
+    tree, tmp_path: Path
+) -> None:
     tree.hook("10-a.sh", "false")
     result = tree.stack().run("unstack")
 
     assert [(hook.phase, hook.exit_code) for hook in result.hooks][-1] == ("unstack", 1)
     assert result.complete
+
+    *_, last = status.read(result.run_dir).phases[-1].hooks
+    assert (last.status, last.exit_code) == ("ok", 1)
+    run = timing.load(result.run_dir)
+    assert run.hooks[["status", "exit_code"]].values.tolist() == [["ok", 1]] * 3
+    run.to_junit(tmp_path / "junit.xml")
+    assert 'failures="0"' in (tmp_path / "junit.xml").read_text()
 
 
 def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:

@@ -503,8 +503,40 @@ def test_settings_of_a_localrc_come_before_the_first_hook(tree, tmp_path: Path, 
     assert output(stack, "10-a.sh") == "from-rc x  y z\n"
 
 
-def test_a_localrc_that_fails_is_named_and_can_be_mended(tree, tmp_path: Path) -> None:
-    (tmp_path / "rc").write_text("A=1\nfalse\n")
+@pytest.mark.parametrize("own", ["", "disable_negated_services() { ENABLED_SERVICES=own; }\n"])
+@pytest.mark.parametrize("given", ["x,-x,y", "x, y -x"])
+def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
+    tree, tmp_path: Path, output, own: str, given: str
+) -> None:
+    (tmp_path / "rc").write_text(f"{own}ENABLED_SERVICES='{given}'\n")
+    tree.hook("10-a.sh", "echo $ENABLED_SERVICES")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    stack.step()
+
+    assert output(stack, "10-a.sh") == ("own\n" if own else "y\n")
+
+
+@pytest.mark.parametrize("given", ["localrc", "local_conf"])
+@pytest.mark.parametrize("mode", ["stack", "unstack"])
+def test_a_localrc_is_sourced_outside_of_functions_and_of_errexit(
+    tree, tmp_path: Path, output, given: str, mode: str
+) -> None:
+    heading = "[[local|localrc]]\n" if given == "local_conf" else ""
+    (tmp_path / "rc").write_text(
+        f"{heading}declare -A M\nM[a-b]=1\ndeclare -i N=2\n"
+        "A=$(false)\nfalse\nB=${FUNCNAME[*]-}:$#\n[[ $NONE ]] && C=1\n"
+    )
+    tree.hook("10-a.sh", 'N+=1\necho "${M[a-b]} $N $B ${-//[^e]}"')
+    stack = tree.stack(**{given: tmp_path / "rc"})
+    result = stack.run(mode)
+
+    assert result.ok
+    errexit = "e" if mode == "stack" else ""
+    assert output(stack, "10-a.sh") == f"1 3 :0 {errexit}\n"
+
+
+def test_a_localrc_that_ends_the_shell_is_named_and_can_be_mended(tree, tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("A=1\nexit 1\n")
     tree.hook("10-a.sh", TRACE)
     with pytest.raises(HookFailed) as caught:
         tree.stack(localrc=tmp_path / "rc").run()
@@ -530,7 +562,7 @@ def test_settings_that_failed_can_be_mended_where_the_user_wrote_them(
 ) -> None:
     rc = tmp_path / "my settings"
     text = "[[extra|x]]\n[[local|localrc]]\nA=1\n" if kind == "local_conf" else "#\n#\nA=1\n"
-    rc.write_text(f"{text}false\n")
+    rc.write_text(f"{text}exit 1\n")
     tree.hook("10-a.sh", "echo $A $B")
     stack = tree.stack(**{kind: rc})
     with pytest.raises(HookFailed) as caught:
