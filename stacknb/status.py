@@ -57,7 +57,7 @@ class LogStatus:
 
 @dataclass(frozen=True)
 class PhaseStatus:
-    """A phase: ``ok``, ``failed``, ``interrupted``, ``running`` or ``to come``."""
+    """A phase: ``ok``, ``failed``, ``interrupted``, ``unfinished``, ``running`` or ``to come``."""
 
     name: str
     status: str
@@ -204,8 +204,10 @@ def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[Phas
         if any(hook.status == "running" for hook in last):
             status = "running"
         elif end is not None:
-            stopped = end.get("interrupted") or any(h.status == "interrupted" for h in last)
-            status = "ok" if end.get("ok") else "interrupted" if stopped else "failed"
+            how = end.get("how")  # one that a hook has left off by `exit 0` has not failed
+            stopped = how == "interrupted" or any(h.status == "interrupted" for h in last)
+            bad = "unfinished" if how == "left off" else "failed"
+            status = "ok" if end.get("ok") else "interrupted" if stopped else bad
         else:
             bad = next((hook.status for hook in last if hook.status in _BAD), "")
             status = bad or ("ok" if last else "to come")

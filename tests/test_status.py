@@ -117,9 +117,17 @@ def test_a_hook_that_was_interrupted_says_so(run: Run) -> None:
 
 def test_a_phase_that_was_stopped_between_two_hooks_says_so(run: Run) -> None:
     run.hook("source", "10-a.sh")
-    run.event("phase-end", "source", ok=False, duration_s=1, interrupted=True)
+    run.event("phase-end", "source", ok=False, duration_s=1, how="interrupted")
     assert states(run) == {"source": "interrupted"}
     assert run.read().state == "interrupted"
+
+
+def test_a_phase_that_exit_0_has_ended_is_unfinished_and_no_failure(run: Run) -> None:
+    run.hook("source", "10-a.sh")
+    run.event("phase-end", "source", ok=False, duration_s=1, how="left off")
+    run.event("run-end", "stack", ok=True, complete=False)
+    assert states(run) == {"source": "unfinished"}
+    assert (run.read().state, run.read().ok) == ("unfinished", True)
 
 
 def test_a_hook_whose_shell_lives_is_running(run: Run) -> None:

@@ -227,7 +227,7 @@ class Board:
             self.hook = None
             self._tasks.forget_waits()
         elif event.kind == "phase-end":
-            self._end_phase(self._phase(name), bool(data["ok"]), float(data["duration_s"]))
+            self._end_phase(self._phase(name), data)
         elif event.kind == "warning" and name not in self.notes:  # of an unstack run before, too
             self.notes.append(name)
         elif event.kind == "run-end":
@@ -256,14 +256,16 @@ class Board:
         found = (hook for phase in self.phases for hook in phase.hooks if hook.log == log)
         return next(found, HookState(log.stem))
 
-    def _end_phase(self, phase: PhaseState, ok: bool, duration_s: float) -> None:
+    def _end_phase(self, phase: PhaseState, data: dict[str, Any]) -> None:
         begun = [hook for hook in phase.hooks if hook.begun]
         last = begun[-1].status if begun else ""
-        phase.duration_s = duration_s
+        phase.duration_s = float(data["duration_s"])
         # A phase that ended badly after hooks that all ended well was stopped between two.
-        phase.status = "ok" if ok else last if last in BAD else "interrupted"
+        bad = last if last in BAD else "interrupted"
+        bad = "unfinished" if data.get("how") == "left off" else bad
+        phase.status = "ok" if data["ok"] else bad
         for hook in phase.hooks:
-            if hook.status == "to come" and ok:
+            if hook.status == "to come" and phase.status in ("ok", "unfinished"):
                 hook.status = "skipped"
 
     def _doubt_hook(self, now: float, at_once: bool) -> None:

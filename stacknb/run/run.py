@@ -203,9 +203,9 @@ class Run:
             stopped = stopped or ok
             raise
         finally:
-            more = {"interrupted": True} if stopped else {}
+            how = "interrupted" if stopped else "left off" if self._given_up and not ok else ""
             took = time.time() - turn.begun
-            self.emit("phase-end", turn.phase.label, ok=well, duration_s=took, **more)
+            self.emit("phase-end", turn.phase.label, ok=well, duration_s=took, how=how)
 
     def finish(self) -> None:
         """Collect what nobody waited for, and keep DevStack's tables of times."""

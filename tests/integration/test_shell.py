@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed, status, tasklog, timing
+from stacknb.board.board import Board
 from stacknb.exceptions import Failure, ShellDied
 
 # ------------------------------------------------------------------------- what carries over
@@ -645,6 +646,11 @@ def test_exit_0_ends_the_whole_run_with_status_0_and_says_so(tree) -> None:
     assert not result.complete
     assert [hook.name for hook in result.hooks] == ["10-a.sh"]
     assert any("exit 0" in note for note in result.notes)
+    board = Board(lambda: stack.run_dir)
+    board.update(thoroughly=True)
+    assert [hook.status for hook in board.phases[0].hooks] == ["ok", "skipped"]
+    for run in (status.read(stack.run_dir), board):
+        assert (run.state, run.phases[0].status) == ("unfinished", "unfinished")
     assert sorted(stack.variables("[ab]").name) == ["a"]
 
 
