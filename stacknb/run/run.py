@@ -203,8 +203,8 @@ class Run:
     def _forget_tasks_of(self, phase: Phase) -> None:
         # Its hooks start them again, under the same names.
         for task in self.tasks.uncollected():
-            if task.phase == phase.label and task.hook:
-                self.tasks.cancel(task)
+            own = task.phase == phase.label and task.hook
+            if own and self.tasks.cancel(task).status == "cancelled":  # it may be over by itself
                 self.note(f"cancelled task {task.name!r} of the earlier try of {phase.label!r}")
 
     def finish(self) -> None:
