@@ -161,8 +161,8 @@ class Sourcing:
         return tracer
 
     def _free_shell(self) -> int:
+        self._catch_up()  # first: what has been revived does not tell that it was lost
         self._shell.revive()
-        self._catch_up()
         return self._shell.pid
 
     def _catch_up(self) -> None:
