@@ -55,20 +55,23 @@ def run(argv: list[str], signals: Signals) -> int:
     table = commands.of_face(arguments.CLI).values()
     with printing.to_stdout():  # --help and --version
         o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
-    if not o.command.opens_tree:
-        value = o.command.run(None, o)
-        printing.show(value, o)
-        return int(getattr(value, "fails", o.command.name == "check" and not value))
+    stack, value = None, None
     try:
-        if o.command.name == "stack":
-            commands.check_first(o)
-        signals.hold()
-        stack = commands.open_tree(o)
+        if not o.command.opens_tree:
+            value = o.command.run(None, o)
+        else:
+            if o.command.name == "stack":
+                commands.check_first(o)
+            signals.hold()
+            stack = commands.open_tree(o)
     except StacknbError as error:
         if getattr(o, "json", False):
             printing.document({"error": str(error)})
         raise
-    return _on_stack(stack, o, signals)
+    if stack is not None:
+        return _on_stack(stack, o, signals)
+    printing.show(value, o)
+    return int(getattr(value, "fails", o.command.name == "check" and not value))
 
 
 def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:

@@ -207,10 +207,15 @@ class StackMagics(Magics):
             other = [key for key, value in wanted.items() if known.get(key) != value]
             if not o.top_dir and other:
                 flag = f"--{other[0].replace('_', '-')}"
-                raise BadInput(f"{flag!r} is a setting of a new stack: give it with TOP_DIR")
+                tree = os.path.relpath(at_hand.top_dir)
+                raise BadInput(
+                    f"{flag!r} is a setting of a new stack: give it with TOP_DIR, here {tree!r}"
+                )
             if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
                 return at_hand
         stack = commands.open_tree(o)
+        if at_hand is not None and stack.top_dir == at_hand.top_dir:
+            stack.take_over(at_hand)
         if at_hand is not None and not at_hand.busy:
             commands.make_way(at_hand)
         self._made, self._settings = stack, wanted

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from glob import glob
@@ -108,7 +109,10 @@ class RunStatus:
     room = budget.ALONE  # no field: how many bytes of a notebook it may take now
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(budget.fold(str(self), self.room))
+        text = str(self)
+        if budget.stored(text) > self.room:
+            text = "\n".join(_in_short(self))
+        printer.text(budget.fold(text, self.room))
 
 
 def read(path: str | os.PathLike[str]) -> RunStatus:
@@ -250,6 +254,22 @@ def _lines(run: RunStatus) -> Iterable[str]:
     if run.notes:
         yield "notes"
         yield from (f"  {shown(note)}" for note in run.notes)
+
+
+def _in_short(run: RunStatus) -> Iterable[str]:
+    """Yield what matters most where there is little room: how far it is, and what is not well."""
+    done = sum(phase.status == "ok" for phase in run.phases)
+    yield f"{run.mode} run {shown(run.run)}: {run.state}, {done} of {len(run.phases)} phases"
+    marks = [(SYMBOLS.get(p.status, "·"), p.name.rpartition(" ")[2]) for p in run.phases]
+    yield "  ".join(f"{mark} {name}" for mark, name in marks)
+    hooks = [hook for phase in run.phases for hook in phase.hooks]
+    for log in (*hooks, *run.tasks, *run.services):
+        if log.status not in ("ok", "ended"):
+            yield _row(log.status, log.name, log.duration_s, log.log)
+    counts = Counter(task.status for task in run.tasks)
+    if counts:
+        yield f"tasks  ({', '.join(f'{count} {status}' for status, count in counts.items())})"
+    yield "in short; print(_) tells all"
 
 
 def _row(status: str, name: str, duration_s: float | None, more: str) -> str:

@@ -152,6 +152,8 @@ def test_the_command_line_tells_by_its_status(
     assert out.startswith("devstack/plugin.sh:2: error: syntax error: unexpected end of file")
     assert "✗ plugin" in out.splitlines()[-1]
     write(path)
+    assert cli.main(["check", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("': 1 script, nothing to mend\n")
     assert cli.main(["check", str(tmp_path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["ok"], document["kind"], document["findings"]) == (True, "plugin", [])

@@ -127,8 +127,9 @@ def test_a_plan_as_json_is_a_list_of_hooks(said: Said, tree: Path) -> None:
     assert len(rows) == 14
 
 
-def test_an_error_of_a_json_command_is_a_document_too(said: Said) -> None:
-    status, out, err = said("stack", "nowhere", "--json")
+@pytest.mark.parametrize("command", ["stack", "plan", "unstack", "status", "check", "changes"])
+def test_an_error_of_a_json_command_is_a_document_too(said: Said, command: str) -> None:
+    status, out, err = said(command, "nowhere", "--json")
     assert status == 2
     assert json.loads(out)["error"] in err
 

@@ -160,8 +160,21 @@ def test_a_setting_needs_a_new_stack(
     ipython: InteractiveShell, calls: list[tuple[str, Any]]
 ) -> None:
     ipython.run_line_magic("stack", "one step")
-    with pytest.raises(BadInput, match="'--jobs' is a setting of a new stack: give it with TOP"):
+    wanted = "'--jobs' is a setting of a new stack: give it with TOP_DIR, here 'one'"
+    with pytest.raises(BadInput, match=wanted):
         ipython.run_line_magic("stack", "step --jobs 2")
+
+
+def test_other_settings_for_a_tree_leave_its_hooks_from_cells(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]]
+) -> None:
+    ipython.run_line_magic("stack", "one step")
+    ipython.run_cell_magic("hook", "50-cell.sh", "echo cell\n")
+    ipython.run_cell_magic("hook", "--plugin mine settings", "MINE=1\n")
+    ipython.run_line_magic("stack", "one step --serial")
+    assert {"50-cell.sh", "mine-settings"} <= {*dispatcher.current().plan()["hook"]}
+    ipython.run_line_magic("stack", "two step")
+    assert not {"50-cell.sh", "mine-settings"} & {*dispatcher.current().plan()["hook"]}
 
 
 def test_a_task_gets_its_words_and_options(

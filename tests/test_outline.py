@@ -81,3 +81,25 @@ def test_a_branch_may_stand_in_one_line(text: str, install: int, extra: int, sou
 def test_a_task_may_be_started_in_one_line() -> None:
     text = "if [[ $2 == install ]]; then async_runfunc db; fi\n"
     assert outline(text, INSTALL).starts == ["db"]
+
+
+@pytest.mark.parametrize(
+    ("text", "install", "extra", "source"),
+    [
+        ('if [[ "$1 $2" == "stack install" ]]; then a; fi\n', 1, 0, 0),
+        ('if [ "$1-$2" = stack-extra ]; then a; else b; fi\n', 1, 2, 1),
+        ('if [[ "$1 $2" == "stack "* ]]; then a; fi\n', 1, 1, 0),
+        ('if [[ "$1/$2" == stack/i* || "$1/$2" == source/ ]]; then a; fi\n', 1, 1, 1),
+        ('[[ "$1 $2" == "stack install" ]] && a\n', 1, 0, 0),
+        ('case "$1 $2" in\n"stack install") a ;;\n"source ") b; c ;;\nesac\n', 1, 0, 1),
+        ('case "${1} ${2:-}" in\nstack\\ install|"stack extra")\na\n;;\nesac\n', 1, 1, 0),
+        ('case "$1 $2" in\n"stack extra") a ;;\n*) b ;;\nesac\n', 1, 2, 1),
+        ('case $1 in\n"stack") a ;;\nso*) b ;;\nesac\n', 2, 2, 1),
+        ('if [[ "$2" == "install or so" ]]; then a; fi\n', 1, 1, 1),
+    ],
+)
+def test_both_arguments_may_be_compared_at_once(
+    text: str, install: int, extra: int, source: int
+) -> None:
+    found = [outline(text, phase).lines for phase in (INSTALL, EXTRA, SOURCE)]
+    assert found == [install, extra, source]

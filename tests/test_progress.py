@@ -13,7 +13,7 @@ import pytest
 from fakerun import Run
 
 from stacknb import progress, tasklog
-from stacknb.board import Board, brief, picture
+from stacknb.board import Board, board, brief, picture
 from stacknb.exceptions import StacknbError
 from stacknb.journal import RunDir
 from stacknb.progress import page
@@ -564,6 +564,23 @@ def test_a_run_of_another_process_is_told_as_it_goes(run: Run) -> None:
     text = "".join(told)
     assert "── override_defaults (1/7, 1 hook)\n▶ 10-a.sh\none\n✗ 10-a.sh failed" in text
     assert text.endswith(": failed\n")
+
+
+def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_lost(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.begin()
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.journal.close()
+    monkeypatch.setattr(board, "_shell_lives", lambda log: False)
+    monkeypatch.setattr(board, "_LOOK_S", 0.0)
+
+    def time_passes(seconds: float) -> None:
+        monkeypatch.setattr(board, "_DOUBT_S", 0.0)
+
+    with pytest.raises(StacknbError, match=r"'10-a\.sh' lost; its logs are in "):
+        list(watch(RunDir.open(run.folder), pause=time_passes))
 
 
 @pytest.mark.parametrize("tasks", [["db", "api"], [], None, 3])

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.lib.pretty import pretty
 
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 from stacknb.rundir.loglist import logs_of
+from stacknb.text import budget
 
 GONE = 2**22 + 1  # no process has that number
 
@@ -255,3 +257,28 @@ def test_times_that_are_none_are_left_out(run: Run) -> None:
     run.log("async/db", start=float("nan"))
     [task] = run.read().tasks
     assert (task.status, task.duration_s) == ("ok", 1002.5)
+
+
+def test_where_there_is_little_room_it_tells_the_phases_and_what_is_not_well(run: Run) -> None:
+    for phase in ("override_defaults", "source", "stack pre-install"):
+        run.hook(phase, "10-a.sh")
+        run.event("phase-end", phase, ok=True, duration_s=1.0)
+    run.hook("stack install", "10-a.sh")
+    run.hook("stack install", "20-b.sh", 3)
+    run.log("async/late", 4)
+    for number in range(10):
+        run.log(f"async/fine-{number}")
+    found = run.read()
+    assert pretty(found) == str(found)
+    vars(found)["room"] = budget.ASKED
+    text = pretty(found)
+
+    assert budget.stored(text) <= budget.ASKED
+    assert text.splitlines()[1] == (
+        "✓ override_defaults  ✓ source  ✓ pre-install  ✗ install  · post-config  · extra  "
+        "· test-config"
+    )
+    assert [line.split()[:3] for line in text.splitlines()[2:4]] == [
+        ["✗", "20-b.sh", "failed"], ["✗", "late", "failed"],
+    ]  # fmt: skip
+    assert text.splitlines()[4:] == ["tasks  (10 ok, 1 failed)", "in short; print(_) tells all"]

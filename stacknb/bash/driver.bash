@@ -38,13 +38,14 @@ _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_backg
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known.
-# Neither a trace nor what a DEBUG trap of the hook prints shall tell of them.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); [[ $- != *e* || $BASHPID != "$$" ]] || { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || [[ x ]]; } >/dev/null 2>&1'
-_stacknb_on_int='[[ $_stacknb_leaving || $BASHPID != "$$" ]] || { _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130; }'
+# Neither a trace nor what a DEBUG trap of the hook prints shall tell of them. There is no `[[` in what
+# is parsed as these traps run: after a syntax error within one bash understands no other.
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); case $-.$BASHPID in *e*."$$") { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; esac; } >/dev/null 2>&1'
+_stacknb_on_int='case $_stacknb_leaving.$BASHPID in ."$$") _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130 ;; esac'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; [[ $_stacknb_given_up || $BASHPID != "$$" ]] || { \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; [[ $- != *[eufxvCEk]* ]] || \command set +eufxvCEk; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \command . "$_stacknb_bash/regain.bash"; [[ $_stacknb_regained ]] || \. "$_stacknb_bash/regain.bash"; _stacknb_on_exit; }; } >/dev/null 2>&1 || [[ x ]]'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; case $_stacknb_given_up.$BASHPID in ."$$") \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; case $- in *[eufxvCEk]*) \command set +eufxvCEk ;; esac; case $SHELLOPTS in *posix*) ;; *) \builtin eval "[[ x ]]" ;; esac; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; case $_stacknb_regained in "") \command . "$_stacknb_bash/regain.bash" ;; esac; case $_stacknb_regained in "") \. "$_stacknb_bash/regain.bash" ;; esac; _stacknb_on_exit ;; esac; } >/dev/null 2>&1 || case x in esac'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
@@ -122,6 +123,8 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
             # First of all, because a trace may show what comes before it.
             builtin set +eufxvCEk || [[ x ]]
             [[ $- != *[eufxvCEk]* ]] || command set +eufxvCEk || [[ x ]]
+            # A syntax error within [[ ]] spoils the next one that is parsed, until there is another error.
+            [[ -o posix ]] || builtin eval '[[ x ]]' || [[ x ]]
             [[ $_stacknb_debug != - ]] || builtin set +T
             _stacknb_debug=''
             if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi

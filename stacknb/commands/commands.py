@@ -283,7 +283,8 @@ def _open_run(o: Namespace) -> Stack:
     elif _result(stack).mode != "stack":
         why = f"{run} is one of {_result(stack).mode}; choose one with --run-dir"
     elif stack.next_phase is None:
-        why = f"{run} has nothing left to run; leave out --resume to stack anew"
+        other = ", and choose another --run-dir," if o.run_dir else ""
+        why = f"{run} has nothing left to run; leave out --resume{other} to stack anew"
     if why:
         stack.close()
         raise BadInput(why)

@@ -64,6 +64,25 @@ class Authoring(Session):
                     self._run.roster.plugins.append(new)
             return added
 
+    def take_over(self, other: Session) -> None:
+        """Have the hooks from cells of another stack of the same tree, which has other settings.
+
+        Examples
+        --------
+        >>> added = stack.add_hook("50-hello.sh", "echo hello")
+        >>> serial = stacknb.Stack(stack.top_dir, parallel=False)
+        >>> serial.take_over(stack)
+        >>> "50-hello.sh" in set(serial.plan()["hook"])
+        True
+        """
+        self.cells = other.cells
+        known = [plugin.name for plugin in self.plugins]
+        self.plugins += [
+            plugin
+            for plugin in other.plugins
+            if plugin.folder.is_relative_to(other.cells) and plugin.name not in known
+        ]
+
     def export(self, target: str | os.PathLike[str]) -> Exported:
         """Write this stack's tree with the hooks from cells in it; it runs without a notebook.
 

@@ -92,7 +92,8 @@ class Report:
         ]
         mark = SYMBOLS["ok" if self.ok else "failed"]
         told = ", ".join(counts) or "nothing to mend"
-        last = f"{mark} {self.kind} {str(self.path)!r}: {len(self.files)} scripts, {told}"
+        count = f"{len(self.files)} script{'s' * (len(self.files) != 1)}"
+        last = f"{mark} {self.kind} {str(self.path)!r}: {count}, {told}"
         return "\n".join([*map(str, self.findings), last])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stacknb.lifecycle import Phase
 
 __all__ = ["Outline", "outline"]
 
+_ARGUMENT = r"\$\{?%s(?:[:-][^}]*)?\}?"
+_ONE = _ARGUMENT % r"(?P<place>[12])"
+_BOTH = f'"{_ARGUMENT % 1}(?P<between>[ ./:_-]){_ARGUMENT % 2}"'
 _EQUAL = re.compile(
-    r"""\$\{?(?P<place>[12])(?:[:-][^}]*)?\}?["']?\s*==?\s*["']?(?P<word>[A-Za-z_-]+)"""
+    rf"""(?<!\S)["']?{_ONE}["']?\s*==?\s*(?P<quote>["']?)(?P<word>[A-Za-z_-]+)(?P=quote)"""
+    r"(?![^\s;&|)\]])"
 )
-_CASE = re.compile(r"""^case\s+["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?\s+in\b""")
-_LABEL = re.compile(r"^\(?((?:[\w*-]+\s*\|\s*)*[\w*-]+)\)\s*(.*)")
+_EQUAL_BOTH = re.compile(rf"""{_BOTH}\s*==?\s*["']?(?P<words>[^"'\];]+)""")
+_CASE = re.compile(rf"""^case\s+(?:["']?{_ONE}["']?|{_BOTH})\s+in\b""")
+_WORD = r"""(?:"[^"]*"|'[^']*'|\\.|[\w*./:-])+"""
+_LABEL = re.compile(rf"^\(?((?:{_WORD}\s*\|\s*)*{_WORD})\)\s*(.*)")
 _FUNCTION = re.compile(r"^(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 _START = re.compile(r"\basync_run(func)?\s+((?:--\w+\s+\S+\s+)*)([A-Za-z0-9._-]+)")
 _WAIT = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
@@ -50,7 +56,17 @@ class _Branch:
     kind: str
     first: set[str] = field(default_factory=set)
     second: set[str] = field(default_factory=set)
-    place: str = ""  # of a `case`: which of the two it looks at
+    place: str = ""  # of a `case`: which of the two it looks at, or what it puts between them
+
+    def limit(self, words: Iterable[str]) -> None:
+        """Admit only what a label names, or a comparison of both at once."""
+        if self.place in ("1", "2"):
+            named = _plain(words)
+            self.first, self.second = (named, set()) if self.place == "1" else (set(), named)
+            return
+        pairs = [word.partition(self.place) for word in words]
+        self.first = _plain(first for first, _, _ in pairs)
+        self.second = _plain(second for _, _, second in pairs)
 
     def admits(self, phase: Phase) -> bool:
         return (not self.first or phase.mode in self.first) and (
@@ -121,24 +137,37 @@ def _enter(code: str, branches: list[_Branch]) -> str:
         branches[-1] = _words(code.partition(";")[0])
         return ""
     if case := _CASE.match(code):
-        branches.append(_Branch("case", place=case[1], first=set(), second=set()))
+        branches.append(_Branch("case", place=case["place"] or case["between"]))
         return ""
     if re.match(r"case\b", code):
         branches.append(_Branch("case"))
         return ""
     if branches and branches[-1].kind == "case" and (label := _LABEL.match(code)):
-        words = {word.strip() for word in label[1].split("|")} - {"*"}
-        branches[-1].first = words if branches[-1].place == "1" else set()
-        branches[-1].second = words if branches[-1].place == "2" else set()
+        if branches[-1].place:
+            branches[-1].limit(map(_unquoted, label[1].split("|")))
         return label[2]
     return "" if re.match(r"(fi|esac)\b", code) else code
 
 
 def _words(condition: str) -> _Branch:
     branch = _Branch("if")
+    if both := [*_EQUAL_BOTH.finditer(condition)]:
+        branch.place = both[0]["between"]
+        branch.limit(_unquoted(match["words"]) for match in both)
+        return branch
     for match in _EQUAL.finditer(condition):
         (branch.first if match["place"] == "1" else branch.second).add(match["word"])
     return branch
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"""["'\\]""", "", word.strip())
+
+
+def _plain(words: Iterable[str]) -> set[str]:
+    """Return the words, or none at all, which is any, if one of them is a pattern, or empty."""
+    found = {*words}
+    return set() if any(not word or set(word) & set("*?[") for word in found) else found
 
 
 def _note(code: str, found: Outline) -> None:

@@ -20,6 +20,8 @@ _POLL_S = 0.3
 def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> Iterator[str]:
     """Yield what a run tells, from its beginning, until it has ended or nobody works on it.
 
+    A run that was killed is told to the end, too: which hook is lost.
+
     Parameters
     ----------
     folder : RunDir
@@ -49,7 +51,8 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
         yield from said
         said.clear()
         plain.board.update()
-        if plain.board.ended or not (events or is_held):
+        # A hook whose process was killed looks running for a while, until its end is doubted.
+        if plain.board.ended or not (events or is_held or plain.board.state == "running"):
             break
         if not events:
             pause(_POLL_S)

@@ -162,14 +162,14 @@ class Sourcing:
         return tracer
 
     def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:
-        self._shell.revive()
         code = requests.of_turn(
             hook.args, kind="settings" if hook.settings else kind, name=hook.name,
             phase=hook.phase.label, path=hook.path, log=log, err=_err_of(log, kind),
             hands_off=hook.deals_with_err,
         )  # fmt: skip
         self._shell.prepare(code)
-        self._catch_up()
+        self._catch_up()  # before a shell that was lost is revived, and nobody sees that it was
+        self._shell.revive()
         return self._shell.pid
 
     def _catch_up(self) -> None:

@@ -218,8 +218,8 @@ class TaskBook:
     def cancel_earlier(self, phase: str) -> None:
         """Cancel the tasks of an earlier try of a phase, whose hooks start them again."""
         for task in self.uncollected():
-            if task.phase == phase and task.hook:
-                self.cancel(task)
+            own = task.phase == phase and task.hook
+            if own and self.cancel(task).status == "cancelled":  # it may be over by itself
                 self._warn(f"cancelled task {task.name!r} of the earlier try of {phase!r}")
 
     def close(self) -> None:

@@ -5,11 +5,12 @@ What is said on the line is in ``bash/driver.bash``.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from stacknb.exceptions import ShellDied
+from stacknb.exceptions import ShellDied, StacknbError
 from stacknb.shell import requests, turns
 from stacknb.shell.dialogue import Dialogue, encoded
 from stacknb.shell.environment import check_bash, quote
@@ -67,7 +68,7 @@ class Shell:
         self._scratch = Scratch(self._state)
         self._line = Line(self._scratch, jobs)
         self._lacking = ""
-        self._prepared = b""
+        self._prepared, self._is_handed_over = b"", False
         self._dialogue = Dialogue(self._line)
         self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
@@ -103,8 +104,9 @@ class Shell:
 
     def prepare(self, code: str) -> None:
         """Say what the next turn is, see `requests.of_turn`; bash may still write a snapshot."""
-        self._prepared = encoded(code)
-        self._hand_over()
+        self._prepared, self._is_handed_over = encoded(code), False
+        with contextlib.suppress(StacknbError):  # the scratch folder was removed: `revive` sees it
+            self._hand_over()
 
     def turn(
         self,
@@ -130,7 +132,8 @@ class Shell:
             self._kept.expect()
             if not self._line.alive:
                 self.revive()
-                self._hand_over()  # the scratch folder may be another
+            if not self._is_handed_over:
+                self._hand_over()
             turn = self._dialogue.ask(requests.turn(processes.cpu_ticks(self.pid)), tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)
@@ -238,6 +241,7 @@ class Shell:
                 folder = str(self._scratch.path)
                 self._lacking = f"scratch folder {folder!r} of the session was removed meanwhile"
                 self._line.make_again()
+                self._is_handed_over = False
             self._kept.catch_up()
             if self._kept.newest and not anew:
                 script = self._kept.script()
@@ -273,6 +277,7 @@ class Shell:
     def _hand_over(self) -> None:
         # bash reads a FIFO byte by byte, so what is long is handed over in a file.
         self._scratch.write("turn", self._prepared)
+        self._is_handed_over = True
 
     def _between(self, code: str) -> Turn:
         return turns.finished(self._request(code), bool(self._kept.newest))

@@ -1668,6 +1668,17 @@ def test_the_tasks_of_a_failed_try_are_cancelled_when_the_phase_is_run_again(tre
     assert any("cancelled task 't' of the earlier try" in note for note in stack.result.notes)
 
 
+def test_a_task_of_a_failed_try_that_is_over_is_not_said_to_be_cancelled(tree, until) -> None:
+    tree.hook("10-a.sh", "async_run t true\n[[ -v mended ]] || { mended=1; exit 3; }")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    until(lambda: not stack.tasks["t"].running, "the task has ended")
+    stack.run_phase("override_defaults")
+
+    assert stack.result.notes == []
+
+
 @pytest.mark.parametrize("end", ["builtin exit 3", "kill -9 $$"])
 def test_what_a_person_waited_for_is_not_waited_for_again_by_a_restored_shell(
     tree, end: str

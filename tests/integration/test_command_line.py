@@ -346,7 +346,12 @@ def test_a_run_that_is_complete_has_nothing_to_resume(tree: Any) -> None:
     tree.hook("10-a.sh", 'echo "$*" >>calls\n')
     assert call("stack", tree.path).returncode == 0
     done = call("stack", tree.path, "--resume")
-    assert (done.returncode, "has nothing left to run" in done.stderr) == (2, True)
+    assert done.returncode == 2
+    assert "has nothing left to run; leave out --resume to stack anew" in done.stderr
+    # Its directory would not be taken for another run.
+    done = call("stack", tree.path, "--resume", "--run-dir", ".stacknb/runs/latest")
+    assert done.returncode == 2
+    assert "; leave out --resume, and choose another --run-dir, to stack anew" in done.stderr
     assert len(Path("calls").read_text().splitlines()) == 7
 
 

@@ -5,13 +5,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stacknb import tasklog
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import ShellDied, StacknbError
-from stacknb.journal import RunDir
+from stacknb.journal import Event, RunDir
 from stacknb.shell import Shell, dialogue, requests
 from stacknb.shell.turns import Turn
 
@@ -149,10 +150,21 @@ def test_a_bash_that_is_at_work_on_a_snapshot_for_long_is_left_alone(shell, monk
     assert (shell.pid, shell.lacked_scratch()) == (pid, "")
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("names", [["10-a.sh"], ["10-a.sh", "20-b.sh"]])
 def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
-    tmp_path: Path, names: list[str]
+    tmp_path: Path, names: list[str], waits: bool, until
 ) -> None:
+    left = [1] * waits  # the first time only
+
+    def wait_for_the_end(event: Event) -> None:
+        if left and event.kind == "hook-end" and event.name == "10-a.sh":
+            left.clear()
+            until(has_ended, "bash has ended before the next hook begins")
+
+    def has_ended() -> bool:
+        return (tmp_path / "killed").exists() and not stack._run.shell._line.alive
+
     folder = tmp_path / "tree" / "extras.d"
     folder.mkdir(parents=True)
     killed = "[[ $BASH_COMMAND != _stacknb_write_state* || -e killed ]] || { >killed; kill -9 $$; }"
@@ -161,6 +173,7 @@ def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
     (folder / "10-a.sh").write_text(f"cd {tmp_path}; mark_10=1\ntrap '{killed}' DEBUG\n")
     marks = "echo ${!mark_*}"
     with Stack(folder.parent, run_dir=tmp_path / "run") as stack:
+        stack.listeners.append(SimpleNamespace(on_event=wait_for_the_end, on_tick=lambda: None))
         with pytest.raises(StacknbError, match="lost; run 'override_defaults' again"):
             stack.run_phase("override_defaults")
         (end,) = (e for e in RunDir.open(tmp_path / "run").new_events() if e.kind == "phase-end")

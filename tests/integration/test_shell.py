@@ -509,6 +509,9 @@ FAILING = [
     ("exit_of_256", "exit 257", 1, "called exit with status 1", 1, "exit 257"),
     ("die", "f() {\n  die $LINENO 'no database'\n}\nf", 1, "called exit with status 1", 2, "die $LINENO"),
     ("a_syntax_error", "a=1\nb=2\nif then\n", 2, "syntax error", 3, "if then"),
+    ("a_syntax_error_in_brackets", "a=1\nb=2\nif [[ $a == 1 ]; then\n:; fi\n", 2, "syntax error", 3, "if [[ $a"),
+    ("a_failure_after_one", "eval '[[ a ; b' || :\nfalse", 1, "errexit", 2, "false"),
+    ("an_exit_after_one", "eval '[[ a ; b' || :\nexit 6", 6, "called exit with status 6", 2, "exit 6"),
     ("an_unfinished_quote", "a=1\necho 'x\n", 2, "unexpected EOF", 2, "echo 'x"),
     ("an_unset_variable", "set -u\na=1\necho $nope", 1, "nope: unbound variable", 3, "echo $nope"),
     ("an_unset_one_in_a_function", "set -u\nf() {\n  : $nope\n}\nf", 1, "nope: unbound variable", 3, ": $nope"),
@@ -1091,6 +1094,23 @@ def test_errexit_is_on_again_after_a_cell(tree) -> None:
     stack.evaluate("false; true")
     with pytest.raises(HookFailed):
         stack.run_phase("source")
+
+
+def test_a_syntax_error_within_brackets_spoils_neither_the_snapshot_nor_what_comes_next(
+    tree, output
+) -> None:
+    # Bash itself understands no [[ ]] from then on, until there is another syntax error.
+    tree.hook("10-a.sh", "a=1\nif [[ $1 == unstack ]; then\n:; fi")
+    tree.hook("20-b.sh", "[[ $1 != unstack && 1 != 2 ]] || echo stopping")
+    stack = tree.stack()
+    stack.run("unstack")
+    result = stack.evaluate("b=2\n[[ $a == 1 ]; echo never")
+    after = stack.evaluate("[[ $a == 1 && $b == 2 ]] && echo both")
+
+    assert stack.result.notes == []
+    assert output(stack, "20-b.sh", "unstack") == "stopping\n"
+    assert (result.exited, "driver.bash" in result.stderr) == (2, False)
+    assert after.stdout == "both\n"
 
 
 def test_a_cell_with_a_syntax_error_says_where(tree) -> None:
