@@ -30,11 +30,10 @@ _BASH_FOLDER = str(Path(__file__).parents[1] / "bash")
 # What our own traps run, after what each sets first; bash counts it among the hook's commands.
 _OF_TRAPS = {
     "_stacknb_failed": re.compile(
-        r"\[\[ (?:\S* != |-n x \]\])|builtin (?:printf '%s\\0' errexit |trap -p$)"
+        r"case \$-\.\$BASHPID in|builtin (?:printf '%s\\0' errexit |trap -p$)"
     ),
     "_stacknb_exit": re.compile(
-        r"\[\[ (?:\S* != |-n '' \]\])|builtin (?:trap -p|set \+eufxvCEk)$"
-        r"|_stacknb_(?:regained|leaving)="
+        r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEk)$|_stacknb_(?:regained|leaving)="
     ),
 }
 _OURS = re.compile(r"_stacknb_|set \+eufxvCEk$")
