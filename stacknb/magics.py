@@ -194,6 +194,7 @@ class StackMagics(Magics):
     def _opened(self, o: Namespace) -> Stack:
         """Return the stack at hand, or a new one for another tree or other settings."""
         wanted = {a.dest: getattr(o, a.dest) for a in given(commands.SETTINGS, o)}
+        back = wanted.pop("parallel", False)
         if "plugin" in wanted:
             wanted["plugin"] = parse_plugins(wanted["plugin"])
         try:
@@ -205,6 +206,8 @@ class StackMagics(Magics):
         if at_hand is not None:
             known = self._settings if at_hand is self._made else {"plugin": at_hand.plugins}
             other = [key for key, value in wanted.items() if known.get(key) != value]
+            if back and not at_hand.parallel:
+                other.append("parallel")
             if not o.top_dir and other:
                 flag = f"--{other[0].replace('_', '-')}"
                 tree = os.path.relpath(at_hand.top_dir)

@@ -177,6 +177,26 @@ def test_other_settings_for_a_tree_leave_its_hooks_from_cells(
     assert not {"50-cell.sh", "mine-settings"} & {*dispatcher.current().plan()["hook"]}
 
 
+def test_after_serial_a_tree_can_be_stacked_in_parallel_again(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]]
+) -> None:
+    def parallel(line: str) -> bool:
+        ipython.run_line_magic("stack", line)
+        return dispatcher.current().parallel
+
+    assert parallel("one step --parallel")
+    first = dispatcher.current()
+    assert parallel("one step --parallel")
+    assert dispatcher.current() is first
+    assert not parallel("one step --serial")
+    assert not parallel("one step")  # the tree at hand keeps its settings
+    with pytest.raises(BadInput, match="'--parallel' is a setting of a new stack: give it with"):
+        ipython.run_line_magic("stack", "step --parallel")
+    assert parallel("one step --parallel")
+    with pytest.raises(BadInput, match="'--serial' and '--parallel' contradict each other"):
+        ipython.run_line_magic("stack", "one step --parallel --serial")
+
+
 def test_a_task_gets_its_words_and_options(
     ipython: InteractiveShell, calls: list[tuple[str, Any]]
 ) -> None:

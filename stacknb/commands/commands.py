@@ -127,6 +127,9 @@ SETTINGS = (
     *_FILES,
     Argument("--run-dir", "where the run's logs go (.stacknb/runs/TIME-MODE)", "folder"),
     Argument("--serial", "run tasks in the foreground, one after the other", "switch"),
+    Argument(
+        "--parallel", "run them in the background again, after --serial", "switch", faces=(STACK,)
+    ),
     Argument("--jobs", "how many tasks may run at once", "number"),
     Argument("--executor", "where tasks run: bash, on this machine", default="bash"),
 )
@@ -235,6 +238,8 @@ def open_tree(o: Namespace) -> Stack:
         return _open_run(o)
     known = {key: getattr(o, key, None) for key in ("run_dir", "localrc", "local_conf", "jobs")}
     serial = getattr(o, "serial", False)
+    if serial and getattr(o, "parallel", False):
+        raise BadInput("'--serial' and '--parallel' contradict each other; leave one of them out")
     return Stack(o.top_dir, plugins=o.plugin or (), parallel=not serial, **known)
 
 

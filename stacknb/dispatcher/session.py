@@ -47,7 +47,7 @@ class Session:
         self.listeners: list[Listener] = []
         self._settings = Settings.given(localrc, local_conf)
         self._run_dir = run_dir
-        self._parallel = parallel
+        self.parallel = parallel
         self._jobs = jobs
         self._env = {**os.environ, **checked_environment(env or {})}
         check_bash(self._env.get("PATH"))
@@ -249,7 +249,7 @@ class Session:
             facts = {
                 "top_dir": str(self.top_dir),
                 "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
-                "parallel": self._parallel,
+                "parallel": self.parallel,
                 "jobs": self._jobs,
                 "cpus": os.cpu_count(),
                 "cells": str(self.cells),
@@ -271,7 +271,7 @@ class Session:
 
     def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
         return Run(
-            mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self._parallel,
+            mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self.parallel,
             jobs=self._jobs, settings=self._settings, emit=self._emit, tick=self._tick,
             check=self._check_stop, overlay=self.cells, resumed=resumed,
         )  # fmt: skip
