@@ -127,9 +127,7 @@ SETTINGS = (
     *_FILES,
     Argument("--run-dir", "where the run's logs go (.stacknb/runs/TIME-MODE)", "folder"),
     Argument("--serial", "run tasks in the foreground, one after the other", "switch"),
-    Argument(
-        "--parallel", "run them in the background again, after --serial", "switch", faces=(STACK,)
-    ),
+    Argument("--parallel", "in the background again, after --serial", "switch", faces=(STACK,)),
     Argument("--jobs", "how many tasks may run at once", "number"),
     Argument("--executor", "where tasks run: bash, on this machine", default="bash"),
 )
