@@ -7,6 +7,8 @@ import tempfile
 import pytest
 
 from stacknb import HookFailed, StacknbError, status
+from stacknb.board.board import Board
+from stacknb.shell.scratch import Scratch
 
 FIRST = "override_defaults"
 REMOVE = 'rm -rf "$_stacknb_control"\n'
@@ -89,3 +91,23 @@ def test_a_run_works_where_only_its_own_directory_has_room(
     assert len(list(state.glob("stacknb-*"))) == 1
     stack.close()
     assert list(state.glob("stacknb-*")) == []
+
+
+@pytest.mark.timeout(30)
+def test_a_hook_that_cannot_begin_for_want_of_room_has_failed(tree, monkeypatch) -> None:
+    tree.hook("10-a.sh", "v=1")
+    stack = tree.stack()
+    stack.evaluate(":")
+
+    def full(scratch: Scratch, name: str, data: bytes) -> None:
+        raise StacknbError(f"{name} cannot be written")
+
+    with monkeypatch.context() as patch, pytest.raises(StacknbError, match="cannot be written"):
+        patch.setattr(Scratch, "write", full)
+        stack.run_phase(FIRST)
+    phase = status.read(stack.run_dir).phases[0]
+    assert (phase.status, [hook.status for hook in phase.hooks]) == ("failed", ["failed"])
+    board = Board(lambda: stack.run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook) == ("failed", None)
+    assert [hook.status for hook in stack.run_phase(FIRST)] == ["ok"]
