@@ -102,9 +102,11 @@ def test_a_hook_that_cannot_begin_for_want_of_room_has_failed(tree, monkeypatch)
     def full(scratch: Scratch, name: str, data: bytes) -> None:
         raise StacknbError(f"{name} cannot be written")
 
-    with monkeypatch.context() as patch, pytest.raises(StacknbError, match="cannot be written"):
-        patch.setattr(Scratch, "write", full)
+    whole = Scratch.write
+    monkeypatch.setattr(Scratch, "write", full)
+    with pytest.raises(StacknbError, match="cannot be written"):
         stack.run_phase(FIRST)
+    monkeypatch.setattr(Scratch, "write", whole)
     phase = status.read(stack.run_dir).phases[0]
     assert (phase.status, [hook.status for hook in phase.hooks]) == ("failed", ["failed"])
     board = Board(lambda: stack.run_dir)
