@@ -90,6 +90,28 @@ def test_the_summary_has_devstacks_figures_and_the_honest_ones(run: Run) -> None
     assert figures["cpu_available_s"] == 40
 
 
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_task_started_by_a_task_is_counted_once(tmp_path: Path, in_turn: bool) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=9)]
+    # A shell has reaped what it has started, so its own figure holds that of the other one.
+    made.tasks = [task("outer", 1, 9, cpu=8), task("inner", 2, 6, cpu=3, by="outer")]
+    for one in made.tasks:
+        one.foreground = in_turn
+    if not in_turn:
+        wait(made, 0, 1, 9, "10-a.sh", "stack install")
+        wait(made, 1, 2, 6, "10-a.sh", "stack install")
+        made.waits[1].by = "outer"
+    run = read(made, tmp_path)
+    figures = run.summary()
+    assert run.tasks["cpu_s"].tolist() == [5, 3]
+    assert run.hooks["cpu_s"].tolist() == [1]
+    assert figures["cpu_s"] == 9
+    assert figures["task_work_s"] == 8
+    assert figures["work_s"] == figures["busy_s"] == 10
+    assert figures["contention_s"] == 0
+
+
 def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
     path = run.critical_path()
     assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [

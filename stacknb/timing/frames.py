@@ -67,6 +67,7 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
     rows = [(every[i], collections[i]) for i in order]
+    cpu = records.task_cpu()
     return frame(
         {
             "name": (task.name for task, _ in rows),
@@ -83,7 +84,7 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
             "wait_s": (times.waited for _, times in rows),
             "hidden_s": (times.hidden for _, times in rows),
             "slack_s": (times.slack for _, times in rows),
-            "cpu_s": (task.cpu for task, _ in rows),
+            "cpu_s": (cpu[i] for i in order),
             "host": (task.host for task, _ in rows),
             "log": (task.log for task, _ in rows),
         },

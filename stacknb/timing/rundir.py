@@ -232,6 +232,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
         printable(log.path),
         tuple(map(printable, after)) if isinstance(after, list) else (),
         foreground=said.get("foreground") is True,
+        by=printable(said.get("by") or ""),
     )
 
 

@@ -73,8 +73,11 @@ def main_work(records: Records) -> Cover:
     taken = [(wait.start, stop if wait.end is None else wait.end) for wait in records.waits]
     taken += [
         (task.start, task.end)
-        for task in records.tasks
-        if task.foreground and task.start is not None and task.end is not None
+        for index, task in enumerate(records.tasks)
+        if index not in records.started_by  # else its time is within that task's
+        and task.foreground
+        and task.start is not None
+        and task.end is not None
     ]
     return Cover(spans).without(Cover(taken))
 

@@ -1909,6 +1909,15 @@ def test_a_hook_that_puts_up_with_a_failure_may_wait_again(tree, output) -> None
     assert output(stack, "10-hook.sh").endswith("already been waited for\non\n")
 
 
+def test_the_header_of_a_task_names_the_task_that_started_it(tree) -> None:
+    stack = tree.run(
+        "outer() { async_run own true; async_wait own; }\nasync_runfunc outer; async_wait outer\n"
+        "DEVSTACK_PARALLEL=False; deep() { async_run last true; }; async_runfunc deep; async_cleanup"
+    )
+    told = {name: log_of(stack, name).header.get("by") for name in ("outer", "own", "deep", "last")}
+    assert told == {"outer": None, "own": "outer", "deep": None, "last": "deep"}
+
+
 def test_the_line_of_a_wait_names_the_task_that_waited(tree) -> None:
     stack = tree.run(
         "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner own; }\n"
