@@ -336,6 +336,10 @@ def test_a_run_that_stopped_earlier_may_have_a_wait_to_come(
     assert "never waited for" not in kinds("until-extra")
     records.hooks.append(hook("30-c.sh", "stack test-config", 20, 21))
     assert "never waited for" in kinds("complete")
+    records.hooks[-1].status, records.hooks[-1].exit_code = "failed", 1
+    assert "never waited for" not in kinds("failed")
+    records.hooks.append(hook("30-c.sh", "stack test-config", 22, 23))
+    assert "never waited for" in kinds("mended")
 
 
 def scaled(records: Records, factor: float) -> Records:
@@ -411,6 +415,27 @@ def test_what_matters_comes_first(tmp_path: Path) -> None:
     assert frame["kind"].tolist()[:3] == ["run", "phase", "hook"]
     assert frame["name"].tolist()[:3] == ["elapsed", "stack extra", "20-b.sh"]
     assert frame["verdict"].tolist()[3:] == ["too little to tell"] * (len(frame) - 3)
+
+
+def test_long_and_short_times_are_told_in_plain_figures(tmp_path: Path) -> None:
+    long, longer = stretched(tmp_path, small, [60, 120])
+    assert "got slower by 1200 s (100%)" in compare(long, longer).attrs["conclusion"]
+    short = read(scaled(small(), 1e-5), tmp_path / "short")
+    assert [short.phases.loc[0, "waited_for"], long.phases.loc[0, "waited_for"]] == [
+        "db 0.00004 s",
+        "db 240 s",
+    ]
+
+
+def test_a_comparison_names_the_runs_that_did_not_come_to_their_end(tmp_path: Path) -> None:
+    before, cut = read(small(), tmp_path / "whole"), small()
+    cut.hooks[1].status, cut.hooks[1].exit_code, cut.hooks[1].end = "failed", 1, T0 + 11 * S
+    stopped = read(cut, tmp_path / "cut")
+    assert f"Not run to the end: {stopped.path}." in compare(before, stopped).attrs["conclusion"]
+    assert "Not run to the end" not in compare(before, before).attrs["conclusion"]
+    cut.hooks.append(hook("20-b.sh", "stack extra", 12, 20))
+    mended = read(cut, tmp_path / "mended")
+    assert "Not run to the end" not in compare(before, mended).attrs["conclusion"]
 
 
 def test_an_empty_side_is_refused(run: Run) -> None:

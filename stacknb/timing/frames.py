@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stacknb.timing.collection import Collection
+from stacknb.timing.columns import in_words
 from stacknb.timing.records import Records, WaitRecord
 from stacknb.timing.spans import Cover
 
@@ -223,5 +224,5 @@ def _waited_for(waits: list[WaitRecord], span: tuple[int, int], stop: int) -> st
         if common > 0:
             times[wait.name] = times.get(wait.name, 0) + common
     ranked = sorted(times.items(), key=lambda item: -item[1])
-    text = ", ".join(f"{name} {time / 1e6:.3g} s" for name, time in ranked[:_LISTED])
+    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in ranked[:_LISTED])
     return text + (f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else "")
