@@ -189,7 +189,7 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
         ),
         ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
         ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
-        ({"as_task": ["db"]}, "no task or hook 'db' in this run"),
+        ({"as_task": ["db"]}, "'db' is a task already: as_task takes hooks"),
         ({"cores": 0}, r"what_if\(cores=0\): give a number of cores, 1 or more"),
     ],
 )
@@ -198,6 +198,19 @@ def test_a_change_that_cannot_be_made_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=message):
         run.what_if(**changes)
+
+
+def test_a_task_that_the_replay_cannot_change_is_told_why(records: Records, tmp_path: Path) -> None:
+    records.tasks[1].foreground = True
+    records.tasks.append(task("gone", 15, 16))
+    records.tasks[3].start = records.tasks[3].end = None
+    run = read(records, tmp_path)
+    message = "' ran in the foreground, as part of 'stack install/10-a.sh': change that one"
+    for changes in ({"faster": {"osc": 2}}, {"start_after": {"osc #1": "end"}}):
+        with pytest.raises(BadInput, match=message):
+            run.what_if(**changes)
+    with pytest.raises(BadInput, match="'gone' has no times in the logs: there is nothing to"):
+        run.what_if(faster={"gone": 2})
 
 
 def test_a_hook_of_several_phases_must_be_named_with_one(records: Records, tmp_path: Path) -> None:
