@@ -15,6 +15,7 @@ import pytest
 
 from stacknb.exceptions import BadInput, LogError
 from stacknb.timing import load
+from stacknb.timing.answers import answer
 
 RUN = "20261122T151600Z-stack-1f3a9c"
 T0 = 1_763_900_000.0
@@ -136,6 +137,8 @@ def test_a_bare_folder_of_logs_is_enough(tmp_path: Path) -> None:
     assert len(run.advice()) == 0
     figures = run.summary()
     assert (figures["task_work_s"], figures["busy_s"], figures["max_concurrency"]) == (13, 9, 2)
+    assert figures[["background_s", "waited_s", "serial_s", "speedup"]].isna().all()
+    assert "waits.jsonl, which was not copied along" in answer(run, "waits").text()
 
 
 def test_one_log_is_read_with_the_waits_beside_it(tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ class RecordedRun:
         ``cpu_s`` used and ``cpu_available_s``, cores times elapsed; ``contention_s``, by how much
         tasks and hooks were stretched at the most by sharing the cores (see `Contention`);
         ``real_speedup = (work_s - contention_s) / elapsed_s``, the least that background tasks
-        gained. NaN where the logs hold no CPU times or cores.
+        gained. NaN where the logs hold no CPU times or cores, and for DevStack's where nothing
+        tells of waits.
 
         Examples
         --------

@@ -11,6 +11,8 @@ from stacknb.timing.spans import Cover, most_at_once
 
 __all__ = ["main_work", "summary", "task_spans"]
 
+_OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s", "speedup")
+
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
     """Return the figures; see `Run.summary`."""
@@ -55,6 +57,8 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "contention_s": contention.lost / 1e6 if contention else unknown,
         "real_speedup": unknown,
     }
+    if not records.waits_known and any(not task.foreground for task in records.tasks):
+        figures |= dict.fromkeys(_OF_WAITS, unknown)
     if contention and elapsed:
         figures["real_speedup"] = (main.length + task_work - contention.lost) / elapsed
     return pd.Series(figures, dtype="float64", name="summary")
