@@ -112,6 +112,18 @@ def test_a_task_started_by_a_task_is_counted_once(tmp_path: Path, in_turn: bool)
     assert figures["contention_s"] == 0
 
 
+def test_a_wait_for_several_tasks_at_once_counts_once(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10)]
+    made.tasks = [task(name, 1, 5 + number) for number, name in enumerate("abc")]
+    for index in range(3):
+        wait(made, index, 2, 8, "", "stack install")
+    figures = read(made, tmp_path).summary()
+    assert (figures["background_s"], figures["waited_s"]) == (15, 6)
+    assert figures["background_minus_waits_s"] == 9
+    assert figures["speedup"] == pytest.approx(19 / 10)
+
+
 def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
     path = run.critical_path()
     assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
@@ -282,7 +294,7 @@ def test_tasks_that_only_compute_take_as_long_as_their_cores_allow(
     assert figures["cpu_s"] == 16
     assert figures["cpu_available_s"] == 16
     assert figures["contention_s"] == pytest.approx(16)  # 4 tasks, each 4 s longer than alone
-    assert figures["speedup"] == 0.0 + 8 * 4 / 8 - 3 * 8 / 8
+    assert figures["speedup"] == 4  # of 32 s one wait of 8 s is not hidden
     assert run.advice()["kind"].tolist()[-1] == "contention"
 
 

@@ -18,17 +18,19 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     """Return the figures; see `Run.summary`."""
     stop = records.end or 0
     elapsed = stop - (records.start or 0)
-    collected = [
-        time
-        for task, time in zip(records.tasks, times, strict=True)
+    collected = {
+        index: time.duration
+        for index, (task, time) in enumerate(zip(records.tasks, times, strict=True))
         if time.by_main
         and time.waited is not None
         and time.duration is not None
         and not task.foreground
-    ]
-    background = sum(time.duration or 0 for time in collected)
-    hidden = background - sum(time.waited or 0 for time in collected)
-    waited = sum((stop if w.end is None else w.end) - w.start for w in records.waits)
+    }
+    background = sum(collected.values())
+    # A person waits for several tasks at once: that time counts once.
+    held = [(w.start, stop if w.end is None else w.end, w.task) for w in records.waits]
+    waited = Cover((start, end) for start, end, _ in held).length
+    hidden = background - Cover((a, b) for a, b, task in held if task in collected).length
     serial = elapsed + hidden
     spans = task_spans(records)
     tasks = Cover(spans)

@@ -1918,6 +1918,18 @@ def test_the_header_of_a_task_names_the_task_that_started_it(tree) -> None:
     assert told == {"outer": None, "own": "outer", "deep": None, "last": "deep"}
 
 
+def test_a_wait_of_a_person_for_several_tasks_counts_once(tree) -> None:
+    stack = tree.run(":")
+    for name in ("a", "b"):
+        stack.async_run(name, "sleep", "0.1")
+    stack.async_wait("a", "b")
+    rows = waits_of(stack)
+    assert rows[0]["wait_start"] == rows[1]["wait_start"]
+    told = int(stack.evaluate("echo $_stacknb_waited_us").stdout)
+    assert told == round((rows[1]["wait_end"] - rows[0]["wait_start"]) * 1e6)
+    assert timing.load(stack.run_dir).summary()["waited_s"] == pytest.approx(told / 1e6)
+
+
 def test_the_line_of_a_wait_names_the_task_that_waited(tree) -> None:
     stack = tree.run(
         "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner own; }\n"
