@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
@@ -392,6 +393,17 @@ def test_the_log_of_a_hook_that_never_began_is_no_problem(tmp_path: Path) -> Non
 def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.log").write_text("remember the milk\n")
     with pytest.raises(LogError, match=r"holds no log of stacknb .*: 1 × file without a header"):
+        load(tmp_path)
+
+
+def test_gzipped_logs_of_a_run_are_told_to_be_unpacked(tmp_path: Path) -> None:
+    log = task(tmp_path, "db", 0, 1)
+    packed = log.with_name("db.log.gz")
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    with pytest.raises(LogError, match=r"a log of stacknb, gzipped: unpack it first \(gunzip\)"):
+        load(packed)
+    with pytest.raises(LogError, match="1 × log that is gzipped: unpack it first"):
         load(tmp_path)
 
 
