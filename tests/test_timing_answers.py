@@ -90,6 +90,40 @@ def test_the_summary_has_devstacks_figures_and_the_honest_ones(run: Run) -> None
     assert figures["cpu_available_s"] == 40
 
 
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_task_started_by_a_task_is_counted_once(tmp_path: Path, in_turn: bool) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=9)]
+    # A shell has reaped what it has started, so its own figure holds that of the other one.
+    made.tasks = [task("outer", 1, 9, cpu=8), task("inner", 2, 6, cpu=3, by="outer")]
+    for one in made.tasks:
+        one.foreground = in_turn
+    if not in_turn:
+        wait(made, 0, 1, 9, "10-a.sh", "stack install")
+        wait(made, 1, 2, 6, "10-a.sh", "stack install")
+        made.waits[1].by = "outer"
+    run = read(made, tmp_path)
+    figures = run.summary()
+    assert run.tasks["cpu_s"].tolist() == [5, 3]
+    assert run.hooks["cpu_s"].tolist() == [1]
+    assert figures["cpu_s"] == 9
+    assert figures["task_work_s"] == 8
+    assert figures["work_s"] == figures["busy_s"] == 10
+    assert figures["contention_s"] == 0
+
+
+def test_a_wait_for_several_tasks_at_once_counts_once(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10)]
+    made.tasks = [task(name, 1, 5 + number) for number, name in enumerate("abc")]
+    for index in range(3):
+        wait(made, index, 2, 8, "", "stack install")
+    figures = read(made, tmp_path).summary()
+    assert (figures["background_s"], figures["waited_s"]) == (15, 6)
+    assert figures["background_minus_waits_s"] == 9
+    assert figures["speedup"] == pytest.approx(19 / 10)
+
+
 def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
     path = run.critical_path()
     assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
@@ -167,7 +201,7 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
         ),
         ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
         ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
-        ({"as_task": ["db"]}, "no task or hook 'db' in this run"),
+        ({"as_task": ["db"]}, "'db' is a task already: as_task takes hooks"),
         ({"cores": 0}, r"what_if\(cores=0\): give a number of cores, 1 or more"),
     ],
 )
@@ -176,6 +210,19 @@ def test_a_change_that_cannot_be_made_is_refused(
 ) -> None:
     with pytest.raises(BadInput, match=message):
         run.what_if(**changes)
+
+
+def test_a_task_that_the_replay_cannot_change_is_told_why(records: Records, tmp_path: Path) -> None:
+    records.tasks[1].foreground = True
+    records.tasks.append(task("gone", 15, 16))
+    records.tasks[3].start = records.tasks[3].end = None
+    run = read(records, tmp_path)
+    message = "' ran in the foreground, as part of 'stack install/10-a.sh': change that one"
+    for changes in ({"faster": {"osc": 2}}, {"start_after": {"osc #1": "end"}}):
+        with pytest.raises(BadInput, match=message):
+            run.what_if(**changes)
+    with pytest.raises(BadInput, match="'gone' has no times in the logs: there is nothing to"):
+        run.what_if(faster={"gone": 2})
 
 
 def test_a_hook_of_several_phases_must_be_named_with_one(records: Records, tmp_path: Path) -> None:
@@ -247,7 +294,7 @@ def test_tasks_that_only_compute_take_as_long_as_their_cores_allow(
     assert figures["cpu_s"] == 16
     assert figures["cpu_available_s"] == 16
     assert figures["contention_s"] == pytest.approx(16)  # 4 tasks, each 4 s longer than alone
-    assert figures["speedup"] == 0.0 + 8 * 4 / 8 - 3 * 8 / 8
+    assert figures["speedup"] == 4  # of 32 s one wait of 8 s is not hidden
     assert run.advice()["kind"].tolist()[-1] == "contention"
 
 
@@ -314,6 +361,10 @@ def test_a_run_that_stopped_earlier_may_have_a_wait_to_come(
     assert "never waited for" not in kinds("until-extra")
     records.hooks.append(hook("30-c.sh", "stack test-config", 20, 21))
     assert "never waited for" in kinds("complete")
+    records.hooks[-1].status, records.hooks[-1].exit_code = "failed", 1
+    assert "never waited for" not in kinds("failed")
+    records.hooks.append(hook("30-c.sh", "stack test-config", 22, 23))
+    assert "never waited for" in kinds("mended")
 
 
 def scaled(records: Records, factor: float) -> Records:
@@ -389,6 +440,27 @@ def test_what_matters_comes_first(tmp_path: Path) -> None:
     assert frame["kind"].tolist()[:3] == ["run", "phase", "hook"]
     assert frame["name"].tolist()[:3] == ["elapsed", "stack extra", "20-b.sh"]
     assert frame["verdict"].tolist()[3:] == ["too little to tell"] * (len(frame) - 3)
+
+
+def test_long_and_short_times_are_told_in_plain_figures(tmp_path: Path) -> None:
+    long, longer = stretched(tmp_path, small, [60, 120])
+    assert "got slower by 1200 s (100%)" in compare(long, longer).attrs["conclusion"]
+    short = read(scaled(small(), 1e-5), tmp_path / "short")
+    assert [short.phases.loc[0, "waited_for"], long.phases.loc[0, "waited_for"]] == [
+        "db 0.00004 s",
+        "db 240 s",
+    ]
+
+
+def test_a_comparison_names_the_runs_that_did_not_come_to_their_end(tmp_path: Path) -> None:
+    before, cut = read(small(), tmp_path / "whole"), small()
+    cut.hooks[1].status, cut.hooks[1].exit_code, cut.hooks[1].end = "failed", 1, T0 + 11 * S
+    stopped = read(cut, tmp_path / "cut")
+    assert f"Not run to the end: {stopped.path}." in compare(before, stopped).attrs["conclusion"]
+    assert "Not run to the end" not in compare(before, before).attrs["conclusion"]
+    cut.hooks.append(hook("20-b.sh", "stack extra", 12, 20))
+    mended = read(cut, tmp_path / "mended")
+    assert "Not run to the end" not in compare(before, mended).attrs["conclusion"]
 
 
 def test_an_empty_side_is_refused(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ import pytest
 
 from stacknb.exceptions import BadInput, LogError
 from stacknb.timing import load
+from stacknb.timing.answers import answer
 
 RUN = "20261122T151600Z-stack-1f3a9c"
 T0 = 1_763_900_000.0
@@ -136,6 +138,8 @@ def test_a_bare_folder_of_logs_is_enough(tmp_path: Path) -> None:
     assert len(run.advice()) == 0
     figures = run.summary()
     assert (figures["task_work_s"], figures["busy_s"], figures["max_concurrency"]) == (13, 9, 2)
+    assert figures[["background_s", "waited_s", "serial_s", "speedup"]].isna().all()
+    assert "waits.jsonl, which was not copied along" in answer(run, "waits").text()
 
 
 def test_one_log_is_read_with_the_waits_beside_it(tmp_path: Path) -> None:
@@ -389,6 +393,17 @@ def test_the_log_of_a_hook_that_never_began_is_no_problem(tmp_path: Path) -> Non
 def test_a_folder_without_logs_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.log").write_text("remember the milk\n")
     with pytest.raises(LogError, match=r"holds no log of stacknb .*: 1 × file without a header"):
+        load(tmp_path)
+
+
+def test_gzipped_logs_of_a_run_are_told_to_be_unpacked(tmp_path: Path) -> None:
+    log = task(tmp_path, "db", 0, 1)
+    packed = log.with_name("db.log.gz")
+    packed.write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    with pytest.raises(LogError, match=r"a log of stacknb, gzipped: unpack it first \(gunzip\)"):
+        load(packed)
+    with pytest.raises(LogError, match="1 × log that is gzipped: unpack it first"):
         load(tmp_path)
 
 

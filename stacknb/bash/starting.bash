@@ -37,6 +37,8 @@ _stacknb_prepare() {
         _stacknb_complain "async_run: a task '$1' is in use (started, not yet waited for); wait for it or take another name"; return 1
     fi
     _stacknb_task=$1
+    # Its CPU time will be in that of the task that starts it.
+    [[ ! ${_stacknb_within-} ]] || _stacknb_said+="\"by\": \"$_stacknb_within\", "
     _stacknb_resolve_after "${_nb_after[@]}" || return
     if ((${#_nb_after[@]})); then
         printf -v _nb_names ', "%s"' "${_nb_after[@]}"

@@ -48,7 +48,8 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     _stacknb_ended[$2]=$_stacknb_code
     local _nb_end=${EPOCHREALTIME/,/.}
     [[ $_nb_end ]] || { _stacknb_need programs; _stacknb_ask_time _nb_end; }
-    ((_nb_us = ${_nb_end/./} - ${_nb_begun/./}, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_waited_us += _nb_us, 1))
+    # A person waits for several tasks at once: that time counts once.
+    ((_nb_us = ${_nb_begun/./} > _stacknb_waited_to ? ${_nb_begun/./} : _stacknb_waited_to, _nb_us = ${_nb_end/./} - _nb_us, _nb_us = _nb_us < 0 ? 0 : _nb_us, _stacknb_waited_us += _nb_us, _stacknb_waited_to = ${_nb_end/./}, 1))
     ((_nb_us < 1000)) || _stacknb_book_wait
     _nb_us=0
     _stacknb_has_head "$_stacknb_dir/$_nb_log" || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }

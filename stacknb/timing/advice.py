@@ -10,6 +10,7 @@ from typing import Literal
 import pandas as pd
 
 from stacknb.timing.collection import Collection
+from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
 from stacknb.timing.frames import frame
 from stacknb.timing.logs import names_not_started
@@ -207,4 +208,4 @@ def _end_of(place: str) -> str:
 
 
 def _seconds(micros: int) -> str:
-    return f"{micros / 1e6:.3g} s" if micros < 100e6 else f"{micros / 1e6:.0f} s"
+    return in_words(micros / 1e6)

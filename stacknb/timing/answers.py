@@ -87,12 +87,17 @@ class Answer:
                     orient="records", date_format="iso", date_unit="us", indent=1
                 )
                 return f"{text}\n"
+            case "table" if self.frame.empty and self._lacks_waits():
+                return "no waits: they are in waits.jsonl, which was not copied along\n"
             case "table" if self.frame.empty:
                 return f"{_NONE.get(self.what, f'no {self.what}')}\n"
             case "table":
                 return _table(self.frame, COLUMNS.get(self.what, ""), width)
             case _:
                 raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
+
+    def _lacks_waits(self) -> bool:
+        return self.what == "waits" and self.run is not None and not self.run.records.waits_known
 
     def problems(self) -> Iterator[tuple[str, int, str]]:
         """Yield what of the logs could not be understood: what, how often, an example."""

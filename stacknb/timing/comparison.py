@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.text.screen import listed
+from stacknb.timing.columns import in_words
 from stacknb.timing.frames import frame
 from stacknb.timing.run import Run, load
 
@@ -176,16 +178,24 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
         said = "No run on one of the sides is over"
     elif whole.tells:
         share = f"{abs(whole.ratio - 1):.0%}" if whole.before else "all"
-        said = f"The run got {whole.verdict} by {abs(whole.delta):.3g} s ({share})"
+        said = f"The run got {whole.verdict} by {in_words(abs(whole.delta))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"
     else:
         said = (
-            f"The runs differ too little to tell: {whole.delta:+.3g} s, "
-            f"within a noise of ±{whole.noise:.3g} s"
+            f"The runs differ too little to tell: {in_words(whole.delta, '+')}, "
+            f"within a noise of ±{in_words(whole.noise)}"
         )
     parts = f"; {len(told)} parts differ by more than their noise" if told else ""
     parts = parts if len(told) != 1 else "; 1 part differs by more than its noise"
     assumed = len(sides[0]) + len(sides[1]) == 2
     hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
-    return f"{said} ({counts}{hint}){parts}."
+    stopped = [run.path for runs in sides for run in runs if _stopped(run)]
+    note = f" Not run to the end: {listed(stopped, 3)}." if stopped else ""
+    return f"{said} ({counts}{hint}){parts}.{note}"
+
+
+def _stopped(run: Run) -> bool:
+    # What it left out takes no time: without a hint it looks faster.
+    tells = run.records.hooks or run.records.kind == "stack.sh"
+    return bool(tells) and not run.going_on and not run.records.finished

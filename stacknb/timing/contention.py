@@ -93,12 +93,12 @@ def contention(records: Records) -> Contention | None:
 def activities(records: Records) -> list[Activity]:
     """Return every finished task and hook whose CPU time is known.
 
-    A hook's own CPU time is that of its shell without that of the tasks the shell reaped meanwhile.
+    A shell's own CPU time, of a hook or a task, is without that of the tasks it reaped meanwhile.
     """
     found = [
-        Activity([(task.start, task.end)], task.cpu, task=index)
-        for index, task in enumerate(records.tasks)
-        if task.start is not None and task.end is not None and task.cpu is not None
+        Activity([(task.start, task.end)], cpu, task=index)
+        for index, (task, cpu) in enumerate(zip(records.tasks, records.task_cpu(), strict=True))
+        if task.start is not None and task.end is not None and cpu is not None
     ]
     own = records.hook_cpu()
     waiting = Cover((wait.start, wait.end) for wait in records.waits if wait.end is not None)

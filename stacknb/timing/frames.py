@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stacknb.timing.collection import Collection
+from stacknb.timing.columns import in_words
 from stacknb.timing.records import Records, WaitRecord
 from stacknb.timing.spans import Cover
 
@@ -67,6 +68,7 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
     rows = [(every[i], collections[i]) for i in order]
+    cpu = records.task_cpu()
     return frame(
         {
             "name": (task.name for task, _ in rows),
@@ -83,7 +85,7 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
             "wait_s": (times.waited for _, times in rows),
             "hidden_s": (times.hidden for _, times in rows),
             "slack_s": (times.slack for _, times in rows),
-            "cpu_s": (task.cpu for task, _ in rows),
+            "cpu_s": (cpu[i] for i in order),
             "host": (task.host for task, _ in rows),
             "log": (task.log for task, _ in rows),
         },
@@ -222,5 +224,5 @@ def _waited_for(waits: list[WaitRecord], span: tuple[int, int], stop: int) -> st
         if common > 0:
             times[wait.name] = times.get(wait.name, 0) + common
     ranked = sorted(times.items(), key=lambda item: -item[1])
-    text = ", ".join(f"{name} {time / 1e6:.3g} s" for name, time in ranked[:_LISTED])
+    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in ranked[:_LISTED])
     return text + (f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else "")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import gzip
 import os
 import time
+import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
@@ -49,6 +52,11 @@ def read(
             start = log.read(len(tasklog.BEGIN))
         if start == tasklog.BEGIN:
             return read_log(file, present)
+        if start.startswith(b"\x1f\x8b") and _is_packed_log(file):
+            raise LogError(
+                f"{str(file)!r} is a log of stacknb, gzipped: unpack it first (gunzip); "
+                "only those of stack.sh are read as they are"
+            )
         if b"\0" in start and not start.startswith(b"\x1f\x8b"):
             raise LogError(f"{str(file)!r} is no text: give a stack.sh log or a log of stacknb")
         return read_stack_log(file, present)
@@ -58,6 +66,14 @@ def read(
         ) from None
     except OSError as error:
         raise LogError(f"{str(file)!r} cannot be read: {error.strerror or error}") from error
+
+
+def _is_packed_log(file: Path) -> bool:
+    with reading.opened(file) as packed:
+        try:
+            return gzip.GzipFile(fileobj=packed).read(len(tasklog.BEGIN)) == tasklog.BEGIN
+        except (OSError, EOFError, zlib.error):  # whoever reads it says what is wrong
+            return False
 
 
 @contextlib.contextmanager

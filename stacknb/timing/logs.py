@@ -56,6 +56,7 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     """
     logs = _distinct(_logs_below(folder, problems), problems)
     if not logs:
+        problems.add("log that is gzipped: unpack it first", "", len([*folder.rglob("*.log.gz")]))
         seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
         raise LogError(
             f"{str(folder)!r} holds no log of stacknb (files *.log that begin with "

@@ -70,7 +70,8 @@ class RecordedRun:
         spent in waits for it (showing its log included, where the log of the run does), those of
         other tasks if the main shell never waited for it; ``hidden_s`` the part of the duration
         that no wait of the main shell for it saw; ``slack_s`` how long the finished task lay
-        uncollected, 0 if the wait came first, NaN if it was never collected.
+        uncollected, 0 if the wait came first, NaN if it was never collected. ``cpu_s`` is without
+        that of tasks that the task started itself and that have rows of their own.
         ``phase`` is the one that had last begun when the task was started, ``hook`` the hook that
         started it, if any. ``status`` is running, ok, failed, killed, cancelled, timeout or lost.
         """
@@ -148,7 +149,8 @@ class RecordedRun:
         ``cpu_s`` used and ``cpu_available_s``, cores times elapsed; ``contention_s``, by how much
         tasks and hooks were stretched at the most by sharing the cores (see `Contention`);
         ``real_speedup = (work_s - contention_s) / elapsed_s``, the least that background tasks
-        gained. NaN where the logs hold no CPU times or cores.
+        gained. NaN where the logs hold no CPU times or cores, and for DevStack's where nothing
+        tells of waits.
 
         Examples
         --------

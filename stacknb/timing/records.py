@@ -18,7 +18,10 @@ Micros = int
 
 @dataclass(slots=True)
 class TaskRecord:
-    """One background task; None stands for what the log does not tell."""
+    """One background task; None stands for what the log does not tell.
+
+    ``by`` is the name of the task that started it; empty for the main shell.
+    """
 
     name: str
     command: str = ""
@@ -34,6 +37,7 @@ class TaskRecord:
     log: str = ""
     after: tuple[str, ...] = ()
     foreground: bool = False  # DEVSTACK_PARALLEL=False
+    by: str = ""
 
 
 @dataclass(slots=True)
@@ -179,31 +183,64 @@ class Records:
         held: dict[int, list[tuple[Micros, Micros]]] = {}
         for wait in self.inner_waits:
             end = None if wait.task is None else self.tasks[wait.task].end
-            # Of several tasks of that name the one that had begun last.
-            begun = [
-                index
-                for index, task in enumerate(self.tasks)
-                if task.name == wait.by and task.start is not None and task.start <= wait.start
-            ]
-            if begun and wait.end is not None and end is not None:
-                held.setdefault(begun[-1], []).append((wait.start, min(wait.end, end)))
+            by = self._running(wait.by, wait.start)
+            if by is not None and wait.end is not None and end is not None:
+                held.setdefault(by, []).append((wait.start, min(wait.end, end)))
+        for index, outer in self.started_by.items():
+            task = self.tasks[index]
+            if task.foreground and task.start is not None and task.end is not None:
+                held.setdefault(outer, []).append((task.start, task.end))
         return held
+
+    @cached_property
+    def started_by(self) -> dict[int, int]:
+        """For each task that another one started, that other one."""
+        found = {}
+        for index, task in enumerate(self.tasks):
+            outer = self._running(task.by, task.start) if task.by else None
+            if outer is not None and outer != index:
+                found[index] = outer
+        return found
+
+    @cached_property
+    def _named(self) -> dict[str, list[tuple[Micros, int]]]:
+        found: dict[str, list[tuple[Micros, int]]] = {}
+        for index, task in enumerate(self.tasks):
+            if task.start is not None:
+                found.setdefault(task.name, []).append((task.start, index))
+        return found
+
+    def _running(self, name: str, time: Micros | None) -> int | None:
+        # Of several tasks of that name the one that had begun last.
+        begun = [i for start, i in self._named.get(name, ()) if time is not None and start <= time]
+        return begun[-1] if begun else None
 
     @property
     def all_waits(self) -> list[WaitRecord]:
         """The waits of the main shell and of tasks, in the order they began."""
         return sorted([*self.waits, *self.inner_waits], key=lambda wait: wait.start)
 
+    def task_cpu(self) -> list[Micros | None]:
+        """Return the CPU time each task used itself, without that of tasks it has started."""
+        own = [task.cpu for task in self.tasks]
+        for index, outer in self.started_by.items():
+            task, whole, over = self.tasks[index], own[outer], self.tasks[outer].end
+            if task.cpu is None or task.end is None or whole is None or over is None:
+                continue
+            if task.end <= over:
+                own[outer] = max(0, whole - task.cpu)
+        return own
+
     def hook_cpu(self) -> list[Micros | None]:
         """Return the CPU time each hook used itself.
 
         A shell's CPU time includes that of the children it has reaped, so that of the tasks that
-        ended while the hook ran.
+        ended while the hook ran; that of tasks of these is in theirs.
         """
         ended = sorted(
             (task.end, task.cpu)
-            for task in self.tasks
-            if task.end is not None and task.cpu is not None
+            for index, task in enumerate(self.tasks)
+            if task.end is not None and task.cpu is not None and index not in self.started_by
         )
         ends = [end for end, _ in ended]
         sums = [0, *accumulate(cpu for _, cpu in ended)]

@@ -132,7 +132,8 @@ def _records(
 def _came_to_its_end(hooks: list[HookRecord], mode: object) -> bool:
     # A run that stopped earlier, or may go on, has hooks to come, which may wait for its tasks.
     last = lifecycle.phases_of(mode)[-1].label if mode in lifecycle.MODES else None
-    ok = all(hook.status == "ok" or hook.is_cell for hook in hooks)
+    at_last = {(hook.phase, hook.name): hook for hook in hooks}  # what failed may have run again
+    ok = all(hook.status == "ok" or hook.is_cell for hook in at_last.values())
     return ok and any(last in (None, hook.phase) for hook in hooks)
 
 
@@ -232,6 +233,7 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
         printable(log.path),
         tuple(map(printable, after)) if isinstance(after, list) else (),
         foreground=said.get("foreground") is True,
+        by=printable(said.get("by") or ""),
     )
 
 

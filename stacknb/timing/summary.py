@@ -11,22 +11,26 @@ from stacknb.timing.spans import Cover, most_at_once
 
 __all__ = ["main_work", "summary", "task_spans"]
 
+_OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s", "speedup")
+
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
     """Return the figures; see `Run.summary`."""
     stop = records.end or 0
     elapsed = stop - (records.start or 0)
-    collected = [
-        time
-        for task, time in zip(records.tasks, times, strict=True)
+    collected = {
+        index: time.duration
+        for index, (task, time) in enumerate(zip(records.tasks, times, strict=True))
         if time.by_main
         and time.waited is not None
         and time.duration is not None
         and not task.foreground
-    ]
-    background = sum(time.duration or 0 for time in collected)
-    hidden = background - sum(time.waited or 0 for time in collected)
-    waited = sum((stop if w.end is None else w.end) - w.start for w in records.waits)
+    }
+    background = sum(collected.values())
+    # A person waits for several tasks at once: that time counts once.
+    held = [(w.start, stop if w.end is None else w.end, w.task) for w in records.waits]
+    waited = Cover((start, end) for start, end, _ in held).length
+    hidden = background - Cover((a, b) for a, b, task in held if task in collected).length
     serial = elapsed + hidden
     spans = task_spans(records)
     tasks = Cover(spans)
@@ -55,6 +59,8 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "contention_s": contention.lost / 1e6 if contention else unknown,
         "real_speedup": unknown,
     }
+    if not records.waits_known and any(not task.foreground for task in records.tasks):
+        figures |= dict.fromkeys(_OF_WAITS, unknown)
     if contention and elapsed:
         figures["real_speedup"] = (main.length + task_work - contention.lost) / elapsed
     return pd.Series(figures, dtype="float64", name="summary")
@@ -73,8 +79,11 @@ def main_work(records: Records) -> Cover:
     taken = [(wait.start, stop if wait.end is None else wait.end) for wait in records.waits]
     taken += [
         (task.start, task.end)
-        for task in records.tasks
-        if task.foreground and task.start is not None and task.end is not None
+        for index, task in enumerate(records.tasks)
+        if index not in records.started_by  # else its time is within that task's
+        and task.foreground
+        and task.start is not None
+        and task.end is not None
     ]
     return Cover(spans).without(Cover(taken))
 

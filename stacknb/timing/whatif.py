@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from stacknb.exceptions import BadInput
 from stacknb.timing.cores import elapsed_with_cores
-from stacknb.timing.program import END, Op, Program
-from stacknb.timing.records import Records
+from stacknb.timing.program import END, Op, Program, place
+from stacknb.timing.records import Records, TaskRecord
 from stacknb.timing.replay import replay
 
 __all__ = ["Prediction", "changed", "what_if"]
@@ -183,7 +183,20 @@ class _Change:
 
     def _tasks(self, name: str) -> list[int]:
         """Return the tasks of that name, or the one called ``NAME #2`` for the second of a name."""
-        return [index for index in self.program.jobs if name in self.records.task_names[index]]
+        found = [index for index in self.program.jobs if name in self.records.task_names[index]]
+        fixed = [task for task in self._named(name) if not found]
+        if fixed and fixed[0].foreground:
+            within = place(fixed[0].phase, fixed[0].hook) if fixed[0].hook else "the main script"
+            raise BadInput(
+                f"{name!r} ran in the foreground, as part of {within!r}: change that one"
+            )
+        if fixed:
+            raise BadInput(f"{name!r} has no times in the logs: there is nothing to change")
+        return found
+
+    def _named(self, name: str) -> list[TaskRecord]:
+        each = zip(self.records.tasks, self.records.task_names, strict=True)
+        return [task for task, names in each if name in names]
 
     def _hook_numbers(self, name: str) -> list[int]:
         found = [
@@ -191,6 +204,8 @@ class _Change:
             for op in self.program.ops
             if op.kind == "mark" and op.hook >= 0 and name in _spellings(op.mark)
         ]
+        if not found and self._named(name):
+            raise BadInput(f"{name!r} is a task already: as_task takes hooks")
         if not found:
             tasks = [task.name for task in self.records.tasks]
             marks = [op.mark for op in self.program.ops if op.kind == "mark" and op.hook >= 0]

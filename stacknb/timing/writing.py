@@ -55,6 +55,8 @@ def write_run(
             header["after"] = list(task.after)
         if task.foreground:
             header["foreground"] = True
+        if task.by:
+            header["by"] = task.by
         _write(top / files[index], header, task, records, printed.get(task.name, b""))
     for index, hook in enumerate(records.hooks):
         kind = "cell" if hook.is_cell else "hook"

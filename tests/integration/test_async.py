@@ -1920,6 +1920,27 @@ def test_a_hook_that_puts_up_with_a_failure_may_wait_again(tree, output) -> None
     assert output(stack, "10-hook.sh").endswith("already been waited for\non\n")
 
 
+def test_the_header_of_a_task_names_the_task_that_started_it(tree) -> None:
+    stack = tree.run(
+        "outer() { async_run own true; async_wait own; }\nasync_runfunc outer; async_wait outer\n"
+        "DEVSTACK_PARALLEL=False; deep() { async_run last true; }; async_runfunc deep; async_cleanup"
+    )
+    told = {name: log_of(stack, name).header.get("by") for name in ("outer", "own", "deep", "last")}
+    assert told == {"outer": None, "own": "outer", "deep": None, "last": "deep"}
+
+
+def test_a_wait_of_a_person_for_several_tasks_counts_once(tree) -> None:
+    stack = tree.run(":")
+    for name in ("a", "b"):
+        stack.async_run(name, "sleep", "0.1")
+    stack.async_wait("a", "b")
+    rows = waits_of(stack)
+    assert rows[0]["wait_start"] == rows[1]["wait_start"]
+    told = int(stack.evaluate("echo $_stacknb_waited_us").stdout)
+    assert told == round((rows[1]["wait_end"] - rows[0]["wait_start"]) * 1e6)
+    assert timing.load(stack.run_dir).summary()["waited_s"] == pytest.approx(told / 1e6)
+
+
 def test_the_line_of_a_wait_names_the_task_that_waited(tree) -> None:
     stack = tree.run(
         "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner own; }\n"
