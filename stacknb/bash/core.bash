@@ -40,9 +40,11 @@ fi
 # Takes what it must know of a turn. It comes in a file, because a FIFO is read byte by byte, and was
 # there before; what the shell has used so far nobody knew until now.
 _stacknb_turn() { # USER SYSTEM
-    _stacknb_cpu0=("$@")
+    _stacknb_cpu0=("$@") _stacknb_read=()
     builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/turn"
-    builtin eval "${_stacknb_read[0]}"
+    builtin eval "${_stacknb_read[0]-}"
+    # Somebody has taken the file away, or emptied it: without a turn there would be no answer, ever.
+    [[ $_stacknb_kind ]] || builtin exit 1
 }
 
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }

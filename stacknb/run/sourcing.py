@@ -94,12 +94,12 @@ class Sourcing:
         it = self._begin(hook, kind)
         try:
             result, turn = self._give_turn(it, trace)
+            self._tell_end(it, result.status, result.duration_s, result.failure)
         except (KeyboardInterrupt, Interrupted):  # before or after all that the hook could see
             if tasklog.footer_of(it.log) is None:
                 tasklog.close(it.log, exit_code=130)
             self._tell_end(it, "interrupted", time.time() - it.begun)
             raise
-        self._tell_end(it, result.status, result.duration_s, result.failure)
         return result, turn
 
     def _give_turn(self, it: _Sourced, trace: bool) -> tuple[HookResult, Turn]:
@@ -132,11 +132,12 @@ class Sourcing:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
-        ready = partial(self._free_shell, hook, kind)
-        log = self._folder.new_log(kind, hook.name, command, label, ready)
-        pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
+        ready = partial(self._free_shell, hook, kind)
+        # Nothing that takes its time may stand between the log and the turn, which ends it.
+        log = self._folder.new_log(kind, hook.name, command, label, ready)
+        pid = self._shell.pid
         return _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
 
     def _tell_end(
