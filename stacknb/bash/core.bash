@@ -47,7 +47,8 @@ _stacknb_turn() { # USER SYSTEM
     [[ $_stacknb_kind ]] || builtin exit 1
 }
 
-_stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
+# A shell that can say nothing (restricted, or without descriptors) ends, which is heard.
+_stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out" || builtin exit 1; }
 
 # What a turn that did not end the shell is answered with; its snapshot follows.
 _stacknb_answer() {
@@ -69,7 +70,7 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
+        "${4-}" "$_stacknb_run" "$2" "$$" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.

@@ -246,6 +246,8 @@ class Sourcing:
             tasklog.reopen(it.log)
             if turn.status > 128 and turn.outcome != "foreseen":
                 known["status"] = "killed"
+            elif turn.status == 0 and turn.how != "exit":
+                known["status"] = "failed"  # it never came to its end
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
