@@ -40,12 +40,15 @@ fi
 # Takes what it must know of a turn. It comes in a file, because a FIFO is read byte by byte, and was
 # there before; what the shell has used so far nobody knew until now.
 _stacknb_turn() { # USER SYSTEM
-    _stacknb_cpu0=("$@")
+    _stacknb_cpu0=("$@") _stacknb_read=()
     builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/turn"
-    builtin eval "${_stacknb_read[0]}"
+    builtin eval "${_stacknb_read[0]-}"
+    # Somebody has taken the file away, or emptied it: without a turn there would be no answer, ever.
+    [[ $_stacknb_kind ]] || builtin exit 1
 }
 
-_stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out"; }
+# A shell that can say nothing (restricted, or without descriptors) ends, which is heard.
+_stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out" || builtin exit 1; }
 
 # What a turn that did not end the shell is answered with; its snapshot follows.
 _stacknb_answer() {
@@ -67,7 +70,7 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
     builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "${BASHPID:-0}" >>"$1" || _stacknb_note_lack
+        "${4-}" "$_stacknb_run" "$2" "$$" >>"$1" || _stacknb_note_lack
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.

@@ -89,7 +89,8 @@ builtin trap "$_stacknb_on_int" INT
 # even the command which turns it off leaves us nothing but to end the shell, by an expansion.
 #
 # `until !`: after `set -n` every command counts as done and well, and the loop must end, not spin.
-until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
+# A turn that is not over was cut short by a `continue` outside of any loop of its own.
+until [[ $_stacknb_busy == 1 ]] || ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
     _stacknb_kind=''
     builtin eval "${_stacknb_read[0]-}"
     if [[ $_stacknb_kind ]]; then
@@ -163,3 +164,5 @@ until ! builtin mapfile -d '' -n 1 -t _stacknb_read <"$_stacknb_control/in"; do
         _stacknb_reply written
     fi
 done
+# Or by a `break`. Nobody could rely on what comes after it.
+{ [[ $_stacknb_busy != 1 ]] || { _stacknb_where=(loop); builtin exit 1; }; } 2>/dev/null

@@ -91,7 +91,7 @@ def explain(
     if turn.how == "skipped":
         file, line = str(path), _only_line(path, "DEBUG")
         command = _line_of(path, line)
-    elif ours and turn.how == "interrupt":
+    elif ours and turn.how in ("interrupt", "loop"):
         file, line, command = str(path), None, ""  # nobody knows from where it was called
     elif ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
@@ -133,6 +133,8 @@ def _reason(turn: Turn, interrupted: bool) -> str:
             "left a bash without builtins that the session needs (enable -n enable, or functions "
             f"'builtin' and 'command' of its own); {_GONE}"
         )
+    if turn.how == "loop":
+        return "called break or continue outside of any loop, which ended its shell"
     if turn.how == "exit":
         return f"called exit with status {turn.status}"
     if turn.how == "errexit":

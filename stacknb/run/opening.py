@@ -36,7 +36,7 @@ esac
 # After the settings, as stack.sh does it: ``ENABLED_SERVICES+=,-rabbit`` takes a service away.
 NEGATING = """\
 if [[ ,${ENABLED_SERVICES-} != *[,[:space:]]-* ]]; then
-    :
+    \\builtin :
 elif builtin declare -F disable_negated_services >/dev/null; then
     disable_negated_services
 else

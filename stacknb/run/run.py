@@ -175,9 +175,9 @@ class Run:
         self.failed = phase
         self._begun.add(phase.label)
         turn = self._turn_of = Agenda(phase, time.time(), hooks, of_plugins)
-        self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
-        if not self.result.phases:
-            try:
+        try:
+            self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
+            if not self.result.phases:
                 if said := self._settings.left_out():
                     self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
@@ -185,9 +185,9 @@ class Run:
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
                 self.shell.evaluate(opening.NEGATING)
                 self._follow_plugins(turn)
-            except BaseException as error:
-                self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
-                raise
+        except BaseException as error:  # or the next try would go on behind the settings
+            self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
+            raise
         return turn
 
     def _follow_plugins(self, turn: Agenda) -> None:

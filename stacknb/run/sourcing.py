@@ -94,13 +94,13 @@ class Sourcing:
         it = self._begin(hook, kind)
         try:
             result, turn = self._give_turn(it, trace)
+            self._tell_end(it, result.status, result.duration_s, result.failure)
         except BaseException as error:  # before or after all that the hook could see
             stopped = isinstance(error, KeyboardInterrupt | Interrupted)
             if tasklog.footer_of(it.log) is None:
                 tasklog.close(it.log, exit_code=130 if stopped else 1)
             self._tell_end(it, "interrupted" if stopped else "failed", time.time() - it.begun)
             raise
-        self._tell_end(it, result.status, result.duration_s, result.failure)
         return result, turn
 
     def _give_turn(self, it: _Sourced, trace: bool) -> tuple[HookResult, Turn]:
@@ -133,11 +133,12 @@ class Sourcing:
         label, command = hook.phase.label, [str(hook.path), *hook.args]
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
-        ready = partial(self._free_shell, hook, kind)
-        log = self._folder.new_log(kind, hook.name, command, label, ready)
-        pid = self._shell.pid
         if not self._history.begun:
             self._history.keep(self._shell.save(), kind="begin")
+        ready = partial(self._free_shell, hook, kind)
+        # Nothing that takes its time may stand between the log and the turn, which ends it.
+        log = self._folder.new_log(kind, hook.name, command, label, ready)
+        pid = self._shell.pid
         return _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
 
     def _tell_end(
@@ -246,6 +247,8 @@ class Sourcing:
             tasklog.reopen(it.log)
             if turn.status > 128 and turn.outcome != "foreseen":
                 known["status"] = "killed"
+            elif turn.status == 0 and turn.how != "exit":
+                known["status"] = "failed"  # it never came to its end
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))

@@ -45,7 +45,7 @@ def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> tuple[
     if footer is not None and footer["exit_code"] != exit_code:
         footer = None
     said = (footer or {}).get("status")
-    if said in ("ok", "cancelled", "timeout", "killed", "lost"):
+    if said in ("ok", "failed", "cancelled", "timeout", "killed", "lost"):
         return str(said), exit_code
     if exit_code is None or (exit_code == 127 and footer is None):  # of no child, bash says 127
         return "lost", exit_code

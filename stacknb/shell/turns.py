@@ -27,8 +27,9 @@ class Turn:
         ``PLUGIN REQUIRED`` as noted by ``plugin_requires``.
     how : str
         ``errexit``, ``exit``, ``interrupt``, ``skipped`` (a DEBUG trap under extdebug lets nothing
-        run), ``taken`` (builtins that the driver needs), ``killed`` (by a signal that its EXIT trap
-        did not see) or ``other``; empty if it did not die.
+        run), ``taken`` (builtins that the driver needs), ``loop`` (``break`` or ``continue``
+        outside of any), ``killed`` (by a signal that its EXIT trap did not see) or ``other``; empty
+        if it did not die.
     file, line, command : str
         Where, as far as bash knew.
     interrupted : bool

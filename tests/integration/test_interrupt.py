@@ -441,6 +441,67 @@ def test_ctrl_c_that_a_hook_does_not_see_leaves_no_hook_that_seems_to_run(
     assert stack.evaluate("echo $x").stdout == "1\n"
 
 
+def raising(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, when: Callable[..., bool]
+) -> None:
+    """Have the first call that `when` holds for interrupted before it does anything."""
+    whole, done = getattr(owner, name), list[bool]()
+
+    def interrupted(*args: object, **more: object) -> object:
+        if not done and when(*args):
+            done.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return whole(*args, **more)
+
+    monkeypatch.setattr(owner, name, interrupted)
+
+
+@pytest.mark.parametrize("kind", ["phase-start", "hook-start"])
+@pytest.mark.parametrize("told", [False, True], ids=["before it is told", "as it is told"])
+def test_ctrl_c_before_the_settings_are_sourced_does_not_leave_them_out(
+    tree, tmp_path: Path, monkeypatch, output, kind: str, told: bool
+) -> None:
+    (tmp_path / "rc").write_text("A=1\n")
+    tree.hook("10-a.sh", "echo $A")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    owner, name = (Stack, "_emit") if told else (RunDir, "write")
+    raising(monkeypatch, owner, name, lambda _, event: event.kind == kind)
+    with pytest.raises(Interrupted):
+        stack.step(hook=True)
+    stack.run()
+
+    assert output(stack, "10-a.sh") == "1\n"
+
+
+def test_ctrl_c_during_the_first_snapshot_leaves_no_log_that_seems_to_run(
+    tree, monkeypatch
+) -> None:
+    tree.hook("10-a.sh", ":")
+    stack = tree.stack()
+    raising(monkeypatch, Shell, "save", lambda _: True)
+    with pytest.raises(Interrupted):
+        stack.run()
+
+    assert status.read(stack.run_dir).state == "interrupted"
+    assert list(stack.run_dir.glob("hooks/*/*.log")) == []
+    assert stack.run().complete
+
+
+def test_ctrl_c_as_the_end_of_a_hook_is_told_leaves_no_hook_that_seems_to_run(
+    tree, monkeypatch
+) -> None:
+    tree.hook("10-a.sh", ":")
+    stack = tree.stack()
+    raising(monkeypatch, RunDir, "write", lambda _, event: event.kind == "hook-end")
+    with pytest.raises(Interrupted):
+        stack.run()
+
+    board = Board(lambda: stack.run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook, board.live) == ("interrupted", None, False)
+    assert stack.run().complete
+
+
 def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
     tree, monkeypatch
 ) -> None:

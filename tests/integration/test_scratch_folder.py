@@ -8,6 +8,7 @@ import pytest
 
 from stacknb import HookFailed, StacknbError, status
 from stacknb.board.board import Board
+from stacknb.shell import Shell
 from stacknb.shell.scratch import Scratch
 
 FIRST = "override_defaults"
@@ -42,6 +43,33 @@ def test_one_that_is_removed_between_two_turns_is_made_again(tree, how: str) -> 
         assert list(stack.variables("v")["value"]) == ["kept"]
     assert stack.evaluate("echo $v").stdout == "kept\n"
     assert task.running
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("how", ["all", "file", "content"])
+def test_one_that_is_removed_after_bash_was_told_what_comes_stops_nothing_for_ever(
+    tree, monkeypatch, how: str
+) -> None:
+    tree.hook("10-a.sh", "v+=1")
+    stack = tree.stack()
+    turn = Shell.turn
+
+    def removed(shell: Shell, *args: object, **more: object) -> object:
+        monkeypatch.setattr(Shell, "turn", turn)
+        if how == "all":
+            shell._scratch.remove()
+        elif how == "file":
+            (shell._scratch.path / "turn").unlink()
+        else:
+            shell._scratch.write("turn", b"")
+        return turn(shell, *args, **more)
+
+    monkeypatch.setattr(Shell, "turn", removed)
+    if how != "all":
+        with pytest.raises(HookFailed, match="status 1"):
+            stack.run_phase(FIRST)
+    stack.run_phase(FIRST)
+    assert stack.evaluate("echo $v").stdout == "1\n"
 
 
 @pytest.mark.timeout(30)

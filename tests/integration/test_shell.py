@@ -951,6 +951,51 @@ def test_unstack_is_not_under_errexit(tree, output) -> None:
     assert output(stack, "10-a.sh", "unstack") == "unstack\n"
 
 
+@pytest.mark.parametrize(
+    "word", ["break", "continue", "break 2", "for i in 1; do continue 2; done"]
+)
+@pytest.mark.parametrize("of", ["cell", "localrc"])
+def test_break_or_continue_outside_of_any_loop_ends_what_is_sourced_at_top_level(
+    tree, tmp_path: Path, word: str, of: str
+) -> None:
+    (tmp_path / "rc").write_text(f"v=kept\n{word}\nv=lost" if of == "localrc" else "")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    with pytest.raises(HookFailed, match="called break or continue outside of any loop"):
+        stack.step() if of == "localrc" else stack.evaluate(f"v=kept\n{word}\nv=lost")
+
+    assert stack.evaluate("echo $v").stdout == "kept\n"
+
+
+@pytest.mark.timeout(10)
+def test_a_restricted_shell_is_ended_since_it_can_say_nothing(tree) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed, match="'cell 1' ended its shell"):
+        stack.evaluate("set -r")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+def test_a_log_has_its_end_where_a_hook_has_unset_the_number_of_its_process(tree) -> None:
+    tree.hook("10-a.sh", "unset BASHPID")
+    stack = tree.stack()
+    stack.step()
+
+    assert [hook.status for hook in status.read(stack.run_dir).phases[0].hooks] == ["ok"]
+
+
+@pytest.mark.parametrize("end", ["exec true", "set -n"])
+def test_the_log_of_a_hook_that_never_came_to_its_end_does_not_say_that_it_was_well(
+    tree, end: str
+) -> None:
+    tree.hook("10-a.sh", end)
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+
+    [hook] = status.read(stack.run_dir).phases[0].hooks
+    assert (hook.status, hook.exit_code) == ("failed", 0)
+
+
 def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(
     tree, tmp_path: Path
 ) -> None:

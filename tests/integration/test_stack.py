@@ -516,6 +516,13 @@ def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
     assert output(stack, "10-a.sh") == ("own\n" if own else "y\n")
 
 
+def test_what_follows_the_settings_calls_no_function_in_the_place_of_a_builtin(
+    tree, tmp_path: Path
+) -> None:
+    (tmp_path / "rc").write_text(":() { exit 5; }\n")
+    assert tree.stack(localrc=tmp_path / "rc").step() == []
+
+
 @pytest.mark.parametrize("given", ["localrc", "local_conf"])
 @pytest.mark.parametrize("mode", ["stack", "unstack"])
 def test_a_localrc_is_sourced_outside_of_functions_and_of_errexit(
