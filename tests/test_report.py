@@ -117,6 +117,16 @@ def test_markup_and_escapes_in_a_log_are_only_text(tmp_path: Path) -> None:
     assert "\x1b" not in found.text
 
 
+def test_a_name_with_a_backslash_has_a_report(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    run.records.hooks[0].name = r"50-\xff\1\g<0>.sh"  # how bytes that are no text are shown
+    run.records.hooks[0].end = T0 + 100 * S  # so long that the picture's summary names it
+    run.records.tasks[0].name = r"C:\t"
+    found = Page(page(run))
+    assert r"50-\xff\1\g<0>.sh" in found.text
+    assert r"C:\t" in found.text
+
+
 def test_what_could_not_be_understood_is_counted(tmp_path: Path) -> None:
     run = made(tmp_path)
     with (Path(run.path) / "waits.jsonl").open("a") as file:

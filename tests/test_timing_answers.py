@@ -112,6 +112,15 @@ def test_a_task_started_by_a_task_is_counted_once(tmp_path: Path, in_turn: bool)
     assert figures["contention_s"] == 0
 
 
+def test_a_wait_for_a_serial_task_without_an_end_is_replayed(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10)]
+    made.tasks = [task("db", 1, 4, foreground=True)]
+    made.tasks[0].end = None
+    wait(made, 0, 5, 7, "10-a.sh", "stack install")
+    assert float(read(made, tmp_path).what_if()) == 10
+
+
 def test_a_wait_for_several_tasks_at_once_counts_once(tmp_path: Path) -> None:
     made = Records("", "run", cores=2)
     made.hooks = [hook("10-a.sh", "stack install", 0, 10)]

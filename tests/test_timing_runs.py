@@ -466,6 +466,35 @@ def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
     assert load(tmp_path, now=now).waits["name"].tolist() == ["db"]
 
 
+@pytest.mark.parametrize(("ended", "lasted"), [(7, 3), (None, 5)])
+def test_a_wait_whose_shell_was_killed_is_kept_when_the_run_is_taken_up_again(
+    tmp_path: Path, ended: int | None, lasted: int
+) -> None:
+    hook(tmp_path, "stack install", "50-api.sh", 0, None)
+    hook(tmp_path, "stack install", "50-api.sh.2", 10, 12)
+    task(tmp_path, "db", 1, ended)
+    # It was collected when the run was taken up, before a hook ran.
+    waits(tmp_path, wait("db", 9, 9, log="async/db.log", exit_code=143))
+    event = {"event": "wait-start", "time": T0 + 4, "name": "db", "log": "async/db.log"}
+    later = {"event": "hook-start", "time": T0 + 10, "name": "50-api.sh"}
+    journal = "".join(json.dumps(one) + "\n" for one in (event, later))
+    (tmp_path / "journal.jsonl").write_text(journal)
+    run = load(tmp_path)
+    assert run.waits["wait_s"].tolist() == [lasted, 0]
+    assert run.summary()["waited_s"] == lasted
+    if ended:
+        assert run.tasks.loc[0, "hidden_s"] == 3
+
+
+def test_a_wait_whose_log_is_no_name_breaks_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "hooks/source/50-api.sh.log", header("50-api.sh", T0, kind="hook"))
+    task(tmp_path, "db", 0, 1)
+    waits(tmp_path, wait("db", 1, 2, log=["async/db.log"]))
+    event = {"event": "wait-start", "time": T0 + 3, "name": "db", "log": {"a": 1}}
+    (tmp_path / "journal.jsonl").write_text(json.dumps(event) + "\n")
+    assert len(load(tmp_path).records.not_started) == 2
+
+
 def test_a_wait_that_an_interrupt_cut_short_lasts_to_the_end_of_its_hook(tmp_path: Path) -> None:
     head = header("50-api.sh", T0, kind="hook")
     log = tmp_path / "hooks/stack-install/50-api.sh.log"

@@ -149,7 +149,7 @@ def _charts(run: Reported, lanes: int) -> Iterator[str]:
 def _inline(chart: Offline) -> str:
     """Return a chart as part of the page: in the page's ink, which follows its theme."""
     svg = _ROLES.sub("", chart.to_svg()).replace(ink("both"), "currentColor")
-    return re.sub(r"^<svg ", f'<svg role="img" aria-label="{escape(chart.said())}" ', svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(chart.said())}" ', 1)
 
 
 def _file(name: str) -> str:

@@ -103,7 +103,8 @@ def waits_without_row(
 ) -> list[dict[str, Any]]:
     """Return the waits of the main shell that were begun and left no row; from the journal.
 
-    An interrupt ends such a wait together with its hook. The last one may go on.
+    An interrupt ends such a wait together with its hook. The last one may go on; an earlier one was
+    over when its task ended, or when the run was taken up again after its shell was killed.
 
     Parameters
     ----------
@@ -113,6 +114,7 @@ def waits_without_row(
         The waits that are over.
     logs : iterable of LogRecord
     """
+    rows, logs = list(rows), list(logs)
     turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
     if not any(log.footer is None or log.footer["exit_code"] for log in turns):
         return []
@@ -134,14 +136,19 @@ def waits_without_row(
             last = None
         elif event.get("event") in _NO_LONGER:
             last = None
-    over = {(row.get("log"), micros(row["wait_start"])) for row in rows}
+    over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
     ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
+    ended = [
+        (str(log.path.relative_to(folder)), log.footer["end"])
+        for log in logs
+        if log.header["kind"] == "task" and log.footer and micros(log.footer.get("end"))
+    ]
     found = []
     for event in begun:
         start = micros(event.get("time"))
         if start is None or not isinstance(event.get("name"), str):
             continue
-        if (event.get("log"), start) in over:
+        if (str(event.get("log")), start) in over:
             continue
         row = {**event, "wait_start": event["time"]}
         of_hook = [end for start, end in ends if end is not None and start <= event["time"] <= end]
@@ -149,6 +156,11 @@ def waits_without_row(
             found.append({**row, "wait_end": min(of_hook)})
         elif event is last:
             found.append(row)
+        elif later := [start for start, _ in ends if start > event["time"]]:
+            over_at = [end for log, end in ended if log == event.get("log")]
+            again = [wait["wait_start"] for wait in rows if wait.get("log") == event.get("log")]
+            over_at += [at for at in again if at > event["time"]]
+            found.append({**row, "wait_end": max(event["time"], min([*later, *over_at]))})
     return found
 
 

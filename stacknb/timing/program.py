@@ -114,7 +114,11 @@ def program(records: Records) -> Program:
     waits = sequential_waits(records)
     points: list[_Point] = []
     for wait in waits:
-        points.append((wait.start, _WAIT, 0, _wait_op(wait, ends)))
+        task = None if wait.record.task is None else records.tasks[wait.record.task]
+        # What ran in the foreground is part of the main shell's work, and no job to wait for.
+        is_job = task is not None and not task.foreground
+        op = _wait_op(wait, ends) if is_job else Op("pause", wait.end - wait.start)
+        points.append((wait.start, _WAIT, 0, op))
     _add_jobs(made, records, ends, waits, points)
     for index, span in enumerate(records.hook_spans()):
         if span:
