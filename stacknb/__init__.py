@@ -32,6 +32,11 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'stacknb' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    own = [name for name in globals() if name.startswith("__")]
+    return sorted([*own, *__all__, "load_ipython_extension", "timing"])
+
+
 def load_ipython_extension(ipython: Any) -> None:
     """Add the magics and their completion: ``%load_ext stacknb``."""
     from stacknb import magics

@@ -14,7 +14,7 @@ from IPython.display import display
 
 from stacknb import places
 from stacknb.commands import commands
-from stacknb.commands.arguments import Command, given, help_text
+from stacknb.commands.arguments import STACK, Command, given, help_text
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.hooks import cellhooks
@@ -24,6 +24,7 @@ from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
+from stacknb.run import cells
 from stacknb.tasks import Task
 from stacknb.text import budget, screen
 from stacknb.text.names import check_name
@@ -79,6 +80,9 @@ class StackMagics(Magics):
         word = getattr(o, "phase", None) or command.name
         if word != "stack":
             raise BadInput(f"%%stack takes no word {word!r}: it runs the cell")
+        other = [a for a in given(command.of(STACK), o) if a not in commands.SETTINGS]
+        if flags := [a.flag for a in other if not a.by_place]:
+            raise BadInput(f"{flags[0]!r} does not go with %%stack, which runs the cell at once")
         return self._evaluate(o, cell)
 
     @line_magic
@@ -171,10 +175,15 @@ class StackMagics(Magics):
         with shares.errors():
             result = stack.evaluate(cell)
         both = bool(result.stdout and result.stderr)
-        for text, stream in ((result.stdout, sys.stdout), (result.stderr, sys.stderr)):
-            lines = screen.clean(text.encode("utf-8", "replace"), 500)
+        for text, stream, file in (
+            (result.stdout, sys.stdout, result.log),
+            (result.stderr, sys.stderr, cells.errors_of(result.log)),
+        ):
+            data = text.encode("utf-8", "replace")
+            lines = screen.clean(data, 500)
             if len(lines) > _CELL_LINES:
-                more = f"… {len(lines) - _CELL_LINES:,} lines before these, all in {result.log}"
+                least = "at least " if len(data) >= cells.SHOWN else ""
+                more = f"… {least}{len(lines) - _CELL_LINES:,} lines before these, all in {file}"
                 lines = [more, *lines[-_CELL_LINES:]]
             text = "".join(f"{line}\n" for line in lines)
             if text:

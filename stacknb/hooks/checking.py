@@ -92,7 +92,10 @@ class Report:
         ]
         mark = SYMBOLS["ok" if self.ok else "failed"]
         told = ", ".join(counts) or "nothing to mend"
-        last = f"{mark} {self.kind} {str(self.path)!r}: {len(self.files)} scripts, {told}"
+        number = len(self.files)
+        last = (
+            f"{mark} {self.kind} {str(self.path)!r}: {number} script{'s' * (number != 1)}, {told}"
+        )
         return "\n".join([*map(str, self.findings), last])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
