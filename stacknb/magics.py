@@ -20,6 +20,7 @@ from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
+from stacknb.notebook.beside import Beside
 from stacknb.places import absolute
 from stacknb.plugins import parse_plugins
 from stacknb.progress import in_notebook, shown
@@ -55,6 +56,7 @@ class StackMagics(Magics):
         super().__init__(shell)
         self._made: Stack | None = None
         self._settings: dict[str, Any] = {}
+        self._beside = Beside()
         for name in ("stack", "unstack", "clean", "async_task", "wait", "hook"):
             method = vars(type(self))[name]
             summary = (method.__doc__ or "").partition("\n")[0]
@@ -111,6 +113,9 @@ class StackMagics(Magics):
         """Wait for tasks, all if none is named, and show their logs; or for the run with --bg."""
         command, o = line_words.read("wait", line)
         results: Any = []
+        if o.name == ["stack"] and (other := self._beside.with_result(current())):
+            self._beside.put(current())
+            self._beside.take(other)
         try:
             results = self._run(command, o)
         except StacknbError as error:
@@ -219,9 +224,15 @@ class StackMagics(Magics):
                 raise BadInput(f"{flag!r} is a setting of a new stack: give it with TOP_DIR")
             if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
                 return at_hand
-        stack = commands.open_tree(o)
+        tree = _absolute(o.top_dir)
+        again = None if wanted else self._beside.of_tree(tree)
+        stack = again or commands.open_tree(o)
         if at_hand is not None and not at_hand.busy:
             commands.make_way(at_hand)
+        elif at_hand is not None:
+            self._beside.put(at_hand)
+        if again is not None:
+            self._beside.take(again)
         self._made, self._settings = stack, wanted
         return stack
 

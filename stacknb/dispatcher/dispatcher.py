@@ -62,6 +62,11 @@ class Stack(Stepping):
     env : mapping, optional
         Variables added to the environment of the shell.
 
+    Attributes
+    ----------
+    closed : bool
+        Whether it was closed.
+
     Raises
     ------
     BadInput
@@ -92,7 +97,7 @@ class Stack(Stepping):
             parallel=parallel, jobs=jobs, env=env,
         )  # fmt: skip
         self.aio = Async(self)
-        self._closed = False
+        self.closed = False
         self._earlier = [] if _current is None else _current._open_ones()
         _current = self
 
@@ -105,15 +110,29 @@ class Stack(Stepping):
         """
         global _current
         super().close()
-        self._closed = True
+        self.closed = True
         if _current is self:
             others = self._open_ones()
             _current = others[-1]() if others else None
 
+    def take_over(self) -> None:
+        """Make this the notebook's stack again, though another was made since.
+
+        Examples
+        --------
+        >>> stack.take_over()
+        >>> stacknb.current() is stack
+        True
+        """
+        global _current
+        before = [] if _current is None else _current._open_ones()
+        self._earlier = [one for one in before if one() is not self]
+        _current = self
+
     def _open_ones(self) -> list[weakref.ref[Stack]]:
         """Return the stacks up to this one that are open and that somebody still holds."""
         known = [*self._earlier, weakref.ref(self)]
-        return [one for one in known if (stack := one()) is not None and not stack._closed]
+        return [one for one in known if (stack := one()) is not None and not stack.closed]
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
