@@ -679,6 +679,17 @@ def test_the_stack_made_before_is_at_hand_again_once_the_last_is_closed(tree) ->
     assert stacknb.current() is first
 
 
+def test_a_run_that_left_no_snapshot_does_not_take_the_place_of_the_stack_at_hand(tree) -> None:
+    lost = tree.run(":").run_dir
+    tree.close()
+    for snapshot in (lost / "state").glob("snapshot*"):
+        snapshot.unlink()
+    at_hand = tree.stack()
+    with pytest.raises(BadInput, match="left no snapshot"):
+        Stack.resume(lost)
+    assert stacknb.current() is at_hand
+
+
 def test_a_stack_and_a_task_refuse_to_be_copied_and_the_run_stays_theirs(tree) -> None:
     stack = tree.run(":")
     task = stack.async_run("nap", "sleep", "1000")
