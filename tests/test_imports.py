@@ -229,6 +229,14 @@ def test_the_package_names_what_it_offers_and_no_module_before_anything_is_loade
     assert fresh.stdout.split() == sorted([*stacknb.__all__, "load_ipython_extension", "timing"])
 
 
+def test_type_checkers_are_told_of_every_name_that_the_package_offers() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    [told] = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in told.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [name.asname for node in imports for name in node.names]
+    assert sorted(map(str, names)) == stacknb.__all__
+
+
 def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:
     rare = [*HEAVY, "asyncio", "ssl", "difflib", "secrets"]
     rare += ["stacknb.hooks.checking", "stacknb.hooks.tracing", "stacknb.rundir.loglist"]
