@@ -6,7 +6,18 @@ Everything is loaded when it is first needed, so that importing costs next to no
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors, which do not call __getattr__
+    from stacknb.dispatcher import Stack as Stack
+    from stacknb.dispatcher import current as current
+    from stacknb.exceptions import BadInput as BadInput
+    from stacknb.exceptions import HookFailed as HookFailed
+    from stacknb.exceptions import Interrupted as Interrupted
+    from stacknb.exceptions import StacknbError as StacknbError
+    from stacknb.exceptions import TaskFailed as TaskFailed
+    from stacknb.exceptions import WaitTimeout as WaitTimeout
+    from stacknb.widgets import Panel as Panel
 
 __version__ = "0.1.0"
 
@@ -30,6 +41,11 @@ def __getattr__(name: str) -> Any:
     if name == "timing":
         return importlib.import_module("stacknb.timing")
     raise AttributeError(f"module 'stacknb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    own = [name for name in globals() if name.startswith("__")]
+    return sorted([*own, *__all__, "load_ipython_extension", "timing"])
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -14,16 +13,16 @@ from IPython.display import display
 
 from stacknb import places
 from stacknb.commands import commands
-from stacknb.commands.arguments import Command, given, help_text
+from stacknb.commands.arguments import STACK, Command, given, help_text
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
-from stacknb.places import absolute
-from stacknb.plugins import parse_plugins
+from stacknb.notebook.athand import AtHand
 from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
+from stacknb.run import cells
 from stacknb.tasks import Task
 from stacknb.text import budget, screen
 from stacknb.text.names import check_name
@@ -52,8 +51,7 @@ class StackMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._made: Stack | None = None
-        self._settings: dict[str, Any] = {}
+        self._stacks = AtHand()
         for name in ("stack", "unstack", "clean", "async_task", "wait", "hook"):
             method = vars(type(self))[name]
             summary = (method.__doc__ or "").partition("\n")[0]
@@ -79,6 +77,9 @@ class StackMagics(Magics):
         word = getattr(o, "phase", None) or command.name
         if word != "stack":
             raise BadInput(f"%%stack takes no word {word!r}: it runs the cell")
+        other = [a for a in given(command.of(STACK), o) if a not in commands.SETTINGS]
+        if flags := [a.flag for a in other if not a.by_place]:
+            raise BadInput(f"{flags[0]!r} does not go with %%stack, which runs the cell at once")
         return self._evaluate(o, cell)
 
     @line_magic
@@ -107,6 +108,8 @@ class StackMagics(Magics):
         """Wait for tasks, all if none is named, and show their logs; or for the run with --bg."""
         command, o = line_words.read("wait", line)
         results: Any = []
+        if o.name == ["stack"]:
+            self._stacks.turn_to_result()
         try:
             results = self._run(command, o)
         except StacknbError as error:
@@ -166,15 +169,20 @@ class StackMagics(Magics):
             raise Interrupted("interrupted; the session is usable") from None
 
     def _evaluate(self, o: Namespace, cell: str) -> Result:
-        stack = self._opened(o)
+        stack = self._stacks.opened(o)
         _check_shell(stack, "vars")
         with shares.errors():
             result = stack.evaluate(cell)
         both = bool(result.stdout and result.stderr)
-        for text, stream in ((result.stdout, sys.stdout), (result.stderr, sys.stderr)):
-            lines = screen.clean(text.encode("utf-8", "replace"), 500)
+        for text, stream, file in (
+            (result.stdout, sys.stdout, result.log),
+            (result.stderr, sys.stderr, cells.errors_of(result.log)),
+        ):
+            data = text.encode("utf-8", "replace")
+            lines = screen.clean(data, 500)
             if len(lines) > _CELL_LINES:
-                more = f"… {len(lines) - _CELL_LINES:,} lines before these, all in {result.log}"
+                least = "at least " if len(data) >= cells.SHOWN else ""
+                more = f"… {least}{len(lines) - _CELL_LINES:,} lines before these, all in {file}"
                 lines = [more, *lines[-_CELL_LINES:]]
             text = "".join(f"{line}\n" for line in lines)
             if text:
@@ -184,45 +192,12 @@ class StackMagics(Magics):
 
     def _stack(self, command: Command, o: Namespace) -> Stack | None:
         if command.opens_tree or getattr(o, "top_dir", None):
-            return self._opened(o)
+            return self._stacks.opened(o)
         if command.name == "check" or any(a.kind == "run" for a in command.arguments):
             with contextlib.suppress(BadInput):
                 return current()
             return None
         return current()
-
-    def _opened(self, o: Namespace) -> Stack:
-        """Return the stack at hand, or a new one for another tree or other settings."""
-        wanted = {a.dest: getattr(o, a.dest) for a in given(commands.SETTINGS, o)}
-        back = wanted.pop("parallel", False)
-        if "plugin" in wanted:
-            wanted["plugin"] = parse_plugins(wanted["plugin"])
-        try:
-            at_hand = current()
-        except BadInput:
-            if not o.top_dir:
-                raise
-            at_hand = None
-        if at_hand is not None:
-            known = self._settings if at_hand is self._made else {"plugin": at_hand.plugins}
-            other = [key for key, value in wanted.items() if known.get(key) != value]
-            if back and not at_hand.parallel:
-                other.append("parallel")
-            if not o.top_dir and other:
-                flag = f"--{other[0].replace('_', '-')}"
-                tree = os.path.relpath(at_hand.top_dir)
-                raise BadInput(
-                    f"{flag!r} is a setting of a new stack: give it with TOP_DIR, here {tree!r}"
-                )
-            if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
-                return at_hand
-        stack = commands.open_tree(o)
-        if at_hand is not None and stack.top_dir == at_hand.top_dir:
-            stack.take_over(at_hand)
-        if at_hand is not None and not at_hand.busy:
-            commands.make_way(at_hand)
-        self._made, self._settings = stack, wanted
-        return stack
 
 
 def _show_answer(answer: Answer) -> pd.DataFrame:
@@ -272,10 +247,6 @@ def _tell_panel(what: str, stack: Stack | None = None) -> None:
     with contextlib.suppress(BadInput):  # there is no stack
         if panels is not None:
             getattr(panels, what)(stack or current())
-
-
-def _absolute(folder: str) -> Path:
-    return absolute(os.path.expanduser(folder))
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:

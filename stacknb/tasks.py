@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
@@ -128,6 +128,12 @@ class Task:
             if self.result is None:
                 self.result = self._collector.collect(self, begun)
         return self.result
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"task {self.name!r} cannot be copied or pickled: it belongs to a shell of this "
+            "process; what its wait() returns can"
+        )
 
     def __repr__(self) -> str:
         if self.result is not None:

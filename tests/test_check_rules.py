@@ -35,6 +35,8 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "[[ $1 == clean ]] && rm -f x\ntrue\n",
         "# exit 0\n# [[ $1 == sorce ]]\ntrue\n",
         "if [[ $1 == $MODE ]]; then true; fi\n",
+        'if [[ "$1 $2" == "stack install" || "$1-$2" = stack-extra ]]; then true; fi\n',
+        "if [[ $2 == inst* || $1 == un?tack || x$1 = xstack ]]; then true; fi\n",
         "cat >go <<EOF\n#!/bin/sh\nexit 0\nEOF\ntrue\n",
         "cat <<-'A' <<\\B\ndeclare x\n\tA\n[[ $1 == sorce ]]\nB\ntrue\n",
     ],

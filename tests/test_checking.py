@@ -93,6 +93,11 @@ def test_executable_bits_do_not_matter(tmp_path: Path) -> None:
         assert check(tmp_path).findings == []
 
 
+def test_one_script_is_no_plural(tmp_path: Path) -> None:
+    write(tmp_path / "devstack" / "settings")
+    assert str(check(tmp_path)).endswith(": 1 script, nothing to mend")
+
+
 def test_a_plugin_without_any_of_its_files_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "devstack" / "README")
     assert not check(tmp_path).ok

@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -68,6 +69,36 @@ def test_the_value_of_an_option_is_completed_by_its_kind() -> None:
         "webshop/extras.d/", "webshop/localrc", "webshop/more/",
     ]  # fmt: skip
     assert found("%stack --plugin reports=web") == ["webshop/"]
+
+
+def test_a_value_is_completed_behind_an_equals_sign_and_a_comma(at_hand: Stack) -> None:
+    assert found("%stack --until=ext") == ["extra"]
+    assert found("%stack --plugin=reports=web") == ["webshop/"]
+    assert found("%async_task --after generate_orders,generate_p") == ["generate_products"]
+    assert completion.split("%stack --until=ext")[2] == "ext"
+
+
+def test_a_folder_with_blanks_is_completed_as_it_is_typed() -> None:
+    Path("my tree/extras.d").mkdir(parents=True)
+    assert found("%stack my") == [r"my\ tree/"]
+    assert found(r"%stack my\ ") == [r"my\ tree/"]
+    assert found(r"%stack my\ tree/ex") == [r"my\ tree/extras.d/"]
+    assert found('%stack "my tree/ex') == ['"my tree/extras.d/']
+    assert found("%stack 'my") == ["'my tree/"]
+    assert found("%stack 'my tree' pla") == ["plan"]
+    assert found(r"%stack my\ tree pla") == ["plan"]
+
+
+def test_a_quote_in_a_name_is_completed_too() -> None:
+    Path("it's/extras.d").mkdir(parents=True)
+    [text] = found("%stack it")
+    assert shlex.split(text) == ["it's/"]
+
+
+def test_the_home_of_the_user_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert found("%stack ~/web") == ["~/webshop/"]
+    assert found("%stack ~") == ["~/"]
 
 
 def test_hooks_and_tasks_have_logs(at_hand: Stack) -> None:

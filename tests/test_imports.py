@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import stacknb
+
 PACKAGE = Path(__file__).parents[1] / "stacknb"
 
 # Highest floor first. A module may import from its own floor and from those below it, without a
@@ -217,6 +219,22 @@ def test_importing_stacknb_imports_no_heavy_package() -> None:
         [sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True
     )
     assert fresh.stdout.split() == []
+
+
+def test_the_package_names_what_it_offers_and_no_module_before_anything_is_loaded() -> None:
+    code = "import stacknb; print(*[name for name in dir(stacknb) if not name.startswith('__')])"
+    fresh = subprocess.run(
+        [sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True
+    )
+    assert fresh.stdout.split() == sorted([*stacknb.__all__, "load_ipython_extension", "timing"])
+
+
+def test_type_checkers_are_told_of_every_name_that_the_package_offers() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    [told] = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in told.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [name.asname for node in imports for name in node.names]
+    assert sorted(map(str, names)) == stacknb.__all__
 
 
 def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:

@@ -1,3 +1,4 @@
+import copy
 import errno
 import fcntl
 import os
@@ -92,3 +93,14 @@ def test_a_forked_process_neither_gives_it_up_nor_holds_it_longer(run_dir: Path)
         holder.kill()
         holder.wait()
         Lock(run_dir).take()
+
+
+def test_a_copy_cannot_let_go_of_it(run_dir: Path) -> None:
+    held = Lock(run_dir)
+    held.take()
+    for copied in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="cannot be copied"):
+            copied(held)
+    with pytest.raises(BadInput, match="is going on in this process"):
+        Lock(run_dir).take()
+    held.release()

@@ -11,6 +11,7 @@ from stacknb import load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
 from stacknb.results import Result, RunResult, TaskResults
+from stacknb.run import cells
 from stacknb.tasks import TaskResult
 from stacknb.text import budget
 
@@ -289,6 +290,24 @@ def test_a_cell_prints_what_its_bash_printed(
     assert out.splitlines()[0] == "… 801 lines before these, all in 1.log"
     assert out.endswith("x\nlast\n")
     assert err == "oops\n"
+
+
+def test_a_cell_that_printed_more_than_is_kept_says_so_and_where_each_stream_is(
+    ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = Result("f", 0, "x\n" * cells.SHOWN, "y\n" * 300, Path("1.log"))
+    monkeypatch.setattr(Stack, "evaluate", lambda self, code: said)
+    ipython.run_cell_magic("stack", "one", "f\n")
+    out, err = capsys.readouterr()
+    assert out.startswith("… at least 1,048,376 lines before these, all in 1.log\n")
+    assert err.startswith("… 100 lines before these, all in 1.err\n")
+
+
+@pytest.mark.parametrize("line", ["--bg", "--until source", "--history"])
+def test_a_cell_takes_no_option_of_a_run(ipython: InteractiveShell, line: str) -> None:
+    Stack("one")
+    with pytest.raises(BadInput, match=f"'{line.split()[0]}' does not go with"):
+        ipython.run_cell_magic("stack", line, "echo hi\n")
 
 
 def test_a_cell_takes_no_word(ipython: InteractiveShell) -> None:

@@ -50,6 +50,12 @@ def click(panel: Panel, do: str, **words: Any) -> None:
             thread.join()
 
 
+def _texts(captured: Any) -> list[str]:
+    # Without an IPython, displays are printed.
+    displays = "".join(str(found.data["text/plain"]) for found in captured.outputs)
+    return (captured.stdout + displays).splitlines()
+
+
 def of_kind(sent: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [message for message in sent if message["kind"] == kind]
 
@@ -130,6 +136,21 @@ def test_a_closed_panel_sends_nothing_and_leaves_no_thread(
     assert not [t for t in threading.enumerate() if t.name.startswith("stacknb-")]
     with pytest.raises(BadInput, match="this panel is closed"):
         panel.show()
+
+
+def test_the_summary_of_a_run_that_goes_on_does_not_stay_where_its_panel_was(
+    run: Run, panel: Panel
+) -> None:
+    with capture_output() as captured:
+        panel.show()
+        panel.show()
+        run.end_hook()
+        run.end_phase()
+        panel.update()
+        panel.show()
+    shown = [line for line in _texts(captured) if line.startswith("stack of ")]
+    moved = "stack of /tree: under way when its panel was shown again elsewhere"
+    assert [line == moved for line in shown].count(True) == 1
 
 
 def test_it_updates_ten_times_a_second_at_most_however_often_it_is_woken(

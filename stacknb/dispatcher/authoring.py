@@ -64,14 +64,14 @@ class Authoring(Session):
                     self._run.roster.plugins.append(new)
             return added
 
-    def take_over(self, other: Session) -> None:
+    def take_cells_of(self, other: Session) -> None:
         """Have the hooks from cells of another stack of the same tree, which has other settings.
 
         Examples
         --------
         >>> added = stack.add_hook("50-hello.sh", "echo hello")
         >>> serial = stacknb.Stack(stack.top_dir, parallel=False)
-        >>> serial.take_over(stack)
+        >>> serial.take_cells_of(stack)
         >>> "50-hello.sh" in set(serial.plan()["hook"])
         True
         """

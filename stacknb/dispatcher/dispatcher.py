@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from stacknb.dispatcher import tables
 from stacknb.dispatcher.awaiting import Async
@@ -61,6 +62,11 @@ class Stack(Stepping):
     env : mapping, optional
         Variables added to the environment of the shell.
 
+    Attributes
+    ----------
+    closed : bool
+        Whether it was closed.
+
     Raises
     ------
     BadInput
@@ -91,6 +97,8 @@ class Stack(Stepping):
             parallel=parallel, jobs=jobs, env=env,
         )  # fmt: skip
         self.aio = Async(self)
+        self.closed = False
+        self._earlier = [] if _current is None else _current._open_ones()
         _current = self
 
     def close(self) -> None:
@@ -102,8 +110,35 @@ class Stack(Stepping):
         """
         global _current
         super().close()
+        self.closed = True
         if _current is self:
-            _current = None
+            others = self._open_ones()
+            _current = others[-1]() if others else None
+
+    def take_over(self) -> None:
+        """Make this the notebook's stack again, though another was made since.
+
+        Examples
+        --------
+        >>> stack.take_over()
+        >>> stacknb.current() is stack
+        True
+        """
+        global _current
+        before = [] if _current is None else _current._open_ones()
+        self._earlier = [one for one in before if one() is not self]
+        _current = self
+
+    def _open_ones(self) -> list[weakref.ref[Stack]]:
+        """Return the stacks up to this one that are open and that somebody still holds."""
+        known = [*self._earlier, weakref.ref(self)]
+        return [one for one in known if (stack := one()) is not None and not stack.closed]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a stack cannot be copied or pickled: it holds a shell of this process; its run_dir "
+            "can be handed on, for Stack.resume"
+        )
 
     # -- the shell -------------------------------------------------------------------------------
 

@@ -88,6 +88,7 @@ class Session:
         """
         folder = RunDir.open(run_dir)
         folder.take()
+        stack: Self | None = None
         try:
             facts = folder.facts()
             stack = cls(
@@ -101,6 +102,8 @@ class Session:
             stack.cells = Path(facts.get("cells") or stack.cells)
             stack._run = stack._new_run(facts["mode"], folder, resumed=True)
         except BaseException:
+            if stack is not None:
+                stack.close()
             folder.close()
             raise
         return stack

@@ -16,7 +16,11 @@ _FIRST = sorted({phase.args[0] for mode in lifecycle.MODES for phase in lifecycl
 _SECOND = sorted(
     {phase.sub for mode in lifecycle.MODES for phase in lifecycle.phases_of(mode)} - {""}
 )
-_COMPARED = re.compile(r"""\$\{?([12])(?:[:-][^}]*)?\}?["']?\s*(?:==|=|!=)\s*["']?([A-Za-z_-]+)""")
+# An argument alone: "$1 $2" is compared with two words, x$2 with one that is none; inst* is many.
+_COMPARED = re.compile(
+    r"""(?<![^\s(!])(?P<quote>["']?)\$(?:(?P<bare>[12])|\{(?P<place>[12])(?:[:-][^}]*)?\})(?P=quote)"""
+    r"""\s*(?:==|=|!=)\s*["']?(?P<word>[A-Za-z_-]+)(?![\w*?\[$-])"""
+)
 _CASE = re.compile(r"""^\s*case\s+["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?\s+in\b""")
 _LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
 _ARGUMENT = re.compile(r"\$\{?[1-9]")
@@ -100,7 +104,7 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _unknown_words(code: str, case: str) -> Iterator[str]:
-    found = _COMPARED.findall(code)
+    found = [(match["bare"] or match["place"], match["word"]) for match in _COMPARED.finditer(code)]
     if case and (label := _LABEL.match(code)):
         found += [(case, word.strip()) for word in label[1].split("|")]
     for place, word in found:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +22,9 @@ __all__ = ["complete", "register", "split"]
 _LINE = re.compile(
     r"\s*(?:[\w.]+\s*=\s*)?(?P<face>%{1,2}(?:stack|unstack|clean|async_task|wait|hook))\s(?P<rest>.*)"
 )
+
+# A word, in which quotes and backslashes keep blanks; the last may be unfinished.
+_WORD = re.compile(r"""(?:\\(?:.|$)|'[^']*(?:'|$)|"(?:\\.|[^"\\])*(?:"|\\?$)|[^\s\\'"])+""")
 
 
 def register(ipython: Any) -> None:
@@ -44,15 +49,39 @@ def register(ipython: Any) -> None:
 def split(text: str) -> tuple[str, list[str], str]:
     """Return the magic, its words before the cursor, and the beginning of the word there.
 
-    The magic is empty if the line is none of ours.
+    The words are what they mean, the last is as it was typed. The magic is empty if the line is
+    none of ours.
     """
     match = _LINE.fullmatch(text)
     if match is None:
         return "", [], ""
-    *words, start = re.split(r"\s+", match["rest"])
-    if words and words[-1] == "--plugin" and "=" in start:
-        start = start.partition("=")[2]
-    return "%" + match["face"].lstrip("%"), [word for word in words if word], start
+    found = list(_WORD.finditer(match["rest"]))
+    start = found.pop()[0] if found and found[-1].end() == len(match["rest"]) else ""
+    words = [_meaning(word[0])[0] for word in found]
+    if start.startswith("--") and "=" in start:
+        option, _, start = start.partition("=")
+        words.append(option)
+    if words and words[-1] == "--plugin":
+        start = start.rpartition("=")[2]
+    if words and words[-1] == "--after":
+        start = start.rpartition(",")[2]
+    return "%" + match["face"].lstrip("%"), words, start
+
+
+def _meaning(word: str) -> tuple[str, str]:
+    """Return what a word means that may be unfinished, and the quote that is open in it."""
+    for more in ("", '"', "'", " "):  # a blank for a backslash at the end
+        with contextlib.suppress(ValueError):
+            return "".join(shlex.split(word + more)), more.strip()
+    return word, ""
+
+
+def _typed(text: str, quote: str) -> str:
+    """Return a text as it is typed, within a quote that is open or without one."""
+    if quote == "'":
+        return f"'{text}"
+    special = r'(["\\])' if quote else r"""([\s"'\\])"""
+    return quote + re.sub(special, r"\\\1", text)
 
 
 def _is_ours(matcher: Any) -> bool:
@@ -69,14 +98,15 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
     words : list of str
         Those before the one at the cursor, without the magic.
     start : str
-        The beginning of the word at the cursor.
+        The beginning of the word at the cursor, as it was typed.
 
     Returns
     -------
     list of str
-        Only such that begin with `start`.
+        Only such that go on with `start`, quoted as that is.
     """
     stack = _at_hand()
+    start, quote = _meaning(start)
     table = commands.of_face(face)
     entries = list(table.values())
     chosen = [word for word in words if not word.startswith("-")]
@@ -97,7 +127,7 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
         found = [value for kind in _places(entries, face) for value in _values(kind, stack, start)]
         # IPython fills what is left empty with names that mean nothing here.
         found = found if found or start else [*options]
-    return [text for text in found if text.startswith(start)]
+    return [_typed(text, quote) for text in found if text.startswith(start)]
 
 
 def _places(entries: Iterable[Command], face: str) -> list[str]:
@@ -124,9 +154,12 @@ def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
     if kind == "run":
         return glob.glob(".stacknb/runs/*/")
     if kind in ("folder", "file", "plugin"):
-        paths = glob.glob(glob.escape(start) + "*")
+        tilde = start.partition("/")[0] if start.startswith("~") else ""
+        home = os.path.expanduser(tilde)
+        paths = glob.glob(glob.escape(home + start.removeprefix(tilde)) + "*")
         folders = [f"{path}/" for path in paths if os.path.isdir(path)]
-        return folders + [p for p in paths if kind == "file" and not os.path.isdir(p)]
+        files = [p for p in paths if kind == "file" and not os.path.isdir(p)]
+        return [tilde + path.removeprefix(home) for path in folders + files]
     return []
 
 

@@ -90,6 +90,14 @@ def bundle(board: Board, since: float = 0.0, most: int = budget.SUMMARY) -> dict
     return {"text/plain": _line(board)}
 
 
+def moved(board: Board) -> dict[str, str]:
+    """Return by MIME type what stays where a run was shown that is now shown elsewhere."""
+    tree = budget.cut(board.top_dir, _PATH // 3, end=True, measure=budget.plain)
+    more = "under way when its panel was shown again elsewhere"
+    found = [Row(0, f"{board.mode} of {tree}", more=more)]
+    return {"text/plain": _plain(found, []).rstrip(), "text/html": _html(found, [])}
+
+
 def _line(board: Board) -> str:
     tree, logs = (
         budget.cut(path, _PATH // 3, end=True, measure=budget.plain)

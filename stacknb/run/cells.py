@@ -11,9 +11,9 @@ from stacknb.rundir import room
 from stacknb.shell.environment import check_text
 from stacknb.text import reading
 
-__all__ = ["result_of", "write", "write_settings"]
+__all__ = ["SHOWN", "errors_of", "result_of", "write", "write_settings"]
 
-_SHOWN = 1 << 20  # bytes of a cell's output that its result holds
+SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
 
 def write(run_dir: Path, number: int, code: str) -> Path:
@@ -53,10 +53,15 @@ def write_settings(run_dir: Path, path: Path, text: str) -> None:
         ) from error
 
 
+def errors_of(log: Path) -> Path:
+    """Return the file with the stderr of a cell, whose log has its stdout."""
+    return log.with_suffix(".err")
+
+
 def result_of(code: str, done: HookResult) -> Result:
     """Return what a cell printed, at most its last MiB of each stream, and its status."""
     assert done.log is not None
-    stdout = tasklog.tail_bytes(done.log, _SHOWN)
-    stderr = reading.ending(done.log.with_suffix(".err"), _SHOWN)
+    stdout = tasklog.tail_bytes(done.log, SHOWN)
+    stderr = reading.ending(errors_of(done.log), SHOWN)
     out, err = (data.decode("utf-8", "replace") for data in (stdout, stderr))
     return Result(code, done.exit_code, out, err, done.log)

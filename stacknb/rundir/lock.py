@@ -8,6 +8,7 @@ import os
 import socket
 import weakref
 from pathlib import Path
+from typing import NoReturn
 
 from stacknb.exceptions import BadInput
 from stacknb.supervision import processes
@@ -84,6 +85,10 @@ class Lock:
 
     def __del__(self) -> None:
         self.release()
+
+    def __reduce__(self) -> NoReturn:
+        # A copy that is thrown away would let go of what the other still holds.
+        raise TypeError("the lock of a run cannot be copied")
 
 
 _held_here: weakref.WeakSet[Lock] = weakref.WeakSet()

@@ -70,9 +70,11 @@ class Summaries:
         return True
 
     def leave(self, board: Board) -> None:
-        """Leave the newest as it is."""
+        """Leave the newest as it is; of a run that goes on, which is soon no more true, less."""
         self.draw(board)
         if self._newest is not None:
+            if board.state == "running":
+                self._newest.publish(page.moved(board))
             self._newest.leave()
         self._newest = None
 
@@ -89,14 +91,17 @@ class _Summary:
 
     def draw(self, board: Board) -> None:
         """Show it, or change what is shown."""
-        from IPython.display import publish_display_data
-
         self.drawn = time.monotonic()
         if board.run_dir != self._entry.run:
             self._entry.run, self._entry.size = board.run_dir, 0
             self._most = KERNEL.room(board.run_dir, budget.SUMMARY, budget.LINE)
             self._entry.size = self._most + budget.VIEW + 2 * budget.OUTPUT
-        bundle = page.bundle(board, self._since, self._most)
+        self.publish(page.bundle(board, self._since, self._most))
+
+    def publish(self, bundle: dict[str, str]) -> None:
+        """Show this, or put it in the place of what is shown."""
+        from IPython.display import publish_display_data
+
         if bundle == self._bundle:
             return
         options: dict[str, Any] = {

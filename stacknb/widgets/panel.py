@@ -128,6 +128,7 @@ class Panel:
         >>> panel.leave()
         """
         with self._lock:
+            self._board.update()
             self._summaries.leave(self._board)
 
     def _ipython_display_(self) -> None:

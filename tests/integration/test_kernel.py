@@ -377,6 +377,27 @@ def test_two_stacks_with_two_panels_do_not_disturb_each_other(
     assert kernel.run("one.close(); two.close()").error == {}
 
 
+def test_a_run_that_goes_on_beside_another_tree_is_found_again_and_collected(
+    kernel: Kernel, tree: Any, tmp_path: Path
+) -> None:
+    tree.hook(
+        "10-a.sh", "if [[ $2 == install ]]; then until [[ -e go ]]; do sleep 0.02; done; fi\n"
+    )
+    other = tmp_path / "other" / "extras.d"
+    other.mkdir(parents=True)
+    (other / "10-b.sh").write_text(":\n")
+    assert kernel.run(f"%stack {tree.path} --bg\nfirst = stacknb.current()").error == {}
+    assert kernel.run("%stack other --until source\nsecond = stacknb.current()").error == {}
+    assert kernel.run("first.busy, second is first").value == "(True, False)"
+    assert "goes on in the background" in shown(kernel.run(f"%stack {tree.path} step"))
+    assert kernel.run("stacknb.current() is first, second.closed").value == "(True, True)"
+    assert kernel.run("%stack other --until source").error == {}
+    Path("go").touch()
+    assert "<stack run complete: 7 hooks" in kernel.run("%wait stack").value
+    assert kernel.run("stacknb.current() is first").value == "True"
+    assert kernel.run("%stack other status").error == {}
+
+
 def test_a_run_that_is_watched_and_then_resumed_keeps_its_panel(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "nosuch\n")
     assert kernel.run(f"%stack {tree.path} --run-dir run").error["ename"] == "HookFailed"

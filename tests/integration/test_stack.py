@@ -3,8 +3,10 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import contextlib
+import copy
 import json
 import os
+import pickle
 import resource
 import shutil
 import signal
@@ -674,6 +676,36 @@ def test_current_is_the_stack_made_last(tree) -> None:
     first.close()
     with pytest.raises(BadInput, match="no stack yet"):
         stacknb.current()
+
+
+def test_the_stack_made_before_is_at_hand_again_once_the_last_is_closed(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    first, second, third = tree.stack(), tree.stack(), tree.stack()
+    second.close()
+    third.close()
+    assert stacknb.current() is first
+
+
+def test_a_run_that_left_no_snapshot_does_not_take_the_place_of_the_stack_at_hand(tree) -> None:
+    lost = tree.run(":").run_dir
+    tree.close()
+    for snapshot in (lost / "state").glob("snapshot*"):
+        snapshot.unlink()
+    at_hand = tree.stack()
+    with pytest.raises(BadInput, match="left no snapshot"):
+        Stack.resume(lost)
+    assert stacknb.current() is at_hand
+
+
+def test_a_stack_and_a_task_refuse_to_be_copied_and_the_run_stays_theirs(tree) -> None:
+    stack = tree.run(":")
+    task = stack.async_run("nap", "sleep", "1000")
+    for one, what in ((stack, "a stack cannot be copied"), (task, "task 'nap' cannot be copied")):
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match=what):
+                copied(one)
+    with pytest.raises(BadInput, match="is going on in this process"):
+        stacknb.Stack.resume(stack.run_dir)
 
 
 def test_closing_twice_and_using_it_again_begins_a_new_run(tree) -> None:
