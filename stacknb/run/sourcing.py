@@ -95,10 +95,11 @@ class Sourcing:
         try:
             result, turn = self._give_turn(it, trace)
             self._tell_end(it, result.status, result.duration_s, result.failure)
-        except (KeyboardInterrupt, Interrupted):  # before or after all that the hook could see
+        except BaseException as error:  # before or after all that the hook could see
+            stopped = isinstance(error, KeyboardInterrupt | Interrupted)
             if tasklog.footer_of(it.log) is None:
-                tasklog.close(it.log, exit_code=130)
-            self._tell_end(it, "interrupted", time.time() - it.begun)
+                tasklog.close(it.log, exit_code=130 if stopped else 1)
+            self._tell_end(it, "interrupted" if stopped else "failed", time.time() - it.begun)
             raise
         return result, turn
 

@@ -502,6 +502,34 @@ def test_ctrl_c_as_the_end_of_a_hook_is_told_leaves_no_hook_that_seems_to_run(
     assert stack.run().complete
 
 
+@pytest.mark.parametrize("how", ["supervisor killed", "no trace"])
+def test_an_error_that_is_none_of_the_hook_leaves_no_hook_that_seems_to_run(tree, how: str) -> None:
+    tree.hook("10-a.sh", ":" if how == "no trace" else ">ready; sleep 1000")
+    stack = tree.stack()
+    run_dir = stack.begin()
+    if how == "no trace":
+        (run_dir / "traces").touch()
+        with pytest.raises(StacknbError, match="nothing can be traced"):
+            stack.step(trace=True)
+        (run_dir / "traces").unlink()
+    else:
+        supervisor = stack._run.shell._line._supervisor.pid
+        ready = Path("ready").absolute()
+        with (
+            soon(lambda: os.kill(supervisor, signal.SIGKILL), ready),
+            pytest.raises(StacknbError, match="supervisor"),
+        ):
+            stack.step()
+        stack.close()
+
+    board = Board(lambda: run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook) == ("failed", None)
+    assert status.read(run_dir).state == "failed"
+    if how == "no trace":
+        assert stack.run().complete
+
+
 def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
     tree, monkeypatch
 ) -> None:
