@@ -24,6 +24,7 @@ from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
 from stacknb.shell import Shell, requests, turns
 from stacknb.shell.dialogue import Dialogue
+from stacknb.shell.line import Line
 from stacknb.snapshots.history import History
 
 FOREGROUND = {
@@ -500,6 +501,25 @@ def test_ctrl_c_as_the_end_of_a_hook_is_told_leaves_no_hook_that_seems_to_run(
     board.update(thoroughly=True)
     assert (board.state, board.hook, board.live) == ("interrupted", None, False)
     assert stack.run().complete
+
+
+# While its process is begun, and before it has its variables back.
+HALF: dict[str, tuple[type, str, Callable[..., bool]]] = {
+    "begun": (Line, "_hear", lambda line: line.pid == 0),
+    "empty": (Dialogue, "ask", lambda _, code, *__: "restored." in code),
+}
+
+
+@pytest.mark.parametrize(("owner", "name", "when"), HALF.values(), ids=HALF)
+def test_ctrl_c_while_a_shell_is_begun_again_leaves_none_that_is_half_restored(
+    tree, monkeypatch, owner: type, name: str, when: Callable[..., bool]
+) -> None:
+    stack = tree.run("v=1")
+    raising(monkeypatch, owner, name, when)
+    with pytest.raises(Interrupted):
+        stack.evaluate("exit 3")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
 
 
 @pytest.mark.parametrize("how", ["supervisor killed", "no trace"])
