@@ -58,6 +58,7 @@ class Line:
         self._process = os.getpid()
         self._unread: list[bytes] = []  # of bash
         self._heard: list[bytes] = []  # of the supervisor
+        self._asked: list[None] = []  # it for a bash of which it has said nothing yet
         self._send_fd = self._receive_fd = -1
         self._wake_read, self._wake_write = os.pipe()
         self._link, theirs = socket.socketpair()
@@ -88,7 +89,9 @@ class Line:
         self._receive_fd = os.open(self._scratch.fifo("out"), flags)
         self._heed()  # of the one before
         self.pid, self.status, self._unread = 0, None, []
-        self._tell({"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()})
+        self._tell(
+            {"do": "spawn", "argv": list(argv), "env": dict(env), "cwd": _cwd()}, self._asked
+        )
         while not self.pid:
             self._hear()
 
@@ -100,9 +103,10 @@ class Line:
     @property
     def alive(self) -> bool:
         """Whether there is a bash and it has not ended."""
-        while self._link.fileno() >= 0 and _ready(0, self._link.fileno()):
-            self._hear()
         self._heed()
+        # One whose start a Ctrl-C cut short has to be heard of, or nobody would ever end it.
+        while self._link.fileno() >= 0 and (self._asked or _ready(0, self._link.fileno())):
+            self._hear()
         return self.pid != 0 and self.status is None
 
     def send(self, data: bytes, sent: list[int]) -> None:
@@ -170,9 +174,10 @@ class Line:
         self._unread = [b"\0".join(fields[int(count) :])]
         return answer
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def _tell(self, message: dict[str, Any], told: list[None] | None = None) -> None:
+        data = json.dumps(message).encode() + b"\n"
         try:
-            self._link.sendall(json.dumps(message).encode() + b"\n")
+            _note([] if told is None else told, self._link.sendall, data)
         except OSError as error:
             raise ShellDied(f"the supervisor of the shell is gone: {error}") from error
 
@@ -194,8 +199,10 @@ class Line:
             message = json.loads(line)
             if message["event"] == "started":
                 self.pid = message["pid"]
+                self._asked.clear()
             elif message["event"] == "error":
                 self._heard = [rest]
+                self._asked.clear()
                 raise ShellDied(f"bash could not be started: {message['message']}")
             elif message["pid"] == self.pid:
                 self.status = message["status"]

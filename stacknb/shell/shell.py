@@ -69,6 +69,7 @@ class Shell:
         self._line = Line(self._scratch, jobs)
         self._lacking = ""
         self._prepared, self._is_handed_over = b"", False
+        self._half = False  # restored: a Ctrl-C came in between
         self._dialogue = Dialogue(self._line)
         self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
@@ -99,7 +100,7 @@ class Shell:
             if self._line.closed:
                 why = "closed, or is that of the process which has forked this one"
                 raise ShellDied(f"the shell of this run is {why}; begin a new run")
-            ended = not self._line.alive or self._scratch.gone
+            ended = self._half or not self._line.alive or self._scratch.gone
             if ended:
                 self.restore()
             return ended
@@ -155,8 +156,8 @@ class Shell:
         """
         command = " ".join(map(quote, words))
         turn = self._between(
-            f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?\n'
-            "_stacknb_reply done $_stacknb_status '' ''"
+            f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?',
+            "_stacknb_reply done $_stacknb_status '' ''",
         )
         return turn.status, self._scratch.read("call").decode("utf-8", "replace")
 
@@ -170,7 +171,7 @@ class Shell:
         ShellDied
             If the shell ended.
         """
-        return self._between(f"{code}\n{requests.REPLY}")
+        return self._between(code, requests.REPLY)
 
     def mark(self, pid: int, why: str) -> None:
         """Leave word why a task is about to be ended: ``cancelled``."""
@@ -237,6 +238,7 @@ class Shell:
         with self._lock:
             self._kept.take()
             self._dialogue.end()
+            self._half = True
             if self._scratch.gone:
                 folder = str(self._scratch.path)
                 self._lacking = f"scratch folder {folder!r} of the session was removed meanwhile"
@@ -246,12 +248,13 @@ class Shell:
             if self._kept.newest and not anew:
                 script = self._kept.script()
                 self._start(requests.nameless(self._env))
-                self.evaluate(requests.restoring(script))
+                self._have(requests.restoring(script))
             else:
                 self._start(self._env)
-                self.evaluate(self._setup)
+                self._have(self._setup)
             if news := self.recall():
-                self.evaluate(news)
+                self._have(news)
+            self._half = False
 
     def close(self, farewell_s: float = 5.0) -> None:
         """End the shell and everything it started but services; EXIT traps of hooks run first."""
@@ -279,11 +282,12 @@ class Shell:
         self._scratch.write("turn", self._prepared)
         self._is_handed_over = True
 
-    def _between(self, code: str) -> Turn:
-        return turns.finished(self._request(code), bool(self._kept.newest))
-
-    def _request(self, code: str) -> Turn:
+    def _between(self, code: str, reply: str) -> Turn:
         with self._lock:
             self._kept.take()
             self.revive()
-            return self._dialogue.ask(code)
+            return self._have(code, reply)
+
+    def _have(self, code: str, reply: str = requests.REPLY) -> Turn:
+        turn = self._dialogue.ask(f"{code}\n{reply}")
+        return turns.finished(turn, bool(self._kept.newest))

@@ -24,6 +24,7 @@ from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
 from stacknb.shell import Shell, requests, turns
 from stacknb.shell.dialogue import Dialogue
+from stacknb.shell.line import Line
 from stacknb.snapshots.history import History
 
 FOREGROUND = {
@@ -500,6 +501,53 @@ def test_ctrl_c_as_the_end_of_a_hook_is_told_leaves_no_hook_that_seems_to_run(
     board.update(thoroughly=True)
     assert (board.state, board.hook, board.live) == ("interrupted", None, False)
     assert stack.run().complete
+
+
+# While its process is begun, and before it has its variables back.
+HALF: dict[str, tuple[type, str, Callable[..., bool]]] = {
+    "begun": (Line, "_hear", lambda line: line.pid == 0),
+    "empty": (Dialogue, "ask", lambda _, code, *__: "restored." in code),
+}
+
+
+@pytest.mark.parametrize(("owner", "name", "when"), HALF.values(), ids=HALF)
+def test_ctrl_c_while_a_shell_is_begun_again_leaves_none_that_is_half_restored(
+    tree, monkeypatch, owner: type, name: str, when: Callable[..., bool]
+) -> None:
+    stack = tree.run("v=1")
+    raising(monkeypatch, owner, name, when)
+    with pytest.raises(Interrupted):
+        stack.evaluate("exit 3")
+
+    assert stack.evaluate("echo $v").stdout == "1\n"
+
+
+@pytest.mark.parametrize("how", ["supervisor killed", "no trace"])
+def test_an_error_that_is_none_of_the_hook_leaves_no_hook_that_seems_to_run(tree, how: str) -> None:
+    tree.hook("10-a.sh", ":" if how == "no trace" else ">ready; sleep 1000")
+    stack = tree.stack()
+    run_dir = stack.begin()
+    if how == "no trace":
+        (run_dir / "traces").touch()
+        with pytest.raises(StacknbError, match="nothing can be traced"):
+            stack.step(trace=True)
+        (run_dir / "traces").unlink()
+    else:
+        supervisor = stack._run.shell._line._supervisor.pid
+        ready = Path("ready").absolute()
+        with (
+            soon(lambda: os.kill(supervisor, signal.SIGKILL), ready),
+            pytest.raises(StacknbError, match="supervisor"),
+        ):
+            stack.step()
+        stack.close()
+
+    board = Board(lambda: run_dir)
+    board.update(thoroughly=True)
+    assert (board.state, board.hook) == ("failed", None)
+    assert status.read(run_dir).state == "failed"
+    if how == "no trace":
+        assert stack.run().complete
 
 
 def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
