@@ -171,7 +171,7 @@ DUMP = """{
 declare -p; printf '@@%s\\n' functions; declare -f; printf '@@%s\\n' attributes; declare -Fx; declare -Fr
 printf '@@%s\\n' rest
 shopt -p; set +o; umask; printf '%s\\n' "$PWD"; alias -p; trap -p; : errtrace
-} >|"$WORK/state" 2>/dev/null
+} >|"$WORK/../kept/state" 2>/dev/null
 """
 REFERENCE = """{
 set -- "$@"
@@ -226,14 +226,15 @@ def read_state(path: Path, outcome: Outcome) -> None:
 
 
 def by_plain_bash(work: Path, hooks: list[tuple[Path, tuple[str, ...]]], errexit: bool) -> Outcome:
+    kept = work.parent / "kept"
     lines = ["set -e"] if errexit else []
     for number, (path, args) in enumerate(hooks):
         words = " ".join(f"'{word}'" for word in args)
         lines += [
             f"_ref_path='{path}' _ref_args=({words})",
-            f"exec >>'{work}/out{number}' 2>&1",
+            f"exec >>'{kept}/out{number}' 2>&1",
             "_ref_frame",
-            f"{{ printf '%s\\n' \"$?\" >>'{work}/statuses'; }} 2>/dev/null",
+            f"{{ printf '%s\\n' \"$?\" >>'{kept}/statuses'; }} 2>/dev/null",
         ]
     lines += [
         "exec >/dev/null 2>&1; set +e",
@@ -241,22 +242,22 @@ def by_plain_bash(work: Path, hooks: list[tuple[Path, tuple[str, ...]]], errexit
         "_ref_frame",
         "trap - EXIT",
     ]
-    (work / "reference").write_text(REFERENCE % "\n".join(lines))
+    (kept / "reference").write_text(REFERENCE % "\n".join(lines))
     done = subprocess.run(
-        ["bash", "--norc", "--noprofile", str(work / "reference")], stdin=subprocess.DEVNULL, cwd=work,
+        ["bash", "--norc", "--noprofile", str(kept / "reference")], stdin=subprocess.DEVNULL, cwd=work,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, env=environment(work), timeout=60,
     )  # fmt: skip
     outcome = Outcome()
-    if (work / "statuses").exists():
-        outcome.statuses = [int(line) for line in (work / "statuses").read_text().split()]
+    if (kept / "statuses").exists():
+        outcome.statuses = [int(line) for line in (kept / "statuses").read_text().split()]
     if len(outcome.statuses) < len(hooks):
         outcome.ended = True
         outcome.statuses.append(done.returncode)
     outcome.outputs = [
-        (work / f"out{number}").read_bytes().decode("utf-8", "surrogateescape")
+        (kept / f"out{number}").read_bytes().decode("utf-8", "surrogateescape")
         for number in range(len(outcome.statuses))
     ]
-    read_state(work / "state", outcome)
+    read_state(kept / "state", outcome)
     return outcome
 
 
@@ -281,14 +282,14 @@ def by_stacknb(
     errexit: bool,
     restored: bool = False,
 ) -> Outcome:
-    outcome = Outcome()
+    outcome, kept = Outcome(), work.parent / "kept"
     shell.restore(anew=True)
     shell.evaluate(f"_stacknb_flags={'e' if errexit else ''}")
     for number, (path, args) in enumerate([*hooks, (work / "dump", ())]):
         dump = number == len(hooks)
         if dump:
             shell.evaluate("_stacknb_flags=${_stacknb_flags//e/}")
-        log = work / f"log{number}"
+        log = kept / f"log{number}"
         log.write_bytes(
             tasklog.begin_line({"kind": "hook", "name": "h", "pid": shell.pid, "run": "r"})
         )
@@ -302,13 +303,13 @@ def by_stacknb(
             outcome.ended = True
             shell.restore()
             shell.evaluate("_stacknb_flags=${_stacknb_flags//[eufxvC]/}")
-            log = work / "log dump"
+            log = kept / "log dump"
             log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "pid": 1, "run": "r"}))
             assert sourced(shell, work / "dump", (), log, True).outcome == "done"
             break
         if restored:
             shell.restore()
-    read_state(work / "state", outcome)
+    read_state(kept / "state", outcome)
     return outcome
 
 
@@ -321,10 +322,12 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def work_folder(tmp_path: Path) -> Path:
-    # The same for both and for each example, since paths are in the output.
-    work = tmp_path / "work"
-    subprocess.run(["rm", "-rf", str(work)], check=True)
+    # The same for both and for each example, since paths are in the output. What they leave is kept
+    # elsewhere, where no `*` of a hook finds it.
+    work, kept = tmp_path / "work", tmp_path / "kept"
+    subprocess.run(["rm", "-rf", str(work), str(kept)], check=True)
     (work / "sub").mkdir(parents=True)
+    kept.mkdir()
     (work / "dump").write_text(DUMP)
     os.chdir(work)
     return work
@@ -350,7 +353,7 @@ def compare(
         (work / f"{10 + number}-hook.sh").write_text(script)
         paths.append((work / f"{10 + number}-hook.sh", args))
     ours = by_stacknb(shell, work, paths, errexit, restored)
-    (work / "state").unlink()
+    (tmp_path / "kept" / "state").unlink()
     plain = by_plain_bash(work, paths, errexit)
 
     assert ours.statuses == plain.statuses
