@@ -52,8 +52,8 @@ def click(panel: Panel, do: str, **words: Any) -> None:
 
 def _texts(captured: Any) -> list[str]:
     # Without an IPython, displays are printed.
-    displays = "".join(str(found.data["text/plain"]) for found in captured.outputs)
-    return (captured.stdout + displays).splitlines()
+    displays = [str(found.data["text/plain"]) for found in captured.outputs]
+    return "\n".join([captured.stdout, *displays]).splitlines()
 
 
 def of_kind(sent: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
