@@ -258,8 +258,7 @@ def _lines(run: RunStatus) -> Iterable[str]:
 
 def _in_short(run: RunStatus) -> Iterable[str]:
     """Yield what matters most where there is little room: how far it is, and what is not well."""
-    done = sum(phase.status == "ok" for phase in run.phases)
-    yield f"{run.mode} run {shown(run.run)}: {run.state}, {done} of {len(run.phases)} phases"
+    yield next(iter(_lines(run)))
     marks = [(SYMBOLS.get(p.status, "·"), p.name.rpartition(" ")[2]) for p in run.phases]
     yield "  ".join(f"{mark} {name}" for mark, name in marks)
     hooks = [hook for phase in run.phases for hook in phase.hooks]

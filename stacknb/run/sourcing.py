@@ -14,7 +14,7 @@ from stacknb.exceptions import BadInput, Failure, Interrupted, StacknbError
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
-from stacknb.run import failures, opening
+from stacknb.run import cells, failures, opening
 from stacknb.run.outcome import in_words
 from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell, requests
@@ -166,8 +166,8 @@ class Sourcing:
     def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:
         code = requests.of_turn(
             hook.args, kind="settings" if hook.settings else kind, name=hook.name,
-            phase=hook.phase.label, path=hook.path, log=log, err=_err_of(log, kind),
-            hands_off=hook.deals_with_err,
+            phase=hook.phase.label, path=hook.path, log=log,
+            err=cells.errors_of(log) if kind == "cell" else None, hands_off=hook.deals_with_err,
         )  # fmt: skip
         self._shell.prepare(code)
         self._catch_up()  # before a shell that was lost is revived, and nobody sees that it was
@@ -252,9 +252,8 @@ class Sourcing:
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
-        failure = failures.explain(
-            turn, it.what, it.hook.path, it.log, turn.interrupted, _err_of(it.log, it.kind)
-        )
+        err = cells.errors_of(it.log) if it.kind == "cell" else None
+        failure = failures.explain(turn, it.what, it.hook.path, it.log, turn.interrupted, err)
         return replace(failure, file=self.origins.get(failure.file, failure.file))
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
@@ -283,7 +282,3 @@ class Sourcing:
         """Finish what is put off while hooks follow one another."""
         self._catch_up()
         self._store()
-
-
-def _err_of(log: Path, kind: str) -> Path | None:
-    return log.with_suffix(".err") if kind == "cell" else None

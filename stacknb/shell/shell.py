@@ -94,16 +94,14 @@ class Shell:
 
     # -- turns -------------------------------------------------------------------------------
 
-    def revive(self) -> bool:
-        """Start a new bash if the last one has ended meanwhile; tell whether that was so."""
+    def revive(self) -> None:
+        """Start a new bash if the last one has ended meanwhile."""
         with self._lock:
             if self._line.closed:
                 why = "closed, or is that of the process which has forked this one"
                 raise ShellDied(f"the shell of this run is {why}; begin a new run")
-            ended = self._half or not self._line.alive or self._scratch.gone
-            if ended:
+            if self._half or not self._line.alive or self._scratch.gone:
                 self.restore()
-            return ended
 
     def prepare(self, code: str) -> None:
         """Say what the next turn is, see `requests.of_turn`; bash may still write a snapshot."""
@@ -133,7 +131,8 @@ class Shell:
         """
         with self._lock:
             self._kept.expect()
-            if self.revive() or not self._is_handed_over:  # the scratch folder may be another
+            self.revive()
+            if not self._is_handed_over:  # the scratch folder is another
                 self._hand_over()
             turn = self._dialogue.ask(requests.turn(processes.cpu_ticks(self.pid)), tick, meanwhile)
         if turn.outcome != "done":
