@@ -39,7 +39,6 @@ FLOORS = {
         "status",
         "board",
         "hooks",
-        "executors",
         "timing",
         "devstack_log",
     ],

@@ -182,12 +182,9 @@ def _task(name: str, start: Cell, end: Cell | None, told: str) -> Task:
 
 
 def _arrow(name: str, start: tuple[int, int], end: tuple[int, int] | None, told: str) -> Task:
-    made: Task = {
-        "task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE,
-        "started": "", "waited": "nobody waits for it",
-    }  # fmt: skip
+    made: Task = {"task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE}
     if end is not None:
-        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE, "waited": "here"}
+        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE}
     return made
 
 

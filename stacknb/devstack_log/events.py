@@ -108,7 +108,7 @@ class Recogniser:
                 return []
             return [Event("malformed", line, stamp, text=decoded(text[:200]))]
         logger, name, pid = match[1] or b"", decoded(match[2]), match[3]
-        kind, command, number, _ = message
+        kind, command, number = message
         if kind in {"ok", "failed"}:
             event = Event("task-end", line, stamp, name, code=int(number or 0))
             return self._ended(event, logger or pid)
