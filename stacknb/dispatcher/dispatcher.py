@@ -18,9 +18,14 @@ from stacknb.results import Result
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
     import pandas as pd
 
-__all__ = ["Listener", "Stack", "current"]
+__all__ = ["Listener", "Stack", "at_hand", "current"]
 
 _current: Stack | None = None
+
+
+def at_hand() -> Stack | None:
+    """Return the notebook's stack, if there is one."""
+    return _current
 
 
 def current() -> Stack:

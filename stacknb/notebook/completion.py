@@ -14,7 +14,6 @@ from stacknb import dispatcher, lifecycle
 from stacknb.commands import commands
 from stacknb.commands.arguments import STACK, Command
 from stacknb.dispatcher import Stack
-from stacknb.exceptions import BadInput
 from stacknb.notebook.line_words import is_tree, phase_words
 
 __all__ = ["complete", "register", "split"]
@@ -105,7 +104,7 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
     list of str
         Only such that go on with `start`, quoted as that is.
     """
-    stack = _at_hand()
+    stack = dispatcher.at_hand()
     start, quote = _meaning(start)
     table = commands.of_face(face)
     entries = list(table.values())
@@ -168,10 +167,3 @@ def _hooks(stack: Stack | None) -> list[str]:
         return []
     planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
     return list({hook.name: None for _, hook in planned})
-
-
-def _at_hand() -> Stack | None:
-    try:
-        return dispatcher.current()
-    except BadInput:
-        return None
