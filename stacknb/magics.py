@@ -245,8 +245,7 @@ def _tell_panel(what: str, stack: Stack | None = None) -> None:
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:
-    folder, count = stack.begin() / "cells", 1
-    while (path := folder / f"{name}.{count}.bash").exists():
+    run_dir, count = stack.begin(), 1
+    while (run_dir / "cells" / f"{name}.{count}.bash").exists():
         count += 1
-    path.write_text(code if code.endswith("\n") else f"{code}\n", "utf-8", "surrogateescape")
-    return path
+    return cells.write(run_dir, f"{name}.{count}", code)

@@ -238,10 +238,11 @@ class Run:
             If it ended the shell; the session goes on from its snapshot.
         """
         self._cells += 1
-        cell = cells.write(self.folder.path, self._cells, code)
+        name = str(self._cells)
+        cell = cells.write(self.folder.path, name, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
         before = self.roster.plugins
-        done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
+        done = self._turn(Hook(Phase(mode, sub), name, cell, ()), kind="cell")
         if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
