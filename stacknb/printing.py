@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb import status, tasklog
-from stacknb.exceptions import LogError, StacknbError
+from stacknb.exceptions import StacknbError
 from stacknb.hooks.checking import Report
 from stacknb.journal import RunDir
 from stacknb.progress.plain import silence
 from stacknb.progress.watching import watch
 from stacknb.results import RunResult
-from stacknb.rundir.ending import still_runs
+from stacknb.rundir.ending import is_written
 from stacknb.rundir.follow import Follower
 from stacknb.status import RunStatus
 from stacknb.text.signs import shown
@@ -178,19 +178,10 @@ def _pieces(path: Path, follow: bool, tail: int | None) -> Iterator[bytes]:
     while follow:
         if data := log.read():
             yield data
-        elif _has_ended(log):
+        elif (log.held and tasklog.footer_of(path)) or not is_written(path):
             break
         else:
             time.sleep(_POLL_S)
     log.finish()
     while data := log.read():
         yield data
-
-
-def _has_ended(log: Follower) -> bool:
-    try:
-        if log.held and tasklog.read(log.path).footer:
-            return True
-        return not still_runs(tasklog.read_header(log.path))
-    except (OSError, LogError):
-        return True

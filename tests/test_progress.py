@@ -573,7 +573,7 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
     run.begin_phase("override_defaults", "10-a.sh")
     run.begin_hook("10-a.sh")
     run.journal.close()
-    monkeypatch.setattr(board, "_shell_lives", lambda log: False)
+    monkeypatch.setattr(board, "is_written", lambda log: False)
     monkeypatch.setattr(board, "_LOOK_S", 0.0)
 
     def time_passes(seconds: float) -> None:

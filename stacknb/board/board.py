@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stacknb import lifecycle, tasklog
+from stacknb import lifecycle
 from stacknb.board import earlier
 from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
-from stacknb.rundir.ending import still_runs
+from stacknb.rundir.ending import is_written
 
 __all__ = ["Board"]
 
@@ -270,7 +270,7 @@ class Board:
 
     def _doubt_hook(self, now: float, at_once: bool) -> None:
         """Take a hook for lost whose shell has been gone for a while: nobody will tell its end."""
-        if self.hook is None or _shell_lives(self.hook.log):
+        if self.hook is None or is_written(self.hook.log):
             self._doubt = 0.0
             return
         last = _changed(self.hook.log)
@@ -283,14 +283,6 @@ class Board:
             state.status, state.duration_s = "lost", max(0.0, last - state.begun)
         self.hook = None
         self._tasks.forget_waits()
-
-
-def _shell_lives(log: Path) -> bool:
-    try:
-        header: dict[str, Any] = tasklog.read_header(log)
-    except (OSError, LogError):
-        return False
-    return still_runs(header)
 
 
 def _changed(path: Path) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stacknb import dispatcher, status
+from stacknb import dispatcher, status, tasklog
 from stacknb.dispatcher import Stack
 from stacknb.hooks import changes
 from stacknb.hooks.changes import Change
@@ -96,9 +96,8 @@ def wait_of(name: str) -> dict[str, Any]:
 
 
 def log_of(task: status.LogStatus) -> str:
-    """Return what a task has said, without the marks of its log."""
-    lines = (run_dir() / task.log).read_text(errors="replace").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("#stacknb-")).strip()
+    """Return what a task has said, the end of it where that is much."""
+    return tasklog.tail_bytes(run_dir() / task.log).decode("utf-8", "replace").strip()
 
 
 def need(holds: object, saw: str, hint: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from stacknb import tasklog
+from stacknb.exceptions import LogError
 from stacknb.supervision import processes
 
-__all__ = ["state_of", "status_of", "still_runs"]
+__all__ = ["is_written", "state_of", "status_of", "still_runs"]
 
 _TOLERANCE_S = 2.0  # the clock may have been set a little since
 
@@ -52,6 +55,14 @@ def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> tuple[
     if exit_code == 0:
         return "ok", 0
     return ("killed" if exit_code > 128 and footer is None else "failed"), exit_code
+
+
+def is_written(log: Path) -> bool:
+    """Tell whether the process that began a log lives; there may be no log."""
+    try:
+        return still_runs(tasklog.read_header(log))
+    except (OSError, LogError):
+        return False
 
 
 def still_runs(header: Mapping[str, Any]) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput
 from stacknb.rundir.follow import Follower
+from stacknb.tasklog import footer_of
 from stacknb.text.reading import opened
 from stacknb.text.screen import Feed, clean_line, size
 
@@ -47,7 +47,7 @@ class OpenLog:
     def news(self) -> dict[str, Any] | None:
         """Return what a panel is to be told, or None if there is nothing."""
         first = self._told is None
-        if not self._ended and _footer(self._path):
+        if not self._ended and footer_of(self._path) is not None:
             self._ended = True
             self._log.finish()
         skipped = self._skipped + (0 if first else self._log.skip(2 * _FIRST))
@@ -167,10 +167,3 @@ def _scan(data: bytes, wanted: bytes, number: int, found: list[tuple[int, str]])
         at = end + 1
         line += 1
     return number + data.count(b"\n")
-
-
-def _footer(path: Path) -> bool:
-    try:
-        return tasklog.read(path).footer is not None
-    except (OSError, LogError):
-        return False
