@@ -175,9 +175,11 @@ def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
 
 
 def _gain(records: Records, program: Program, change: _Kind, name: str, place: str) -> int:
-    wait_after = {name: place} if change == "wait_after" else {}
-    as_task: dict[str, str | None] = {name: place} if change == "as_task" else {}
-    new = changed(records, program, {}, {}, wait_after, as_task)
+    later = {name: place}
+    if change == "wait_after":
+        new = changed(records, program, wait_after=later)
+    else:
+        new = changed(records, program, as_task=later)
     return program.end - program.start - replay(new).elapsed
 
 

@@ -15,7 +15,7 @@ from stacknb.timing.impact import impact_frame
 from stacknb.timing.profile import By, folded, profile
 from stacknb.timing.program import Program, program
 from stacknb.timing.recorded import RecordedRun
-from stacknb.timing.whatif import Prediction, what_if
+from stacknb.timing.whatif import Prediction, changed, predicted
 
 __all__ = ["Questions"]
 
@@ -102,15 +102,11 @@ class Questions(RecordedRun):
         >>> run.what_if(faster={"stock": 2}) <= run.elapsed_s
         True
         """
-        return what_if(
-            self.records,
-            self._program,
-            faster=faster,
-            start_after=start_after,
-            wait_after=wait_after,
-            as_task=as_task,
-            cores=cores,
-        )
+        new = changed(
+            self.records, self._program, faster=faster, start_after=start_after,
+            wait_after=wait_after, as_task=as_task,
+        )  # fmt: skip
+        return predicted(self.records, self._program, new, cores)
 
     def advice(self) -> pd.DataFrame:
         """Return what to change, the most useful first: ``kind name phase hook gain_s advice``.

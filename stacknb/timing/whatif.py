@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from stacknb.exceptions import BadInput
+from stacknb.text.names import nearest
 from stacknb.timing.cores import elapsed_with_cores
 from stacknb.timing.program import END, Op, Program, place
 from stacknb.timing.records import Records, TaskRecord
 from stacknb.timing.replay import replay
 
-__all__ = ["Prediction", "changed", "what_if"]
+__all__ = ["Prediction", "changed", "predicted"]
 
 
 class Prediction(float):
@@ -58,20 +58,9 @@ class Prediction(float):
         )
 
 
-def what_if(
-    records: Records,
-    program: Program,
-    *,
-    faster: Mapping[str, float] | None = None,
-    start_after: Mapping[str, str] | None = None,
-    wait_after: Mapping[str, str] | None = None,
-    as_task: Mapping[str, str | None] | Iterable[str] | None = None,
-    cores: int | None = None,
-) -> Prediction:
-    """Return what the run would have taken; see `Run.what_if`."""
+def predicted(records: Records, program: Program, new: Program, cores: int | None) -> Prediction:
+    """Return what a run would have taken with a `changed` program, on so many cores."""
     recorded = program.end - program.start
-    steps = as_task if isinstance(as_task, Mapping) else dict.fromkeys(_names(as_task))
-    new = changed(records, program, faster or {}, start_after or {}, wait_after or {}, steps)
     elapsed = replay(new).elapsed
     if cores is not None:
         if cores < 1:
@@ -83,12 +72,13 @@ def what_if(
 def changed(
     records: Records,
     program: Program,
-    faster: Mapping[str, float],
-    start_after: Mapping[str, str],
-    wait_after: Mapping[str, str],
-    as_task: Mapping[str, str | None],
+    *,
+    faster: Mapping[str, float] | None = None,
+    start_after: Mapping[str, str] | None = None,
+    wait_after: Mapping[str, str] | None = None,
+    as_task: Mapping[str, str | None] | Iterable[str] | None = None,
 ) -> Program:
-    """Return the program with the changes made.
+    """Return the program with the changes made; see `Run.what_if`.
 
     Raises
     ------
@@ -96,13 +86,14 @@ def changed(
         If a name is unknown or ambiguous, or a task would be waited for before it starts.
     """
     made = _Change(records, program)
-    for name, factor in faster.items():
+    for name, factor in (faster or {}).items():
         made.speed_up(name, factor)
-    for name, where in start_after.items():
+    for name, where in (start_after or {}).items():
         made.move(name, where, "spawn")
-    for name, where in wait_after.items():
+    for name, where in (wait_after or {}).items():
         made.move(name, where, "wait")
-    for name, collected in as_task.items():
+    steps = as_task if isinstance(as_task, Mapping) else dict.fromkeys(_names(as_task))
+    for name, collected in steps.items():
         made.take_out(name, collected)
     return made.program
 
@@ -227,10 +218,8 @@ class _Change:
         return found[-1]
 
     def _unknown(self, name: str, kind: str, known: Iterable[str]) -> BadInput:
-        spellings = {spelling: mark for mark in known for spelling in _spellings(mark)}
-        near = difflib.get_close_matches(name, list(spellings), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return BadInput(f"no {kind} {name!r} in this run{hint}")
+        spellings = dict.fromkeys(spelling for mark in known for spelling in _spellings(mark))
+        return BadInput(f"no {kind} {name!r} in this run{nearest(name, spellings, 0.6)}")
 
 
 def _spellings(mark: str) -> set[str]:
