@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stacknb.text import budget
-from stacknb.text.signs import shown, shown_lines
+from stacknb.text.signs import clipped, shown, shown_lines
 
 __all__ = [
     "BadInput",
@@ -248,6 +248,5 @@ def _in_short(text: str, most: int) -> str:
     return "\n".join([budget.cut(first, room, measure=budget.plain), *lines])
 
 
-def _one_line(command: str, limit: int = 200) -> str:
-    text = shown(" ".join(command.split()))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _one_line(command: str) -> str:
+    return clipped(shown(" ".join(command.split())), 200)

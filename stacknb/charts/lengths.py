@@ -12,7 +12,7 @@ import pandas as pd
 from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, WIDTH, Theme, config, ink
-from stacknb.charts.rows import duration, records_of
+from stacknb.charts.rows import duration, records_of, told_apart
 from stacknb.timing.questions import Questions
 
 __all__ = ["phase_chart", "slack_chart"]
@@ -86,9 +86,7 @@ def slack_chart(run: Questions, *, most: int = 40, theme: Theme = "both") -> alt
     known = tasks[tasks["hidden_s"].notna()]
     rank = known["blocked_s"] + known["slack_s"].fillna(0)
     shown = known.loc[rank.sort_values(ascending=False, kind="stable").index[:most]]
-    count = tasks.groupby("name").cumcount() + 1
-    numbered = tasks["name"] + " #" + count.astype(str)
-    names = tasks["name"].where(~tasks["name"].duplicated(keep=False), numbered)
+    names, _ = told_apart(tasks)
     of_all = "" if len(shown) == len(tasks) else f" of {len(tasks):,}"
     subtitle = [f"{len(shown):,}{of_all} tasks, longest waits and longest slack first"]
     said = f"Tasks of {PurePath(run.path).name}: {subtitle[0]}"

@@ -14,6 +14,7 @@ from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import config, ink
 from stacknb.plugins import Plugin
+from stacknb.text.signs import clipped
 from stacknb.text.signs import shown as fit
 
 __all__ = ["lifecycle_chart"]
@@ -167,8 +168,7 @@ def _named(tasks: list[Task]) -> Iterator[Task]:
     for task in tasks:
         is_free = (int(task["x"]) + 1, int(task["y"])) not in begun
         name = task["task"]
-        whole = is_free or len(name) <= _LETTERS
-        yield task | {"label": name if whole else f"{name[: _LETTERS - 1]}…"}
+        yield task | {"label": name if is_free else clipped(name, _LETTERS)}
 
 
 def _heads(columns: list[str]) -> list[dict[str, float]]:

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import pandas as pd
 
+from stacknb.text.signs import clipped
 from stacknb.timing.questions import Questions
 
-__all__ = ["MAIN_LANE", "Row", "Timeline", "duration", "records_of"]
+__all__ = ["MAIN_LANE", "Row", "Timeline", "duration", "records_of", "told_apart"]
 
 Row = dict[str, Any]
 MAIN_LANE = "main script"
@@ -23,6 +24,13 @@ _COMMAND = 120
 def records_of(frame: pd.DataFrame) -> list[Row]:
     """Return the rows of a frame as dicts."""
     return cast(list[Row], frame.to_dict("records"))
+
+
+def told_apart(tasks: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Return the name of each task, with a number where several have it; and all with numbers."""
+    names, count = tasks["name"], tasks.groupby("name").cumcount() + 1
+    numbered = names + " #" + count.astype(str)
+    return names.where(~names.duplicated(keep=False), numbered), numbered
 
 
 class Timeline:
@@ -41,9 +49,7 @@ class Timeline:
         self.whole_ms = run.elapsed_s * 1000
         self.path = run.critical_path()
         tasks = run.tasks[run.tasks["start"].notna()].copy()
-        count = tasks.groupby("name").cumcount() + 1
-        numbered = tasks["name"] + " #" + count.astype(str)
-        tasks["lane"] = tasks["name"].where(~tasks["name"].duplicated(keep=False), numbered)
+        tasks["lane"], numbered = told_apart(tasks)
         # A task may be called what the lane of the main script is called.
         tasks["lane"] = tasks["lane"].where(tasks["lane"] != MAIN_LANE, numbered)
         tasks["begin"] = self._ms(tasks["start"])
@@ -192,7 +198,7 @@ class Timeline:
             "from": _rounded(begin),
             "to": _rounded(end),
             "lasts": duration((end - begin) / 1000),
-            "command": _short(said.get("command", "")),
+            "command": clipped(said.get("command", ""), _COMMAND),
             **{key: said.get(key, "") for key in ("name", "phase", "hook", "status")},
         }
         for key, column in (("waits", "wait_s"), ("uncollected", "slack_s"), ("cpu", "cpu_s")):
@@ -214,7 +220,3 @@ def duration(seconds: float) -> str:
 
 def _rounded(ms: float) -> float:
     return round(float(ms), 3)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _COMMAND else text[: _COMMAND - 1] + "…"

@@ -10,7 +10,7 @@ from typing import Any
 from stacknb.hooks import changes
 from stacknb.hooks.changes import Change
 from stacknb.hooks.readable import ReadableFrame
-from stacknb.text.signs import shown
+from stacknb.text.signs import clipped, shown
 
 __all__ = ["ChangesFrame", "HistoryFrame", "load", "load_history"]
 
@@ -204,5 +204,4 @@ def _values(row: Any) -> str:
 
 
 def _short(text: str, limit: int = _WIDE) -> str:
-    line = shown(text[: 2 * limit])
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    return clipped(shown(text[: 2 * limit]), limit)

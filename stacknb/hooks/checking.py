@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -161,10 +160,8 @@ def _of_plugin(folder: Path, plugin: Path, scripts: list[tuple[Path, str]]) -> I
     if not found.keys() & {*FILES}:
         yield Finding("error", str(place), 0, 0, f"holds none of {', '.join(FILES)}")
     for name in found.keys() - {*FILES}:
-        near = difflib.get_close_matches(name, FILES, 1, 0.75)
-        if near and found[name].is_file():
-            said = f"is never sourced; did you mean {near[0]!r}?"
-            yield Finding("warning", str(place / name), 0, 0, said)
+        if (near := nearest(name, FILES, 0.75)) and found[name].is_file():
+            yield Finding("warning", str(place / name), 0, 0, f"is never sourced{near}")
 
 
 def _text(path: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from stacknb.hooks.readable import ReadableFrame
 from stacknb.hooks.tracing import Command
 from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, screen
-from stacknb.text.signs import printable, shown
+from stacknb.text.signs import clipped, printable, shown
 
 __all__ = ["TraceFrame", "load"]
 
@@ -94,8 +94,7 @@ def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]
     own = frame[frame["task"] == ""]
     row: Any
     for row in own.head(most).itertuples(index=False):
-        command = shown(row.command)
-        cut = command if len(command) <= _WIDE else f"{command[: _WIDE - 1]}…"
+        cut = clipped(shown(row.command), _WIDE)
         place = f"{shown(os.path.basename(row.file))}:{row.line}"
         yield shown(row.hook), place, "  " * row.depth + cut, row.took_s
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 
 from stacknb.exceptions import BadInput
+from stacknb.text.signs import clipped
 
 __all__ = ["check_bash", "check_text", "checked_environment", "quote"]
 
@@ -98,7 +99,7 @@ def check_text(text: str, what: str) -> None:
     BadInput
         If it holds a NUL, or a character that UTF-8 does not know.
     """
-    shown = ascii(text if len(text) <= 60 else text[:59] + "…")
+    shown = ascii(clipped(text, 60))
     if "\0" in text:
         raise BadInput(f"{what} holds a NUL, which bash cannot take: {shown}; leave it out")
     try:

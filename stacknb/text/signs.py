@@ -5,7 +5,7 @@ What is asked for as JSON keeps them.
 
 from __future__ import annotations
 
-__all__ = ["printable", "shown", "shown_lines"]
+__all__ = ["clipped", "printable", "shown", "shown_lines"]
 
 # As `screen` shows them in output; a line break as in the values of variables.
 _SIGNS = {chr(code): chr(0x2400 + code) for code in range(32)} | {"\n": "⏎", "\x7f": "␡"}
@@ -32,6 +32,11 @@ def shown(text: object) -> str:
     if line.isprintable():
         return line
     return "".join(c if c.isprintable() else _SIGNS.get(c) or ascii(c)[1:-1] for c in line)
+
+
+def clipped(text: str, most: int) -> str:
+    """Return the beginning of a text, with a mark where it has more characters than `most`."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def shown_lines(text: str) -> str:

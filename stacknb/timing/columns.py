@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from stacknb.text.signs import clipped
+
 __all__ = ["COLUMNS", "cell", "fitting", "in_words"]
 
 COLUMNS = {  # of a table for a reader; CSV and JSON hold all
@@ -76,8 +78,7 @@ def cell(value: Any, most: int = 60) -> str:
         return f"{value:%H:%M:%S}.{value.microsecond // 1000:03}"
     if isinstance(value, float):
         return f"{value:,.3f}"
-    text = str(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return clipped(str(value), most)
 
 
 def in_words(seconds: float, sign: str = "") -> str:

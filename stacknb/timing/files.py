@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,10 @@ __all__ = ["json_document", "write_csv", "write_parquet"]
 
 def write_csv(frames: Mapping[str, pd.DataFrame], folder: str | os.PathLike[str]) -> list[Path]:
     """Write each frame as ``NAME.csv`` (instants as ISO 8601, UTC) and return the paths."""
-    written = []
-    for name, frame in frames.items():
-        path = _folder(folder) / f"{name}.csv"
+    paths = _paths(frames, folder, "csv")
+    for frame, path in zip(frames.values(), paths, strict=True):
         frame.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-        written.append(path)
-    return written
+    return paths
 
 
 def write_parquet(frames: Mapping[str, pd.DataFrame], folder: str | os.PathLike[str]) -> list[Path]:
@@ -38,12 +36,10 @@ def write_parquet(frames: Mapping[str, pd.DataFrame], folder: str | os.PathLike[
         raise BadInput(
             "Parquet files need 'pyarrow', which is not installed: pip install 'stacknb[parquet]'"
         )
-    written = []
-    for name, frame in frames.items():
-        path = _folder(folder) / f"{name}.parquet"
+    paths = _paths(frames, folder, "parquet")
+    for frame, path in zip(frames.values(), paths, strict=True):
         frame.to_parquet(path, index=False)
-        written.append(path)
-    return written
+    return paths
 
 
 def json_document(
@@ -58,7 +54,7 @@ def json_document(
     return document
 
 
-def _folder(folder: str | os.PathLike[str]) -> Path:
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+def _paths(names: Iterable[str], folder: str | os.PathLike[str], ending: str) -> list[Path]:
+    where = Path(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    return [where / f"{name}.{ending}" for name in names]
