@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: ``stacknb plan | stack | unstack | clean | status | log``.
 
 Little is imported here: signals are to be caught before the rest is loaded.
@@ -89,6 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 all well, 1 a hook or a task failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM,
         129 by SIGHUP, 131 by SIGQUIT.
     """
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks, at its Tab
+        from stacknb import completing
+
+        completing.answer()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

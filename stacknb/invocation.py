@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stacknb import places, printing
-from stacknb.commands import arguments, commands
+from stacknb.commands import arguments, commands, parsers
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import (
     BadInput,
@@ -54,7 +54,7 @@ def run(argv: list[str], signals: Signals) -> int:
     """
     table = commands.of_face(arguments.CLI).values()
     with printing.to_stdout():  # --help and --version
-        o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
+        o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"))
     stack, value = None, None
     try:
         if not o.command.opens_tree:

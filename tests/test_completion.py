@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from stacknb.commands.candidates import phase_words
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.notebook import completion
-from stacknb.notebook.line_words import phase_words
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stacknb.text.names import nearest
 from stacknb.text.screen import excerpt, listed
 from stacknb.text.signs import shown
 
-__all__ = ["Logs", "logs_of"]
+__all__ = ["Logs", "logs_of", "names"]
 
 _SHOWN_LINES = 100  # of each log, in a notebook
 
@@ -50,10 +51,7 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     """
     run_dir = find(path)
     found: dict[str, list[Path]] = {}
-    for log in run_dir.glob("*/**/*.log"):
-        inner = str(log.relative_to(run_dir)).removesuffix(".log")
-        stem, _, count = inner.rpartition(".")
-        plain = stem if count.isdigit() and (run_dir / f"{stem}.log").exists() else inner
+    for log, inner, plain in _inner(run_dir):
         parts = plain.split("/")
         for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
             found.setdefault(key, []).append(log)
@@ -65,6 +63,22 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     for log in found[asked]:
         check_readable(log)
     return Logs(sorted(found[asked], key=_begun))
+
+
+def names(run_dir: Path, kind: str = "log") -> list[str]:
+    """Return what people call the logs of a run, in order; of hooks or tasks alone by its kind."""
+    folder = {"hook": "hooks/", "task": "async/"}.get(kind, "")
+    plain = (plain for _, _, plain in _inner(run_dir) if plain.startswith(folder))
+    return sorted({path.rpartition("/")[2] for path in plain})
+
+
+def _inner(run_dir: Path) -> Iterator[tuple[Path, str, str]]:
+    """Return each log, its path in the run without suffix, and that of the first of its name."""
+    for log in run_dir.glob("*/**/*.log"):
+        inner = str(log.relative_to(run_dir)).removesuffix(".log")
+        stem, _, count = inner.rpartition(".")
+        again = count.isdigit() and (run_dir / f"{stem}.log").exists()
+        yield log, inner, stem if again else inner
 
 
 def _begun(path: Path) -> float:
