@@ -17,6 +17,7 @@ from stacknb.text.script import look
 
 __all__ = [
     "MODES",
+    "PHASES",
     "Hook",
     "Phase",
     "check_order",
@@ -116,6 +117,7 @@ _PHASES = {
     "unstack": (*_FIRST, Phase("unstack")),
     "clean": (*_FIRST, Phase("clean")),
 }
+PHASES = tuple(dict.fromkeys(phase for mode in MODES for phase in _PHASES[mode]))  # of any mode
 
 
 def phases_of(mode: str) -> tuple[Phase, ...]:

@@ -231,7 +231,7 @@ def _check_shell(stack: Stack | None, name: str) -> None:
 def _show_panel(run: Stack | Path, dock: bool) -> Any:
     if not in_notebook():
         where = run.run_dir if isinstance(run, Stack) else run
-        return commands.command("status").run(None, Namespace(run=where))
+        return commands.of_face(STACK)["status"].run(None, Namespace(run=where))
     from stacknb.widgets import panel_of, panel_of_run
 
     panel = panel_of(run) if isinstance(run, Stack) else panel_of_run(run)

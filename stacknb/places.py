@@ -1,4 +1,4 @@
-"""Where things are: a path that outlives the working directory, the run that a path means."""
+"""Where things are: our own, a path that outlives the working directory, the run of a path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["absolute", "find", "latest"]
+__all__ = ["BASH", "HOME", "absolute", "find", "latest"]
+
+HOME = Path(__file__).parents[1]  # where the package is imported from
+BASH = Path(__file__).parent / "bash"  # what bash sources of it
 
 
 def absolute(path: str | os.PathLike[str] = "") -> Path:

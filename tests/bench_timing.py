@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from writerun import write_run
+
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
-from stacknb.timing.writing import write_run
 
 LINES = 1_000_000  # asked for; the log comes out at about that
 REPEATS = 5

@@ -13,13 +13,13 @@ from typing import Any
 import altair as alt
 import nbformat
 import pytest
+from writerun import write_run
 
 from stacknb.charts.load import cores_used
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

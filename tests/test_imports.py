@@ -40,7 +40,6 @@ FLOORS = {
         "status",
         "board",
         "hooks",
-        "executors",
         "timing",
         "devstack_log",
     ],

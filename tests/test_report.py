@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from writerun import write_run
 
 from stacknb.report import page
 from stacknb.report.tables import table
@@ -15,7 +16,6 @@ from stacknb.timing import Run, load
 from stacknb.timing.columns import cell
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

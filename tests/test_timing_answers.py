@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from writerun import write_run
 
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, compare, load
 from stacknb.timing.answers import answer
 from stacknb.timing.columns import COLUMNS, fitting
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

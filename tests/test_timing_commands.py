@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
+from writerun import write_run
 
 from stacknb import load_ipython_extension
 from stacknb.cli import main
@@ -29,7 +30,6 @@ from stacknb.timing.answers import Answer, answer
 from stacknb.timing.columns import COLUMNS
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

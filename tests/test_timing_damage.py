@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writerun import write_run
 
 from stacknb.exceptions import LogError
 from stacknb.timing import Run, load
@@ -16,7 +17,6 @@ from stacknb.timing.files import json_document
 from stacknb.timing.junit import junit_report
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.synthetic import write_devstack_log
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 edits = st.lists(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from writerun import write_run
 
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writerun import write_run
 
 from stacknb.timing import Run, load
 from stacknb.timing.program import program
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.replay import replay, shrinks
-from stacknb.timing.writing import write_run
 
 PHASES = ["override_defaults", "source", "stack pre-install", "stack install", "stack extra"]
 BEGIN = 1_790_000_000_000_000

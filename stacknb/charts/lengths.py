@@ -12,7 +12,8 @@ import pandas as pd
 from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, WIDTH, Theme, config, ink
-from stacknb.charts.rows import Recorded, duration, records_of
+from stacknb.charts.rows import duration, records_of
+from stacknb.timing.questions import Questions
 
 __all__ = ["phase_chart", "slack_chart"]
 
@@ -38,7 +39,7 @@ _OF_TASK: tuple[Part, ...] = (
 )
 
 
-def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
+def phase_chart(run: Questions, *, theme: Theme = "both") -> alt.LayerChart:
     """Draw what the time of each phase was spent on.
 
     Hooks at work, waits for tasks (striped) and what lies between hooks; behind them, where the run
@@ -62,7 +63,7 @@ def phase_chart(run: Recorded, *, theme: Theme = "both") -> alt.LayerChart:
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
 
-def slack_chart(run: Recorded, *, most: int = 40, theme: Theme = "both") -> alt.LayerChart:
+def slack_chart(run: Questions, *, most: int = 40, theme: Theme = "both") -> alt.LayerChart:
     """Draw what became of each task's time: hidden behind other work, waited for, uncollected.
 
     Long stripes are waits that held up the run; long light bars are results that lay there.

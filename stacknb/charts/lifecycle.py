@@ -12,7 +12,7 @@ from typing import Any
 from stacknb.charts.importing import alt
 from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
-from stacknb.charts.palette import Theme, config, ink
+from stacknb.charts.palette import config, ink
 from stacknb.plugins import Plugin
 from stacknb.text.signs import shown as fit
 
@@ -43,7 +43,6 @@ def lifecycle_chart(
     *,
     cells: Path | None = None,
     run_dir: Path | None = None,
-    theme: Theme = "both",
 ) -> LayerChart:
     """Draw the lifecycle of a tree.
 
@@ -55,7 +54,6 @@ def lifecycle_chart(
         A folder of hooks that a notebook's cells hold.
     run_dir : Path, optional
         A run whose outcome colours its phases, and whose tasks are drawn as they were.
-    theme : {"both", "light", "dark"}
 
     Raises
     ------
@@ -67,10 +65,10 @@ def lifecycle_chart(
     >>> lifecycle_chart(stack.top_dir).to_svg().startswith("<svg")
     True
     """
-    return _chart(top_dir, picture(top_dir, plugins, cells, run_dir), theme)
+    return _chart(top_dir, picture(top_dir, plugins, cells, run_dir))
 
 
-def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
+def _chart(top_dir: Path, shown: Picture) -> LayerChart:
     columns, rows, cells = shown.columns, shown.rows, shown.cells
     left, right = -1.65, len(columns)
     across = alt.Scale(domain=[left, right], nice=False)
@@ -83,7 +81,7 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
         return {"x": alt.X(f"{x}:Q", scale=across, axis=None),
                 "y": alt.Y(f"{y}:Q", scale=down, axis=None)}  # fmt: skip
 
-    colour = ink(theme)
+    colour = ink("both")
     states = [state for state in _STATES if any(cell.state == state for cell in cells)]
     fill = alt.Fill(
         "state:N",
@@ -123,7 +121,7 @@ def _chart(top_dir: Path, shown: Picture, theme: Theme) -> LayerChart:
         height=bottom,
         title=alt.TitleParams(f"hooks of {fit(top_dir.name)}", subtitle=subtitle, fontSize=13),
         description=_in_words(shown),
-        config=alt.Config(**config(theme)),
+        config=alt.Config(**config("both")),
     )
 
 

@@ -13,7 +13,7 @@ from stacknb.exceptions import BadInput, LogError
 from stacknb.hooks.outline import Outline, outline
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
-from stacknb.plugins import Plugin
+from stacknb.plugins import FILES, Plugin
 from stacknb.text.screen import seconds
 
 __all__ = ["Cell", "Picture", "picture"]
@@ -74,7 +74,7 @@ def picture(
     BadInput
         If there is no hook.
     """
-    columns = _columns()
+    columns = [phase.label for phase in lifecycle.PHASES]
     hooks = [
         hook
         for mode in lifecycle.MODES
@@ -89,15 +89,10 @@ def picture(
     return Picture(columns, rows, drawn, _spread(tasks))
 
 
-def _columns() -> list[str]:
-    labels = [phase.label for phase in lifecycle.phases_of("stack")]
-    return [*labels, *(mode for mode in lifecycle.MODES if mode != "stack")]
-
-
 def _row_of(hook: str, plugins: Iterable[str]) -> str:
     """Return the row: one a script of extras.d, one a plugin."""
     for name in plugins:
-        if hook in (f"{name}-override-defaults", f"{name}-settings", f"{name}-plugin.sh"):
+        if hook in [f"{name}-{file}" for file in FILES]:
             return f"plugin {name}"
     return hook
 
@@ -182,12 +177,9 @@ def _task(name: str, start: Cell, end: Cell | None, told: str) -> Task:
 
 
 def _arrow(name: str, start: tuple[int, int], end: tuple[int, int] | None, told: str) -> Task:
-    made: Task = {
-        "task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE,
-        "started": "", "waited": "nobody waits for it",
-    }  # fmt: skip
+    made: Task = {"task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE}
     if end is not None:
-        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE, "waited": "here"}
+        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE}
     return made
 
 

@@ -7,58 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import pandas as pd
 
-from stacknb.timing.records import Records
+from stacknb.timing.questions import Questions
 
-__all__ = ["MAIN_LANE", "Recorded", "Row", "Timeline", "duration", "records_of"]
+__all__ = ["MAIN_LANE", "Row", "Timeline", "duration", "records_of"]
 
 Row = dict[str, Any]
 MAIN_LANE = "main script"
 _COMMAND = 120
-
-
-class Recorded(Protocol):
-    """What a chart reads of a run; see `stacknb.timing.Run`."""
-
-    records: Records
-
-    @property
-    def path(self) -> str:
-        """What was read."""
-
-    @property
-    def start(self) -> pd.Timestamp:
-        """First moment known."""
-
-    @property
-    def elapsed_s(self) -> float:
-        """How long the run took."""
-
-    @property
-    def tasks(self) -> pd.DataFrame:
-        """One row a task."""
-
-    @property
-    def hooks(self) -> pd.DataFrame:
-        """One row a hook."""
-
-    @property
-    def cells(self) -> pd.DataFrame:
-        """One row a cell."""
-
-    @property
-    def phases(self) -> pd.DataFrame:
-        """One row a phase."""
-
-    @property
-    def waits(self) -> pd.DataFrame:
-        """One row a wait."""
-
-    def critical_path(self) -> pd.DataFrame:
-        """One row a segment."""
 
 
 def records_of(frame: pd.DataFrame) -> list[Row]:
@@ -71,13 +30,13 @@ class Timeline:
 
     Parameters
     ----------
-    run : Recorded
+    run : Run
     most : int
         How many tasks (and waits) are shown, at the most: those on the critical path, those that
         did not end well, then the longest.
     """
 
-    def __init__(self, run: Recorded, most: int) -> None:
+    def __init__(self, run: Questions, most: int) -> None:
         self.run, self.most = run, most
         self.whole_ms = run.elapsed_s * 1000
         self.path = run.critical_path()

@@ -11,7 +11,8 @@ from stacknb.charts.importing import alt
 from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
 from stacknb.charts.palette import CRITICAL, KINDS, WIDTH, Theme, config, ink
-from stacknb.charts.rows import MAIN_LANE, Recorded, Timeline, duration
+from stacknb.charts.rows import MAIN_LANE, Timeline, duration
+from stacknb.timing.questions import Questions
 
 __all__ = ["timeline"]
 
@@ -40,7 +41,7 @@ _TOLD_OF_PHASE = {
 }  # fmt: skip
 
 
-def timeline(run: Recorded, *, most: int = 600, theme: Theme = "both") -> alt.VConcatChart:
+def timeline(run: Questions, *, most: int = 600, theme: Theme = "both") -> alt.VConcatChart:
     """Draw who ran when.
 
     The first lane is the main script with its hooks, then one a task, in the order of their starts.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.status import RunStatus
     from stacknb.tasks import Task
 
-__all__ = ["COMMANDS", "SETTINGS", "command", "make_way", "of_face", "open_tree", "run_dir_of"]
+__all__ = ["COMMANDS", "SETTINGS", "make_way", "of_face", "open_tree", "run_dir_of"]
 
 
 def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
@@ -214,11 +214,6 @@ COMMANDS = (
 def of_face(face: str) -> dict[str, Command]:
     """Return the commands of a face by name."""
     return {entry.name: entry for entry in COMMANDS if face in entry.faces}
-
-
-def command(name: str) -> Command:
-    """Return one command."""
-    return next(entry for entry in COMMANDS if entry.name == name)
 
 
 def open_tree(o: Namespace) -> Stack:

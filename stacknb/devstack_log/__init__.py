@@ -1,6 +1,6 @@
 """A real stack.sh log, read as events: phases, hooks, tasks, waits, and the tables at its end."""
 
-from stacknb.devstack_log.events import PHASES, Event
+from stacknb.devstack_log.events import Event
 from stacknb.devstack_log.logfile import LogFile
 
-__all__ = ["PHASES", "Event", "LogFile"]
+__all__ = ["Event", "LogFile"]

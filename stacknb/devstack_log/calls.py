@@ -41,8 +41,8 @@ class Calls:
         Time during which the function, or anything of the file, was on the stack.
     folded : dict of tuple of places to int
         Self time of each stack.
-    unplaced : int
-        Trace lines without file and function; they are in ``("", "", 0)``.
+
+    Trace lines without file and function are in ``("", "", 0)``.
     """
 
     self_ms: dict[Spot, int] = field(default_factory=dict)
@@ -51,7 +51,6 @@ class Calls:
     function_ms: dict[Place, int] = field(default_factory=dict)
     file_ms: dict[bytes, int] = field(default_factory=dict)
     folded: dict[tuple[Place, ...], int] = field(default_factory=dict)
-    unplaced: int = 0
 
 
 def read_calls(path: str | os.PathLike[str]) -> Calls:
@@ -136,8 +135,6 @@ class _Walk:
         if said is None or said.function == b"async_inner":
             return
         depth, file, function, line, command = said
-        if not file:
-            self.calls.unplaced += 1
         self._pass_time(time)
         stack = self._stack
         while stack and stack[-1].depth > depth:

@@ -7,20 +7,10 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from stacknb.devstack_log.lines import ASYNC, NOT_STARTED, Trace, async_message, decoded, trace
+from stacknb.lifecycle import PHASES
 
-__all__ = ["PHASES", "Event", "Recogniser"]
+__all__ = ["Event", "Recogniser"]
 
-PHASES = (
-    "override_defaults",
-    "source",
-    "stack pre-install",
-    "stack install",
-    "stack post-config",
-    "stack extra",
-    "stack test-config",
-    "unstack",
-    "clean",
-)
 _RUNNERS = {b"run_phase", b"run_plugins", b"load_plugin_settings", b"plugin_override_defaults"}
 _HOOK = re.compile(
     rb"(?:source|\.) "
@@ -108,7 +98,7 @@ class Recogniser:
                 return []
             return [Event("malformed", line, stamp, text=decoded(text[:200]))]
         logger, name, pid = match[1] or b"", decoded(match[2]), match[3]
-        kind, command, number, _ = message
+        kind, command, number = message
         if kind in {"ok", "failed"}:
             event = Event("task-end", line, stamp, name, code=int(number or 0))
             return self._ended(event, logger or pid)
@@ -194,7 +184,7 @@ class Recogniser:
     def _begin_phase(self, phase: Event) -> list[Event]:
         done = self._close(phase.line, phase.stamp, phase=True)
         self.phase = phase
-        self._from_the_start |= phase.name == PHASES[0]
+        self._from_the_start |= phase.name == PHASES[0].label
         return [*done, phase]
 
     def _begin_hook(

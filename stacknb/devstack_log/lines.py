@@ -17,18 +17,18 @@ _COLOUR = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z]|\([A-Z0-9])")
 ASYNC = re.compile(rb"\[(?:(\d+) )?Async (.+?):(\w*)\]: (.*)$", re.S)
 NOT_STARTED = re.compile(rb"Not waiting for async task (\S.*?) that we never started")
 _MESSAGES = (
-    ("ok", re.compile(rb"finished successfully()()()\s*$")),
-    ("failed", re.compile(rb"FAILED with rc ()(\d+)()\s*$")),
-    ("running", re.compile(rb"running: ?(.*)()()$", re.S)),
-    ("synchronous", re.compile(rb"Running synchronously: ?(.*)()()$", re.S)),
-    ("signaling", re.compile(rb"Signaling child to exit()()()\s*$")),
-    ("signaled", re.compile(rb"Signaled()()()\s*$")),
-    ("collected", re.compile(rb"finished (.*) with result (\d+) in (-?\d+) seconds", re.S)),
+    ("ok", re.compile(rb"finished successfully()()\s*$")),
+    ("failed", re.compile(rb"FAILED with rc ()(\d+)\s*$")),
+    ("running", re.compile(rb"running: ?(.*)()$", re.S)),
+    ("synchronous", re.compile(rb"Running synchronously: ?(.*)()$", re.S)),
+    ("signaling", re.compile(rb"Signaling child to exit()()\s*$")),
+    ("signaled", re.compile(rb"Signaled()()\s*$")),
+    ("collected", re.compile(rb"finished (.*) with result (\d+) in -?\d+ seconds", re.S)),
     (
         "waiting",
         re.compile(
             rb"Waiting for completion of (.*?)(?: running on PID (\w*))?"
-            rb"(?: \((-?\d+) other jobs? running\))?\s*$",
+            rb"(?: \(-?\d+ other jobs? running\))?\s*$",
             re.S,
         ),
     ),
@@ -70,12 +70,12 @@ def trace(text: bytes) -> Trace | None:
     return Trace(len(match[1]), b"", b"", 0, match[2]) if match else None
 
 
-def async_message(text: bytes) -> tuple[str, bytes, bytes, bytes] | None:
-    """Return kind, command, number or PID, and seconds of what an ``[… Async …]:`` line says.
+def async_message(text: bytes) -> tuple[str, bytes, bytes] | None:
+    """Return kind, command, and number or PID of what an ``[… Async …]:`` line says.
 
     None when it is none of DevStack's messages.
     """
     for kind, pattern in _MESSAGES:
         if match := pattern.match(text):
-            return kind, match[1] or b"", match[2] or b"", match[3] or b""
+            return kind, match[1] or b"", match[2] or b""
     return None

@@ -12,10 +12,8 @@ __all__ = ["TASKS_OF_DEVSTACK", "Remark", "remarks"]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
 
-_FIRST = sorted({phase.args[0] for mode in lifecycle.MODES for phase in lifecycle.phases_of(mode)})
-_SECOND = sorted(
-    {phase.sub for mode in lifecycle.MODES for phase in lifecycle.phases_of(mode)} - {""}
-)
+_FIRST = sorted({phase.mode for phase in lifecycle.PHASES})
+_SECOND = sorted({phase.sub for phase in lifecycle.PHASES} - {""})
 # An argument alone: "$1 $2" is compared with two words, x$2 with one that is none; inst* is many.
 _COMPARED = re.compile(
     r"""(?<![^\s(!])(?P<quote>["']?)\$(?:(?P<bare>[12])|\{(?P<place>[12])(?:[:-][^}]*)?\})(?P=quote)"""

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stacknb.places import BASH
 from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.snapshots import snapshot
@@ -26,7 +27,6 @@ _FIELDS = (
 )  # fmt: skip
 _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
-_BASH_FOLDER = str(Path(__file__).parents[1] / "bash")
 # What our own traps run, after what each sets first; bash counts it among the hook's commands.
 _OF_TRAPS = {
     "_stacknb_failed": re.compile(
@@ -160,7 +160,7 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
                 of_trap = None
             of_trap = _OF_TRAPS.get(command.partition("=")[0], of_trap)
             # A task's own command stands in a function of ours.
-            inside = file.startswith(_BASH_FOLDER) and not (task and function == "_stacknb_child")
+            inside = file.startswith(str(BASH)) and not (task and function == "_stacknb_child")
             first, *more = command.split("\n")
             ours = of_trap is not None or inside or "_stacknb_" in first
             ours = ours or (function == "_stacknb_child" and first == "set +x")  # after its command

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
 from stacknb.charts import phase_chart, slack_chart, timeline
 from stacknb.charts.offline import Offline
 from stacknb.charts.palette import ink
-from stacknb.charts.rows import Recorded, duration
+from stacknb.charts.rows import duration
 from stacknb.report.tables import table
 from stacknb.report.tails import tails
 from stacknb.timing.columns import cell
+from stacknb.timing.questions import Questions
 
-__all__ = ["Reported", "page"]
+__all__ = ["page"]
 
 _LIMIT = 1_000_000  # bytes of the file; below that …
 _SIZES = (  # … tasks in the timeline, rows of a table, characters of logs, whatever fits first
@@ -46,25 +47,7 @@ _FIGURES = {
 _ROLES = re.compile(r' (?:role|aria-roledescription)="[^"]*"')
 
 
-class Reported(Recorded, Protocol):
-    """What a report reads of a run; see `stacknb.timing.Run`."""
-
-    @property
-    def going_on(self) -> bool:
-        """Whether something still runs."""
-
-    @property
-    def problems(self) -> pd.DataFrame:
-        """What could not be understood."""
-
-    def summary(self) -> pd.Series:
-        """Return the figures."""
-
-    def advice(self) -> pd.DataFrame:
-        """Return what to change."""
-
-
-def page(run: Reported) -> str:
+def page(run: Questions) -> str:
     """Return a run as HTML: one page of less than 1 MB that needs no network.
 
     Where there is much of it, the timeline shows fewer tasks, each table its longest rows, and the
@@ -78,7 +61,7 @@ def page(run: Reported) -> str:
     return text
 
 
-def _parts(run: Reported, lanes: int, rows: int, room: int) -> Iterator[str]:
+def _parts(run: Questions, lanes: int, rows: int, room: int) -> Iterator[str]:
     name = escape(Path(run.path).name)
     yield (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -103,7 +86,7 @@ def _parts(run: Reported, lanes: int, rows: int, room: int) -> Iterator[str]:
     yield f'<div id="told"></div>\n<script>{_file("page.js")}</script></body></html>\n'
 
 
-def _subtitle(run: Reported) -> str:
+def _subtitle(run: Questions) -> str:
     records = run.records
     if records.start is None:
         return "<p>Nothing in it has a time.</p>\n"
@@ -138,7 +121,7 @@ def _figures(summary: pd.Series) -> str:
     return f'<h2 id="figures">Figures</h2>\n<dl>{rows}</dl>\n'
 
 
-def _charts(run: Reported, lanes: int) -> Iterator[str]:
+def _charts(run: Questions, lanes: int) -> Iterator[str]:
     drawn: list[Any] = [timeline(run, most=lanes)]
     drawn += [phase_chart(run)] if len(run.phases) else []
     drawn += [slack_chart(run)] if run.tasks["hidden_s"].notna().any() else []

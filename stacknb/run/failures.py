@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from stacknb.exceptions import Failure
+from stacknb.places import BASH
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 
 __all__ = ["explain", "to_run_again", "to_run_first"]
 
-_OURS = Path(__file__).parents[1] / "bash"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
 _RESTORED = re.compile(r"restored\.\d+\.bash")  # a shell after a failure has its functions from it
@@ -83,7 +83,7 @@ def explain(
             last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
     reason = _reason(turn, interrupted)
-    ours = Path(file).parent == _OURS or not file
+    ours = Path(file).parent == BASH or not file
     if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not interrupted:
         reason += (
             f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"

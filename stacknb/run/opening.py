@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import plugins as trees
+from stacknb.places import BASH, HOME
 from stacknb.plugins import Plugin
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
 
 __all__ = ["NEGATING", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
-
-_HERE = Path(__file__).parents[1]
 
 # The functions of a DevStack tree count on what its stack.sh has done before the first hook: PYTHON
 # is there; and time_totals clears away what only stack.sh installs, the wrapper of openstack.
@@ -62,7 +61,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
         "RC_DIR": str(top_dir),
         "FILES": str(top_dir / "files"),
         "_stacknb_python": sys.executable,
-        "_stacknb_home": str(_HERE.parent),
+        "_stacknb_home": str(HOME),
         "_stacknb_services": "" if tree else str(services.directory(top_dir)),
         "BASH_ARGV0": str(top_dir / f"{mode}.sh"),
     }
@@ -71,7 +70,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     if tree:
         lines.append(_OF_A_TREE)
     else:
-        helpers = quote(str(_HERE / "bash" / "helpers.bash"))
+        helpers = quote(str(BASH / "helpers.bash"))
         lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
     lines.append(_SWITCH if parallel else "DEVSTACK_PARALLEL=False")
     lines += [enabling(plugin) for plugin in given]

@@ -10,6 +10,7 @@ from stacknb import lifecycle
 from stacknb.exceptions import Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
+from stacknb.places import BASH
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import cells, opening, outcome, recall
@@ -23,7 +24,6 @@ from stacknb.supervision import services
 
 __all__ = ["Run"]
 
-_HERE = Path(__file__).parents[1]
 _STOPS = (Interrupted, KeyboardInterrupt)
 
 
@@ -211,7 +211,7 @@ class Run:
         """Collect what nobody waited for, and keep DevStack's tables of times."""
         phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
-            self._turn(Hook(phase, "async_cleanup", _HERE / "bash" / "cleanup.bash", ()))
+            self._turn(Hook(phase, "async_cleanup", BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from stacknb.exceptions import ShellDied
+from stacknb.places import HOME
 from stacknb.shell.scratch import Scratch
 from stacknb.supervision import processes
 
@@ -62,7 +62,7 @@ class Line:
         self._send_fd = self._receive_fd = -1
         self._wake_read, self._wake_write = os.pipe()
         self._link, theirs = socket.socketpair()
-        words = [str(Path(__file__).parents[2]), str(theirs.fileno()), str(self.control)]
+        words = [str(HOME), str(theirs.fileno()), str(self.control)]
         words += [str(jobs)] if jobs else []
         try:
             # -I -S: it needs the standard library alone, and starts in a third of the time.

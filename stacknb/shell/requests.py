@@ -10,11 +10,11 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stacknb.places import BASH
 from stacknb.shell.environment import quote
 
 __all__ = ["REPLY", "SAVING", "driver", "farewell", "nameless", "of_turn", "restoring", "turn"]
 
-_DRIVER = Path(__file__).parents[1] / "bash" / "driver.bash"
 SAVING = '\\builtin eval "$_stacknb_save"'  # a snapshot
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from the hook that may fail next.
@@ -27,7 +27,7 @@ _RESTORED = (
 def driver(control: Path, run_dir: Path, run: str) -> list[str]:
     """Return the arguments of a bash that waits for requests in `control`."""
     host = json.dumps(socket.gethostname())[1:-1]
-    return ["--norc", "--noprofile", *map(str, (_DRIVER, control, run_dir, run, host))]
+    return ["--norc", "--noprofile", *map(str, (BASH / "driver.bash", control, run_dir, run, host))]
 
 
 def turn(cpu: Sequence[int]) -> str:

@@ -84,14 +84,6 @@ class Shell:
         """Process of the bash, which leads the process group of what runs in the foreground."""
         return self._line.pid
 
-    @property
-    def busy(self) -> bool:
-        """Whether it is at work for another thread."""
-        if not self._lock.acquire(blocking=False):
-            return True
-        self._lock.release()
-        return False
-
     # -- turns -------------------------------------------------------------------------------
 
     def revive(self) -> None:

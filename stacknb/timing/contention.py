@@ -38,8 +38,6 @@ class Contention:
 
     Attributes
     ----------
-    cpu : int
-        µs of CPU used by tasks and hooks.
     saturated : Cover
         When the demand, as the sum of average shares, was at least 0.9 of the cores.
     lost : int
@@ -49,7 +47,6 @@ class Contention:
         The same for each task and hook.
     """
 
-    cpu: int
     saturated: Cover
     lost: int
     lost_by_task: dict[int, int]
@@ -86,8 +83,7 @@ def contention(records: Records) -> Contention | None:
             lost_by_task[one.task] = stretch
         elif one.hook is not None:
             lost_by_hook[one.hook] = stretch
-    cpu = sum(one.cpu for one in known)
-    return Contention(cpu, saturated, lost, lost_by_task, lost_by_hook)
+    return Contention(saturated, lost, lost_by_task, lost_by_hook)
 
 
 def activities(records: Records) -> list[Activity]:

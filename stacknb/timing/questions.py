@@ -21,7 +21,7 @@ __all__ = ["Questions"]
 
 
 class Questions(RecordedRun):
-    """A recorded run that says what held it up; `Run` adds pictures and files."""
+    """A recorded run that says what held it up: all that pictures read. `Run` adds these."""
 
     def critical_path(self) -> pd.DataFrame:
         """Return the chain of segments that set the elapsed time: shorten one to shorten the run.

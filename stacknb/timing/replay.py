@@ -21,7 +21,6 @@ class Replay:
 
     start: int
     end: int
-    main_end: int
     begun: dict[int, int]
     ended: dict[int, int]
 
@@ -62,7 +61,7 @@ def replay(program: Program) -> Replay:
         return at
 
     main_end = run(program.ops, program.start)
-    return Replay(program.start, max([main_end, *ended.values()]), main_end, begun, ended)
+    return Replay(program.start, max([main_end, *ended.values()]), begun, ended)
 
 
 def shrinks(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stacknb.devstack_log import PHASES, Event, LogFile
+from stacknb.devstack_log import Event, LogFile
 from stacknb.exceptions import LogError
+from stacknb.lifecycle import PHASES
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
 
 __all__ = ["read_stack_log"]
 
 _LIVE_S = 900  # a log without an end whose last line is younger may still grow
-_ORDER = {name: index for index, name in enumerate(PHASES)}
+_ORDER = {phase.label: place for place, phase in enumerate(PHASES)}
 
 
 def read_stack_log(path: Path, now: float) -> Records:

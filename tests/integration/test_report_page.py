@@ -6,10 +6,10 @@ from pathlib import Path
 
 from lab import start_browser
 from playwright.sync_api import sync_playwright
+from writerun import write_run
 
 from stacknb.timing import load
 from stacknb.timing.records import HookRecord, Records
-from stacknb.timing.writing import write_run
 
 T0 = 1_790_000_000_000_000
 

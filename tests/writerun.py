@@ -1,4 +1,4 @@
-"""Writes records as a run directory: the inverse of reading one, for examples and benchmarks."""
+"""Writes records as a run directory: the inverse of reading one, for tests and benchmarks."""
 
 from __future__ import annotations
 
