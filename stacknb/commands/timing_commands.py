@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb.commands.arguments import CLI, STACK, Argument, Command
+from stacknb.commands.outputs import writing
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
 from stacknb.text.reading import pieces
@@ -109,7 +110,8 @@ def _junit(stack: None, o: Namespace) -> Path | str:
 def _written(write: Callable[[str], Path], output: str) -> Path | str:
     """Write a file and return its path; or the text that is for stdout."""
     if output != "-":
-        return write(output)
+        with writing(output):
+            return write(output)
     with tempfile.TemporaryDirectory() as folder:
         return write(f"{folder}/text").read_text("utf-8")
 
