@@ -117,7 +117,7 @@ def _guarded(argv: list[str], signals: _Signals) -> int:
         sys.stdout.flush()
         return code
     except exceptions.StacknbError as error:
-        return invocation.complain(str(error), error.status)
+        said, code = str(error), error.status
     except BrokenPipeError:  # `stacknb log … | head` has seen enough
         plain.silence(sys.stdout)
         return 0
@@ -125,9 +125,14 @@ def _guarded(argv: list[str], signals: _Signals) -> int:
         if not error.filename:  # stdout itself: what names a file is about that file
             plain.silence(sys.stdout)
         where = f"{error.filename!r}: " if error.filename else ""
-        return invocation.complain(f"{where}{error.strerror or error}", 1)
+        said, code = f"{where}{error.strerror or error}", 1
+    except KeyboardInterrupt:
+        invocation.answer_error(argv, "interrupted")
+        raise
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
+    invocation.answer_error(argv, said)
+    return invocation.complain(said, code)
 
 
 if __name__ == "__main__":

@@ -161,7 +161,9 @@ def test_a_dash_stands_for_stdout(said: Said, command: str, begin: str) -> None:
 def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: str) -> None:
     stdout = os.fstat(sys.stdout.fileno())
     status, _, err = said(command, "run", "-o", "no/such/folder")
-    assert (status, err) == (1, "stacknb: 'no/such/folder': No such file or directory\n")
+    assert (status, err) == (
+        2, "stacknb: 'no/such/folder' cannot be written: No such file or directory; name another\n"
+    )  # fmt: skip
     assert os.path.samestat(os.fstat(sys.stdout.fileno()), stdout), "stdout is at hand as before"
 
 

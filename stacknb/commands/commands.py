@@ -111,7 +111,7 @@ def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
 
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
-_JSON = Argument("--json", "print one JSON document", "switch", faces=(CLI,))
+_JSON = Argument("--json", 'one JSON document; {"error": …} of an error', "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
 _TAIL = "how many last lines of each log are shown (wait: 20, log: all)"
 _BG = Argument(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb.commands.arguments import CLI, STACK, Argument, Command
+from stacknb.commands.outputs import writing
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
 from stacknb.text.reading import pieces
@@ -109,7 +110,8 @@ def _junit(stack: None, o: Namespace) -> Path | str:
 def _written(write: Callable[[str], Path], output: str) -> Path | str:
     """Write a file and return its path; or the text that is for stdout."""
     if output != "-":
-        return write(output)
+        with writing(output):
+            return write(output)
     with tempfile.TemporaryDirectory() as folder:
         return write(f"{folder}/text").read_text("utf-8")
 
@@ -126,9 +128,9 @@ _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profi
          "impact", "cells", "problems")  # fmt: skip
 _PATH = Argument("PATH", "a run directory, a log, or a stack.sh log (.gz too; - for stdin)", "run",
                  at_hand=True)  # fmt: skip
-_FORMAT = Argument("--format", "table, csv, json; of a profile folded, for a flame graph", "choice",
-                   default="table", choices=("table", "csv", "json", "folded"),
-                   faces=(CLI,))  # fmt: skip
+_FORMAT = Argument("--format", "table, csv, json (of an error {\"error\": …}); "
+                   "of a profile folded, for a flame graph", "choice", default="table",
+                   choices=("table", "csv", "json", "folded"), faces=(CLI,))  # fmt: skip
 _OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 
 TIMING_COMMANDS = (
