@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -14,7 +13,7 @@ from IPython.display import display
 from stacknb import places
 from stacknb.commands import commands
 from stacknb.commands.arguments import STACK, Command, given, help_text
-from stacknb.dispatcher import Stack, current
+from stacknb.dispatcher import Stack, at_hand, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
 from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
@@ -127,9 +126,7 @@ class StackMagics(Magics):
         """Make the cell a hook of the stack at hand, or of a new one of its own."""
         command, o = line_words.read("hook", line)
         o.cell = cell
-        try:
-            current()
-        except BadInput:
+        if at_hand() is None:
             top_dir = cellhooks.empty_tree()
             Stack(top_dir)
             print(f"a stack of hooks from cells alone begins, in {top_dir}")
@@ -194,9 +191,7 @@ class StackMagics(Magics):
         if command.opens_tree or getattr(o, "top_dir", None):
             return self._stacks.opened(o)
         if command.name == "check" or any(a.kind == "run" for a in command.arguments):
-            with contextlib.suppress(BadInput):
-                return current()
-            return None
+            return at_hand()
         return current()
 
 
@@ -244,14 +239,13 @@ def _show_panel(run: Stack | Path, dock: bool) -> Any:
 def _tell_panel(what: str, stack: Stack | None = None) -> None:
     """Let the panel look at once: what it shows may have changed while nothing ran."""
     panels = sys.modules.get("stacknb.widgets.panels")
-    with contextlib.suppress(BadInput):  # there is no stack
-        if panels is not None:
-            getattr(panels, what)(stack or current())
+    stack = stack or at_hand()
+    if panels is not None and stack is not None:
+        getattr(panels, what)(stack)
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:
-    folder, count = stack.begin() / "cells", 1
-    while (path := folder / f"{name}.{count}.bash").exists():
+    run_dir, count = stack.begin(), 1
+    while (run_dir / "cells" / f"{name}.{count}.bash").exists():
         count += 1
-    path.write_text(code if code.endswith("\n") else f"{code}\n", "utf-8", "surrogateescape")
-    return path
+    return cells.write(run_dir, f"{name}.{count}", code)

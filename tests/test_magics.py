@@ -225,6 +225,24 @@ def test_a_cell_in_the_background_is_kept_as_a_file(
         ipython.run_cell_magic("async_task", "job make", "echo 1")
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("echo 1", "run directory 'run' cannot be written (No such file or directory)"),
+        ("echo \0", "the cell holds a NUL, which bash cannot take"),
+    ],
+)
+def test_a_cell_in_the_background_that_cannot_be_kept_is_one_line(
+    ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    Path("run").mkdir()
+    monkeypatch.setattr(Stack, "begin", lambda self: Path("run"))
+    Stack("one")
+    with pytest.raises(BadInput) as caught:
+        ipython.run_cell_magic("async_task", "job", code)
+    assert str(caught.value).startswith(said)
+
+
 @pytest.mark.parametrize("name", ["../../../evil", "a/b", "{tmp_path}/abs", "x" * 201])
 def test_a_cell_whose_name_cannot_be_one_leaves_no_file(
     ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

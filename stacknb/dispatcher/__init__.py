@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from stacknb.dispatcher.dispatcher import Listener, Stack, current
+from stacknb.dispatcher.dispatcher import Listener, Stack, at_hand, current
 
-__all__ = ["Listener", "Stack", "current"]
+__all__ = ["Listener", "Stack", "at_hand", "current"]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import weakref
-from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from stacknb.dispatcher import tables
-from stacknb.dispatcher.awaiting import Async
 from stacknb.dispatcher.listening import Listener
 from stacknb.dispatcher.stepping import Stepping
 from stacknb.exceptions import BadInput
@@ -18,9 +14,14 @@ from stacknb.results import Result
 if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
     import pandas as pd
 
-__all__ = ["Listener", "Stack", "current"]
+__all__ = ["Listener", "Stack", "at_hand", "current"]
 
 _current: Stack | None = None
+
+
+def at_hand() -> Stack | None:
+    """Return the notebook's stack, if there is one."""
+    return _current
 
 
 def current() -> Stack:
@@ -79,28 +80,6 @@ class Stack(Stepping):
     ['override_defaults', 'source']
     """
 
-    def __init__(
-        self,
-        top_dir: str | os.PathLike[str],
-        *,
-        plugins: Iterable[str] | Mapping[str, str | Path] = (),
-        run_dir: str | os.PathLike[str] | None = None,
-        localrc: str | os.PathLike[str] | None = None,
-        local_conf: str | os.PathLike[str] | None = None,
-        parallel: bool = True,
-        jobs: int | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> None:
-        global _current
-        super().__init__(
-            top_dir, plugins=plugins, run_dir=run_dir, localrc=localrc, local_conf=local_conf,
-            parallel=parallel, jobs=jobs, env=env,
-        )  # fmt: skip
-        self.aio = Async(self)
-        self.closed = False
-        self._earlier = [] if _current is None else _current._open_ones()
-        _current = self
-
     def close(self) -> None:
         """End the shell and every task; services started by ``run_process`` go on.
 
@@ -110,7 +89,6 @@ class Stack(Stepping):
         """
         global _current
         super().close()
-        self.closed = True
         if _current is self:
             others = self._open_ones()
             _current = others[-1]() if others else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from stacknb import lifecycle
+from stacknb.dispatcher.awaiting import Async
 from stacknb.dispatcher.listening import Listener
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, Interrupted
@@ -57,6 +58,9 @@ class Session:
         self._lock = threading.RLock()
         self._depth = 0  # of the calls that give the shell to hooks
         self._stopping = False
+        self.aio = Async(self)
+        self.closed = False
+        self.take_over()
 
     @classmethod
     def resume(cls, run_dir: str | os.PathLike[str]) -> Self:
@@ -194,9 +198,13 @@ class Session:
             if run is not None:
                 run.close()
 
+    def take_over(self) -> None:
+        """Make this the notebook's stack; `Stack` knows the others."""
+
     def close(self) -> None:
         """End the shell and every task; services started by ``run_process`` go on."""
         self.reset()
+        self.closed = True
 
     def __enter__(self) -> Self:
         return self
@@ -235,8 +243,10 @@ class Session:
     def _mode(self) -> str:
         return self._run.mode if self._run is not None else "stack"
 
-    def _fresh(self, mode: str) -> bool:
-        return self._run is None or self._run.mode != mode or self._run.next_phase is None
+    def _under_way(self, mode: str, anew: bool) -> Run | None:
+        """Return the run under way if it is of that mode, and has not ended where `anew`."""
+        run = self._run
+        return run if run and run.mode == mode and not (anew and run.next_phase is None) else None
 
     def _begin(self, mode: str, anew: bool = False, before: Path | None = None) -> Run:
         """Return the run under way, or a new one: of another mode, or `anew` after its end.
@@ -245,8 +255,7 @@ class Session:
         """
         lifecycle.phases_of(mode)  # refuses what is no mode, before anything is given up
         with self._lock:
-            run = self._run
-            if run is not None and run.mode == mode and not (anew and run.next_phase is None):
+            if (run := self._under_way(mode, anew)) is not None:
                 return run
             self.reset()
             facts = {
@@ -267,10 +276,6 @@ class Session:
                 raise
             self._run_dir = None
             return self._run
-
-    def _finish_if_done(self, run: Run) -> None:
-        if run.next_phase is None and not run.result.complete:
-            run.finish()
 
     def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
         return Run(

@@ -80,7 +80,6 @@ class Stepping(Background):
                 run.run_phase(phase)
                 if phase == last:
                     break
-            self._finish_if_done(run)
             return run.result
 
     def run_phase(self, phase: str, mode: str = "stack") -> list[HookResult]:
@@ -102,14 +101,9 @@ class Stepping(Background):
         with self._at_work():
             if self._run is not None and self._run.mode == mode:
                 self._run.check_turn(wanted)
-            elif wanted != lifecycle.phases_of(mode)[0]:
-                first = lifecycle.phases_of(mode)
-                names = ", ".join(repr(p.label) for p in first[: first.index(wanted)])
-                raise BadInput(f"phase {wanted.label!r} is out of order: run {names} first")
-            run = self._begin_run(mode)
-            results = run.run_phase(wanted)
-            self._finish_if_done(run)
-            return results
+            else:
+                lifecycle.check_order(wanted, mode, ())
+            return self._begin_run(mode).run_phase(wanted)
 
     def step(
         self, mode: str = "stack", *, hook: bool = False, trace: bool = False
@@ -146,13 +140,11 @@ class Stepping(Background):
             results = run.run_phase(phase, one_hook=hook, trace=trace)
             while hook and not results and (phase := run.next_phase) is not None:
                 results = run.run_phase(phase, one_hook=hook, trace=trace)
-            self._finish_if_done(run)
             return results
 
     def _begin_run(self, mode: str, anew: bool = False) -> Run:
         """Return the run under way or a new one; before one of clean goes one of unstack."""
-        under_way = self._run is not None and self._run.mode == mode
-        if mode != "clean" or (under_way and not (anew and self._fresh(mode))):
+        if mode != "clean" or self._under_way(mode, anew) is not None:
             return self._begin(mode, anew)
         before = self._unstack_first()
         run = self._begin(mode, anew, before=before.run_dir)

@@ -16,7 +16,7 @@ from stacknb.snapshots.masking import Masker
 from stacknb.text.names import nearest
 from stacknb.text.signs import shown
 
-__all__ = ["Change", "Space", "between", "hooks_of", "of_run", "variable_history"]
+__all__ = ["Change", "Space", "between", "of_run", "variable_history"]
 
 # Told by `cwd`, or by every clock.
 _DULL = {"PWD", "OLDPWD", "SECONDS", "MAPFILE", "REPLY"}
@@ -124,15 +124,15 @@ def between(
                 yield Change(phase, hook, kind, name, _verb(was, now), *shown)
 
 
-def of_run(run_dir: Path, wanted: str | None = None) -> list[Change]:
-    """Return what each hook of a run changed, in the order they ran.
+def of_run(run_dir: Path, wanted: str | None) -> tuple[list[Change], list[list[str]]]:
+    """Return what each hook of a run changed, in the order they ran, and phase and name of each.
 
     Parameters
     ----------
     run_dir : Path
         The run may be going on, or have ended long ago.
-    wanted : str, optional
-        A hook or a phase; all by default.
+    wanted : str or None
+        A hook or a phase; None for all.
 
     Raises
     ------
@@ -142,17 +142,17 @@ def of_run(run_dir: Path, wanted: str | None = None) -> list[Change]:
     moments = list(history.read(run_dir))
     names = {name for moment in moments for name in _names(moment)}
     if wanted is not None and wanted not in names:
-        known = sorted(({label(m) for m in moments} | {m.phase for m in moments}) - {""})
+        known = sorted(({_label(m) for m in moments} | {m.phase for m in moments}) - {""})
         hint = nearest(wanted, known) or f"; there are {', '.join(map(shown, known)) or 'none yet'}"
         raise BadInput(f"no hook or phase {wanted!r} has run{hint}")
     masker = Masker()
-    found = [
-        change
+    told = [
+        (moment, changes)
         for moment, changes in _compared(moments, run_dir, masker)
         if wanted is None or wanted in _names(moment)
-        for change in changes
     ]
-    return _masked_again(found, masker)
+    found = [change for _, changes in told for change in changes]
+    return _masked_again(found, masker), [[moment.phase, _label(moment)] for moment, _ in told]
 
 
 def variable_history(run_dir: Path, pattern: str) -> list[Change]:
@@ -173,18 +173,9 @@ def variable_history(run_dir: Path, pattern: str) -> list[Change]:
     return _masked_again(found, masker)
 
 
-def label(moment: Moment) -> str:
+def _label(moment: Moment) -> str:
     """Return what a moment's hook is called; a cell is ``cell 2``."""
     return f"cell {moment.name}" if moment.kind == "cell" else moment.name
-
-
-def hooks_of(run_dir: Path, wanted: str | None = None) -> list[tuple[str, str]]:
-    """Return phase and name of every hook in the history, those that changed nothing too."""
-    return [
-        (moment.phase, label(moment))
-        for moment in history.read(run_dir)
-        if moment.kind != "begin" and (wanted is None or wanted in _names(moment))
-    ]
 
 
 def _masked_again(found: list[Change], masker: Masker) -> list[Change]:
@@ -202,7 +193,7 @@ def _compared(
     files: dict[str, list[float]] = {}
     logs = _logs_by_hook(run_dir)
     for moment in moments:
-        place = moment.phase, label(moment)
+        place = moment.phase, _label(moment)
         changes: list[Change] = []
         if moment.snapshot is None and moment.kind != "begin":
             changes.append(Change(*place, "shell", "", "unknown", "", moment.why))
@@ -243,8 +234,8 @@ def _names(moment: Moment) -> set[str]:
         return set()
     phase = moment.phase
     short = phase.removeprefix("stack ")
-    return {label(moment), phase, short, phase.replace(" ", "-"), f"{phase} {label(moment)}",
-            f"{short} {label(moment)}", f"{phase.replace(' ', '-')}/{label(moment)}"}  # fmt: skip
+    return {_label(moment), phase, short, phase.replace(" ", "-"), f"{phase} {_label(moment)}",
+            f"{short} {_label(moment)}", f"{phase.replace(' ', '-')}/{_label(moment)}"}  # fmt: skip
 
 
 def _verb(old: object, new: object) -> str:

@@ -109,8 +109,9 @@ def load(run_dir: Path, wanted: str | None = None) -> ChangesFrame:
     BadInput
         If there is no such hook or phase in the run.
     """
-    made = ChangesFrame(_rows(changes.of_run(run_dir, wanted)), columns=list(COLUMNS), dtype=object)
-    made.attrs["hooks"] = [list(hook) for hook in changes.hooks_of(run_dir, wanted)]
+    found, hooks = changes.of_run(run_dir, wanted)
+    made = ChangesFrame(_rows(found), columns=list(COLUMNS), dtype=object)
+    made.attrs["hooks"] = hooks  # those that changed nothing, too
     return made
 
 

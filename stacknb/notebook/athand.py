@@ -7,6 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+from stacknb import dispatcher
 from stacknb.commands import commands
 from stacknb.commands.arguments import given
 from stacknb.dispatcher import Stack, current
@@ -37,12 +38,7 @@ class AtHand:
         back = wanted.pop("parallel", False)
         if "plugin" in wanted:
             wanted["plugin"] = parse_plugins(wanted["plugin"])
-        try:
-            at_hand = current()
-        except BadInput:
-            if not o.top_dir:
-                raise
-            at_hand = None
+        at_hand = dispatcher.at_hand() if o.top_dir else current()
         if at_hand is not None:
             known = self._settings if at_hand is self._made else {"plugin": at_hand.plugins}
             other = [key for key, value in wanted.items() if known.get(key) != value]

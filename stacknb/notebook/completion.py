@@ -13,7 +13,6 @@ from stacknb.commands import candidates, commands
 from stacknb.commands.arguments import STACK, Command
 from stacknb.commands.candidates import phase_words
 from stacknb.dispatcher import Stack
-from stacknb.exceptions import BadInput
 from stacknb.notebook.line_words import is_tree
 
 __all__ = ["complete", "register", "split"]
@@ -104,7 +103,7 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
     list of str
         Only such that go on with `start`, quoted as that is.
     """
-    stack = _at_hand()
+    stack = dispatcher.at_hand()
     start, quote = _meaning(start)
     table = commands.of_face(face)
     entries = list(table.values())
@@ -150,10 +149,3 @@ def _names(kind: str, stack: Stack | None) -> list[str]:
     planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
     hooks = list({hook.name: None for _, hook in planned})
     return hooks if kind == "hook" else [*hooks, *stack.tasks]
-
-
-def _at_hand() -> Stack | None:
-    try:
-        return dispatcher.current()
-    except BadInput:
-        return None

@@ -10,9 +10,9 @@ from typing import Any
 
 from IPython.lib.pretty import pretty
 
-from stacknb.dispatcher import Stack, current
+from stacknb.dispatcher import Stack, at_hand
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import BadInput, StacknbError
+from stacknb.exceptions import StacknbError
 from stacknb.notebook.ledger import KERNEL
 from stacknb.results import Result
 from stacknb.tasks import Task, TaskResult
@@ -23,10 +23,8 @@ __all__ = ["errors", "print_logs", "printed", "run_at_hand", "value"]
 
 def run_at_hand() -> Path | None:
     """Return the run of the stack at hand, if there is one."""
-    try:
-        return current().run_dir
-    except BadInput:
-        return None
+    stack = at_hand()
+    return stack.run_dir if stack is not None else None
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ __all__ = ["SHOWN", "errors_of", "result_of", "write", "write_settings"]
 SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
 
-def write(run_dir: Path, number: int, code: str) -> Path:
-    """Write a cell's bash to ``RUN/cells/NUMBER.bash``.
+def write(run_dir: Path, name: str, code: str) -> Path:
+    """Write a cell's bash to ``RUN/cells/NAME.bash``.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def write(run_dir: Path, number: int, code: str) -> Path:
         If it cannot be written.
     """
     check_text(code, "the cell")
-    cell = run_dir / "cells" / f"{number}.bash"
+    cell = run_dir / "cells" / f"{name}.bash"
     try:
         text = code if code.endswith("\n") else code + "\n"
         cell.write_text(text, "utf-8", "surrogateescape")

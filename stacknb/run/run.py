@@ -126,7 +126,7 @@ class Run:
     def run_phase(
         self, phase: Phase, *, one_hook: bool = False, trace: bool = False
     ) -> list[HookResult]:
-        """Source the hooks of one phase, or what `one_hook` has left of them.
+        """Source the hooks of one phase, or what `one_hook` has left; the last one ends the run.
 
         Parameters
         ----------
@@ -163,6 +163,8 @@ class Run:
             self.failed = None
             self.result.phases.append(phase.label)
             self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
+            if self.next_phase is None and not self.result.complete:
+                self._finish()
         return turn.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
@@ -207,7 +209,7 @@ class Run:
             took = time.time() - turn.begun
             self.emit("phase-end", turn.phase.label, ok=well, duration_s=took, how=how)
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Collect what nobody waited for, and keep DevStack's tables of times."""
         phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
@@ -219,19 +221,13 @@ class Run:
             self.result.timing = "".join(tables).strip("\n")
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
         else:
-            self.end_services()
+            records = services.directory(self.top_dir)
+            if ended := [name for name in services.names(records) if services.stop(records, name)]:
+                self.note(f"ended services still running: {', '.join(ended)}")
         self.result.complete = not self._given_up
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
         self._sourcing.check_room()
-
-    def end_services(self) -> list[str]:
-        """End every service of the tree that still runs; return their names."""
-        records = services.directory(self.top_dir)
-        ended = [name for name in services.names(records) if services.stop(records, name)]
-        if ended:
-            self.note(f"ended services still running: {', '.join(ended)}")
-        return ended
 
     def evaluate(self, code: str) -> Result:
         """Run bash as a cell: at top level of the shell, without errexit.
@@ -242,10 +238,11 @@ class Run:
             If it ended the shell; the session goes on from its snapshot.
         """
         self._cells += 1
-        cell = cells.write(self.folder.path, self._cells, code)
+        name = str(self._cells)
+        cell = cells.write(self.folder.path, name, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
         before = self.roster.plugins
-        done = self._turn(Hook(Phase(mode, sub), str(self._cells), cell, ()), kind="cell")
+        done = self._turn(Hook(Phase(mode, sub), name, cell, ()), kind="cell")
         if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
