@@ -239,6 +239,20 @@ def test_a_cell_whose_name_cannot_be_one_leaves_no_file(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_semicolon_behind_a_magic_silences_its_value_and_is_no_argument(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]]
+) -> None:
+    assert ipython.run_line_magic("stack", "one step;") is None
+    assert ipython.run_line_magic("stack", "install;") is None
+    assert ipython.run_cell_magic("async_task", "t;", "echo") is None
+    ipython.run_line_magic("async_task", "t printf %s;")
+    ipython.run_line_magic("async_task", r"t find . \;")
+    assert [name for name, _ in calls[:2]] == ["step", "run_phase"]
+    assert calls[1][1] == ("install",)
+    assert [call[1][1:4] for call in calls[-2:]] == [("printf", "%s", []), ("find", ".", ";")]
+    assert isinstance(ipython.run_line_magic("stack", "install"), RunResult)
+
+
 @pytest.mark.parametrize("option", ["--tail 2", "-n 2", "--tail=2"])
 def test_the_last_lines_of_a_log_can_be_asked_for_as_on_the_command_line(
     ipython: InteractiveShell, tmp_path: Path, option: str
