@@ -87,9 +87,11 @@ def _compare(stack: None, o: Namespace) -> Answer:
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    what = slower(found) if o.fail_slower else ""
-    note = found.attrs["conclusion"] + (f" Slower, so the status is 1: {what}." if what else "")
-    return Answer("compare", found, note=note, fails=bool(what))
+    note, fails = found.attrs["conclusion"], False
+    for what, why in (("Slower", slower(found)), ("No comparison", found.attrs["incomparable"])):
+        if o.fail_slower and why:
+            note, fails = f"{note} {what}, so the status is 1: {why}.", True
+    return Answer("compare", found, note=note, fails=fails)
 
 
 def _report(stack: None, o: Namespace) -> Path | str:
@@ -148,7 +150,8 @@ TIMING_COMMANDS = (
          Argument("AFTER", "a run directory or a log", "run"),
          Argument("--more-before", "another run before; repeats show the noise", "run", many=True),
          Argument("--more-after", "another run after; repeats show the noise", "run", many=True),
-         Argument("--fail-slower", "end with status 1 if the run or a phase got slower", "switch"),
+         Argument("--fail-slower", "end with status 1 if the run or a phase got slower, or if "
+                  "that cannot be told since a run stopped early", "switch"),
          _FORMAT), (CLI,),
     ),
     Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,

@@ -14,7 +14,7 @@ from stacknb.commands.parsers import line_parser
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
 
-__all__ = ["is_tree", "read", "read_stack"]
+__all__ = ["is_tree", "read", "read_stack", "without_semicolon"]
 
 _MAGICS = ("unstack", "clean", "wait", "async_task", "hook")
 
@@ -68,6 +68,26 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     if foreign:
         raise BadInput(f"{foreign[0].flag!r} does not go with '%stack {command.name}'; see %stack?")
     return command, o
+
+
+def without_semicolon(line: str) -> tuple[str, bool]:
+    r"""Return the line without the ``;`` behind it that silences output, and whether it had one.
+
+    Examples
+    --------
+    >>> without_semicolon("wait db;")
+    ('wait db', True)
+    >>> without_semicolon(r"async_task scan find . -exec ls {} \;")[1]
+    False
+    """
+    rest = line.rstrip()
+    if not rest.endswith(";"):
+        return line, False
+    try:
+        shlex.split(rest[:-1])
+    except ValueError:  # it is quoted
+        return line, False
+    return rest[:-1], True
 
 
 def is_tree(word: str) -> bool:

@@ -18,22 +18,21 @@ from stacknb.text.signs import shown
 
 __all__ = ["Logs", "logs_of", "names"]
 
-_SHOWN_LINES = 100  # of each log, in a notebook
-
 
 class Logs(list[Path]):
     """Logs of one name, in the order they were begun."""
 
     room = budget.ALONE
+    lines = 100  # of each log, in a notebook
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
+        texts = [(path, excerpt(path, self.lines, 500)) for path in self]
         printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
         nothing = f"nothing printed in {', '.join(map(str, self))}"
         printer.text(budget.fold("\n".join(printed) or nothing, self.room))
 
 
-def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
+def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) -> Logs:
     """Return the logs of a hook, task, service or cell, in the order they were begun.
 
     Parameters
@@ -43,6 +42,8 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     name : str
         ``db``, ``50-api.sh`` (one log for each phase), ``stack-install/50-api.sh``, or a path as
         `stacknb.status` shows it: ``async/db.log``.
+    tail : int, optional
+        How many last lines of each a notebook shows.
 
     Raises
     ------
@@ -62,7 +63,9 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
     for log in found[asked]:
         check_readable(log)
-    return Logs(sorted(found[asked], key=_begun))
+    logs = Logs(sorted(found[asked], key=_begun))
+    logs.lines = logs.lines if tail is None else tail
+    return logs
 
 
 def names(run_dir: Path, kind: str = "log") -> list[str]:
