@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line: ``stacknb plan | stack | unstack | clean | status | log``.
 
 Little is imported here: signals are to be caught before the rest is loaded.
@@ -89,6 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 all well, 1 a hook or a task failed, 2 bad arguments; 130 interrupted, 143 by SIGTERM,
         129 by SIGHUP, 131 by SIGQUIT.
     """
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks, at its Tab
+        from stacknb import completing
+
+        completing.answer()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
@@ -112,7 +117,7 @@ def _guarded(argv: list[str], signals: _Signals) -> int:
         sys.stdout.flush()
         return code
     except exceptions.StacknbError as error:
-        return invocation.complain(str(error), error.status)
+        said, code = str(error), error.status
     except BrokenPipeError:  # `stacknb log … | head` has seen enough
         plain.silence(sys.stdout)
         return 0
@@ -120,9 +125,14 @@ def _guarded(argv: list[str], signals: _Signals) -> int:
         if not error.filename:  # stdout itself: what names a file is about that file
             plain.silence(sys.stdout)
         where = f"{error.filename!r}: " if error.filename else ""
-        return invocation.complain(f"{where}{error.strerror or error}", 1)
+        said, code = f"{where}{error.strerror or error}", 1
+    except KeyboardInterrupt:
+        invocation.answer_error(argv, "interrupted")
+        raise
     except SystemExit as done:  # --help and --version
         return int(done.code or 0)
+    invocation.answer_error(argv, said)
+    return invocation.complain(said, code)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ import os
 import shlex
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 from stacknb import places, printing
-from stacknb.commands import arguments, commands
+from stacknb.commands import arguments, commands, parsers
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import (
     BadInput,
@@ -28,7 +30,7 @@ from stacknb.tasks import Task, wait_for_end
 from stacknb.text.screen import listed
 from stacknb.text.signs import shown_lines
 
-__all__ = ["INTERRUPTED", "complain", "run"]
+__all__ = ["INTERRUPTED", "answer_error", "complain", "run"]
 
 INTERRUPTED = 130
 _ABOUT = "DevStack's hook lifecycle and background tasks."
@@ -54,24 +56,26 @@ def run(argv: list[str], signals: Signals) -> int:
     """
     table = commands.of_face(arguments.CLI).values()
     with printing.to_stdout():  # --help and --version
-        o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
-    stack, value = None, None
-    try:
-        if not o.command.opens_tree:
-            value = o.command.run(None, o)
-        else:
-            if o.command.name == "stack":
-                commands.check_first(o)
-            signals.hold()
-            stack = commands.open_tree(o)
-    except StacknbError as error:
-        if getattr(o, "json", False):
-            printing.document({"error": str(error)})
-        raise
-    if stack is not None:
-        return _on_stack(stack, o, signals)
+        o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"))
+    if o.command.opens_tree:
+        if o.command.name == "stack":
+            commands.check_first(o)
+        signals.hold()
+        return _on_stack(commands.open_tree(o), o, signals)
+    value = o.command.run(None, o)
     printing.show(value, o)
     return int(getattr(value, "fails", o.command.name == "check" and not value))
+
+
+def answer_error(argv: Sequence[str], text: str) -> None:
+    """Give what went wrong as the JSON document, if one was asked for."""
+    # By the words themselves: they may be what cannot be understood.
+    if "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv):
+        try:
+            with printing.to_stdout():
+                printing.document({"error": text})
+        except (OSError, StacknbError):  # nobody is there to read it
+            silence(sys.stdout)
 
 
 def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:

@@ -16,6 +16,7 @@ from stacknb.plugins import Plugin
 from stacknb.text.script import look
 
 __all__ = [
+    "CLEAN_UP",
     "MODES",
     "PHASES",
     "Hook",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 MODES = ("stack", "unstack", "clean")
+CLEAN_UP = "async_cleanup"  # the hook of ours that collects what is left at the end of a run
 _SUB_PHASES = ("pre-install", "install", "post-config", "extra", "test-config")
 _NUMBER = re.compile(r"(\d\d)(?!\d)")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,18 @@ _CELL_LINES = 200
 _NO_TRACE = f"stacknb.current().trace() returns the trace; {budget.USED_UP}"
 
 
+def _silenceable(magic: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a magic that gives no value where a ``;`` ends its line, as people do with Python."""
+
+    @functools.wraps(magic)
+    def call(self: StackMagics, line: str, *cell: str) -> Any:
+        line, silent = line_words.without_semicolon(line)
+        value = magic(self, line, *cell)
+        return None if silent else value
+
+    return call
+
+
 @magics_class
 class StackMagics(Magics):
     """The magics of one notebook. Its stack is ``stacknb.current()``.
@@ -59,6 +73,7 @@ class StackMagics(Magics):
             method.__doc__ = text.replace("%hook", "%%hook") if name == "hook" else text
 
     @line_cell_magic
+    @_silenceable
     def stack(self, line: str, cell: str | None = None) -> Any:
         """Stack a tree of hooks: %stack [TOP_DIR] [WORD] [options]; %%stack runs the cell."""
         command, o = line_words.read_stack(line)
@@ -82,16 +97,19 @@ class StackMagics(Magics):
         return self._evaluate(o, cell)
 
     @line_magic
+    @_silenceable
     def unstack(self, line: str) -> RunResult:
         """Stop what %stack started, in a run of its own: %unstack [TOP_DIR] [options]."""
         return self._run(*line_words.read("unstack", line))  # type: ignore[no-any-return]
 
     @line_magic
+    @_silenceable
     def clean(self, line: str) -> RunResult:
         """Unstack, then remove what %stack made: %clean [TOP_DIR] [options]."""
         return self._run(*line_words.read("clean", line))  # type: ignore[no-any-return]
 
     @line_cell_magic
+    @_silenceable
     def async_task(self, line: str, cell: str | None = None) -> Task:
         """Start a background task: a command, or with %%async_task the cell's bash."""
         command, o = line_words.read("async_task", line)
@@ -103,6 +121,7 @@ class StackMagics(Magics):
         return self._run(command, o)  # type: ignore[no-any-return]
 
     @line_magic
+    @_silenceable
     def wait(self, line: str) -> Any:
         """Wait for tasks, all if none is named, and show their logs; or for the run with --bg."""
         command, o = line_words.read("wait", line)
@@ -122,6 +141,7 @@ class StackMagics(Magics):
         return results
 
     @cell_magic
+    @_silenceable
     def hook(self, line: str, cell: str) -> CellHook:
         """Make the cell a hook of the stack at hand, or of a new one of its own."""
         command, o = line_words.read("hook", line)

@@ -60,8 +60,8 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
     else:
         pairs = []
         for word in [given] if isinstance(given, str) else given:
-            name, equals, folder = str(word).partition("=")
-            if not equals or not folder:
+            name, _, folder = str(word).partition("=")
+            if not folder:
                 raise BadInput(f"plugin {str(word)!r} should be NAME=DIR")
             pairs.append((name, folder))
     plugins: list[Plugin] = []

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from stacknb.results import RunResult
 from stacknb.rundir.ending import is_written
 from stacknb.rundir.follow import Follower
 from stacknb.status import RunStatus
-from stacknb.text.signs import shown
+from stacknb.text.signs import printable, shown
 
 if TYPE_CHECKING:
     from stacknb.timing.answers import Answer, Form
@@ -132,9 +132,19 @@ def _print_answer(answer: Answer, form: Form) -> None:
 
 
 def document(data: Any) -> None:
-    """Print one JSON document."""
-    json.dump(data, sys.stdout, indent=1)
-    sys.stdout.write("\n")
+    """Print one JSON document; names that are no UTF-8 as tables have them."""
+    text = json.dumps(data, indent=1)
+    if "\\ud" in text:  # half of a pair is refused by strict readers, whole ones stay
+        text = json.dumps(_printable(data), indent=1)
+    sys.stdout.write(f"{text}\n")
+
+
+def _printable(data: Any) -> Any:
+    if isinstance(data, str):
+        return printable(data)
+    if isinstance(data, Mapping):
+        return {printable(key): _printable(value) for key, value in data.items()}
+    return [*map(_printable, data)] if isinstance(data, list | tuple) else data
 
 
 def _print_plan(frame: Any) -> None:

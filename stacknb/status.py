@@ -77,6 +77,8 @@ class RunStatus:
         nothing of it runs.
     start : float
         Epoch seconds.
+    unheeded : list of str
+        Tasks that did not end well, and nobody waited for them: nobody has dealt with that.
     """
 
     run: str
@@ -89,12 +91,12 @@ class RunStatus:
     tasks: list[LogStatus]
     services: list[LogStatus]
     notes: list[str]
+    unheeded: list[str]
 
     @property
     def ok(self) -> bool:
-        """Whether no phase and no task went wrong."""
-        states = [*(phase.status for phase in self.phases), *(task.status for task in self.tasks)]
-        return not any(state in _BAD for state in states)
+        """Whether no phase failed and no task is `unheeded`, as the exit status of the run says."""
+        return not self.unheeded and not any(phase.status in _BAD for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""
@@ -130,7 +132,9 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
     """
     folder = RunDir.open(path)
     facts, where = folder.facts(), folder.path
-    codes = {basename(wait["log"]): wait["exit_code"] for wait in folder.new_waits()}
+    waits = folder.new_waits()
+    codes = {basename(wait["log"]): wait["exit_code"] for wait in waits}
+    heeded = {basename(wait["log"]) for wait in waits if wait["hook"] != lifecycle.CLEAN_UP}
     events = folder.new_events()
     interrupted = {
         event.data.get("log")
@@ -167,6 +171,7 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
             replace(log, status="ended") if log.status == "lost" else log for log in services
         ],
         notes=[*(event.name for event in events if event.kind == "warning"), *faults],
+        unheeded=[t.name for t in tasks if t.status in _BAD and basename(t.log) not in heeded],
     )
 
 

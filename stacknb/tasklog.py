@@ -117,7 +117,7 @@ def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
         size = file.seek(0, os.SEEK_END)
         offset = file.seek(max(start - 1, size - _TAIL))
         footer, end = _footer_in(file.read(size - offset), offset, header)
-        if footer is None and offset > start:
+        if footer is None:
             footer, end = _search_back(file, max(start - 1, size - reach), size, header)
     return LogRecord(path, header, footer, start, max(start, size if end is None else end))
 

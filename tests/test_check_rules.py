@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
@@ -84,6 +86,7 @@ def test_each_definition_is_pointed_out_and_what_would_mend_it() -> None:
         'read() { builtin read -t 9 "$@"; }\n',
         'wait()\n{\n  [[ x ]] && { true; }\n  command wait "$@"\n}\n',
         'builtin() { command builtin "$@"; }\n',
+        "wait() { builtin wait; }\nkill() (builtin kill)\n",
         "printf() { echo x; }\nprintf 1\nunset -f other printf\ntrue\n",
         "exit() { builtin exit 3; }\necho() { :; }\ntest() { :; }\ncd() { pushd .; }\n",
         "wait_for() { :; }\nmy-read() { :; }\nread=()\nset=(a b)\n# wait() { :; }\n",
@@ -94,6 +97,27 @@ def test_each_definition_is_pointed_out_and_what_would_mend_it() -> None:
 )
 def test_a_function_that_does_no_harm_is_left_alone(text: str) -> None:
     assert list(remarks(text, "extras")) == []
+
+
+def test_twice_as_many_definitions_that_nothing_closes_are_twice_the_work() -> None:
+    def steps(definitions: int) -> int:
+        count = 0
+
+        def trace(*event: object) -> object:
+            nonlocal count
+            count += 1
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            found = list(remarks("printf() {\n" * definitions, "extras"))
+        finally:
+            sys.settrace(before)
+        assert [line for line, _ in found] == [*range(1, definitions + 1)]
+        return count
+
+    assert steps(200) < 2.5 * steps(100)
 
 
 def test_settings_of_a_plugin_get_no_arguments() -> None:

@@ -128,10 +128,51 @@ def test_a_plan_as_json_is_a_list_of_hooks(said: Said, tree: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["stack", "plan", "unstack", "status", "check", "changes"])
-def test_an_error_of_a_json_command_is_a_document_too(said: Said, command: str) -> None:
-    status, out, err = said(command, "nowhere", "--json")
+@pytest.mark.parametrize("more", [["nowhere"], ["nowhere", "--bogus"], []])
+def test_an_error_of_a_json_command_is_a_document_too(
+    said: Said, command: str, more: list[str]
+) -> None:
+    status, out, err = said(command, *more, "--json")
     assert status == 2
-    assert json.loads(out)["error"] in err
+    assert err == f"stacknb: {json.loads(out)['error']}\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["timing", "nowhere", "--format", "json"],
+        ["timing", "nowhere", "--format=json", "--what", "x"],
+        ["compare", ".", "nowhere", "--format", "json"],
+        ["bogus", "--json"],
+    ],
+)
+def test_so_is_an_error_where_json_is_a_format_or_not_understood(
+    said: Said, argv: list[str]
+) -> None:
+    status, out, err = said(*argv)
+    assert status == 2
+    assert err == f"stacknb: {json.loads(out)['error']}\n"
+    assert said("timing", "nowhere", "--format", "csv")[:2] == (2, "")
+
+
+def test_an_interrupt_is_a_document_for_who_asked_for_one(
+    said: Said, run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(path: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stacknb.status.read", interrupt)
+    assert said("status", ".") == (130, "", "")
+    status, out, err = said("status", ".", "--json")
+    assert (status, json.loads(out), err) == (130, {"error": "interrupted"}, "")
+
+
+def test_json_holds_names_that_are_no_utf_8_as_strict_readers_take_them(
+    said: Said, tree: Path
+) -> None:
+    (tree / "extras.d" / "60-\udcff\U0001f600.sh").write_text("true\n")
+    out = said("check", "tree", "--json")[1]
+    assert "extras.d/60-\\xff\U0001f600.sh" in json.loads(out)["files"]
 
 
 def test_status_tells_of_a_run(said: Said, run: RunDir) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb.commands import arguments, commands
+from stacknb.commands import arguments, commands, parsers
 from stacknb.commands.arguments import CLI, STACK
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
@@ -21,7 +21,7 @@ def top_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def options(*argv: object) -> arguments.argparse.Namespace:
     table = commands.of_face(CLI).values()
-    return arguments.read_argv(table, [str(word) for word in argv], "", "0")
+    return parsers.read_argv(table, [str(word) for word in argv], "", "0")
 
 
 def test_each_face_has_the_commands_it_promises() -> None:

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from stacknb.commands.candidates import phase_words
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.notebook import completion
-from stacknb.notebook.line_words import phase_words
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_runs_can_be_resumed() -> None:
 
 def test_without_a_stack_nothing_is_started_and_nothing_fails() -> None:
     assert found("%wait g") == []
-    assert found("%stack log ") == []
+    assert found("%stack log ") == ["--tail"]
     assert dispatcher._current is None
 
 

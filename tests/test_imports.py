@@ -19,6 +19,7 @@ FLOORS = {
     "faces": [
         "magics",
         "cli",
+        "completing",
         "invocation",
         "printing",
         "notebook",

@@ -65,7 +65,7 @@ def test_every_label_finds_its_phase() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "near"), [("instal", "install"), ("stack instal", "install"), ("postconfig", "post-config"),
+    ("text", "near"), [("instal", "install"), ("stack instal", "install"), ("stack extr", "extra"), ("postconfig", "post-config"),
                        ("pre_install", "pre-install"), ("override-defaults", "override_defaults"), ("Source", "source")]
 )  # fmt: skip
 def test_an_unknown_phase_is_named_with_the_nearest(text: str, near: str) -> None:
@@ -192,6 +192,7 @@ def test_what_is_no_bash_script_is_told(top: Path, text: bytes, fault: str) -> N
 
     assert fault in found.fault
     assert bool(fault) == bool(found.fault)
+    assert found.warning == found.fault
     if "CRLF" in fault:
         assert f"sed -i 's/\\r$//' {path}" in found.fault
 

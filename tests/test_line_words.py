@@ -22,6 +22,25 @@ def meaning(line: str) -> tuple[str, str | None, str | None]:
 
 
 @pytest.mark.parametrize(
+    ("line", "rest", "silent"),
+    [
+        ("step;", "step", True),
+        ("wait a ; ", "wait a ", True),
+        (r"t echo \\;", r"t echo \\", True),
+        (r"t find . -exec ls {} \;", r"t find . -exec ls {} \;", False),
+        ("t bash -c 'a;'", "t bash -c 'a;'", False),
+        ("t bash -c 'a;", "t bash -c 'a;", False),
+        ("t 'a;b'", "t 'a;b'", False),
+        ("", "", False),
+    ],
+)
+def test_a_semicolon_behind_the_line_is_no_part_of_it_unless_quoted(
+    line: str, rest: str, silent: bool
+) -> None:
+    assert line_words.without_semicolon(line) == (rest, silent)
+
+
+@pytest.mark.parametrize(
     ("line", "command", "top_dir", "phase"),
     [
         ("", "stack", None, None),

@@ -10,6 +10,7 @@ from traitlets.config import Config
 from stacknb import load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
+from stacknb.journal import RunDir
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.run import cells
 from stacknb.tasks import TaskResult
@@ -254,6 +255,32 @@ def test_a_cell_whose_name_cannot_be_one_leaves_no_file(
     with pytest.raises(BadInput, match="cannot name a task"):
         ipython.run_cell_magic("async_task", name.format(tmp_path=tmp_path), "echo 1")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_semicolon_behind_a_magic_silences_its_value_and_is_no_argument(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]]
+) -> None:
+    assert ipython.run_line_magic("stack", "one step;") is None
+    assert ipython.run_line_magic("stack", "install;") is None
+    assert ipython.run_cell_magic("async_task", "t;", "echo") is None
+    ipython.run_line_magic("async_task", "t printf %s;")
+    ipython.run_line_magic("async_task", r"t find . \;")
+    assert [name for name, _ in calls[:2]] == ["step", "run_phase"]
+    assert calls[1][1] == ("install",)
+    assert [call[1][1:4] for call in calls[-2:]] == [("printf", "%s", []), ("find", ".", ";")]
+    assert isinstance(ipython.run_line_magic("stack", "install"), RunResult)
+
+
+@pytest.mark.parametrize("option", ["--tail 2", "-n 2", "--tail=2"])
+def test_the_last_lines_of_a_log_can_be_asked_for_as_on_the_command_line(
+    ipython: InteractiveShell, tmp_path: Path, option: str
+) -> None:
+    folder = RunDir.create(tmp_path / "run", "stack", {"top_dir": "/tree"})
+    folder.close()
+    result_of("db", folder.path / "async" / "db.log")
+    said = pretty(ipython.run_line_magic("stack", f"log run db {option}")).splitlines()
+    assert said[1:] == [f"… 28 lines before these, all in {folder.path}/async/db.log", "28", "29"]
+    assert len(pretty(ipython.run_line_magic("stack", "log run db")).splitlines()) == 31
 
 
 def test_a_wait_shows_each_log_in_one_piece(

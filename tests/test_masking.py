@@ -23,6 +23,18 @@ def test_the_value_of_a_secret_is_masked_wherever_it_stands(masker: Masker) -> N
     assert masker.value("URL", "say sesame twice: sesame") == f"say {MASK} twice: {MASK}"
 
 
+def test_a_secret_in_parentheses_is_no_array_and_is_masked() -> None:
+    masker = Masker([string("ADMIN_PASSWORD", "(sesame)"), Variable("NO_SECRET", "-", None)])
+    assert masker.text("say (sesame) twice") == f"say {MASK} twice"
+
+
+@pytest.mark.parametrize(("value", "shown"), [("abc", "abc"), ("abcd", MASK)])
+def test_a_secret_of_four_characters_is_masked_and_a_shorter_one_is_not(
+    value: str, shown: str
+) -> None:
+    assert Masker([string("ADMIN_PASSWORD", value)]).text(value) == shown
+
+
 def test_a_value_too_short_to_be_a_secret_is_no_reason_to_mask_other_text(masker: Masker) -> None:
     assert masker.text("nobody") == "nobody"
 

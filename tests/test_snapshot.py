@@ -163,11 +163,6 @@ def test_text_that_is_no_declaration_or_is_cut_off_is_no_error(text: bytes) -> N
     assert len(parse_variables(text)) <= 1
 
 
-@pytest.mark.parametrize("escape", [rb"\x", rb"\u", rb"\Ug", rb"\U00110000", rb"\UFFFFFFFF"])
-def test_an_escape_that_stands_for_no_character_stays_as_it_is(escape: bytes) -> None:
-    assert unquote(b"$'a" + escape + b"'") == b"a" + escape
-
-
 @given(st.binary(max_size=60))
 def test_no_bytes_make_the_reader_fail(data: bytes) -> None:
     parse_variables(b"declare -- v=" + data)

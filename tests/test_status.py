@@ -88,6 +88,21 @@ def test_waits_that_another_program_wrote_need_five_fields_alone(run: Run) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("hook", "unheeded"), [("10-a.sh", []), ("", []), ("async_cleanup", ["db"]), (None, ["db"])]
+)
+def test_a_failed_task_that_somebody_waited_for_is_dealt_with(
+    run: Run, hook: str | None, unheeded: list[str]
+) -> None:
+    run.log("async/db", 3)
+    row = {"name": "db", "wait_start": 1.0, "wait_end": 2.0, "phase": "", "hook": hook}
+    if hook is not None:
+        (run.path / "waits.jsonl").write_text(json.dumps(row) + "\n")
+    found = run.read()
+    assert (found.unheeded, found.ok) == (unheeded, not unheeded)
+    assert found.tasks[0].status == "failed"
+
+
 def test_the_logs_alone_tell_what_failed(run: Run) -> None:
     run.hook("override_defaults", "10-a.sh")
     run.hook("source", "10-a.sh")

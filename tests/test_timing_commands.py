@@ -161,7 +161,9 @@ def test_a_dash_stands_for_stdout(said: Said, command: str, begin: str) -> None:
 def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: str) -> None:
     stdout = os.fstat(sys.stdout.fileno())
     status, _, err = said(command, "run", "-o", "no/such/folder")
-    assert (status, err) == (1, "stacknb: 'no/such/folder': No such file or directory\n")
+    assert (status, err) == (
+        2, "stacknb: 'no/such/folder' cannot be written: No such file or directory; name another\n"
+    )  # fmt: skip
     assert os.path.samestat(os.fstat(sys.stdout.fileno()), stdout), "stdout is at hand as before"
 
 
@@ -201,6 +203,34 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
     assert err.endswith(" Slower, so the status is 1: the run, phase 'stack install'.\n")
     assert said("compare", "slower", "run", "--fail-slower")[0] == 0
     assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
+
+
+def test_a_run_that_failed_early_is_not_faster_for_a_build(said: Said, here: Path) -> None:
+    def make(folder: str, status: str, *seconds: int) -> None:
+        records, at = Records("", "run"), T0
+        for number, took in enumerate(seconds):
+            phase = ("source", "stack install", "stack test-config")[number]
+            hook = HookRecord("50-api.sh", phase, "/t/50-api.sh", "ok", 0, at, at + took * S)
+            records.hooks.append(hook)
+            at += took * S
+        records.hooks[-1].status, records.hooks[-1].exit_code = status, int(status != "ok")
+        write_run(records, here / folder)
+        (here / folder / "run.json").write_text('{"run": "r", "mode": "stack"}')
+
+    make("whole", "ok", 1, 9, 1)
+    make("failed", "failed", 1, 3)
+    make("until", "ok", 1, 9)
+    make("until-now", "ok", 1, 9)
+    make("until-failed", "failed", 1, 3)
+    for before, after in (
+        ("whole", "failed"), ("failed", "whole"), ("until", "until-failed"), ("whole", "until"),
+    ):  # fmt: skip
+        assert said("compare", before, after)[0] == 0
+        status, out, _ = said("compare", before, after, "--fail-slower")
+        early = before if before == "failed" else after
+        assert status == 1
+        assert f"No comparison, so the status is 1: not run to the end: {here}/{early}" in out
+    assert said("compare", "until", "until-now", "--fail-slower")[0] == 0, "stopped on purpose"
 
 
 @pytest.mark.parametrize("path", ["-", "/dev/stdin"])

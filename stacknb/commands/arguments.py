@@ -1,20 +1,20 @@
-"""Commands and their arguments as data; parsers and help texts are made from it when needed."""
+"""Commands and their arguments as data, and the help texts that are made from it."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from stacknb.exceptions import BadInput
-from stacknb.text.names import nearest
-
-__all__ = ["CLI", "STACK", "Argument", "Command", "given", "help_text", "line_parser", "read_argv"]
+__all__ = [
+    "CLI",
+    "STACK",
+    "Argument",
+    "Command",
+    "given",
+    "help_text",
+]
 
 CLI, STACK = "stacknb", "%stack"
 
@@ -94,38 +94,6 @@ class Argument:
         )
         return f"[{text}]{'…' if self.many and not self.by_place else ''}" if free else text
 
-    def add_to(self, parser: _Parser, face: str) -> None:
-        """Teach it to a parser."""
-        options: dict[str, Any] = {"help": self.help, "default": self.default}
-        if self.kind == "switch":
-            parser.add_argument(self.flag, action="store_true", help=self.help)
-            return
-        convert = self._choice if self.choices else _CONVERT.get(self.kind, str)
-        if face != CLI and self.kind in ("file", "folder", "run"):
-            convert = os.path.expanduser  # no shell has done it
-        options |= {"metavar": self.metavar, "type": convert}
-        if not self.by_place:
-            options |= {"action": "append" if self.many else "store", "required": self.needed}
-            parser.add_argument(*filter(None, (self.short, self.flag)), **options)
-            return
-        if self.kind == "words":
-            options["nargs"] = argparse.REMAINDER
-        elif self.many:
-            options["nargs"] = "*"
-        elif self.optional or (self.at_hand and face != CLI):
-            options["nargs"] = "?"
-        if self.kind == "run":
-            parser.runs.append(self.metavar)
-        place = parser.add_argument(self.dest, **options)
-        if self.kind == "words":  # Python 3.11 asks for a word at least
-            place.required = False
-
-    def _choice(self, text: str) -> str:
-        if text in self.choices:
-            return text
-        known = nearest(text, self.choices) or f"; there are {', '.join(self.choices)}"
-        raise argparse.ArgumentTypeError(f"{text!r} is unknown{known}")
-
 
 @dataclass(frozen=True)
 class Command:
@@ -155,98 +123,6 @@ class Command:
     def of(self, face: str) -> list[Argument]:
         """Return its arguments at one face."""
         return [argument for argument in self.arguments if face in (argument.faces or (face,))]
-
-
-def _number(text: str) -> int:
-    if re.fullmatch(r"-[0-9]+", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= float(text) < float("inf"):
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-
-
-_CONVERT: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": _seconds}
-
-
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.runs: list[str] = []  # places that take a run directory
-
-    def error(self, message: str) -> NoReturn:
-        text = message.removeprefix("argument ")
-        missing = text.removeprefix("the following arguments are required: ")
-        if missing != text:
-            text = f"{missing} is missing"
-            if {*missing.split(", ")} & {*self.runs}:
-                text += ", .stacknb/runs/latest for one"
-        elif choice := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", text):
-            known = re.findall(r"[a-z]+", choice[2])
-            text = f"unknown command {choice[1]!r}{nearest(choice[1], known)}"
-        self.refuse(text)
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        (file or sys.stderr).write(message)  # argparse says nothing where that fails
-
-    def refuse(self, text: str) -> NoReturn:
-        """Raise BadInput that points to the help."""
-        magic = self.prog.split()[0].replace("%hook", "%%hook")  # which has no line magic
-        ask = f"{self.prog} --help" if self.add_help else f"{magic}?"
-        raise BadInput(f"{text}; see {ask}")
-
-    def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:
-        """Read all words, options among them; or refuse the first that is not understood."""
-        # The words of a task's command are the rest of the line, whatever they look like.
-        verbatim = any(action.nargs == argparse.REMAINDER for action in self._actions)
-        parse = self.parse_known_args if verbatim else self.parse_known_intermixed_args
-        found, extra = parse(list(words), o or argparse.Namespace())
-        if extra:
-            asked = extra[0] in ("-h", "--help")
-            # The dashes alone make any two flags alike by half.
-            near = "" if asked else nearest(extra[0], self._option_string_actions, 0.65)
-            self.refuse(f"{extra[0]!r} is not understood{near}")
-        return found
-
-
-def read_argv(
-    commands: Iterable[Command], argv: Sequence[str], description: str, version: str
-) -> argparse.Namespace:
-    """Read the arguments of the command line; ``command`` is the one that was named.
-
-    Raises
-    ------
-    BadInput
-        If they cannot be understood.
-    SystemExit
-        After ``--help`` or ``--version``.
-    """
-    top = _Parser(prog=CLI, description=description, allow_abbrev=False)
-    top.add_argument("--version", action="version", version=f"{CLI} {version}")
-    verbs = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for command in commands:
-        verb = verbs.add_parser(
-            command.name, help=command.help, description=command.help, allow_abbrev=False
-        )
-        for argument in command.of(CLI):
-            argument.add_to(verb, CLI)
-        if argv and argv[0] == command.name:  # options may stand anywhere behind it
-            return verb.read(argv[1:], argparse.Namespace(command=command))
-    return top.parse_args(argv)
-
-
-def line_parser(face: str, arguments: Iterable[Argument]) -> _Parser:
-    """Return the parser of a magic's line; arguments of the same flag are taken once."""
-    line = _Parser(prog=face, add_help=False, allow_abbrev=False)
-    for argument in {argument.flag: argument for argument in arguments}.values():
-        argument.add_to(line, face)
-    return line
 
 
 def given(arguments: Iterable[Argument], options: argparse.Namespace) -> list[Argument]:

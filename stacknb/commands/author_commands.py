@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacknb import places
+from stacknb.commands.outputs import writing
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 
@@ -67,15 +68,10 @@ def picture(stack: Stack, o: Namespace) -> alt.LayerChart:
     """Draw the lifecycle; write it as SVG where that is asked for."""
     chart = stack.picture()
     if o.svg:
-        _write(o.svg, chart.to_svg())
+        text = chart.to_svg()
+        with writing(o.svg):
+            Path(o.svg).write_text(text, "utf-8")
     return chart
-
-
-def _write(file: str, text: str) -> None:
-    try:
-        Path(file).write_text(text, "utf-8")
-    except OSError as error:
-        raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error
 
 
 def check(stack: Stack | None, o: Namespace) -> Report:

@@ -71,7 +71,7 @@ def _status(stack: Stack | None, o: Namespace) -> RunStatus:
 def _log(stack: Stack | None, o: Namespace) -> Logs:
     from stacknb.rundir import loglist
 
-    return loglist.logs_of(run_dir_of(stack, o), o.name)
+    return loglist.logs_of(run_dir_of(stack, o), o.name, o.tail)
 
 
 def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:
@@ -111,9 +111,9 @@ def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
 
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
-_JSON = Argument("--json", "print one JSON document", "switch", faces=(CLI,))
+_JSON = Argument("--json", 'one JSON document; {"error": …} of an error', "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
-_TAIL = "how many last lines of each log are shown (wait: 20, log: all)"
+_TAIL = "how many last lines of each log are shown (wait: 20; log: all, in a notebook 100)"
 _BG = Argument(
     "--bg", "return at once: %wait stack collects the run", "switch",
     faces=(STACK, "%unstack", "%clean"),
@@ -170,7 +170,7 @@ COMMANDS = (
         "log", "show the log of a hook or a task", _log,
         (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
          Argument("--follow", "go on until it ends", "switch", faces=(CLI,)),
-         Argument("--tail", _TAIL, "number", faces=(CLI,), short="-n")),
+         Argument("--tail", _TAIL, "number", short="-n")),
     ),
     Command("vars", "show the shell's variables", _vars,
             (_TREE, Argument("GLOB", "for their names", optional=True),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacknb.commands.arguments import CLI, STACK, Argument, Command
+from stacknb.commands.outputs import writing
 from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
 from stacknb.text.reading import pieces
@@ -86,9 +87,11 @@ def _compare(stack: None, o: Namespace) -> Answer:
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    what = slower(found) if o.fail_slower else ""
-    note = found.attrs["conclusion"] + (f" Slower, so the status is 1: {what}." if what else "")
-    return Answer("compare", found, note=note, fails=bool(what))
+    note, fails = found.attrs["conclusion"], False
+    for what, why in (("Slower", slower(found)), ("No comparison", found.attrs["incomparable"])):
+        if o.fail_slower and why:
+            note, fails = f"{note} {what}, so the status is 1: {why}.", True
+    return Answer("compare", found, note=note, fails=fails)
 
 
 def _report(stack: None, o: Namespace) -> Path | str:
@@ -109,7 +112,8 @@ def _junit(stack: None, o: Namespace) -> Path | str:
 def _written(write: Callable[[str], Path], output: str) -> Path | str:
     """Write a file and return its path; or the text that is for stdout."""
     if output != "-":
-        return write(output)
+        with writing(output):
+            return write(output)
     with tempfile.TemporaryDirectory() as folder:
         return write(f"{folder}/text").read_text("utf-8")
 
@@ -126,9 +130,9 @@ _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profi
          "impact", "cells", "problems")  # fmt: skip
 _PATH = Argument("PATH", "a run directory, a log, or a stack.sh log (.gz too; - for stdin)", "run",
                  at_hand=True)  # fmt: skip
-_FORMAT = Argument("--format", "table, csv, json; of a profile folded, for a flame graph", "choice",
-                   default="table", choices=("table", "csv", "json", "folded"),
-                   faces=(CLI,))  # fmt: skip
+_FORMAT = Argument("--format", "table, csv, json (of an error {\"error\": …}); "
+                   "of a profile folded, for a flame graph", "choice", default="table",
+                   choices=("table", "csv", "json", "folded"), faces=(CLI,))  # fmt: skip
 _OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 
 TIMING_COMMANDS = (
@@ -146,7 +150,8 @@ TIMING_COMMANDS = (
          Argument("AFTER", "a run directory or a log", "run"),
          Argument("--more-before", "another run before; repeats show the noise", "run", many=True),
          Argument("--more-after", "another run after; repeats show the noise", "run", many=True),
-         Argument("--fail-slower", "end with status 1 if the run or a phase got slower", "switch"),
+         Argument("--fail-slower", "end with status 1 if the run or a phase got slower, or if "
+                  "that cannot be told since a run stopped early", "switch"),
          _FORMAT), (CLI,),
     ),
     Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,

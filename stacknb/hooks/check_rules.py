@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from stacknb import lifecycle
@@ -50,6 +51,7 @@ _DEFINED = re.compile(
 )
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
+_CALLED = r"\b(?:builtin|command)\s+{}(?![^\s;&|)}}])"
 _STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
 
 
@@ -125,35 +127,48 @@ def _at_top(code: str, kind: str) -> Iterator[str]:
 
 
 def _in_place_of_builtins(code: str) -> Iterator[Remark]:
+    # All is looked up in what one pass each has found: a text may define thousands.
+    line_ends = _places("\n", code)
+    openings, closings = _places(r"[{(]", code), _closings(code)
+    unset = {name: _places(_UNSET.format(re.escape(name)), code) for name in _NEEDED}
+    called = {name: _places(_CALLED.format(re.escape(name)), code) for name in _NEEDED}
     for found in _DEFINED.finditer(code):
         group = found.lastgroup or ""
         name, end = found[group], found.end()
-        if name not in _NEEDED or re.search(_UNSET.format(re.escape(name)), code[end:]):
+        if name not in _NEEDED or _next(unset[name], end) is not None:
             continue
         mend = ""
         if name not in _OF_ITS_FUNCTION:
-            calls = rf"\b(?:builtin|command)\s+{re.escape(name)}(?!\S)"
-            if re.search(calls, _body(code, end)):
+            call = _next(called[name], end)
+            if call is not None and call < closings.get(_next(openings, end), len(code)):
                 continue
             mend = f"have it call '{'command' if name == 'builtin' else 'builtin'} {name}', "
         what = (
             f"function {name!r} breaks tasks and helper functions, which need the builtin; "
             f"{mend}give it another name, or unset -f {name} after use"
         )
-        yield code.count("\n", 0, found.start(group)) + 1, what
+        yield bisect_left(line_ends, found.start(group)) + 1, what
 
 
-def _body(code: str, start: int) -> str:
-    """Return the braces, or parentheses, that come next in `code`, with what they hold."""
-    opening = re.compile(r"[{(]").search(code, start)
-    if opening is None:
-        return code[start:]
-    pair, depth = ("{", "}") if opening[0] == "{" else ("(", ")"), 0
-    for at in range(opening.start(), len(code)):
-        depth += (code[at] == pair[0]) - (code[at] == pair[1])
-        if depth == 0:
-            return code[start:at]
-    return code[start:]
+def _places(pattern: str, code: str) -> list[int]:
+    return [found.start() for found in re.finditer(pattern, code)]
+
+
+def _next(places: list[int], start: int) -> int | None:
+    at = bisect_left(places, start)
+    return places[at] if at < len(places) else None
+
+
+def _closings(code: str) -> dict[int | None, int]:
+    """Return where each brace and each parenthesis that is closed is closed."""
+    opened: dict[str, list[int]] = {"}": [], ")": []}
+    closings: dict[int | None, int] = {}
+    for found in re.finditer(r"[(){}]", code):
+        if found[0] in "{(":
+            opened["}" if found[0] == "{" else ")"].append(found.start())
+        elif opened[found[0]]:
+            closings[opened[found[0]].pop()] = found.start()
+    return closings
 
 
 def _code(text: str) -> list[str]:

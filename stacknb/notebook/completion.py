@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import glob
-import os
 import re
 import shlex
 from collections.abc import Iterable
 from typing import Any
 
 from stacknb import dispatcher, lifecycle
-from stacknb.commands import commands
+from stacknb.commands import candidates, commands
 from stacknb.commands.arguments import STACK, Command
+from stacknb.commands.candidates import phase_words
 from stacknb.dispatcher import Stack
-from stacknb.notebook.line_words import is_tree, phase_words
+from stacknb.notebook.line_words import is_tree
 
 __all__ = ["complete", "register", "split"]
 
@@ -115,15 +114,19 @@ def complete(face: str, words: list[str], start: str) -> list[str]:
         word = next((word for word in chosen if word in table), None)
         entries = [table[word]] if word else entries
     options = {a.flag: a for entry in entries for a in entry.of(face) if not a.by_place}
+
+    def values(kind: str) -> list[str]:
+        return candidates.values(kind, start, lambda of: _names(of, stack))
+
     if words and words[-1] in options and options[words[-1]].kind != "switch":
         option = options[words[-1]]
-        found = [*option.choices] or _values(option.kind, stack, start)
+        found = [*option.choices] or values(option.kind)
     elif start.startswith("-"):
         found = [*options]
     elif face == STACK and not chosen:
-        found = [*table, *phase_words()] + ([] if words else _values("folder", stack, start))
+        found = [*table, *phase_words()] + ([] if words else values("folder"))
     else:
-        found = [value for kind in _places(entries, face) for value in _values(kind, stack, start)]
+        found = [value for kind in _places(entries, face) for value in values(kind)]
         # IPython fills what is left empty with names that mean nothing here.
         found = found if found or start else [*options]
     return [_typed(text, quote) for text in found if text.startswith(start)]
@@ -137,33 +140,12 @@ def _places(entries: Iterable[Command], face: str) -> list[str]:
     return list(dict.fromkeys(a.kind for a in places))
 
 
-def _values(kind: str, stack: Stack | None, start: str) -> list[str]:
-    if kind == "phase":
-        return phase_words()
-    if kind == "mode":
-        return list(lifecycle.MODES)
-    if kind == "task":
-        return list(stack.tasks) if stack is not None else []
-    if kind == "hook":
-        return [*_hooks(stack), *phase_words()]
-    if kind == "script":
-        return [name for name in _hooks(stack) if name[:2].isdigit()]
-    if kind == "log":
-        return [*_hooks(stack), *_values("task", stack, start)]
-    if kind == "run":
-        return glob.glob(".stacknb/runs/*/")
-    if kind in ("folder", "file", "plugin"):
-        tilde = start.partition("/")[0] if start.startswith("~") else ""
-        home = os.path.expanduser(tilde)
-        paths = glob.glob(glob.escape(home + start.removeprefix(tilde)) + "*")
-        folders = [f"{path}/" for path in paths if os.path.isdir(path)]
-        files = [p for p in paths if kind == "file" and not os.path.isdir(p)]
-        return [tilde + path.removeprefix(home) for path in folders + files]
-    return []
-
-
-def _hooks(stack: Stack | None) -> list[str]:
+def _names(kind: str, stack: Stack | None) -> list[str]:
+    """Return the names of hooks, tasks, or what has a log, of the stack at hand."""
     if stack is None:
         return []
+    if kind == "task":
+        return list(stack.tasks)
     planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
-    return list({hook.name: None for _, hook in planned})
+    hooks = list({hook.name: None for _, hook in planned})
+    return hooks if kind == "hook" else [*hooks, *stack.tasks]

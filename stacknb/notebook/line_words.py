@@ -7,13 +7,14 @@ import os
 import shlex
 from argparse import Namespace
 
-from stacknb import lifecycle
 from stacknb.commands import commands
-from stacknb.commands.arguments import STACK, Argument, Command, given, line_parser
+from stacknb.commands.arguments import STACK, Argument, Command, given
+from stacknb.commands.candidates import phase_words
+from stacknb.commands.parsers import line_parser
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
 
-__all__ = ["is_tree", "phase_words", "read", "read_stack"]
+__all__ = ["is_tree", "read", "read_stack", "without_semicolon"]
 
 _MAGICS = ("unstack", "clean", "wait", "async_task", "hook")
 
@@ -69,16 +70,31 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     return command, o
 
 
+def without_semicolon(line: str) -> tuple[str, bool]:
+    r"""Return the line without the ``;`` behind it that silences output, and whether it had one.
+
+    Examples
+    --------
+    >>> without_semicolon("wait db;")
+    ('wait db', True)
+    >>> without_semicolon(r"async_task scan find . -exec ls {} \;")[1]
+    False
+    """
+    rest = line.rstrip()
+    if not rest.endswith(";"):
+        return line, False
+    try:
+        shlex.split(rest[:-1])
+    except ValueError:  # it is quoted
+        return line, False
+    return rest[:-1], True
+
+
 def is_tree(word: str) -> bool:
     """Tell whether a word is a folder: by a ``/`` in it, or as it is one and means nothing else."""
     if "/" in word or word.startswith("~") or word in (".", ".."):
         return True
     return word not in commands.of_face(STACK) and not _is_phase(word) and os.path.isdir(word)
-
-
-def phase_words() -> list[str]:
-    """Return the phases of ``stack`` as people type them."""
-    return [phase.sub or phase.label for phase in lifecycle.phases_of("stack")]
 
 
 def _is_phase(word: str) -> bool:

@@ -213,7 +213,7 @@ class Run:
         """Collect what nobody waited for, and keep DevStack's tables of times."""
         phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
-            self._turn(Hook(phase, "async_cleanup", BASH / "cleanup.bash", ()))
+            self._turn(Hook(phase, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,23 @@ from stacknb.text.names import nearest
 from stacknb.text.screen import excerpt, listed
 from stacknb.text.signs import shown
 
-__all__ = ["Logs", "logs_of"]
-
-_SHOWN_LINES = 100  # of each log, in a notebook
+__all__ = ["Logs", "logs_of", "names"]
 
 
 class Logs(list[Path]):
     """Logs of one name, in the order they were begun."""
 
     room = budget.ALONE
+    lines = 100  # of each log, in a notebook
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        texts = [(path, excerpt(path, _SHOWN_LINES, 500)) for path in self]
+        texts = [(path, excerpt(path, self.lines, 500)) for path in self]
         printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
         nothing = f"nothing printed in {', '.join(map(str, self))}"
         printer.text(budget.fold("\n".join(printed) or nothing, self.room))
 
 
-def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
+def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) -> Logs:
     """Return the logs of a hook, task, service or cell, in the order they were begun.
 
     Parameters
@@ -42,6 +42,8 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     name : str
         ``db``, ``50-api.sh`` (one log for each phase), ``stack-install/50-api.sh``, or a path as
         `stacknb.status` shows it: ``async/db.log``.
+    tail : int, optional
+        How many last lines of each a notebook shows.
 
     Raises
     ------
@@ -50,10 +52,7 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
     """
     run_dir = find(path)
     found: dict[str, list[Path]] = {}
-    for log in run_dir.glob("*/**/*.log"):
-        inner = str(log.relative_to(run_dir)).removesuffix(".log")
-        stem, _, count = inner.rpartition(".")
-        plain = stem if count.isdigit() and (run_dir / f"{stem}.log").exists() else inner
+    for log, inner, plain in _inner(run_dir):
         parts = plain.split("/")
         for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
             found.setdefault(key, []).append(log)
@@ -64,7 +63,25 @@ def logs_of(path: str | os.PathLike[str], name: str) -> Logs:
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
     for log in found[asked]:
         check_readable(log)
-    return Logs(sorted(found[asked], key=_begun))
+    logs = Logs(sorted(found[asked], key=_begun))
+    logs.lines = logs.lines if tail is None else tail
+    return logs
+
+
+def names(run_dir: Path, kind: str = "log") -> list[str]:
+    """Return what people call the logs of a run, in order; of hooks or tasks alone by its kind."""
+    folder = {"hook": "hooks/", "task": "async/"}.get(kind, "")
+    plain = (plain for _, _, plain in _inner(run_dir) if plain.startswith(folder))
+    return sorted({path.rpartition("/")[2] for path in plain})
+
+
+def _inner(run_dir: Path) -> Iterator[tuple[Path, str, str]]:
+    """Return each log, its path in the run without suffix, and that of the first of its name."""
+    for log in run_dir.glob("*/**/*.log"):
+        inner = str(log.relative_to(run_dir)).removesuffix(".log")
+        stem, _, count = inner.rpartition(".")
+        again = count.isdigit() and (run_dir / f"{stem}.log").exists()
+        yield log, inner, stem if again else inner
 
 
 def _begun(path: Path) -> float:

@@ -42,8 +42,8 @@ class Masker:
 
     def learn(self, variables: Iterable[Variable]) -> None:
         """Know more values that are not to be seen."""
-        new = {v.text() for v in variables if is_secret(v.name) and v.value is not None}
-        new = {text for text in new if len(text) >= _LEAST and not text.startswith("(")}
+        plain = (v for v in variables if is_secret(v.name) and (v.value or b"(")[:1] != b"(")
+        new = {text for v in plain if len(text := v.text()) >= _LEAST}
         new -= {"True", "False", "true", "false", "None", "none"}
         if new - self._secrets:
             self._secrets |= new

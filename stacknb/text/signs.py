@@ -1,6 +1,6 @@
 """Text made fit to be shown: bytes that are no UTF-8, escapes, line breaks become signs.
 
-What is asked for as JSON keeps them.
+What is asked for as JSON keeps all but the bytes that are no UTF-8, which it cannot hold.
 """
 
 from __future__ import annotations

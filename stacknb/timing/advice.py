@@ -9,6 +9,7 @@ from typing import Literal
 
 import pandas as pd
 
+from stacknb.lifecycle import CLEAN_UP
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
@@ -23,7 +24,6 @@ __all__ = ["Advice", "advice", "advice_frame"]
 
 _Kind = Literal["wait_after", "as_task"]
 _TRIED = 6  # the longest waits and hooks; what else there is gains less
-_CLEAN_UP = "async_cleanup"  # the hook that collects what is left at the end of a run
 _ENDED = {
     "failed": "failed",
     "killed": "was killed",
@@ -80,7 +80,7 @@ def advice_frame(found: list[Advice]) -> pd.DataFrame:
 def _never_waited_for(records: Records, times: list[Collection]) -> Iterator[Advice]:
     if not records.waits_known or not records.finished:
         return
-    cleaned_up = {w.task for w in records.waits if w.hook == _CLEAN_UP}
+    cleaned_up = {w.task for w in records.waits if w.hook == CLEAN_UP}
     for index, (task, time) in enumerate(zip(records.tasks, times, strict=True)):
         if task.foreground or (time.wait_start is not None and index not in cleaned_up):
             continue

@@ -58,7 +58,8 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
         ``verdict`` is slower or faster where the difference leaves the band, otherwise ``too
         little to tell``; ``only before`` and ``only after`` for what one side lacks. What leaves
         the band comes first, largest difference first. A name that occurs several times in a run
-        is numbered. The conclusion in one sentence is ``frame.attrs["conclusion"]``.
+        is numbered. The conclusion in one sentence is ``frame.attrs["conclusion"]``; why the
+        sides cannot be compared as a whole is ``frame.attrs["incomparable"]``, mostly empty.
 
     Raises
     ------
@@ -95,6 +96,7 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
         integers="runs_before runs_after",
     )
     made.attrs["conclusion"] = _conclusion(rows, sides)
+    made.attrs["incomparable"] = _incomparable(rows, sides)
     return made
 
 
@@ -193,6 +195,21 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
     stopped = [run.path for runs in sides for run in runs if _stopped(run)]
     note = f" Not run to the end: {listed(stopped, 3)}." if stopped else ""
     return f"{said} ({counts}{hint}){parts}.{note}"
+
+
+def _incomparable(rows: list[_Row], sides: list[list[Run]]) -> str:
+    if rows[0].key[0] != "run" or rows[0].verdict.startswith("only"):
+        return "one side has no run that is over"
+    # Runs may be stopped on purpose, with --until: all behind the same phase, and well until then.
+    runs = [run for side in sides for run in side]
+    alike = len({tuple(run.phases["phase"]) for run in runs}) == 1
+    early = [run.path for run in runs if _stopped(run) and not (alike and _is_well(run))]
+    return f"not run to the end: {listed(early, 3)}" if early else ""
+
+
+def _is_well(run: Run) -> bool:
+    last = {(hook.phase, hook.name): hook.status for hook in run.records.hooks if not hook.is_cell}
+    return run.records.kind != "stack.sh" and {*last.values()} == {"ok"}
 
 
 def _stopped(run: Run) -> bool:

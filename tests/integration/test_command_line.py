@@ -273,6 +273,19 @@ def test_progress_is_on_stderr_and_the_summary_on_stdout(tree: Any) -> None:
     assert "DevStack Component Timing" not in done.stderr
 
 
+def test_json_agrees_with_the_exit_status_where_a_hook_has_dealt_with_a_task_that_failed(
+    tree: Any,
+) -> None:
+    waits = "[[ $2 != install ]] || { async_run t false; $WAIT t || :; }"
+    tree.hook("10-a.sh", waits)
+    for wait, code in (("async_wait", 0), (":", 1)):
+        done = call("stack", tree.path, "--json", WAIT=wait)
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["ok"]) == (code, code == 0)
+        assert document["unheeded"] == ["t"] * code
+        assert [task["status"] for task in document["tasks"]] == ["failed"]
+
+
 def test_json_is_one_document_whatever_happens(tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run t true; $THEN; fi\n")
     good, bad = call("stack", tree.path, "--json", THEN="true"), None

@@ -937,6 +937,12 @@ def test_iniget_prints_values_without_outer_blanks_one_a_line(
     assert (done.stdout, done.returncode, done.stderr) == (shown + "\n", 0, "")
 
 
+def test_a_folder_has_no_option_and_that_does_not_end_a_hook(tmp_path: Path) -> None:
+    done = bash('set -e; iniget "$1" s o; echo after', str(tmp_path))
+
+    assert done.stdout == "\nafter\n"
+
+
 def test_a_missing_file_has_no_option_and_an_empty_value() -> None:
     done = bash(
         "iniget /no/f s o; echo $?; ini_has_option /no/f s o; echo $?; inidelete /no/f s o; echo $?"

@@ -139,24 +139,22 @@ def test_across_phases_too(tree, output) -> None:
         ("shift; echo $#", "0\n"),
         ('printf "<%s>" "$@"', "<override_defaults>"),
         ("echo ${FUNCNAME[0]}", "source\n"),
-        ("echo ${BASH_SOURCE[0]##*/}", "10-hook.sh\n"),
+        ("echo ${BASH_SOURCE[0]##*/}", "11-hook.sh\n"),
         ("echo ${0##*/} $(basename $0)", "stack.sh stack.sh\n"),
         ("[[ $0 == \"$TOP_DIR/stack.sh\" && $(dirname $0) == $TOP_DIR ]] && echo so", "so\n"),
         ("echo $LINENO\necho $LINENO", "1\n2\n"),
-        ("read -r x; echo $? \"<$x>\"; [[ -t 0 ]] || echo no", None),
+        ("read -r x || echo $? \"<$x>\"; [[ -t 0 ]] || echo no", "1 <>\nno\n"),
         ("readlink /proc/self/fd/0", "/dev/null\n"),
         ("echo ${!_stacknb*} | wc -w >/dev/null; cat", ""),
-        ("echo $-", None),
         ("jobs; [[ $- == *[im]* ]] || echo neither", "neither\n"),
         ("( set -o posix; set ) | grep -c '^TOP_DIR='", "1\n"),
         ("echo ${#BASH_SOURCE[@]} >/dev/null; caller | wc -l", "1\n"),
     ],
 )  # fmt: skip
-def test_a_hook_runs_in_a_function_of_its_own(tree, output, script: str, shown: str | None) -> None:
+def test_a_hook_runs_in_a_function_of_its_own(tree, output, script: str, shown: str) -> None:
     stack = tree.run("set +e", script)
 
-    if shown is not None:
-        assert output(stack, "11-hook.sh").replace("11-hook", "10-hook") == shown
+    assert output(stack, "11-hook.sh") == shown
 
 
 def test_what_is_local_to_a_hook_ends_with_it(tree, output) -> None:
@@ -602,9 +600,7 @@ def test_a_syntax_error_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Pa
         stack.run_phase("override_defaults")
 
     assert (caught.value.failure.file, caught.value.failure.line) == (str(tmp_path / "lib.sh"), 3)
-    assert sorted(stack.variables("[ab]*").name) == ["a", "before"] or "before" in set(
-        stack.variables("b*").name
-    )
+    assert list(stack.variables("[ab]*").name) == ["a", "before"]
 
 
 def test_a_function_of_an_earlier_hook_that_fails_is_named_in_its_file(tree) -> None:
@@ -1271,7 +1267,7 @@ def test_a_deleted_cwd_is_no_obstacle(tree, tmp_path: Path) -> None:
     stack = tree.stack(run_dir=tmp_path / "run")
     gone.rmdir()
     stack.run_phase("override_defaults")
-    stack.evaluate("mkdir x; exit 3" if False else "true")
+    assert stack.evaluate("echo here").stdout == "here\n"
     os.chdir(tmp_path)
 
 

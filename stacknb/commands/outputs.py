@@ -1,0 +1,27 @@
+"""The files that a command is told to write."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacknb.exceptions import BadInput
+
+__all__ = ["writing"]
+
+
+@contextlib.contextmanager
+def writing(file: str) -> Iterator[None]:
+    """Refuse a file that cannot be written: it is an argument.
+
+    Raises
+    ------
+    BadInput
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) != Path(file):
+            raise  # of what is read meanwhile
+        raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error

@@ -1,0 +1,163 @@
+"""The parsers of the command line and of the magics' lines, made from the table of commands."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from stacknb.commands.arguments import CLI, Argument, Command
+from stacknb.exceptions import BadInput
+from stacknb.text.names import nearest
+
+__all__ = ["Parser", "argv_parsers", "line_parser", "read_argv"]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line, with what was probably meant."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.runs: list[str] = []  # places that take a run directory
+
+    def add(self, argument: Argument, face: str) -> None:
+        """Take an argument at a face."""
+        options: dict[str, Any] = {"help": argument.help, "default": argument.default}
+        if argument.kind == "switch":
+            self.add_argument(argument.flag, action="store_true", help=argument.help)
+            return
+        convert = _CONVERT.get(argument.kind, str)
+        if argument.choices:
+            convert = functools.partial(_choice, argument.choices)
+        elif face != CLI and argument.kind in ("file", "folder", "run"):
+            convert = os.path.expanduser  # no shell has done it
+        options |= {"metavar": argument.metavar, "type": convert}
+        if not argument.by_place:
+            options |= {"required": argument.needed}
+            options |= {"action": "append" if argument.many else "store"}
+            self.add_argument(*filter(None, (argument.short, argument.flag)), **options)
+            return
+        if argument.kind == "words":
+            options["nargs"] = argparse.REMAINDER
+        elif argument.many:
+            options["nargs"] = "*"
+        elif argument.optional or (argument.at_hand and face != CLI):
+            options["nargs"] = "?"
+        if argument.kind == "run":
+            self.runs.append(argument.metavar)
+        place = self.add_argument(argument.dest, **options)
+        if argument.kind == "words":  # Python 3.11 asks for a word at least
+            place.required = False
+
+    def error(self, message: str) -> NoReturn:
+        """Say in our words what argparse cannot read."""
+        text = message.removeprefix("argument ")
+        missing = text.removeprefix("the following arguments are required: ")
+        if missing != text:
+            text = f"{missing} is missing"
+            if {*missing.split(", ")} & {*self.runs}:
+                text += ", .stacknb/runs/latest for one"
+        elif choice := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", text):
+            known = re.findall(r"[a-z]+", choice[2])
+            text = f"unknown command {choice[1]!r}{nearest(choice[1], known)}"
+        self.refuse(text)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        (file or sys.stderr).write(message)  # argparse says nothing where that fails
+
+    def refuse(self, text: str) -> NoReturn:
+        """Raise BadInput that points to the help."""
+        magic = self.prog.split()[0].replace("%hook", "%%hook")  # which has no line magic
+        ask = f"{self.prog} --help" if self.add_help else f"{magic}?"
+        raise BadInput(f"{text}; see {ask}")
+
+    def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:
+        """Read all words, options among them; or refuse the first that is not understood."""
+        # The words of a task's command are the rest of the line, whatever they look like.
+        verbatim = any(action.nargs == argparse.REMAINDER for action in self._actions)
+        parse = self.parse_known_args if verbatim else self.parse_known_intermixed_args
+        found, extra = parse(list(words), o or argparse.Namespace())
+        if extra:
+            asked = extra[0] in ("-h", "--help")
+            # The dashes alone make any two flags alike by half.
+            near = "" if asked else nearest(extra[0], self._option_string_actions, 0.65)
+            self.refuse(f"{extra[0]!r} is not understood{near}")
+        return found
+
+
+def _choice(choices: Sequence[str], text: str) -> str:
+    if text in choices:
+        return text
+    known = nearest(text, choices) or f"; there are {', '.join(choices)}"
+    raise argparse.ArgumentTypeError(f"{text!r} is unknown{known}")
+
+
+def _number(text: str) -> int:
+    if re.fullmatch(r"-[0-9]+", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < float("inf"):
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": _seconds}
+
+
+def read_argv(
+    commands: Iterable[Command], argv: Sequence[str], description: str, version: str
+) -> argparse.Namespace:
+    """Read the arguments of the command line; ``command`` is the one that was named.
+
+    Raises
+    ------
+    BadInput
+        If they cannot be understood.
+    SystemExit
+        After ``--help`` or ``--version``.
+    """
+    top, verbs = argv_parsers(commands, description, version)
+    for command, verb in verbs:
+        if argv and argv[0] == command.name:  # options may stand anywhere behind it
+            return verb.read(argv[1:], argparse.Namespace(command=command))
+    return top.parse_args(argv)
+
+
+def argv_parsers(
+    commands: Iterable[Command], description: str = "", version: str = ""
+) -> tuple[Parser, Iterator[tuple[Command, Parser]]]:
+    """Return the parser of the command line, and those of its commands, made one by one."""
+    top = Parser(prog=CLI, description=description, allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"{CLI} {version}")
+    places = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def verbs() -> Iterator[tuple[Command, Parser]]:
+        for command in commands:
+            about = command.help
+            verb = places.add_parser(
+                command.name, help=about, description=about, allow_abbrev=False
+            )
+            for argument in command.of(CLI):
+                verb.add(argument, CLI)
+            yield command, verb
+
+    return top, verbs()
+
+
+def line_parser(face: str, arguments: Iterable[Argument]) -> Parser:
+    """Return the parser of a magic's line; arguments of the same flag are taken once."""
+    line = Parser(prog=face, add_help=False, allow_abbrev=False)
+    for argument in {argument.flag: argument for argument in arguments}.values():
+        line.add(argument, face)
+    return line
