@@ -11,7 +11,7 @@ from stacknb.rundir import room
 from stacknb.shell.environment import check_text
 from stacknb.text import reading
 
-__all__ = ["SHOWN", "errors_of", "result_of", "write", "write_settings"]
+__all__ = ["SHOWN", "errors_of", "result_of", "write"]
 
 SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
@@ -34,23 +34,6 @@ def write(run_dir: Path, name: str, code: str) -> Path:
             f"{room.sentence(run_dir, error)}: no cell can be run; {room.remedy(run_dir)}"
         ) from error
     return cell
-
-
-def write_settings(run_dir: Path, path: Path, text: str) -> None:
-    """Write settings, which may hold passwords, as a script of the run.
-
-    Raises
-    ------
-    BadInput
-        If they cannot be written.
-    """
-    try:
-        path.touch(mode=0o600)
-        path.write_text(text, "utf-8", "surrogateescape")
-    except OSError as error:
-        raise BadInput(
-            f"{room.sentence(run_dir, error)}: no settings can be read; {room.remedy(run_dir)}"
-        ) from error
 
 
 def errors_of(log: Path) -> Path:

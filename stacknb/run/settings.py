@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.run import cells
+from stacknb.rundir import room
 from stacknb.text import syntax
 from stacknb.text.reading import piped
 
@@ -180,5 +180,12 @@ def _copy(run_dir: Path, name: str) -> Path:
 
 
 def _written(run_dir: Path, name: str, text: str) -> Path:
-    cells.write_settings(run_dir, _copy(run_dir, name), text)
-    return _copy(run_dir, name)
+    copy = _copy(run_dir, name)
+    try:
+        copy.touch(mode=0o600)  # they may hold passwords
+        copy.write_text(text, "utf-8", "surrogateescape")
+    except OSError as error:
+        raise BadInput(
+            f"{room.sentence(run_dir, error)}: no settings can be read; {room.remedy(run_dir)}"
+        ) from error
+    return copy
