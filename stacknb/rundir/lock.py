@@ -70,9 +70,7 @@ class Lock:
                 holder = _holder(file.fileno())
         except OSError:
             return False
-        if holder is None or holder[2] != socket.gethostname() or not holder[0].isdigit():
-            return holder is not None
-        return str(processes.start_ticks(int(holder[0]))) == holder[1]
+        return holder is not None and _lives(holder) is not False
 
     def release(self) -> None:
         """Let go of it."""
@@ -110,10 +108,16 @@ def _lock(descriptor: int) -> None:
         raise
     except OSError:  # a file system without locks: what is written there has to do
         holder = _holder(descriptor)
-        if holder is None or holder[2] != socket.gethostname() or not holder[0].isdigit():
-            return
-        if str(processes.start_ticks(int(holder[0]))) == holder[1]:
+        if holder is not None and _lives(holder):
             raise BlockingIOError from None
+
+
+def _lives(holder: tuple[str, str, str]) -> bool | None:
+    """Tell whether a holder lives; None of another machine, or of one that cannot be read."""
+    pid, began, host = holder
+    if host != socket.gethostname() or not pid.isdigit():
+        return None
+    return str(processes.start_ticks(int(pid))) == began
 
 
 def _holder(descriptor: int) -> tuple[str, str, str] | None:
