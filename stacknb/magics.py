@@ -164,7 +164,8 @@ class StackMagics(Magics):
             if command.name == "panel":
                 return _show_panel(command.run(stack, o), o.dock)
             if stack is None or command.name not in _WITH_PROGRESS:
-                _check_shell(stack, command.name)
+                if command.name in _NEED_SHELL:
+                    _check_shell(stack)
                 value = command.run(stack, o)
                 _tell_panel("wake", value if isinstance(value, Stack) else stack)
                 waited = command.name == "wait" and isinstance(value, list)
@@ -187,7 +188,7 @@ class StackMagics(Magics):
 
     def _evaluate(self, o: Namespace, cell: str) -> Result:
         stack = self._stacks.opened(o)
-        _check_shell(stack, "vars")
+        _check_shell(stack)
         with shares.errors():
             result = stack.evaluate(cell)
         both = bool(result.stdout and result.stderr)
@@ -234,9 +235,9 @@ def _what_is_next(stack: Stack) -> str:
     return "every phase is done; %stack begins a new run"
 
 
-def _check_shell(stack: Stack | None, name: str) -> None:
+def _check_shell(stack: Stack | None) -> None:
     """Refuse what would block until a run in the background gives the shell back."""
-    if name in _NEED_SHELL and stack is not None and stack.busy:
+    if stack is not None and stack.busy:
         raise BadInput(
             "a run goes on in the background and holds the shell: collect it with %wait stack, or "
             "stop it in its panel"

@@ -11,7 +11,7 @@ from stacknb.exceptions import Failure
 from stacknb.text import budget, screen
 from stacknb.text.signs import shown
 
-__all__ = ["HookResult", "Result", "RunResult", "TaskResult"]
+__all__ = ["HookResult", "Result", "RunResult", "TaskResult", "TaskResults"]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from stacknb.results import TaskResult
 from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
 
-__all__ = ["Collector", "Task", "TaskResult", "result_of", "wait_for_end"]
+__all__ = ["Collector", "Task", "result_of", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1

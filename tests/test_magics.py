@@ -11,9 +11,8 @@ from stacknb import load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
 from stacknb.journal import RunDir
-from stacknb.results import Result, RunResult, TaskResults
+from stacknb.results import Result, RunResult, TaskResult, TaskResults
 from stacknb.run import cells
-from stacknb.tasks import TaskResult
 from stacknb.text import budget
 
 NAMES = ("stack", "unstack", "clean", "async_task", "wait")

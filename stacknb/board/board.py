@@ -48,6 +48,7 @@ class Board:
     ended : bool
         Nothing will come any more: complete, or given up by ``exit 0``.
     notes : list of str
+    tasks : TaskList
     earlier : Earlier or None
         What expected times are based on.
     """
@@ -74,7 +75,7 @@ class Board:
         self.hook: HookState | None = None
         self.complete = self.ended = False
         self.earlier: earlier.Earlier | None = None
-        self._tasks = TaskList(Path())
+        self.tasks = TaskList(Path())
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new.
@@ -96,11 +97,11 @@ class Board:
                 self._heard = max(self._heard, event.time)
                 self._take(event)
         for wait in self._folder.new_waits():
-            self._tasks.on_wait(wait)
+            self.tasks.on_wait(wait)
         now = self._clock()
         if anew or thoroughly or not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
-            self._tasks.look(thoroughly)
+            self.tasks.look(thoroughly)
             self._doubt_hook(now, anew)
 
     # -- what displays ask for -------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Board:
     @property
     def live(self) -> bool:
         """Whether something may still change: a hook or a task runs."""
-        return self.state == "running" or self.hook is not None or bool(self._tasks.running(0)[1])
+        return self.state == "running" or self.hook is not None or bool(self.tasks.running(0)[1])
 
     @property
     def paused(self) -> bool:
@@ -156,16 +157,11 @@ class Board:
         return f"{labels.index(label) + 1}/{len(labels)}"
 
     @property
-    def tasks(self) -> TaskList:
-        """The tasks of the run."""
-        return self._tasks
-
-    @property
     def waiting(self) -> list[Waiting]:
         """The waits that block now, with the time that their tasks took in an earlier run."""
         return [
             Waiting(wait.task, wait.since, wait.hook, self.before(wait.task))
-            for wait in self._tasks.waiting()
+            for wait in self.tasks.waiting()
         ]
 
     def before(self, task: TaskState) -> float | None:
@@ -191,7 +187,7 @@ class Board:
         self._folder, self.run_dir, self.mode = folder, where, mode
         self.top_dir, self.started = facts["top_dir"], float(facts["start"])
         self.hook, self.complete, self.ended = None, False, False
-        self._tasks = TaskList(where)
+        self.tasks = TaskList(where)
         self.earlier = earlier.find(where, facts)
         known = self.earlier.phases if self.earlier is not None else {}
         self.phases += [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases]
@@ -201,7 +197,7 @@ class Board:
         if event.kind == "run-start":
             self._origin = str(data.get("run_dir", ""))
         elif event.kind in ("task", "wait-start", "wait-end"):
-            self._tasks.on_event(event)
+            self.tasks.on_event(event)
         elif event.kind == "phase-start":
             phase = self._phase(name)
             phase.status, phase.begun, phase.duration_s = "running", event.time, None
@@ -225,7 +221,7 @@ class Board:
                 if phase.duration_s is not None and any(known is hook for known in phase.hooks):
                     phase.duration_s += data["duration_s"]
             self.hook = None
-            self._tasks.forget_waits()
+            self.tasks.forget_waits()
         elif event.kind == "phase-end":
             self._end_phase(self._phase(name), data)
         elif event.kind == "warning" and name not in self.notes:  # of an unstack run before, too
@@ -282,7 +278,7 @@ class Board:
         for state in lost:
             state.status, state.duration_s = "lost", max(0.0, last - state.begun)
         self.hook = None
-        self._tasks.forget_waits()
+        self.tasks.forget_waits()
 
 
 def _changed(path: Path) -> float:

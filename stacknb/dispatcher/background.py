@@ -9,8 +9,9 @@ from typing import Any
 from stacknb.dispatcher.authoring import Authoring
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput
+from stacknb.results import TaskResult
 from stacknb.shell.environment import check_text
-from stacknb.tasks import Task, TaskResult
+from stacknb.tasks import Task
 
 __all__ = ["Background"]
 

@@ -14,8 +14,8 @@ from stacknb.dispatcher import Stack, at_hand
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import StacknbError
 from stacknb.notebook.ledger import KERNEL
-from stacknb.results import Result
-from stacknb.tasks import Task, TaskResult
+from stacknb.results import Result, TaskResult
+from stacknb.tasks import Task
 from stacknb.text import budget, screen
 
 __all__ = ["errors", "print_logs", "printed", "run_at_hand", "value"]

@@ -19,11 +19,12 @@ from stacknb.exceptions import (
     WaitTimeout,
 )
 from stacknb.journal import Event, RunDir
+from stacknb.results import TaskResult
 from stacknb.run import recall
 from stacknb.rundir import room
 from stacknb.shell import Shell
 from stacknb.supervision import processes
-from stacknb.tasks import Task, TaskResult, result_of, wait_for_end
+from stacknb.tasks import Task, result_of, wait_for_end
 from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import listed
 
