@@ -283,13 +283,11 @@ class RunResult:
         printer.text(budget.fold(text, self.room))
 
     def __repr__(self) -> str:
-        bad, hooks, phases = len(self._failed()), len(self.hooks), len(self.phases)
-        state = "complete" if self.complete else f"{phases} phase{'s' * (phases != 1)} done"
-        failed = f", {bad} failed" if bad else ""
-        return (
-            f"<{self.mode} run {state}: {hooks} hook{'s' * (hooks != 1)} in "
-            f"{screen.seconds(self.duration_s)}{failed}, {self.run_dir}>"
-        )
+        bad, took = len(self._failed()), screen.seconds(self.duration_s)
+        done = f"{screen.counted(len(self.phases), 'phase')} done"
+        hooks = f"{screen.counted(len(self.hooks), 'hook')} in {took}"
+        state, failed = "complete" if self.complete else done, f", {bad} failed" if bad else ""
+        return f"<{self.mode} run {state}: {hooks}{failed}, {self.run_dir}>"
 
 
 def _signal_name(code: int) -> str:

@@ -21,7 +21,7 @@ from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
 from stacknb.rundir.ending import state_of
 from stacknb.text import budget
-from stacknb.text.screen import SYMBOLS, seconds
+from stacknb.text.screen import SYMBOLS, counted, seconds
 from stacknb.text.signs import shown
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
@@ -245,7 +245,7 @@ def _lines(run: RunStatus) -> Iterable[str]:
     yield f"  begun  {_iso(run.start)}"
     yield "phases"
     for phase in run.phases:
-        count = f"{len(phase.hooks)} hook{'s' * (len(phase.hooks) != 1)}" if phase.hooks else ""
+        count = counted(len(phase.hooks), "hook") if phase.hooks else ""
         yield _row(phase.status, phase.name, phase.duration_s, count)
         for hook in phase.hooks:
             if hook.status != "ok":

@@ -21,6 +21,7 @@ from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
 from stacknb.text import syntax
 from stacknb.text.names import nearest
+from stacknb.text.screen import counted
 
 __all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
 
@@ -92,7 +93,7 @@ class Exported:
         return shlex.join(words)
 
     def __repr__(self) -> str:
-        count = f"{len(self.hooks)} hook{'s' * (len(self.hooks) != 1)} from cells"
+        count = f"{counted(len(self.hooks), 'hook')} from cells"
         return f"<tree {str(self.folder)!r} with {count}; run it with: {self.command}>"
 
 

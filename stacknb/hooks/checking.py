@@ -17,7 +17,7 @@ from stacknb.plugins import FILES
 from stacknb.text import syntax
 from stacknb.text.names import nearest
 from stacknb.text.reading import opened
-from stacknb.text.screen import SYMBOLS
+from stacknb.text.screen import SYMBOLS, counted
 from stacknb.text.script import look
 from stacknb.text.signs import shown
 
@@ -85,13 +85,13 @@ class Report:
 
     def __str__(self) -> str:
         counts = [
-            f"{number} {level}{'s' * (number != 1)}"
+            counted(number, level)
             for level in ("error", "warning")
             if (number := sum(finding.level == level for finding in self.findings))
         ]
         mark = SYMBOLS["ok" if self.ok else "failed"]
         told = ", ".join(counts) or "nothing to mend"
-        count = f"{len(self.files)} script{'s' * (len(self.files) != 1)}"
+        count = counted(len(self.files), "script")
         last = f"{mark} {self.kind} {str(self.path)!r}: {count}, {told}"
         return "\n".join([*map(str, self.findings), last])
 

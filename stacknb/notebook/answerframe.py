@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from stacknb.text.screen import counted
 from stacknb.text.signs import shown
 from stacknb.timing.columns import COLUMNS, cell, fitting
 
@@ -50,6 +51,6 @@ class AnswerFrame(pd.DataFrame):
         table = pd.DataFrame(rows, index=labels, columns=names, dtype=object)[kept]
         hidden = [str(name) for name in self.columns if name not in kept]
         also = f"; the frame also has {', '.join(hidden)}" if hidden else ""
-        count = f"{len(self):,} row{'s' * (len(self) != 1)} × {len(self.columns)} columns{also}"
+        count = f"{counted(len(self), 'row')} × {len(self.columns)} columns{also}"
         with pd.option_context("display.max_colwidth", None):
             return f"{table.to_html(notebook=True)}<p>{count}</p>"

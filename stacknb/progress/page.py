@@ -13,7 +13,7 @@ from typing import Any
 from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
 from stacknb.run.failures import to_run_again
 from stacknb.text import budget
-from stacknb.text.screen import SYMBOLS, clean_line, excerpt, seconds
+from stacknb.text.screen import SYMBOLS, clean_line, counted, excerpt, seconds
 
 __all__ = ["Row", "bundle", "rows"]
 
@@ -174,7 +174,7 @@ def _phase_rows(
     expected = len(phase.hooks)
     count = f"{len(begun)} of {expected} hooks" if expected else "no hooks"
     if len(begun) >= expected > 0:
-        count = f"{expected} hook{'s' * (expected != 1)}"
+        count = counted(expected, "hook")
     told = [h for h in begun if h.log in allowed or (h.status != "ok" and h is not board.failed)]
     yield Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
     for hook in _last(told, _ROWS * share):

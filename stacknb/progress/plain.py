@@ -11,7 +11,7 @@ from typing import TextIO
 from stacknb.board import Board
 from stacknb.journal import Event
 from stacknb.rundir.follow import MOST, Follower
-from stacknb.text.screen import SYMBOLS, Feed, seconds, size
+from stacknb.text.screen import SYMBOLS, Feed, counted, seconds, size
 from stacknb.text.signs import shown
 
 __all__ = ["Plain", "silence", "writer"]
@@ -108,7 +108,7 @@ class Plain:
 
 
 def _count(hooks: list[str]) -> str:
-    return f"{len(hooks)} hook{'s' * (len(hooks) != 1)}" if hooks else "no hooks"
+    return counted(len(hooks), "hook") if hooks else "no hooks"
 
 
 def writer(stream: TextIO) -> Callable[[str], None]:

@@ -21,6 +21,7 @@ __all__ = [
     "Feed",
     "clean",
     "clean_line",
+    "counted",
     "excerpt",
     "listed",
     "seconds",
@@ -156,9 +157,9 @@ def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
         total = len(data)
     shown = whole[-lines:] if lines > 0 else []
     if len(data) < total:
-        return [f"… the last {_lines(len(shown))}; all {size(total)} in {path}", *shown]
+        return [f"… the last {counted(len(shown), 'line')}; all {size(total)} in {path}", *shown]
     if len(shown) < len(whole):
-        return [f"… {_lines(len(whole) - len(shown))} before these, all in {path}", *shown]
+        return [f"… {counted(len(whole) - len(shown), 'line')} before these, all in {path}", *shown]
     return shown
 
 
@@ -190,5 +191,6 @@ def listed(words: Sequence[str], most: int = 8) -> str:
     return ", ".join(map(shown, words[:most])) + more
 
 
-def _lines(count: int) -> str:
-    return f"{count:,} line{'s' * (count != 1)}"
+def counted(count: int, word: str) -> str:
+    """Return how many there are of what a word names: ``1 hook``, ``1,200 hooks``."""
+    return f"{count:,} {word}{'s' * (count != 1)}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from stacknb.exceptions import BadInput
-from stacknb.text.screen import listed
+from stacknb.text.screen import counted, listed
 from stacknb.timing.columns import in_words
 from stacknb.timing.frames import frame
 from stacknb.timing.run import Run, load
@@ -174,8 +174,7 @@ def _runs(side: Side, name: str) -> list[Run]:
 def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
     whole = rows[0]
     told = [row for row in rows[1:] if row.tells]
-    runs = len(sides[0])
-    counts = f"{runs} run{'s' * (runs != 1)} before, {len(sides[1])} after"
+    counts = f"{counted(len(sides[0]), 'run')} before, {len(sides[1])} after"
     if whole.key[0] != "run":
         said = "No run on one of the sides is over"
     elif whole.tells:
