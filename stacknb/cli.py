@@ -1,5 +1,5 @@
 # PYTHON_ARGCOMPLETE_OK
-"""The command line: ``stacknb plan | stack | unstack | clean | status | log``.
+"""The command line: what signals, closed streams and errors do around one `invocation`.
 
 Little is imported here: signals are to be caught before the rest is loaded.
 """

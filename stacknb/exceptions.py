@@ -1,4 +1,4 @@
-"""Every error stacknb raises, in one leaf module.
+"""Every error stacknb raises, in one module.
 
 A message names the offender in quotes, says what is wrong and what to do next. IPython shows the
 message alone (``_render_traceback_``): the traceback of a failed hook is a shell's, not Python's.

@@ -38,8 +38,8 @@ def show(value: Any, o: Namespace, run_dir: Path | None = None, error: str | Non
 
     Parameters
     ----------
-    value : RunResult, RunStatus, Answer, DataFrame, Path, list of Path, text, lines or None
-        Or the RunDir of a run that is to be watched.
+    value : RunResult, RunStatus, Report, Answer, DataFrame, chart, Path, list of Path, text, lines
+        Or None; or the RunDir of a run that is to be watched.
     o : Namespace
         The command's arguments.
     run_dir : Path, optional

@@ -22,7 +22,7 @@ _TICK_S = 0.1
 
 
 class Collector(Protocol):
-    """Who takes the result of a task: the dispatcher."""
+    """Who takes the result of a task: the book of its run."""
 
     def collect(self, task: Task, wait_start: float) -> TaskResult:
         """Take the result of a task that has ended."""

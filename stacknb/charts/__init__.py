@@ -1,4 +1,4 @@
-"""Pictures of a run: altair charts that show themselves without a network. Reads frames only."""
+"""Pictures of a run and of a lifecycle: altair charts that show themselves without a network."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Argument:
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
         ``switch``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
-        ``hook``, ``script``, ``log``, ``choice``, ``words``, ``text``.
+        ``hook``, ``script``, ``log``, ``choice``, ``glob``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
     optional : bool

@@ -34,7 +34,7 @@ class Op:
 
     ``work`` takes `length`; ``spawn`` starts task `task`; ``wait`` blocks until it has ended, then
     takes `length` to show its log; ``pause`` is a wait for a task whose end is not known: it takes
-    `length` whatever happens; ``mark`` is the place `mark`.
+    `length` whatever happens; ``begin`` is where `hook` begins, ``mark`` the place `mark`.
     """
 
     kind: Literal["work", "spawn", "wait", "pause", "begin", "mark"]

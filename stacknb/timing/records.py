@@ -1,6 +1,7 @@
 """What is known of a run, before any arithmetic: plain records, times in µs since the epoch (UTC).
 
-Two readers make them (`rundir`, `stackrun`); everything else in this package reads nothing else.
+Two readers make them (`rundir`, `stackrun`). All else in this package reads these, and of logs no
+more than what a hook or a task has printed.
 """
 
 from __future__ import annotations
