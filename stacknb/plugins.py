@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
+from stacknb.text.script import documents
 
 __all__ = [
     "FILES",
@@ -34,7 +35,6 @@ _ENABLES = re.compile(
     rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
-_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)[ \t]*(?:'([^']+)'|"([^"]+)"|\\?([\w.-]+))""")
 _TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
 _SETS_DEST = re.compile(rf"""(?:export[ \t]+)?DEST=(?:(["']?)({_WORD})\1[ \t]*(?:[ \t]#.*)?|.*)""")
 
@@ -112,7 +112,9 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
         ``DEST``, where plugins with a URL lie, until a line sets it anew.
     """
     found: dict[str, Plugin] = {}
-    for line in _outside_documents(localrc):
+    lines = localrc.split("\n")
+    inside = {number for part in documents(lines) for number in part}
+    for line in (line for number, line in enumerate(lines) if number not in inside):
         line = _TOP_DIR.sub(lambda _: f"{top_dir}/", line)
         if sets := _SETS_DEST.fullmatch(line):
             dest = sets[2] or ""  # unknown
@@ -122,23 +124,6 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
             if folder is not None and (folder / "devstack").is_dir():
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
-
-
-def _outside_documents(text: str) -> Iterator[str]:
-    """Yield the lines of a script that are not within a here-document."""
-    lines, at = text.split("\n"), 0
-    while at < len(lines):
-        line = lines[at]
-        yield line
-        at += 1
-        begun = _DOCUMENT.findall(line) if not line.lstrip().startswith("#") else []
-        for dash, *quoted in begun:
-            word = "".join(quoted)
-            for i in range(at, len(lines)):
-                if word == (lines[i].lstrip("\t") if dash else lines[i]):
-                    at = i + 1
-                    break
-            # One that nothing ends is none: a shift, or words.
 
 
 def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from stacknb import lifecycle
 from stacknb.text.names import nearest
+from stacknb.text.script import documents, without_comment
 
 __all__ = ["TASKS_OF_DEVSTACK", "Remark", "remarks"]
 
@@ -36,7 +37,6 @@ _FALSE_AT_THE_END = (
     "the last command of the hook: when the test is false the hook ends with status 1, which ends "
     "a run of 'stack'; use if … fi"
 )
-_HERE = re.compile(r"""(?<!<)<<(-?)\s*\\?(["']?)([A-Za-z_][\w.-]*)\2""")
 _FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 # What tasks and helper functions call by its plain name. A function in the place of the first few
 # breaks them even if it calls the builtin, which then works on that function alone.
@@ -174,24 +174,10 @@ def _closings(code: str) -> dict[int | None, int]:
 def _code(text: str) -> list[str]:
     """Return the lines of a script; comments, and what here-documents hold, are blank."""
     given = text.splitlines()
-    lines = [_without_comment(line) for line in given]
-    words = {line.lstrip("\t") for line in given}
-    number = 0
-    while number < len(lines):
-        for dash, _, word in _HERE.findall(lines[number]):
-            if word not in words:  # none ends it
-                continue
-            for end in range(number + 1, len(lines)):
-                if (given[end].lstrip("\t") if dash else given[end]) == word:
-                    lines[number + 1 : end + 1] = [""] * (end - number)
-                    number = end
-                    break
-        number += 1
+    lines = [without_comment(line) for line in given]
+    for part in documents(given):
+        lines[part.start : part.stop] = [""] * len(part)
     return lines
-
-
-def _without_comment(line: str) -> str:
-    return "" if line.lstrip().startswith("#") else re.sub(r"\s#\s.*$", "", line)
 
 
 def _last_command(lines: list[str]) -> tuple[int, str] | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.text import syntax
 from stacknb.text.reading import beginning
 
-__all__ = ["Script", "look"]
+__all__ = ["Script", "documents", "look", "without_comment"]
 
 # A hook that deals with ERR traps or errtrace is left alone with them, see driver.bash.
 _ERR_WORDS = re.compile(rb"\bERR\b|\berrtrace\b|\bextdebug\b|\bset\s+[-+][a-zA-Z]*E")
+_DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)[ \t]*(?:'([^']+)'|"([^"]+)"|\\?([\w.-]+))""")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,30 @@ def look(path: Path) -> Script:
     except OSError as error:
         return Script(f"skipped: it cannot be read ({error.strerror})")
     return Script(fault=_fault(text, path), deals_with_err=bool(_ERR_WORDS.search(text)))
+
+
+def documents(lines: Sequence[str]) -> Iterator[range]:
+    """Yield the places of the lines that each here-document of a script has, with its end.
+
+    One that nothing ends is none: a shift, or words.
+    """
+    known = {line.lstrip("\t") for line in lines}
+    at = 0
+    while at < len(lines):
+        begin = at + 1
+        for dash, *quoted in _DOCUMENT.findall(without_comment(lines[at])):
+            word = "".join(quoted)
+            for end in range(begin, len(lines)) if word in known else ():
+                if word == (lines[end].lstrip("\t") if dash else lines[end]):
+                    yield range(begin, end + 1)
+                    at, begin = end, end + 1
+                    break
+        at += 1
+
+
+def without_comment(line: str) -> str:
+    """Return a line of a script without its comment; empty if it is one."""
+    return "" if line.lstrip().startswith("#") else re.sub(r"\s#\s.*$", "", line)
 
 
 def _fault(text: bytes, path: Path) -> str:
