@@ -82,7 +82,6 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
         return {"x": alt.X(f"{x}:Q", scale=across, axis=None),
                 "y": alt.Y(f"{y}:Q", scale=down, axis=None)}  # fmt: skip
 
-    colour = ink("both")
     states = [state for state in _STATES if any(cell.state == state for cell in cells)]
     fill = alt.Fill(
         "state:N",
@@ -91,7 +90,7 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
     )
     boxes = alt.Chart(Rows(map(_box, cells)))
     layers = [
-        alt.Chart(Rows(_heads(columns))).mark_rule(color=colour).encode(**at(), x2="x2:Q"),
+        alt.Chart(Rows(_heads(columns))).mark_rule(color=ink("both")).encode(**at(), x2="x2:Q"),
         boxes.mark_rect(cornerRadius=3).encode(
             **at(), x2="x2:Q", y2="y2:Q", fill=fill, tooltip=[f"{name}:N" for name in _TOLD]
         ),
@@ -101,17 +100,8 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
         ),
     ]
     for which in ("mode", "phase", "row"):
-        words = alt.Chart(Rows(_words(columns, rows, which)))
-        layers.append(
-            words.mark_text(
-                fontSize=11 if which == "mode" else 10,
-                fontWeight="bold" if which == "mode" else "normal",
-                align="right" if which == "row" else "center",
-                color=colour,
-                limit=_COLUMN * 1.6,
-                lineBreak="\n",
-            ).encode(**at(), text="text:N")
-        )
+        words = _mark(alt.Chart(Rows(_words(columns, rows, which))), which)
+        layers.append(words.encode(**at(), text="text:N"))
     subtitle = (
         "circle: a task starts, diamond: it is waited for; "
         "unstack and clean begin with override_defaults and source, too"
@@ -175,6 +165,18 @@ def _heads(columns: list[str]) -> list[dict[str, float]]:
     first = columns.index("stack pre-install")
     last = max(place for place, label in enumerate(columns) if label.startswith("stack "))
     return [{"x": first + 0.04, "x2": last + 0.96, "y": -1.0}]
+
+
+def _mark(words: alt.Chart, which: str) -> alt.Chart:
+    marked: alt.Chart = words.mark_text(
+        fontSize=11 if which == "mode" else 10,
+        fontWeight="bold" if which == "mode" else "normal",
+        align="right" if which == "row" else "center",
+        color=ink("both"),
+        limit=_COLUMN * 1.6,
+        lineBreak="\n",
+    )
+    return marked
 
 
 def _words(columns: list[str], rows: dict[str, int], which: str) -> list[dict[str, Any]]:

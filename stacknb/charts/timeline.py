@@ -25,6 +25,7 @@ _LETTER = 5.4  # px
 _SHORT_MS = 100_000
 _LOAD, _STRIP, _MAIN = 60, 14, 15  # px
 _STRIPE = (1.5, 2.5)  # px drawn, px left
+_IN_MAIN = f"datum.lane == {json.dumps(MAIN_LANE)}"
 _LEGEND = (
     "bands: phases · striped: waiting · thin line: over, not collected yet · "
     "orange line: the critical path"
@@ -95,21 +96,12 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     legend = alt.Legend(orient="top", title=None, symbolType="square")
     fill = alt.Fill("kind:N", scale=scale, legend=legend)
     stroke = alt.Stroke("kind:N", scale=scale, legend=legend)  # so that nothing is too short to see
-    in_main = f"datum.lane == {json.dumps(MAIN_LANE)}"
     thick = max(2.0, height * 0.72)
     uncollected = alt.Chart().transform_filter("datum.kind == 'uncollected'")
-    bodies: list[Any] = [uncollected.mark_rule(color=ink(theme))]
-    for those, size in ((in_main, max(thick, _MAIN)), (f"!({in_main})", thick)):
-        these = alt.Chart().transform_filter(those)
-        bar = f"datum.kind != 'uncollected' && (datum.kind != 'wait' || {in_main})"
-        bars = these.transform_filter(bar)
-        waits = these.transform_filter("datum.kind == 'wait' && datum.to > datum.from")
-        bodies += [
-            bars.mark_bar(size=size, strokeWidth=min(1, height / 6)).encode(fill, stroke),
-            waits.mark_rule(
-                strokeWidth=size, strokeDash=list(_STRIPE), color="white", opacity=0.85
-            ),
-        ]
+    bodies = [uncollected.mark_rule(color=ink(theme))]
+    for those, size in ((_IN_MAIN, max(thick, _MAIN)), (f"!({_IN_MAIN})", thick)):
+        bars, waits = _bars(those, size, min(1, height / 6))
+        bodies += [bars.encode(fill, stroke), waits]
     # What they have in common is written once: it is most of the chart.
     every = (
         alt.LayerChart(layer=bodies)
@@ -135,6 +127,17 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
         step.encode(_time(rows, "at"), y, alt.Y2("other")),
     ]
     return alt.LayerChart(layer=layers, width=WIDTH, height=alt.Step(height), data=Rows(marks))
+
+
+def _bars(those: str, size: float, edge: float) -> tuple[alt.Chart, alt.Chart]:
+    """Return the bars in some lanes, and the stripes of the waits over them."""
+    these = alt.Chart().transform_filter(those)
+    bar = f"datum.kind != 'uncollected' && (datum.kind != 'wait' || {_IN_MAIN})"
+    waits = these.transform_filter("datum.kind == 'wait' && datum.to > datum.from")
+    return (
+        these.transform_filter(bar).mark_bar(size=size, strokeWidth=edge),
+        waits.mark_rule(strokeWidth=size, strokeDash=list(_STRIPE), color="white", opacity=0.85),
+    )
 
 
 def _names(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:

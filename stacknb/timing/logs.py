@@ -118,24 +118,7 @@ def waits_without_row(
     turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
     if not any(log.footer is None or log.footer["exit_code"] for log in turns):
         return []
-    begun = []
-    last: dict[str, Any] | None = None
-    try:
-        lines = reading.whole(folder / JOURNAL).splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        if b'"wait-' not in line and not last:
-            continue
-        event = json_object(line) or {}
-        if event.get("event") == "wait-start":
-            last = event
-            begun.append(event)
-        elif event.get("event") == "wait-end":
-            begun = [wait for wait in begun if wait.get("log") != event.get("log")]
-            last = None
-        elif event.get("event") in _NO_LONGER:
-            last = None
+    begun, last = _begun_waits(folder)
     over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
     ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
     ended = [
@@ -162,6 +145,29 @@ def waits_without_row(
             over_at += [at for at in again if at > event["time"]]
             found.append({**row, "wait_end": max(event["time"], min([*later, *over_at]))})
     return found
+
+
+def _begun_waits(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the waits whose end the journal does not tell, and the one that may go on."""
+    begun: list[dict[str, Any]] = []
+    last: dict[str, Any] | None = None
+    try:
+        lines = reading.whole(folder / JOURNAL).splitlines()
+    except OSError:
+        return begun, last
+    for line in lines:
+        if b'"wait-' not in line and not last:
+            continue
+        event = json_object(line) or {}
+        if event.get("event") == "wait-start":
+            last = event
+            begun.append(event)
+        elif event.get("event") == "wait-end":
+            begun = [wait for wait in begun if wait.get("log") != event.get("log")]
+            last = None
+        elif event.get("event") in _NO_LONGER:
+            last = None
+    return begun, last
 
 
 def micros(seconds: object) -> int | None:
