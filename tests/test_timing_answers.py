@@ -142,6 +142,9 @@ def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
         ("hook", "30-c.sh", 8.0),
     ]
     assert path["share"].sum() == pytest.approx(1.0)
+    assert [log.rpartition("/")[2] for log in path["log"]] == [
+        "10-a.sh.log", "db.log", "20-b.sh.log", "30-c.sh.log",
+    ]  # fmt: skip
 
 
 def test_what_each_task_did_to_the_run(run: Run) -> None:
@@ -267,8 +270,7 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     ]
     wait(made, 1, 3, 9.5, "10-a.sh", "stack install")
     run = read(made, tmp_path)
-    path = run.critical_path()
-    assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
+    assert parts(run) == [
         ("hook", "10-a.sh", 1.0),
         ("task", "first", 4.0),
         ("queued", "second", 0.5),
@@ -280,6 +282,43 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     impact = run.impact().set_index("name")
     assert impact.loc["first", "shrink_s"] == pytest.approx(3.0)
     assert impact.loc["second", "shrink_s"] == pytest.approx(4.0)
+
+
+def parts(run: Run) -> list[tuple[str, str, float]]:
+    path = run.critical_path()
+    return list(zip(path["kind"], path["name"], path["duration_s"], strict=True))
+
+
+def test_of_those_that_a_task_comes_after_the_last_one_to_end_is_on_the_critical_path(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("quick", 1, 3),
+        task("slow", 1, 5),
+        task("last", 5.5, 9.5, queued=T0 + 2 * S, after=("slow", "quick")),
+    ]
+    wait(made, 2, 3, 9.5, "10-a.sh", "stack install")
+    assert parts(read(made, tmp_path)) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "slow", 4.0),
+        ("queued", "last", 0.5),
+        ("task", "last", 4.0),
+        ("hook", "10-a.sh", 2.5),
+    ]
+
+
+def test_a_wait_that_was_over_before_its_task_is_no_work_of_the_task(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("db", 1, 9)]
+    wait(made, 0, 2, 5, "10-a.sh", "stack install")
+    assert parts(read(made, tmp_path)) == [
+        ("hook", "10-a.sh", 2.0),
+        ("wait", "db", 3.0),
+        ("hook", "10-a.sh", 7.0),
+    ]
 
 
 def crowd(cores: int, tasks: int, length: float) -> Records:
