@@ -356,6 +356,50 @@ def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
     assert run.summary()["contention_s"] == 0
 
 
+@pytest.mark.parametrize(("cores", "elapsed"), [(1, 14.0), (2, 10.0), (4, 10.0)])
+def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
+    tmp_path: Path, cores: int, elapsed: float
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=14)]  # 6 of its own
+    made.tasks = [task("first", 0, 4, 4), task("second", 4, 8, 4, queued=T0, after=("first",))]
+    wait(made, 0, 4, 4, "10-a.sh", "stack install")
+    wait(made, 1, 4, 8, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=cores) == elapsed
+
+
+def test_a_wait_with_a_limit_is_no_longer_on_fewer_cores(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 4)]
+    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 3, 13)]
+    wait(made, 0, 0, 3, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=1) == 13.0  # db takes 12.8 s, and nobody waits
+
+
+def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 8.5, cpu=9.6)]  # all of it of the tasks
+    made.tasks = [task("parent", 0, 6), task("one", 2, 8, 4.8), task("two", 2, 8, 4.8)]
+    wait(made, 0, 0, 6.5, "10-a.sh", "stack install")  # to show its log takes half a second
+    wait(made, 1, 6.5, 8, "10-a.sh", "stack install")
+    wait(made, 2, 8, 8, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    assert run.what_if() == run.what_if(cores=4) == 8.5
+    assert run.what_if(faster={"parent": 3}) == 8.5
+    assert run.what_if(faster={"one": 2, "two": 2}) == 7.0
+    assert run.what_if(cores=1) == 12.1  # the two share a core, of which each wants 0.8
+
+
+def test_a_hook_that_is_run_beside_another_takes_a_core_of_its_own(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    for number in range(3):
+        span = (4 * number, 4 * number + 4)
+        made.hooks.append(hook(f"{number}0-h.sh", "stack install", *span, cpu=4))
+    run = read(made, tmp_path)
+    assert run.what_if(as_task=["10-h.sh"], cores=2) == 8.0
+    assert run.what_if(as_task=["10-h.sh"], cores=1) == 12.0
+
+
 def test_cores_cannot_be_told_without_the_recorded_ones(records: Records, tmp_path: Path) -> None:
     records.cores = None
     with pytest.raises(BadInput, match="do not tell the number of cores"):
