@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import plugins as trees
+from stacknb.exceptions import ShellDied
 from stacknb.plugins import Plugin
+from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
 
-__all__ = ["NEGATING", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
+__all__ = ["drop_negated", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
 
 _HERE = Path(__file__).parents[1]
 
@@ -34,7 +36,7 @@ esac
 """
 
 # After the settings, as stack.sh does it: ``ENABLED_SERVICES+=,-rabbit`` takes a service away.
-NEGATING = """\
+_NEGATING = """\
 if [[ ,${ENABLED_SERVICES-} != *[,[:space:]]-* ]]; then
     \\builtin :
 elif builtin declare -F disable_negated_services >/dev/null; then
@@ -78,6 +80,21 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     if mode == "stack":
         lines.append("_stacknb_flags=e")
     return "\n".join(lines)
+
+
+def drop_negated(shell: Shell) -> None:
+    """Take away what the settings have negated among the services.
+
+    Raises
+    ------
+    ShellDied
+        If the function that does it, one of the user's own, ended the shell.
+    """
+    try:
+        shell.evaluate(_NEGATING)
+    except ShellDied as error:
+        where = "in 'disable_negated_services', called after the settings"
+        raise ShellDied(f"{where}: {error}") from error
 
 
 def enabling(plugin: Plugin) -> str:
