@@ -223,7 +223,7 @@ def _show_answer(answer: Answer) -> pd.DataFrame:
     from stacknb.notebook.answerframe import AnswerFrame  # pandas takes half a second to import
 
     found = AnswerFrame(answer.frame)
-    found.what = answer.what
+    found.what, found.nothing = answer.what, answer.nothing()
     return found
 
 

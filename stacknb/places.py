@@ -38,6 +38,7 @@ def latest() -> Path:
     BadInput
         If there is none.
     """
+    absolute()  # what is wrong with the working directory comes first
     with contextlib.suppress(BadInput):
         return find(".")
     raise BadInput("no run to resume in '.stacknb/runs': name the directory of one, or begin one")
@@ -55,4 +56,5 @@ def find(path: str | os.PathLike[str]) -> Path:
     for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
         if os.path.isfile(candidate / "run.json"):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
+    absolute(path)  # as in `latest`
     raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

@@ -261,11 +261,15 @@ def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> No
 @pytest.mark.parametrize(
     "words",
     [["plan", "{tree}"], ["stack", "{tree}"], ["stack", "tree"], ["check", "tree"],
-     ["picture", "{tree}"], ["timing", "x"]],
+     ["picture", "{tree}"], ["timing", "x"], ["status", "x"], ["log", ".", "x"], ["changes", "x"],
+     ["follow", "x"], ["stack", "{tree}", "--resume"], ["junit", "{tree}/../run", "-o", "x"]],
 )  # fmt: skip
 def test_a_working_directory_that_was_deleted_is_one_line(
     said: Said, tree: Path, tmp_path: Path, words: list[str]
 ) -> None:
+    folder = RunDir.create(tmp_path / "run", "stack", {"top_dir": str(tree)})
+    header = {"kind": "task", "name": "db", "start": 1.0, "pid": 1, "run": folder.run}
+    (folder.path / "async" / "db.log").write_bytes(tasklog.begin_line(header))
     (tmp_path / "gone").mkdir()
     os.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()

@@ -138,6 +138,17 @@ def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where
     )
 
 
+def test_a_run_is_held_from_its_making_until_it_is_closed() -> None:
+    run, other = made(), RunDir.open("run")
+    assert other.is_held()
+    with pytest.raises(BadInput, match="is going on in this process"):
+        other.take()
+    run.close()
+    assert not other.is_held()
+    other.take()
+    assert run.is_held()
+
+
 def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> None:
     run, reader = made(), RunDir.open("run")
     run.write(Event("phase-start", 1.0, "source", {"hooks": ["a"]}))
@@ -151,6 +162,14 @@ def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> Non
     with (run.path / "journal.jsonl").open("ab") as file:
         file.write(line[10:])
     assert reader.new_events() == [Event("warning", 2.0, "t", {"pid": 3})]
+
+
+@pytest.mark.parametrize("name", ["ä.sh", "☃", "\udcff.sh"])
+def test_an_event_of_a_name_that_any_file_may_have_is_read_back(name: str) -> None:
+    run = made()
+    event = Event("hook-start", 1.0, name, {"log": f"hooks/{name}", "phase": "source"})
+    run.write(event)
+    assert run.new_events() == [event]
 
 
 def test_an_event_that_could_not_be_written_is_told_once_and_spoils_no_later_one() -> None:
@@ -272,6 +291,7 @@ def test_a_pipe_in_the_place_of_the_journal_does_not_block_who_writes_it() -> No
         '{"event": "task", "time": 1, "name": "t", "pid": 1e9, "log": "l", "phase": "", "hook": 0}',
         '{"event": "phase-end", "time": 1, "name": "t", "duration_s": NaN}',
         '{"event": "phase-start", "time": 1, "name": "t", "hooks": 3}',
+        '{"event": "phase-start", "time": 1, "name": "t", "hooks": ["a", 3]}',
         '{"event": "hook-start", "time": 1, "name": "t", "log": "l", "phase": true}',
         '{"event": "hook-end", "time": 1, "name": "t", "log": "l", "failure": "it did"}',
         r'{"event": "hook-start", "time": 1, "name": "t", "log": "a\u0000b"}',
@@ -289,6 +309,10 @@ def test_what_no_run_has_written_is_no_event(line: str) -> None:
 
 def test_facts_of_a_wrong_type_are_as_if_they_were_not_there() -> None:
     run = made()
+    right = {"jobs": 4, "parallel": False, "plugins": ["p=/p"]}
+    (run.path / "run.json").write_text(json.dumps({**run.facts(), **right}))
+    assert {**run.facts(), **right} == run.facts()
+
     wrong = {"run": "r", "mode": [], "start": "x", "plugins": 3, "jobs": -1, "cells": {}}
     (run.path / "run.json").write_text(json.dumps(wrong))
     assert run.facts() == {

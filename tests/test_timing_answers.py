@@ -142,6 +142,9 @@ def test_the_critical_path_leads_through_the_wait_to_the_task(run: Run) -> None:
         ("hook", "30-c.sh", 8.0),
     ]
     assert path["share"].sum() == pytest.approx(1.0)
+    assert [log.rpartition("/")[2] for log in path["log"]] == [
+        "10-a.sh.log", "db.log", "20-b.sh.log", "30-c.sh.log",
+    ]  # fmt: skip
 
 
 def test_what_each_task_did_to_the_run(run: Run) -> None:
@@ -267,8 +270,7 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     ]
     wait(made, 1, 3, 9.5, "10-a.sh", "stack install")
     run = read(made, tmp_path)
-    path = run.critical_path()
-    assert list(zip(path["kind"], path["name"], path["duration_s"], strict=True)) == [
+    assert parts(run) == [
         ("hook", "10-a.sh", 1.0),
         ("task", "first", 4.0),
         ("queued", "second", 0.5),
@@ -280,6 +282,43 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     impact = run.impact().set_index("name")
     assert impact.loc["first", "shrink_s"] == pytest.approx(3.0)
     assert impact.loc["second", "shrink_s"] == pytest.approx(4.0)
+
+
+def parts(run: Run) -> list[tuple[str, str, float]]:
+    path = run.critical_path()
+    return list(zip(path["kind"], path["name"], path["duration_s"], strict=True))
+
+
+def test_of_those_that_a_task_comes_after_the_last_one_to_end_is_on_the_critical_path(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("quick", 1, 3),
+        task("slow", 1, 5),
+        task("last", 5.5, 9.5, queued=T0 + 2 * S, after=("slow", "quick")),
+    ]
+    wait(made, 2, 3, 9.5, "10-a.sh", "stack install")
+    assert parts(read(made, tmp_path)) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "slow", 4.0),
+        ("queued", "last", 0.5),
+        ("task", "last", 4.0),
+        ("hook", "10-a.sh", 2.5),
+    ]
+
+
+def test_a_wait_that_was_over_before_its_task_is_no_work_of_the_task(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("db", 1, 9)]
+    wait(made, 0, 2, 5, "10-a.sh", "stack install")
+    assert parts(read(made, tmp_path)) == [
+        ("hook", "10-a.sh", 2.0),
+        ("wait", "db", 3.0),
+        ("hook", "10-a.sh", 7.0),
+    ]
 
 
 def crowd(cores: int, tasks: int, length: float) -> Records:
@@ -315,6 +354,50 @@ def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
     run = read(made, tmp_path)
     assert run.what_if(cores=1) == run.what_if(cores=8) == 8.0
     assert run.summary()["contention_s"] == 0
+
+
+@pytest.mark.parametrize(("cores", "elapsed"), [(1, 14.0), (2, 10.0), (4, 10.0)])
+def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
+    tmp_path: Path, cores: int, elapsed: float
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=14)]  # 6 of its own
+    made.tasks = [task("first", 0, 4, 4), task("second", 4, 8, 4, queued=T0, after=("first",))]
+    wait(made, 0, 4, 4, "10-a.sh", "stack install")
+    wait(made, 1, 4, 8, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=cores) == elapsed
+
+
+def test_a_wait_with_a_limit_is_no_longer_on_fewer_cores(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 4)]
+    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 3, 13)]
+    wait(made, 0, 0, 3, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=1) == 13.0  # db takes 12.8 s, and nobody waits
+
+
+def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 8.5, cpu=9.6)]  # all of it of the tasks
+    made.tasks = [task("parent", 0, 6), task("one", 2, 8, 4.8), task("two", 2, 8, 4.8)]
+    wait(made, 0, 0, 6.5, "10-a.sh", "stack install")  # to show its log takes half a second
+    wait(made, 1, 6.5, 8, "10-a.sh", "stack install")
+    wait(made, 2, 8, 8, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    assert run.what_if() == run.what_if(cores=4) == 8.5
+    assert run.what_if(faster={"parent": 3}) == 8.5
+    assert run.what_if(faster={"one": 2, "two": 2}) == 7.0
+    assert run.what_if(cores=1) == 12.1  # the two share a core, of which each wants 0.8
+
+
+def test_a_hook_that_is_run_beside_another_takes_a_core_of_its_own(tmp_path: Path) -> None:
+    made = Records("", "run", cores=2)
+    for number in range(3):
+        span = (4 * number, 4 * number + 4)
+        made.hooks.append(hook(f"{number}0-h.sh", "stack install", *span, cpu=4))
+    run = read(made, tmp_path)
+    assert run.what_if(as_task=["10-h.sh"], cores=2) == 8.0
+    assert run.what_if(as_task=["10-h.sh"], cores=1) == 12.0
 
 
 def test_cores_cannot_be_told_without_the_recorded_ones(records: Records, tmp_path: Path) -> None:

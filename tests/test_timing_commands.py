@@ -314,6 +314,19 @@ def magic(
     return lambda line: ipython.run_line_magic("stack", line)
 
 
+@pytest.mark.parametrize(("words", "said"), [("", "no tasks: "), ("--what waits", "no waits: ")])
+def test_the_magic_says_in_words_that_there_is_nothing_to_show(
+    magic: Any, shown: list[Any], here: Path, words: str, said: str
+) -> None:
+    records = Records("", "run")
+    records.hooks = [HookRecord("50-api.sh", "source", "/t/50-api.sh", "ok", 0, T0, T0 + S)]
+    write_run(records, here / "alone")
+    frame = magic(f"timing alone {words}")
+    assert repr(frame).startswith(said)
+    assert frame._repr_html_() == f"<p>{frame!r}</p>"
+    pd.testing.assert_frame_equal(frame, answer(load("alone"), said[3:8]).frame)
+
+
 @pytest.mark.parametrize(
     ("words", "question", "chart"),
     [("", "tasks", "Timeline"), ("--what phases", "phases", "Phases"),
@@ -367,7 +380,7 @@ def test_an_unknown_question_or_form_is_refused() -> None:
 @pytest.mark.parametrize(
     ("what", "line"),
     [
-        ("tasks", "no tasks"),
+        ("tasks", "no tasks: nothing ran behind; --what hooks and --what phases tell of the time"),
         ("waits", "no waits: nothing was waited for"),
         ("impact", "no impact: no task ran"),
         ("cells", "no cells"),

@@ -162,6 +162,9 @@ def test_the_critical_path_adds_up_to_the_elapsed_time(made: Schedule) -> None:
         assert path["end"].iloc[-1] == run.end
         assert list(path["start"].iloc[1:]) == list(path["end"].iloc[:-1])
         assert (path["duration_s"] > 0).all()
+    phases = list(zip(run.phases["start"], run.phases["phase"], strict=True))
+    for part in path[~path["kind"].isin(["task", "queued"])].itertuples():
+        assert part.phase == max((start, name) for start, name in phases if start <= part.start)[1]
 
 
 @given(schedules())

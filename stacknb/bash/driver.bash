@@ -39,13 +39,14 @@ _stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_backg
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known.
 # Neither a trace nor what a DEBUG trap of the hook prints shall tell of them. There is no `[[` in what
-# is parsed as these traps run: after a syntax error within one bash understands no other.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); case $-.$BASHPID in *e*."$$") { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; esac; } >/dev/null 2>&1'
-_stacknb_on_int='case $_stacknb_leaving.$BASHPID in ."$$") _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130 ;; esac'
+# is parsed as these traps run: after a syntax error within one bash understands no other. A hook may
+# have unset BASHPID.
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); case $-.${BASHPID-$$${BASH_SUBSHELL#0}} in *e*."$$") { \builtin printf "%s\0" errexit "${_stacknb_failed[@]:1}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; esac; } >/dev/null 2>&1'
+_stacknb_on_int='case $_stacknb_leaving.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130 ;; esac'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; case $_stacknb_given_up.$BASHPID in ."$$") \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; case $- in *[eufxvCEk]*) \command set +eufxvCEk ;; esac; case $SHELLOPTS in *posix*) ;; *) \builtin eval "[[ x ]]" ;; esac; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; case $_stacknb_regained in "") \command . "$_stacknb_bash/regain.bash" ;; esac; case $_stacknb_regained in "") \. "$_stacknb_bash/regain.bash" ;; esac; _stacknb_on_exit ;; esac; } >/dev/null 2>&1 || case x in esac'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; case $_stacknb_given_up.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; case $- in *[eufxvCEk]*) \command set +eufxvCEk ;; esac; case $SHELLOPTS in *posix*) ;; *) \builtin eval "[[ x ]]" ;; esac; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; case $_stacknb_regained in "") \command . "$_stacknb_bash/regain.bash" ;; esac; case $_stacknb_regained in "") \. "$_stacknb_bash/regain.bash" ;; esac; _stacknb_on_exit ;; esac; } >/dev/null 2>&1 || case x in esac'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 

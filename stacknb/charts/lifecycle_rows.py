@@ -140,10 +140,11 @@ def _planned(cells: list[Cell]) -> list[Task]:
     tasks: list[Task] = []
     open_: dict[str, Cell] = {}
     for cell in sorted(cells, key=lambda cell: (cell.column, cell.row)):
+        here = dict.fromkeys(cell.said.starts, cell)
         for name in cell.said.waits:
-            if (start := open_.pop(name, None)) is not None:
+            if start := open_.pop(name, None) or here.pop(name, None):
                 tasks.append(_task(name, start, cell, "as the hooks' texts say"))
-        open_ |= dict.fromkeys(cell.said.starts, cell)
+        open_ |= here
     return tasks + [_task(name, cell, None, "as the text says") for name, cell in open_.items()]
 
 
@@ -177,21 +178,30 @@ def _task(name: str, start: Cell, end: Cell | None, told: str) -> Task:
 
 
 def _arrow(name: str, start: tuple[int, int], end: tuple[int, int] | None, told: str) -> Task:
-    made: Task = {"task": name, "told": told, "x": start[0] + 0.86, "y": start[1] + _LINE}
+    within = end is not None and end[0] == start[0]  # from left to right there, too
+    x = start[0] + (0.3 if within else 0.86)
+    made: Task = {"task": name, "told": told, "x": x, "y": start[1] + _LINE}
     if end is not None:
-        made |= {"x2": end[0] + 0.12, "y2": end[1] + _LINE}
+        made |= {"x2": end[0] + (0.86 if within else 0.12), "y2": end[1] + _LINE}
     return made
 
 
 def _spread(tasks: list[Task]) -> list[Task]:
-    """Put ends that share a cell one below the other."""
-    for x, y in (("x", "y"), ("x2", "y2")):
-        found: dict[tuple[float, float], list[Task]] = {}
-        for task in tasks:
-            if x in task:
-                found.setdefault((task[x], task[y]), []).append(task)
+    """Put ends that share a cell one below the other; a task that stays in one goes straight."""
+    stay = [task for task in tasks if _cell(task, "x", "y") == _cell(task, "x2", "y2")]
+    leave = [task for task in tasks if "x2" in task and task not in stay]
+    for x, y, shown in (("x", "y", tasks), ("x2", "y2", leave)):
+        found: dict[tuple[int, int], list[Task]] = {}
+        for task in shown:
+            found.setdefault(_cell(task, x, y), []).append(task)
         for group in found.values():
             between = min(_APART, _ROOM / max(1, len(group) - 1))
             for place, task in enumerate(group):
                 task[y] += between * (place - (len(group) - 1) / 2)
+    for task in stay:
+        task["y2"] = task["y"]
     return tasks
+
+
+def _cell(task: Task, x: str, y: str) -> tuple[int, int]:
+    return int(task.get(x, -1)), int(task.get(y, -1))

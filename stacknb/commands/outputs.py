@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
+from stacknb.places import absolute
 
 __all__ = ["writing"]
 
@@ -24,4 +25,5 @@ def writing(file: str) -> Iterator[None]:
     except OSError as error:
         if error.filename is not None and Path(error.filename) != Path(file):
             raise  # of what is read meanwhile
+        absolute(file)  # what is wrong with the working directory comes first
         raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 
 from stacknb.text.screen import counted
@@ -23,16 +25,24 @@ class AnswerFrame(pd.DataFrame):
     ----------
     what : str
         The question.
+    nothing : str
+        What is shown in its place where it has no rows.
     """
 
-    _metadata = ["what"]  # noqa: RUF012  # pandas has it so
+    _metadata = ["what", "nothing"]  # noqa: RUF012  # pandas has it so
     what = ""
+    nothing = ""
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
+    def __repr__(self) -> str:
+        return self.nothing or super().__repr__()
+
     def _repr_html_(self) -> str:
+        if self.nothing:
+            return f"<p>{html.escape(self.nothing)}</p>"
         names = COLUMNS.get(self.what, "").split() or list(self.columns)
         parts = [self] if len(self) <= _ROWS else [self.head(_KEPT), self.tail(_KEPT)]
         most = 1000 if "advice" in names else 60  # characters of a cell

@@ -91,7 +91,7 @@ def explain(
     if turn.how == "skipped":
         file, line = str(path), _only_line(path, "DEBUG")
         command = _line_of(path, line)
-    elif ours and turn.how in ("interrupt", "loop"):
+    elif ours and turn.how in ("interrupt", "loop", "untold"):
         file, line, command = str(path), None, ""  # nobody knows from where it was called
     elif ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
@@ -147,6 +147,11 @@ def _reason(turn: Turn, interrupted: bool) -> str:
         except ValueError:
             name = f"signal {turn.status - 128}"
         return f"ended: its shell was killed by {name}"
+    if turn.how == "untold":
+        return (
+            f"ended its shell with status {turn.status}: a file of the session's scratch folder "
+            f"was removed meanwhile; {_GONE}"
+        )
     if turn.outcome == "lost":
         return (
             f"ended its shell with status {turn.status} (by exec, set -n or an EXIT trap "

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import plugins as trees
+from stacknb.exceptions import ShellDied
 from stacknb.places import BASH, HOME
 from stacknb.plugins import Plugin
+from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
 
-__all__ = ["NEGATING", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
+__all__ = ["drop_negated", "enabling", "entering", "forgetting_timers", "keeping", "setup"]
 
 # The functions of a DevStack tree count on what its stack.sh has done before the first hook: PYTHON
 # is there; and time_totals clears away what only stack.sh installs, the wrapper of openstack.
@@ -33,7 +35,7 @@ esac
 """
 
 # After the settings, as stack.sh does it: ``ENABLED_SERVICES+=,-rabbit`` takes a service away.
-NEGATING = """\
+_NEGATING = """\
 if [[ ,${ENABLED_SERVICES-} != *[,[:space:]]-* ]]; then
     \\builtin :
 elif builtin declare -F disable_negated_services >/dev/null; then
@@ -77,6 +79,21 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     if mode == "stack":
         lines.append("_stacknb_flags=e")
     return "\n".join(lines)
+
+
+def drop_negated(shell: Shell) -> None:
+    """Take away what the settings have negated among the services.
+
+    Raises
+    ------
+    ShellDied
+        If the function that does it, one of the user's own, ended the shell.
+    """
+    try:
+        shell.evaluate(_NEGATING)
+    except ShellDied as error:
+        where = "in 'disable_negated_services', called after the settings"
+        raise ShellDied(f"{where}: {error}") from error
 
 
 def enabling(plugin: Plugin) -> str:

@@ -185,7 +185,7 @@ class Run:
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
-                self.shell.evaluate(opening.NEGATING)
+                opening.drop_negated(self.shell)
                 self._follow_plugins(turn)
         except BaseException as error:  # or the next try would go on behind the settings
             self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))

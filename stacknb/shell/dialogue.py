@@ -32,6 +32,7 @@ _ESCALATION = (
     (0.65, signal.SIGKILL, False),
     (0.85, signal.SIGKILL, True),
 )
+_LEAVE_S = 5.0  # on a busy machine, or of many variables, a snapshot takes longer than that
 _NOTHING = b"_stacknb_reply nothing 0 '' ''\0"
 
 
@@ -219,10 +220,21 @@ class Dialogue:
                 continue
 
     def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
+        if waited_s < _LEAVE_S and self._leaves_by_itself:
+            return
         while stages and waited_s > stages[0][0]:
             _, number, bash_too = stages.pop(0)
             group = processes.members(group=self._line.pid)
             processes.send([pid for pid in group if bash_too or pid != self._line.pid], number)
+
+    @property
+    def _leaves_by_itself(self) -> bool:
+        """Whether nothing of the hook runs any more: what does writes the snapshot, in children."""
+        told, foreseen = (self._line.control / name for name in ("where", "foreseen"))
+        try:
+            return told.stat().st_size > 0 and not (foreseen.exists() and foreseen.stat().st_size)
+        except FileNotFoundError:
+            return False
 
     def _lost(self, status: int) -> Turn:
         where, foreseen = self._left("where") or "", self._left("foreseen") or ""

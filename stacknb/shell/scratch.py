@@ -61,6 +61,13 @@ class Scratch:
             return True
         return not all(map(stat.S_ISFIFO, kinds))
 
+    def lacks(self, name: str) -> bool:
+        """Tell whether somebody has removed or emptied a file that was written, and no more."""
+        try:
+            return not (self.gone or os.path.getsize(self.path / name))
+        except OSError:
+            return True
+
     def make_again(self) -> None:
         """Make what was removed."""
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from stacknb.exceptions import ShellDied, StacknbError
@@ -129,6 +130,8 @@ class Shell:
             turn = self._dialogue.ask(requests.turn(processes.cpu_ticks(self.pid)), tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)
+        if turn.outcome == "lost" and not turn.how and self._scratch.lacks("turn"):
+            return replace(turn, how="untold")
         return turn
 
     def settle(self) -> None:

@@ -31,6 +31,7 @@ _ASKED: Mapping[str, Callable[[Run], pd.DataFrame]] = {
     "problems": lambda run: run.problems,
 }
 _NONE = {  # what a table without rows says, where its name says too little
+    "tasks": "no tasks: nothing ran behind; --what hooks and --what phases tell of the time",
     "waits": "no waits: nothing was waited for",
     "critical-path": "no critical path: nothing in it has a time",
     "impact": "no impact: no task ran",
@@ -87,17 +88,20 @@ class Answer:
                     orient="records", date_format="iso", date_unit="us", indent=1
                 )
                 return f"{text}\n"
-            case "table" if self.frame.empty and self._lacks_waits():
-                return "no waits: they are in waits.jsonl, which was not copied along\n"
-            case "table" if self.frame.empty:
-                return f"{_NONE.get(self.what, f'no {self.what}')}\n"
+            case "table" if nothing := self.nothing():
+                return f"{nothing}\n"
             case "table":
                 return _table(self.frame, COLUMNS.get(self.what, ""), width)
             case _:
                 raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
 
-    def _lacks_waits(self) -> bool:
-        return self.what == "waits" and self.run is not None and not self.run.records.waits_known
+    def nothing(self) -> str:
+        """Say in words that nothing was found; empty if something was."""
+        if not self.frame.empty:
+            return ""
+        if self.what == "waits" and self.run is not None and not self.run.records.waits_known:
+            return "no waits: they are in waits.jsonl, which was not copied along"
+        return _NONE.get(self.what, f"no {self.what}")
 
     def problems(self) -> Iterator[tuple[str, int, str]]:
         """Yield what of the logs could not be understood: what, how often, an example."""

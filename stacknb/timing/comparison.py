@@ -15,7 +15,7 @@ from stacknb.timing.columns import in_words
 from stacknb.timing.frames import frame
 from stacknb.timing.run import Run, load
 
-__all__ = ["compare", "slower"]
+__all__ = ["compare", "objections"]
 
 Side = Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]]
 Key = tuple[str, str, str]  # kind, phase, name
@@ -31,13 +31,15 @@ _STUDENT = (  # two-sided 95 % quantiles of Student's t for 1, 2, 3 … degrees 
 )  # fmt: skip
 
 
-def slower(found: pd.DataFrame) -> str:
-    """Name what `compare` found to be slower: phases, or the whole run.
+def objections(found: pd.DataFrame) -> list[str]:
+    """Say what speaks against a change, after `compare`: what is slower, or that nobody can tell.
 
-    That can be a phase of a run whose total differs too little to tell.
+    Slower can be a phase of a run whose total differs too little to tell.
     """
     rows = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
-    return ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
+    slower = ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
+    reasons = {"Slower": slower, "No comparison": found.attrs["incomparable"]}
+    return [f"{what}, so the status is 1: {why}." for what, why in reasons.items() if why]
 
 
 def compare(before: Side, after: Side) -> pd.DataFrame:

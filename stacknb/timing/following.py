@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stacknb.devstack_log import Event, LogFile
 from stacknb.exceptions import LogError, StacknbError
+from stacknb.places import absolute
 from stacknb.text.reading import opened
 from stacknb.text.screen import seconds
 
@@ -56,6 +57,7 @@ def follow(
             if not events:
                 pause(_POLL_S)
     except FileNotFoundError:
+        absolute(path)  # what is wrong with the working directory comes first
         raise LogError(f"{os.fspath(path)!r} does not exist; give the log of a stack.sh") from None
     except OSError as error:
         raise LogError(f"{os.fspath(path)!r} cannot be read: {error.strerror or error}") from error

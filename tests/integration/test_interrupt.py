@@ -117,6 +117,28 @@ def test_an_interrupt_ends_the_foreground_within_a_second_and_nothing_else(
     assert stack.tasks["other"].running
 
 
+def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monkeypatch) -> None:
+    # It is a child of the shell, in its process group.
+    escalate = Dialogue._escalate
+    untold = []
+
+    def late(self: Dialogue, _stages: object, waited_s: float) -> None:
+        # As on a busy machine: bash has only just come to its trap.
+        told = self._line.control / "where"
+        while self._line.alive and not (told.exists() and told.stat().st_size):
+            time.sleep(0.002)
+        stages = [(0.0, signal.SIGTERM, False)]
+        escalate(self, stages, waited_s)
+        untold.append(stages)
+
+    monkeypatch.setattr(Dialogue, "_escalate", late)
+    stack, *_ = interrupted_run(tree, "local near=L; last=1; sleep 1000", Stack.interrupt)
+
+    assert untold
+    assert all(untold), "a signal was sent"
+    assert stack.evaluate("echo $last").stdout == "1\n"
+
+
 def test_the_place_of_an_interrupt_is_reported_and_the_state_is_that_of_the_moment(tree) -> None:
     stack, error, _ = interrupted_run(tree, "v=$seen\nf() {\n  sleep 1000\n}\nf", Stack.interrupt)
 

@@ -9,6 +9,7 @@ import pytest
 from nbformat import v4, validate
 
 from stacknb import Stack, cli
+from stacknb.charts import lifecycle_rows
 from stacknb.exceptions import BadInput, HookFailed
 
 SAMPLE = Path(__file__).parents[2] / "notebooks" / "webshop"
@@ -49,6 +50,29 @@ def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(tree: An
     }
     heights = sorted(places[name] for name in names)
     assert min(below - above for above, below in itertools.pairwise(heights)) >= 9  # px, the font
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_task_that_is_waited_for_where_it_starts_is_drawn_from_left_to_right(
+    tree: Any, ran: bool
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "if [[ $2 == install ]]; then\n  async_run one true\n  async_run two true\n"
+        "  async_run three true\n  async_wait one three\n"
+        "elif [[ $2 == extra ]]; then\n  async_wait two\nfi\n",
+    )
+    stack = tree.stack()
+    if ran:
+        stack.run()
+    drawn = lifecycle_rows.picture(stack.top_dir, [], None, stack.run_dir)
+    tasks = {task["task"]: task for task in drawn.tasks}
+    assert all(task["x"] < task["x2"] for task in tasks.values())
+    for name, is_here in (("one", True), ("two", False), ("three", True)):
+        assert (int(tasks[name]["x2"]) == int(tasks[name]["x"])) is is_here
+        assert tasks[name]["y2"] == tasks[name]["y"] or not is_here
+    heights = sorted(task["y"] for task in tasks.values())
+    assert min(below - above for above, below in itertools.pairwise(heights)) > 0.1
 
 
 def test_it_shows_itself_offline_and_small(tree: Any) -> None:

@@ -66,8 +66,10 @@ def test_one_that_is_removed_after_bash_was_told_what_comes_stops_nothing_for_ev
 
     monkeypatch.setattr(Shell, "turn", removed)
     if how != "all":
-        with pytest.raises(HookFailed, match="status 1"):
+        said = "status 1: a file of the session's scratch folder was removed meanwhile"
+        with pytest.raises(HookFailed, match=said) as caught:
             stack.run_phase(FIRST)
+        assert caught.value.failure.command == ""
     stack.run_phase(FIRST)
     assert stack.evaluate("echo $v").stdout == "1\n"
 

@@ -971,6 +971,22 @@ def test_a_restricted_shell_is_ended_since_it_can_say_nothing(tree) -> None:
     assert stack.evaluate("echo $v").stdout == "1\n"
 
 
+@pytest.mark.parametrize("end", ["false", "exit 1", "set -u; false", "(exit 1)"])
+@pytest.mark.parametrize("gone", ["BASHPID", "BASHPID BASH_SUBSHELL"])
+def test_a_hook_that_has_unset_the_number_of_its_process_and_fails_keeps_its_variables(
+    tree, gone: str, end: str
+) -> None:
+    if "SUBSHELL" in gone and "-u" in end:
+        end = "false"
+    tree.hook("10-a.sh", f"v=kept\nunset {gone}\n(exit 0)\n{end}")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.step()
+    failure = caught.value.failure
+    assert (failure.status, failure.line) == (1, 4)
+    assert stack.evaluate("echo $v").stdout == "kept\n"
+
+
 def test_a_log_has_its_end_where_a_hook_has_unset_the_number_of_its_process(tree) -> None:
     tree.hook("10-a.sh", "unset BASHPID")
     stack = tree.stack()

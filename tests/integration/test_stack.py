@@ -21,6 +21,7 @@ import pytest
 
 import stacknb
 from stacknb import BadInput, HookFailed, Stack, StacknbError, status
+from stacknb.exceptions import ShellDied
 from stacknb.supervision import services
 
 LABELS = [
@@ -516,6 +517,13 @@ def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
     stack.step()
 
     assert output(stack, "10-a.sh") == ("own\n" if own else "y\n")
+
+
+def test_a_function_that_negates_services_and_ends_the_shell_is_named(tree, tmp_path: Path) -> None:
+    (tmp_path / "rc").write_text("disable_negated_services() { exit 3; }\nENABLED_SERVICES=a,-b\n")
+    said = "in 'disable_negated_services', called after the settings: the shell ended with status 3"
+    with pytest.raises(ShellDied, match=said):
+        tree.stack(localrc=tmp_path / "rc").step()
 
 
 def test_what_follows_the_settings_calls_no_function_in_the_place_of_a_builtin(
