@@ -65,9 +65,9 @@ class Roster:
         refuse_faulty(hooks := extras + of_plugins)
         return hooks, of_plugins
 
-    def follow(self, turn: Agenda) -> bool:
+    def follow(self, agenda: Agenda) -> bool:
         """Bring a phase under way up to date; return whether its hooks have changed."""
-        return turn.follow(self._of_plugins(turn.phase))
+        return agenda.follow(self._of_plugins(agenda.phase))
 
     def _of_plugins(self, phase: Phase) -> list[Hook]:
         return lifecycle.of_plugins(phase, self.plugins, self._overlay)

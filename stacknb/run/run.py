@@ -80,7 +80,7 @@ class Run:
         self._emit_to = emit
         self._check = check
         self._settings = settings
-        self._turn_of: Agenda | None = None
+        self._agenda: Agenda | None = None
         self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
         self._cells, self._given_up = 0, False
         self.roster = Roster(given, top_dir, overlay, self.note)
@@ -121,7 +121,7 @@ class Run:
     @property
     def next_hook(self) -> Hook | None:
         """The hook that comes next in the phase under way; None between phases."""
-        return self._turn_of.left[0] if self._turn_of is not None else None
+        return self._agenda.left[0] if self._agenda is not None else None
 
     def run_phase(
         self, phase: Phase, *, one_hook: bool = False, trace: bool = False
@@ -143,29 +143,29 @@ class Run:
         Interrupted
             If the user stopped it.
         """
-        turn = self._turn_of if self._turn_of is not None else self._enter(phase)
-        before = len(turn.results)
+        agenda = self._agenda if self._agenda is not None else self._enter(phase)
+        before = len(agenda.results)
         try:
-            while turn.left and not self._given_up:
+            while agenda.left and not self._given_up:
                 self._check()
-                result = self._source(turn.left[0], trace)
-                turn.left.pop(0)
-                turn.results.append(result)
+                result = self._source(agenda.left[0], trace)
+                agenda.left.pop(0)
+                agenda.results.append(result)
                 self.result.hooks.append(result)
-                self._follow_plugins(turn)
+                self._follow_plugins(agenda)
                 if one_hook:
                     break
         except BaseException as error:
-            self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
+            self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))
             raise
-        if self._given_up or not turn.left:
-            self._leave(turn, ok=not turn.left and all(result.ok for result in turn.results))
+        if self._given_up or not agenda.left:
+            self._leave(agenda, ok=not agenda.left and all(result.ok for result in agenda.results))
             self.failed = None
             self.result.phases.append(phase.label)
             self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
             if self.next_phase is None and not self.result.complete:
                 self._finish()
-        return turn.results[before:]
+        return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
         self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
@@ -176,7 +176,7 @@ class Run:
             self.result.phases = [label for label in self.result.phases if label != phase.label]
         self.failed = phase
         self._begun.add(phase.label)
-        turn = self._turn_of = Agenda(phase, time.time(), hooks, of_plugins)
+        agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
         try:
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
             if not self.result.phases:
@@ -186,18 +186,18 @@ class Run:
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
                 opening.drop_negated(self.shell)
-                self._follow_plugins(turn)
+                self._follow_plugins(agenda)
         except BaseException as error:  # or the next try would go on behind the settings
-            self._leave(turn, ok=False, stopped=isinstance(error, _STOPS))
+            self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))
             raise
-        return turn
+        return agenda
 
-    def _follow_plugins(self, turn: Agenda) -> None:
-        if self.roster.follow(turn):
-            self.emit("phase-hooks", turn.phase.label, hooks=[hook.name for hook in turn.left])
+    def _follow_plugins(self, agenda: Agenda) -> None:
+        if self.roster.follow(agenda):
+            self.emit("phase-hooks", agenda.phase.label, hooks=[hook.name for hook in agenda.left])
 
-    def _leave(self, turn: Agenda, ok: bool, stopped: bool = False) -> None:
-        self._turn_of, well = None, False
+    def _leave(self, agenda: Agenda, ok: bool, stopped: bool = False) -> None:
+        self._agenda, well = None, False
         try:
             self.settle()  # whoever resumes after a phase needs what it has left
             well = ok
@@ -206,8 +206,8 @@ class Run:
             raise
         finally:
             how = "interrupted" if stopped else "left off" if self._given_up and not ok else ""
-            took = time.time() - turn.begun
-            self.emit("phase-end", turn.phase.label, ok=well, duration_s=took, how=how)
+            took = time.time() - agenda.begun
+            self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how)
 
     def _finish(self) -> None:
         """Collect what nobody waited for, and keep DevStack's tables of times."""

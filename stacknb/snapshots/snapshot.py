@@ -116,7 +116,7 @@ def read_variables(path: Path, pattern: str = "*") -> list[Variable]:
     pattern : str
         A glob the names must match, in their case.
     """
-    return matching(parse_variables(_sections(reading.whole(path))[0]), pattern)
+    return matching(parse_variables(_parted(reading.whole(path))[0]), pattern)
 
 
 def matching(variables: Iterable[Variable], pattern: str) -> list[Variable]:
@@ -148,7 +148,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     -----
     Options such as errexit do not take effect at once: the driver turns them on for the next hook.
     """
-    variables, rest = _sections(snapshot)
+    variables, rest = _parted(snapshot)
     skip = {name.encode() for name in hidden}
     parts = _split(rest)
     # The directory first, since cd sets OLDPWD and a hook may have a function of that name.
@@ -191,7 +191,7 @@ def _by_builtins(lines: bytes) -> bytes:
 
 def sections(snapshot: bytes) -> dict[str, bytes]:
     """Return the parts of a snapshot: ``variables``, ``functions``, ``traps`` and so on."""
-    variables, rest = _sections(snapshot)
+    variables, rest = _parted(snapshot)
     return {"variables": variables, **_split(rest)}
 
 
@@ -241,7 +241,7 @@ def _skip(text: bytes, at: int, quote: bytes) -> int:
     return len(text)
 
 
-def _sections(text: bytes) -> tuple[bytes, bytes]:
+def _parted(text: bytes) -> tuple[bytes, bytes]:
     """Part the variables from the rest."""
     head = b"#stacknb variables\n"
     if not text.startswith(head):
