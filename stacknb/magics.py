@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # pandas takes half a second to import
 
 __all__ = ["StackMagics"]
 
-_WITH_PROGRESS = ("stack", "all", "step", "unstack", "clean")
 _NEED_SHELL = ("vars", "async_task")
 _CELL_LINES = 200
 _NO_TRACE = f"stacknb.current().trace() returns the trace; {budget.USED_UP}"
@@ -125,16 +124,16 @@ class StackMagics(Magics):
     def wait(self, line: str) -> Any:
         """Wait for tasks, all if none is named, and show their logs; or for the run with --bg."""
         command, o = line_words.read("wait", line)
-        results: Any = []
+        results: Any = None
         if o.name == ["stack"]:
             self._stacks.turn_to_result()
         try:
             results = self._run(command, o)
         except StacknbError as error:
-            results = getattr(error, "results", [])
+            results = TaskResults(getattr(error, "results", ()))
             raise
         finally:
-            if isinstance(results, list):
+            if isinstance(results, TaskResults):
                 shares.print_logs(results, o.tail)
             if o.name == ["stack"]:
                 _tell_panel("settle")
@@ -163,13 +162,12 @@ class StackMagics(Magics):
         try:
             if command.name == "panel":
                 return _show_panel(command.run(stack, o), o.dock)
-            if stack is None or command.name not in _WITH_PROGRESS:
+            if stack is None or not command.runs_hooks:
                 if command.name in _NEED_SHELL:
                     _check_shell(stack)
                 value = command.run(stack, o)
                 _tell_panel("wake", value if isinstance(value, Stack) else stack)
-                waited = command.name == "wait" and isinstance(value, list)
-                return TaskResults(value) if waited else value
+                return value
             if in_notebook():
                 from stacknb.widgets.cell import run_in_cell
 

@@ -120,6 +120,11 @@ class Command:
         """Whether it works on a tree of hooks, named or at hand."""
         return any(argument.flag == "TOP_DIR" for argument in self.arguments)
 
+    @property
+    def runs_hooks(self) -> bool:
+        """Whether it takes a run on: its progress is shown, and it may go on in the background."""
+        return any(argument.flag == "--bg" for argument in self.arguments)
+
     def of(self, face: str) -> list[Argument]:
         """Return its arguments at one face."""
         return [argument for argument in self.arguments if face in (argument.faces or (face,))]

@@ -16,7 +16,7 @@ from stacknb.commands.timing_commands import TIMING_COMMANDS
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.results import RunResult
+from stacknb.results import RunResult, TaskResults
 from stacknb.text import screen
 
 if TYPE_CHECKING:  # pandas takes half a second to import
@@ -102,7 +102,7 @@ def _wait(stack: Stack, o: Namespace) -> Any:
     worker = stack.worker
     if o.name == ["stack"] and worker is not None and not worker.collected:
         return worker.wait(o.timeout)
-    return stack.async_wait(*dict.fromkeys(o.name), timeout=o.timeout)
+    return TaskResults(stack.async_wait(*dict.fromkeys(o.name), timeout=o.timeout))
 
 
 def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:

@@ -156,6 +156,14 @@ def test_a_folder_that_cannot_be_looked_up_is_one_clear_line(
             run(f"%stack {line}")
 
 
+def test_a_step_that_a_panel_has_begun_can_be_waited_for(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "echo a\n")
+    run(f"%stack {tree.path} plan")
+    stack = dispatcher.current()
+    stack.start(stack.step, "step")
+    assert [hook.name for hook in run("%wait stack")] == ["10-a.sh"]
+
+
 def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
     assert run(f"%stack check {tree.path}").ok
