@@ -30,9 +30,8 @@ from stacknb.tasks import Task, wait_for_end
 from stacknb.text.screen import listed
 from stacknb.text.signs import shown_lines
 
-__all__ = ["INTERRUPTED", "answer_error", "complain", "run"]
+__all__ = ["Signals", "answer_error", "complain", "run"]
 
-INTERRUPTED = 130
 _ABOUT = "DevStack's hook lifecycle and background tasks."
 
 
@@ -94,7 +93,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
             code = TaskFailed.status
             said = f"{TaskFailed(bad)}\n  next    have a hook wait for it: nobody waited for {left}"
     except (Interrupted, KeyboardInterrupt) as stop:
-        code, said = INTERRUPTED, _stopped_at(stop) + _how_to_resume(o, stack)
+        code, said = Interrupted.status, _stopped_at(stop) + _how_to_resume(o, stack)
     except StacknbError as error:
         code, said = error.status, str(error)
         if isinstance(error, HookFailed | ShellDied):
@@ -106,7 +105,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
         result, run_dir = stack.result, stack.run_dir
         ended += [task.name for task in stack.tasks.values() if task.running]
         stack.close()
-    if code == INTERRUPTED and run_dir is not None:
+    if code == Interrupted.status and run_dir is not None:
         names = services.stop_run(services.directory(stack.top_dir), run_dir)
         said += f"\n  services ended: {listed(names)}" if names else ""
     if code and ended:

@@ -70,11 +70,11 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
             raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
-        plugins.append(Plugin(name, check_folder(name, absolute(os.path.expanduser(folder)))))
+        plugins.append(Plugin(name, _check_folder(name, absolute(os.path.expanduser(folder)))))
     return plugins
 
 
-def check_folder(name: str, folder: Path) -> Path:
+def _check_folder(name: str, folder: Path) -> Path:
     """Return `folder` if it holds a plugin.
 
     Raises

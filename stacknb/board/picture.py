@@ -196,11 +196,11 @@ def _hook(hook: HookState, board: Board) -> dict[str, Any]:
         "status": hook.status,
         "begun": hook.begun,
         "took": _rounded(hook.duration_s),
-        "log": key_of(hook, board),
+        "log": _key_of(hook, board),
     }
 
 
-def key_of(hook: HookState, board: Board) -> str:
+def _key_of(hook: HookState, board: Board) -> str:
     """Return a hook's log as a path within the run directory; empty before it has begun."""
     if board.run_dir is None or not hook.begun or not hook.log.is_relative_to(board.run_dir):
         return ""
@@ -213,7 +213,7 @@ def _tail(board: Board) -> dict[str, Any] | None:
     if hook is None:
         return None
     text = last_line(hook.log).decode("utf-8", "replace")
-    return {"hook": hook.name, "log": key_of(hook, board), "last": screen.clean_line(text, 200)}
+    return {"hook": hook.name, "log": _key_of(hook, board), "last": screen.clean_line(text, 200)}
 
 
 def _task(task: TaskState, board: Board) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def _failure(board: Board) -> dict[str, Any] | None:
         "code": why.get("status"),
         "lines": lines,
         "first": failures.to_run_first(lines, board.tasks.ill, phase),
-        "log": key_of(hook, board),
+        "log": _key_of(hook, board),
         "path": str(hook.log),
     }
 

@@ -18,7 +18,7 @@ from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
 
-VEGA_LITE = "application/vnd.vegalite.v5+json"
+_VEGA_LITE = "application/vnd.vegalite.v5+json"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.6.json"  # a name; nothing loads it
 _VERSION = "5.8"  # the oldest that vl-convert has; JupyterLab's is 5.6
 _PLACES = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
@@ -94,7 +94,7 @@ class Offline:
         made = self.specification()
         # An SVG is smaller than a PNG, also of 500 tasks. What it shows is said beside it.
         picture = _SPOKEN.sub("", _svg(made))
-        return {VEGA_LITE: made, "image/svg+xml": picture, "text/plain": self.said()}
+        return {_VEGA_LITE: made, "image/svg+xml": picture, "text/plain": self.said()}
 
 
 class ConcatChart(Offline, alt.VConcatChart):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.status import RunStatus
     from stacknb.tasks import Task
 
-__all__ = ["COMMANDS", "SETTINGS", "make_way", "of_face", "open_tree", "run_dir_of"]
+__all__ = ["COMMANDS", "SETTINGS", "check_first", "make_way", "of_face", "open_tree", "run_dir_of"]
 
 
 def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:

@@ -22,8 +22,8 @@ from stacknb.text.reading import opened
 
 __all__ = ["Block", "Source", "Stamps"]
 
-BLOCK_SIZE = 4 << 20
-LONGEST_LINE = 16 << 20  # a longer one is cut, so that memory stays bounded
+_BLOCK_SIZE = 4 << 20
+_LONGEST_LINE = 16 << 20  # a longer one is cut, so that memory stays bounded
 _STAMP_WIDTH = 26  # "YYYY-MM-DD HH:MM:SS.mmm | "
 _SEPARATORS = (  # per 8-byte word: its separators and which bytes are digits
     (0x2D00002D00000000, 0xFF0000FF00000000),  # "YYYY-MM-"
@@ -135,26 +135,26 @@ class Source:
                     yield piece
                 else:
                     self._rest += data
-                    if len(self._rest) > LONGEST_LINE:
+                    if len(self._rest) > _LONGEST_LINE:
                         yield self._rest[:_STAMP_WIDTH] + b"\n"
                         self._rest = b"\n"
         if self._packed and self._offset and not self.broken and not self._inflater.eof:
             self.broken = "the gzip stream ends early"
 
     def _plain(self, file: BinaryIO) -> Iterator[bytes]:
-        while data := file.read(BLOCK_SIZE):
+        while data := file.read(_BLOCK_SIZE):
             self._offset += len(data)
             yield data
 
     def _inflated(self, file: BinaryIO) -> Iterator[bytes]:
         self.broken = ""
-        while data := file.read(BLOCK_SIZE // 8):
+        while data := file.read(_BLOCK_SIZE // 8):
             self._offset += len(data)
             while data:
                 if self._inflater.eof:  # members may follow one another
                     self._inflater = zlib.decompressobj(wbits=31)
                 try:
-                    yield self._inflater.decompress(data, BLOCK_SIZE)
+                    yield self._inflater.decompress(data, _BLOCK_SIZE)
                     data = self._inflater.unconsumed_tail or self._inflater.unused_data
                 except zlib.error as error:
                     self.broken = f"the gzip stream is damaged ({error})"

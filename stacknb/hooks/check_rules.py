@@ -10,7 +10,7 @@ from stacknb import lifecycle
 from stacknb.text.names import nearest
 from stacknb.text.script import documents, without_comment
 
-__all__ = ["TASKS_OF_DEVSTACK", "Remark", "remarks"]
+__all__ = ["TASKS_OF_DEVSTACK", "remarks", "tasks_started", "tasks_waited_for"]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
 

@@ -15,7 +15,7 @@ from stacknb.run.failures import to_run_again
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, clean_line, counted, excerpt, seconds
 
-__all__ = ["Row", "bundle", "rows"]
+__all__ = ["Row", "bundle", "moved", "rows"]
 
 _SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of all that may be shown: the first that fits
 _LINES = 1_000  # bytes of hooks' lines, and of a failure's

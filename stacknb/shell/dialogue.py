@@ -21,7 +21,7 @@ from stacknb.shell.turns import Turn
 from stacknb.snapshots.vault import bytes_of, is_whole
 from stacknb.supervision import processes
 
-__all__ = ["Dialogue"]
+__all__ = ["Dialogue", "encoded"]
 
 _TICK_S = 0.1
 _END_S = 10.0

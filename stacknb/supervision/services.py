@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from stacknb.supervision import processes
 
-__all__ = ["directory", "names", "start", "stop", "stop_run"]
+__all__ = ["directory", "main", "names", "start", "stop", "stop_run"]
 
 _GRACE_S = 5.0
 

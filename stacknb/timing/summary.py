@@ -9,7 +9,7 @@ from stacknb.timing.contention import Contention, activities
 from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover, most_at_once
 
-__all__ = ["main_work", "summary", "task_spans"]
+__all__ = ["summary", "task_spans"]
 
 _OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s", "speedup")
 
@@ -34,7 +34,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     serial = elapsed + hidden
     spans = task_spans(records)
     tasks = Cover(spans)
-    main = main_work(records)
+    main = _main_work(records)
     task_length = sum(end - begin for begin, end in spans)
     at_work = _working_tasks(records)
     task_work = sum(cover.length for cover in at_work)
@@ -66,7 +66,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     return pd.Series(figures, dtype="float64", name="summary")
 
 
-def main_work(records: Records) -> Cover:
+def _main_work(records: Records) -> Cover:
     """Return when the main shell worked: in stack.sh always but while it waited, else in hooks.
 
     The time of tasks run in the foreground (DEVSTACK_PARALLEL=False) is theirs.
