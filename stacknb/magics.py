@@ -25,7 +25,7 @@ from stacknb.progress import in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.run import cells
 from stacknb.tasks import Task
-from stacknb.text import budget, screen
+from stacknb.text import budget
 from stacknb.text.names import check_name
 
 if TYPE_CHECKING:  # pandas takes half a second to import
@@ -36,7 +36,6 @@ if TYPE_CHECKING:  # pandas takes half a second to import
 __all__ = ["StackMagics"]
 
 _NEED_SHELL = ("vars", "async_task")
-_CELL_LINES = 200
 _NO_TRACE = f"stacknb.current().trace() returns the trace; {budget.USED_UP}"
 
 
@@ -189,21 +188,7 @@ class StackMagics(Magics):
         _check_shell(stack)
         with shares.errors():
             result = stack.evaluate(cell)
-        both = bool(result.stdout and result.stderr)
-        for text, stream, file in (
-            (result.stdout, sys.stdout, result.log),
-            (result.stderr, sys.stderr, cells.errors_of(result.log)),
-        ):
-            data = text.encode("utf-8", "replace")
-            lines = screen.clean(data, 500)
-            if len(lines) > _CELL_LINES:
-                least = "at least " if len(data) >= cells.SHOWN else ""
-                more = f"… {least}{len(lines) - _CELL_LINES:,} lines before these, all in {file}"
-                lines = [more, *lines[-_CELL_LINES:]]
-            text = "".join(f"{line}\n" for line in lines)
-            if text:
-                text = shares.printed(text, stack.run_dir, budget.ASKED // (1 + both))
-                stream.write(text.rstrip("\n") + "\n")
+        shares.print_output(result, stack.run_dir)
         return shares.value(result, stack.run_dir)  # type: ignore[no-any-return]
 
     def _stack(self, command: Command, o: Namespace) -> Stack | None:

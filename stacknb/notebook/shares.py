@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,10 +16,13 @@ from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import StacknbError
 from stacknb.notebook.ledger import KERNEL
 from stacknb.results import Result, TaskResult
+from stacknb.run import cells
 from stacknb.tasks import Task
 from stacknb.text import budget, screen
 
-__all__ = ["errors", "print_logs", "printed", "run_at_hand", "value"]
+__all__ = ["errors", "print_logs", "print_output", "printed", "run_at_hand", "value"]
+
+_CELL_LINES = 200
 
 
 def run_at_hand() -> Path | None:
@@ -60,6 +64,25 @@ def value(shown: Any, run: Path | None) -> Any:
     elif isinstance(shown, Result | Stack | Task | Worker):
         KERNEL.put(run, budget.stored(repr(shown)))
     return shown
+
+
+def print_output(result: Result, run: Path | None) -> None:
+    """Print what a cell's bash has printed, the last lines of it where that is much."""
+    both = bool(result.stdout and result.stderr)
+    for text, stream, file in (
+        (result.stdout, sys.stdout, result.log),
+        (result.stderr, sys.stderr, cells.errors_of(result.log)),
+    ):
+        data = text.encode("utf-8", "replace")
+        lines = screen.clean(data, 500)
+        if len(lines) > _CELL_LINES:
+            least = "at least " if len(data) >= cells.SHOWN else ""
+            more = f"… {least}{len(lines) - _CELL_LINES:,} lines before these, all in {file}"
+            lines = [more, *lines[-_CELL_LINES:]]
+        if lines:
+            text = "".join(f"{line}\n" for line in lines)
+            text = printed(text, run, budget.ASKED // (1 + both))
+            stream.write(text.rstrip("\n") + "\n")
 
 
 def print_logs(results: Sequence[TaskResult], lines: int) -> None:
