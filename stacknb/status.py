@@ -19,14 +19,12 @@ from typing import Any
 from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
-from stacknb.rundir.ending import state_of
+from stacknb.rundir.ending import BAD, state_of
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, counted, seconds
 from stacknb.text.signs import shown
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
-
-_BAD = ("failed", "killed", "timeout", "lost", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class RunStatus:
     @property
     def ok(self) -> bool:
         """Whether no phase failed and no task is `unheeded`, as the exit status of the run says."""
-        return not self.unheeded and not any(phase.status in _BAD for phase in self.phases)
+        return not self.unheeded and not any(phase.status in BAD for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""
@@ -171,7 +169,7 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
             replace(log, status="ended") if log.status == "lost" else log for log in services
         ],
         notes=[*(event.name for event in events if event.kind == "warning"), *faults],
-        unheeded=[t.name for t in tasks if t.status in _BAD and basename(t.log) not in heeded],
+        unheeded=[t.name for t in tasks if t.status in BAD and basename(t.log) not in heeded],
     )
 
 
@@ -218,7 +216,7 @@ def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[Phas
             bad = "unfinished" if how == "left off" else "failed"
             status = "ok" if end.get("ok") else "interrupted" if stopped else bad
         else:
-            bad = next((hook.status for hook in last if hook.status in _BAD), "")
+            bad = next((hook.status for hook in last if hook.status in BAD), "")
             status = bad or ("ok" if last else "to come")
         spent = [hook.duration_s for hook in own if hook.duration_s is not None]
         duration = sum(spent) if own else None
@@ -231,7 +229,7 @@ def _state(phases: list[PhaseStatus], events: list[Event]) -> str:
     states = [phase.status for phase in phases if phase.status != "to come"]
     if "running" in states:
         return "running"
-    if states and states[-1] in _BAD:
+    if states and states[-1] in BAD:
         return "interrupted" if states[-1] == "interrupted" else "failed"
     ended = any(event.kind == "run-end" and event.data.get("complete") for event in events)
     return "complete" if ended else "unfinished"

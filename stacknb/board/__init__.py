@@ -5,10 +5,9 @@ The same for a run of this process, of another one, and for a run that ended lon
 
 from stacknb.board.board import Board
 from stacknb.board.picture import brief, changes, expected, late, left, picture
-from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
+from stacknb.board.states import HookState, PhaseState, TaskState, Waiting
 
 __all__ = [
-    "BAD",
     "Board",
     "HookState",
     "PhaseState",

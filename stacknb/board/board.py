@@ -10,11 +10,11 @@ from typing import Any
 
 from stacknb import lifecycle
 from stacknb.board import earlier
-from stacknb.board.states import BAD, HookState, PhaseState, TaskState, Waiting
+from stacknb.board.states import HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
-from stacknb.rundir.ending import is_written
+from stacknb.rundir.ending import BAD, is_written
 
 __all__ = ["Board"]
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BAD", "HookState", "PhaseState", "TaskState", "Waiting"]
-
-BAD = ("failed", "interrupted", "killed", "timeout", "lost")
+__all__ = ["HookState", "PhaseState", "TaskState", "Waiting"]
 
 
 @dataclass

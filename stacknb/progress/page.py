@@ -10,8 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from stacknb.board import BAD, Board, HookState, PhaseState, TaskState, picture
+from stacknb.board import Board, HookState, PhaseState, TaskState, picture
 from stacknb.run.failures import to_run_again
+from stacknb.rundir.ending import BAD
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, clean_line, counted, excerpt, seconds
 

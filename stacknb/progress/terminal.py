@@ -19,10 +19,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from stacknb.board import BAD, PhaseState, TaskState, Waiting, expected, late, left
+from stacknb.board import PhaseState, TaskState, Waiting, expected, late, left
 from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
+from stacknb.rundir.ending import BAD
 from stacknb.text.screen import SYMBOLS, seconds
 from stacknb.text.signs import shown
 

@@ -11,8 +11,9 @@ from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.supervision import processes
 
-__all__ = ["is_written", "state_of", "status_of", "still_runs"]
+__all__ = ["BAD", "is_written", "state_of", "status_of", "still_runs"]
 
+BAD = ("failed", "interrupted", "killed", "timeout", "lost")  # of hooks and phases, too
 _TOLERANCE_S = 2.0  # the clock may have been set a little since
 
 
