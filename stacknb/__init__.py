@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not call __getattr__
+    from stacknb import timing as timing
     from stacknb.dispatcher import Stack as Stack
     from stacknb.dispatcher import current as current
     from stacknb.exceptions import BadInput as BadInput

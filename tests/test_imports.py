@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Set
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -229,12 +230,14 @@ def test_the_package_names_what_it_offers_and_no_module_before_anything_is_loade
     assert fresh.stdout.split() == sorted([*stacknb.__all__, "load_ipython_extension", "timing"])
 
 
-def test_type_checkers_are_told_of_every_name_that_the_package_offers() -> None:
-    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+@pytest.mark.parametrize("package", [stacknb, stacknb.timing])
+def test_type_checkers_are_told_of_every_name_that_the_package_offers(package: ModuleType) -> None:
+    tree = ast.parse(Path(str(package.__file__)).read_text())
     [told] = [node for node in tree.body if isinstance(node, ast.If)]
     imports = [node for node in told.body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [name.asname for node in imports for name in node.names]
-    assert sorted(map(str, names)) == stacknb.__all__
+    folders = ["timing"] if package is stacknb else []
+    assert sorted(map(str, names)) == sorted([*package.__all__, *folders])
 
 
 def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> None:

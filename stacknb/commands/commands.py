@@ -196,7 +196,7 @@ COMMANDS = (
     Command(
         "async_task", "start a background task in the stack's shell", _async_task,
         (Argument("--after", "start it when these ended well", "task", many=True),
-         Argument("--timeout", "end it after that time", "seconds"),
+         Argument("--timeout", "end it that long after it has started", "seconds"),
          Argument("NAME", "of the task; alone, the shell function of that name"),
          Argument("COMMAND", "with its arguments, as given", "words", many=True, optional=True)),
         ("%async_task",),

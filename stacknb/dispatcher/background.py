@@ -51,7 +51,8 @@ class Background(Authoring):
         after : str or sequence of str
             Tasks that have to end well before this one starts.
         timeout : float, optional
-            Seconds after which its whole process group is ended.
+            Seconds from its start, after which its whole process group is ended; what ``after`` or
+            a limit of jobs holds back has not started.
         cwd : path-like, optional
             Its working directory.
 

@@ -6,7 +6,13 @@ Loaded when first needed: pandas is not, where only `stacknb.timing.following` i
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors, which do not call __getattr__
+    from stacknb.timing.comparison import compare as compare
+    from stacknb.timing.run import Run as Run
+    from stacknb.timing.run import load as load
+    from stacknb.timing.whatif import Prediction as Prediction
 
 _HOME = {
     "Prediction": "whatif",
