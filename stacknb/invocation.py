@@ -25,6 +25,7 @@ from stacknb.exceptions import (
 )
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
+from stacknb.run import failures
 from stacknb.supervision import services
 from stacknb.tasks import Task, wait_for_end
 from stacknb.text.screen import listed
@@ -93,11 +94,12 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
             code = TaskFailed.status
             said = f"{TaskFailed(bad)}\n  next    have a hook wait for it: nobody waited for {left}"
     except (Interrupted, KeyboardInterrupt) as stop:
-        code, said = Interrupted.status, _stopped_at(stop) + _how_to_resume(o, stack)
+        first = [task.phase for task in stack.tasks.values() if task.running and task.hook]
+        code, said = Interrupted.status, _stopped_at(stop) + _how_to_resume(o, stack, first)
     except StacknbError as error:
         code, said = error.status, str(error)
         if isinstance(error, HookFailed | ShellDied):
-            said += _how_to_resume(o, stack)
+            said += _how_to_resume(o, stack, _starting_again(error, stack))
         if isinstance(error, HookFailed) and o.command.name == "stack":
             ended, given_up = _await_earlier(stack)
     finally:
@@ -160,14 +162,34 @@ def _await(running: list[Task]) -> None:
         wait_for_end(running)
 
 
-def _how_to_resume(o: Namespace, stack: Stack) -> str:
+def _starting_again(error: StacknbError, stack: Stack) -> list[str]:
+    """Return the phases that start the tasks whose wait has failed."""
+    if not isinstance(error, HookFailed):
+        return []
+    ended = [task for task in stack.tasks.values() if task.hook and not task.running]
+    ill = [task for task in ended if task.state != "ok"]
+    return failures.to_run_first(error.failure.last_lines, lambda: ill, stack.next_phase or "")
+
+
+def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> str:
+    """Say which commands go on with the run.
+
+    Parameters
+    ----------
+    o : Namespace
+    stack : Stack
+    starting : sequence of str
+        Phases whose tasks are ended: where they are not run again first, a wait fails.
+    """
     if o.command.name != "stack" or stack.run_dir is None or not stack.next_phase:
         return ""
-    return f"\n  resume  {_resume_line(o, stack)}"
+    first = [*dict.fromkeys(phase for phase in starting if phase != stack.next_phase)]
+    lines = [_resume_line(o, stack, phase) for phase in first] + [_resume_line(o, stack)]
+    return "\n  resume  " + "\n          ".join(lines)
 
 
-def _resume_line(o: Namespace, stack: Stack) -> str:
-    words = ["stacknb", "stack", o.top_dir, "--resume"]
+def _resume_line(o: Namespace, stack: Stack, phase: str = "") -> str:
+    words = ["stacknb", "stack", o.top_dir, *phase.split()[-1:], "--resume"]
     where = o.run_dir or ("" if _is_latest(stack) else str(stack.run_dir))
     return shlex.join(words + (["--run-dir", where] if where else []))
 

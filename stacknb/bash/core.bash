@@ -113,7 +113,9 @@ _stacknb_frame() { builtin source "$_stacknb_path" "${_stacknb_args[@]}"; }
 # The same where a hook has put something in the place of `builtin`, or disabled it.
 _stacknb_bare_frame() { . "$_stacknb_path" "${_stacknb_args[@]}"; }
 
-# Which of the flags that were on at the end of a turn the next one starts with.
+# Which of the flags that were on at the end of a turn the next one starts with. An interrupted hook, which
+# is run again as a whole, gets those back that it began with: the function that was at work may have
+# switched them off for itself (`local -`), as async_wait does.
 _stacknb_settle() {
     builtin local _nb_keep="$_stacknb_flags"
     if builtin shopt -q nocasematch; then # for which e and E are one
@@ -128,6 +130,8 @@ _stacknb_settle() {
     if [[ $_stacknb_kind != hook ]]; then # it runs without errexit; what was on before it stays on
         _nb_keep=${_nb_keep//e/}
         [[ $_stacknb_had != *e* ]] || _nb_keep+=e
+    elif [[ $_stacknb_busy.${_stacknb_where[0]-} == 1.interrupt ]]; then
+        _nb_keep+=${_stacknb_had//["E$_nb_keep"]/}
     fi
     _stacknb_flags=$_nb_keep
 }

@@ -253,6 +253,35 @@ def test_ctrl_c_gives_up_such_a_task_and_a_wait_for_it_fails_however_often_it_is
     assert not Path("made").exists()
 
 
+def test_what_resumes_an_interrupted_run_starts_its_tasks_of_earlier_phases_again(
+    tree: Any,
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        'case "$1 ${2-}" in\n'
+        '  "stack install") async_run slow eval "until [[ -e go ]]; do sleep 0.01; done" ;;\n'
+        '  "stack post-config") async_run --after slow next true ;;\n'
+        '  "stack extra") : >waits; async_wait slow next ;;\n'
+        "esac",
+    )
+    process = start("stack", tree.path)
+    while not Path("waits").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=20)[1]
+    lines = [
+        f"stacknb stack {tree.path} {word}--resume" for word in ("install ", "post-config ", "")
+    ]
+    assert "\n  resume  " + "\n          ".join(lines) + "\n" in err
+    again = call("stack", tree.path, "--resume")
+    assert "\n  resume  " + "\n          ".join(lines) + "\n" in again.stderr
+    Path("go").touch()
+    for line in lines:
+        done = call(*line.split()[1:])
+        assert done.returncode == 0, done.stderr
+    assert status.read(".").state == "complete"
+
+
 def test_a_resumed_run_starts_the_tasks_of_the_phase_that_failed_again(tree: Any) -> None:
     nap, rest = "if [[ $2 == install ]]; then async_run nap", "fi\n"
     tree.hook("10-a.sh", f"{nap} sleep 1000; false; {rest}")

@@ -117,6 +117,19 @@ def test_an_interrupt_ends_the_foreground_within_a_second_and_nothing_else(
     assert stack.tasks["other"].running
 
 
+@pytest.mark.parametrize("trap", ["", "trap 'echo bye' EXIT; ", "shopt -s nocasematch; "])
+def test_after_an_interrupt_within_a_wait_a_hook_still_ends_at_its_first_failure(
+    tree, trap: str
+) -> None:
+    script = f"{trap}set -u; async_run w sleep 1000; async_wait w"  # which has errexit off
+    stack, *_ = interrupted_run(tree, script, Stack.interrupt)
+    stack.cancel("other")
+    tree.hook("20-hook.sh", "false\nnever=1")
+
+    with pytest.raises(HookFailed, match="failed with status 1 under errexit"):
+        stack.run_phase("override_defaults")
+
+
 def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monkeypatch) -> None:
     # It is a child of the shell, in its process group.
     escalate = Dialogue._escalate
