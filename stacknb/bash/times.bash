@@ -70,7 +70,8 @@ def answers():
     except (OSError, UnicodeError) as error:
         state = getattr(error, "strerror", None) or str(error)
         return False
-    state = "connected, but no answer"
+    if state != "HTTP 503": # which is more than that it has not answered yet once more
+        state = "connected, but no answer"
     try:
         if parts.scheme == "https":
             context = ssl.create_default_context()

@@ -53,7 +53,6 @@ HOOKS = [
 ]
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("hook", [hook for _, hook in HOOKS], ids=[name for name, _ in HOOKS])
 def test_a_hook_that_finds_no_room_ends_the_run_and_can_be_run_again(
     tree, run_dir: Path, hook: str
@@ -71,7 +70,6 @@ def test_a_hook_that_finds_no_room_ends_the_run_and_can_be_run_again(
     assert list(stack.tasks) == ["t"]
 
 
-@pytest.mark.timeout(20)
 def test_a_task_that_cannot_be_recorded_does_not_run_on(tree, run_dir: Path, left) -> None:
     stack = started(
         tree, run_dir, f"set +e\n{fill('journal.jsonl')}async_run t sleep 1000\necho $?"
@@ -87,7 +85,6 @@ def test_a_task_that_cannot_be_recorded_does_not_run_on(tree, run_dir: Path, lef
     assert not (run_dir / "async" / "t.log").exists()
 
 
-@pytest.mark.timeout(20)
 def test_a_person_is_told_that_a_task_or_a_wait_could_not_be_written_down(
     tree, run_dir: Path
 ) -> None:
@@ -106,7 +103,6 @@ def test_a_person_is_told_that_a_task_or_a_wait_could_not_be_written_down(
         stack.async_run("late", "true")
 
 
-@pytest.mark.timeout(20)
 def test_a_hook_whose_log_cannot_be_begun_names_the_run_directory_and_leaves_no_empty_log(
     tree, run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +115,6 @@ def test_a_hook_whose_log_cannot_be_begun_names_the_run_directory_and_leaves_no_
         stack.run_phase(FIRST)
 
 
-@pytest.mark.timeout(20)
 def test_the_command_line_ends_with_status_1_and_no_traceback(tree, run_dir: Path) -> None:
     (tree.extras / "10-a.sh").write_text(f"cd {tree.path}\n{fill(LOG)}")
     words = [
@@ -131,7 +126,7 @@ def test_the_command_line_ends_with_status_1_and_no_traceback(tree, run_dir: Pat
         "--run-dir",
         str(run_dir),
     ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=15)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -16,6 +16,10 @@ from stacknb.journal import Event, RunDir
 from stacknb.shell import Shell, dialogue, requests
 from stacknb.shell.turns import Turn
 
+# Bash begins its snapshot when there is a file `go`.
+HELD = (
+    "trap '[[ $BASH_COMMAND != _stacknb_write_state* ]] || until [[ -e go ]]; do :; done' DEBUG\n"
+)
 # So large that bash is at work on its snapshot for a while.
 LARGE = 'for ((i = 0; i < 2000; i++)); do declare -g "large_$i=the value of $i"; done\n'
 
@@ -48,9 +52,10 @@ def value(shell: Shell, name: str) -> list[str]:
 
 
 def test_a_turn_is_answered_before_its_snapshot_is_whole_and_whoever_asks_waits(shell) -> None:
-    assert turn(shell, LARGE).outcome == "done"
+    assert turn(shell, LARGE + HELD).outcome == "done"
     assert (shell.run_dir / "state" / "snapshot.bash").exists() is False
 
+    Path("go").touch()
     assert b'large_1999="the value of 1999"' in shell.snapshot
     shell.settle()
     assert (shell.run_dir / "state" / "snapshot.bash").read_bytes() == shell.snapshot
@@ -81,7 +86,7 @@ def test_a_bash_killed_while_it_writes_leaves_the_snapshot_before_and_it_is_said
     shell, until
 ) -> None:
     turn(shell, "early=1\n")
-    turn(shell, f"{LARGE}late=1\n")
+    turn(shell, f"late=1\n{HELD}")
     end(shell, signal.SIGKILL, until)
 
     assert b"late=" not in shell.snapshot
@@ -123,7 +128,7 @@ def test_what_an_exit_trap_was_foreseen_with_is_not_taken_for_a_later_snapshot(
 ) -> None:
     turn(shell, f"early=1\ntrap 'echo bye' EXIT\n{earlier}")
     turn(shell, "early=3\ntrap 'echo bye' EXIT\n")
-    turn(shell, f"{LARGE}early=4\n")
+    turn(shell, f"early=4\n{HELD}")
     end(shell, signal.SIGKILL, until)
 
     assert value(shell, "early") == ["3"]

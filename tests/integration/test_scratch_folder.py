@@ -15,7 +15,6 @@ FIRST = "override_defaults"
 REMOVE = 'rm -rf "$_stacknb_control"\n'
 
 
-@pytest.mark.timeout(30)
 def test_a_hook_that_removes_it_fails_and_the_session_goes_on_from_the_snapshot(tree) -> None:
     tree.hook("10-a.sh", "v=kept")
     tree.hook("20-b.sh", f"v=lost\n{REMOVE}")
@@ -28,7 +27,6 @@ def test_a_hook_that_removes_it_fails_and_the_session_goes_on_from_the_snapshot(
     assert [hook.status for hook in stack.run_phase(FIRST)] == ["ok", "ok"]
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", ["async_run", "evaluate", "step", "variables"])
 def test_one_that_is_removed_between_two_turns_is_made_again(tree, how: str) -> None:
     stack = tree.run("v=kept")
@@ -45,7 +43,6 @@ def test_one_that_is_removed_between_two_turns_is_made_again(tree, how: str) -> 
     assert task.running
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("how", ["all", "file", "content"])
 def test_one_that_is_removed_after_bash_was_told_what_comes_stops_nothing_for_ever(
     tree, monkeypatch, how: str
@@ -74,7 +71,6 @@ def test_one_that_is_removed_after_bash_was_told_what_comes_stops_nothing_for_ev
     assert stack.evaluate("echo $v").stdout == "1\n"
 
 
-@pytest.mark.timeout(30)
 def test_a_task_that_is_held_back_meanwhile_does_not_stay_so_for_ever(tree) -> None:
     stack = tree.run(":", jobs=1)
     nap = stack.async_run("nap", "sleep", "1000")
@@ -87,7 +83,6 @@ def test_a_task_that_is_held_back_meanwhile_does_not_stay_so_for_ever(tree) -> N
     assert held.wait(timeout=20).status in ("killed", "lost", "cancelled", "ok")
 
 
-@pytest.mark.timeout(30)
 def test_a_snapshot_that_is_not_whole_is_a_warning(tree) -> None:
     stack = tree.run("v=1")
     stack.evaluate('v=2; ln -sfn /nowhere/at/all "$_stacknb_control/snapshot"')
@@ -96,7 +91,6 @@ def test_a_snapshot_that_is_not_whole_is_a_warning(tree) -> None:
     assert stack.evaluate("echo $v").stdout == "2\n"
 
 
-@pytest.mark.timeout(30)
 def test_one_without_room_is_named(tree) -> None:
     stack = tree.run(":")
     stack.evaluate('ln -sfn /dev/full "$_stacknb_control/turn"')
@@ -104,7 +98,6 @@ def test_one_without_room_is_named(tree) -> None:
         stack.evaluate(":")
 
 
-@pytest.mark.timeout(30)
 def test_a_run_works_where_only_its_own_directory_has_room(
     tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +116,6 @@ def test_a_run_works_where_only_its_own_directory_has_room(
     assert list(state.glob("stacknb-*")) == []
 
 
-@pytest.mark.timeout(30)
 def test_a_hook_that_cannot_begin_for_want_of_room_has_failed(tree, monkeypatch) -> None:
     tree.hook("10-a.sh", "v=1")
     stack = tree.stack()

@@ -226,7 +226,6 @@ LEAKS = [
 TOO_MUCH_FOR_TASKS = ("EXECIGNORE='*'", "FUNCNEST=4", "set -k", "unset EPOCHREALTIME")
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("leak", LEAKS)
 def test_what_a_hook_leaves_can_derail_neither_the_driver_nor_a_task(
     tree, output, leak: str
@@ -276,7 +275,6 @@ TAKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("restored", [False, True], ids=["kept", "restored"])
 @pytest.mark.parametrize("leak", TAKEN)
 def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_the_drivers(
@@ -360,7 +358,6 @@ def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None
     assert output(stack, "11-hook.sh") == "enable -n printf\nenable -n source\n"
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("leak", ["enable -n printf enable", "builtin() { :; }; command() { :; }"])
 def test_a_bash_without_what_the_session_needs_is_given_up_with_the_reason(tree, leak: str) -> None:
     tree.hook("10-a.sh", "v=1")
@@ -405,7 +402,6 @@ def test_a_shell_in_posix_mode_that_was_killed_comes_back_in_posix_mode(tree) ->
     assert stack.evaluate("[[ -o posix ]] && echo $v").stdout == "1\n"
 
 
-@pytest.mark.timeout(5)
 def test_set_n_ends_the_run_at_that_hook(tree) -> None:
     tree.hook("10-a.sh", "set -n\necho never")
     tree.hook("20-b.sh", "echo never")
@@ -421,7 +417,6 @@ def test_set_n_ends_the_run_at_that_hook(tree) -> None:
 SKIPPING = "shopt -s extdebug\ntrap false DEBUG\n"
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("leak", ["v=1\n", "v=1\nset +e\n"], ids=["errexit", "no_errexit"])
 def test_a_debug_trap_that_skips_every_command_fails_its_hook_and_can_be_undone(
     tree, leak: str
@@ -437,7 +432,6 @@ def test_a_debug_trap_that_skips_every_command_fails_its_hook_and_can_be_undone(
     assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok"]
 
 
-@pytest.mark.timeout(20)
 def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> None:
     with pytest.raises(
         HookFailed, match=r"DEBUG trap that skips every command .*trap - DEBUG"
@@ -447,7 +441,6 @@ def test_a_shell_in_which_nothing_can_run_is_given_up_with_the_reason(tree) -> N
     assert (caught.value.failure.line, caught.value.failure.command) == (3, "trap false DEBUG")
 
 
-@pytest.mark.timeout(20)
 def test_a_cell_that_leaves_a_debug_trap_which_skips_everything_costs_no_more_than_itself(
     tree,
 ) -> None:
@@ -464,7 +457,6 @@ SELECTIVE = (
 )
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("end", [":", "false || exit 3"], ids=["kept", "restored"])
 def test_commands_that_a_debug_trap_skips_are_skipped_in_hooks_and_never_in_the_driver(
     tree, output, end: str
@@ -962,7 +954,6 @@ def test_break_or_continue_outside_of_any_loop_ends_what_is_sourced_at_top_level
     assert stack.evaluate("echo $v").stdout == "kept\n"
 
 
-@pytest.mark.timeout(10)
 def test_a_restricted_shell_is_ended_since_it_can_say_nothing(tree) -> None:
     stack = tree.run("v=1")
     with pytest.raises(HookFailed, match="'cell 1' ended its shell"):
@@ -1336,7 +1327,6 @@ def same_as_plain_bash(tree, output, folder: Path, script: str) -> bool:
     return True
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("left", ["-u", "-s"])
 def test_a_function_read_under_extglob_keeps_nothing_from_being_restored(tree, left: str) -> None:
     tree.hook(
