@@ -32,6 +32,10 @@ __all__ = ["INTERRUPTED", "complain", "run"]
 
 INTERRUPTED = 130
 _ABOUT = "DevStack's hook lifecycle and background tasks."
+_STATUSES = (
+    "Exit status: 0 all well, 1 a hook or a task failed, 2 bad arguments, 130 interrupted. "
+    "'stacknb COMMAND --help' shows the options of a command."
+)
 
 
 class Signals(Listener, Protocol):
@@ -54,7 +58,7 @@ def run(argv: list[str], signals: Signals) -> int:
     """
     table = commands.of_face(arguments.CLI).values()
     with printing.to_stdout():  # --help and --version
-        o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"))
+        o = arguments.read_argv(table, argv, _ABOUT, version("stacknb"), _STATUSES)
     stack, value = None, None
     try:
         if not o.command.opens_tree:

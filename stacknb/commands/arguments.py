@@ -157,6 +157,10 @@ class Command:
         return [argument for argument in self.arguments if face in (argument.faces or (face,))]
 
 
+def _magic(face: str) -> str:
+    return face.replace("%hook", "%%hook")  # which has no line magic
+
+
 def _number(text: str) -> int:
     if re.fullmatch(r"-[0-9]+", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
@@ -197,8 +201,7 @@ class _Parser(argparse.ArgumentParser):
 
     def refuse(self, text: str) -> NoReturn:
         """Raise BadInput that points to the help."""
-        magic = self.prog.split()[0].replace("%hook", "%%hook")  # which has no line magic
-        ask = f"{self.prog} --help" if self.add_help else f"{magic}?"
+        ask = f"{self.prog} --help" if self.add_help else f"{_magic(self.prog.split()[0])}?"
         raise BadInput(f"{text}; see {ask}")
 
     def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:
@@ -216,7 +219,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def read_argv(
-    commands: Iterable[Command], argv: Sequence[str], description: str, version: str
+    commands: Iterable[Command],
+    argv: Sequence[str],
+    description: str,
+    version: str,
+    epilog: str = "",
 ) -> argparse.Namespace:
     """Read the arguments of the command line; ``command`` is the one that was named.
 
@@ -227,7 +234,7 @@ def read_argv(
     SystemExit
         After ``--help`` or ``--version``.
     """
-    top = _Parser(prog=CLI, description=description, allow_abbrev=False)
+    top = _Parser(prog=CLI, description=description, epilog=epilog, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"{CLI} {version}")
     verbs = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for command in commands:
@@ -265,17 +272,20 @@ def _is_default(argument: Argument, value: Any) -> bool:
 def help_text(face: str, commands: Sequence[Command], summary: str) -> str:
     """Return what ``%stack?`` and the like show."""
     rows: list[tuple[str, str]] = []
+    magic = _magic(face)
     for command in commands:
         places = [argument for argument in command.of(face) if argument.by_place]
         if face == STACK:  # the tree stands before the word
             places = [place for place in places if place.flag != "TOP_DIR"]
-        words = [face] if command.name in (face[1:], "stack") else [face, command.name]
+        words = [magic] if command.name in (face[1:], "stack") else [magic, command.name]
         rows.append((" ".join(words + [place.usage(face) for place in places]), command.help))
         if face != STACK:
             rows += [(f"    {place.flag}", place.help) for place in places]
     options = {a.flag: a for entry in commands for a in entry.of(face) if not a.by_place}
     for option in options.values():
         value = "" if option.kind == "switch" else f" {option.metavar}"
-        rows.append((f"    {option.flag}{value}", option.help))
+        of = [entry.name for entry in commands if option in entry.of(face)]
+        alone = f"{of[0]}: " if len(of) == 1 < len(commands) else ""
+        rows.append((f"    {option.flag}{value}", f"{alone}{option.help}"))
     width = max(len(left) for left, _ in rows)
     return "\n".join([summary, "", *(f"{left:<{width}}  {right}" for left, right in rows)]) + "\n"

@@ -126,8 +126,8 @@ _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profi
          "impact", "cells", "problems")  # fmt: skip
 _PATH = Argument("PATH", "a run directory, a log, or a stack.sh log (.gz too; - for stdin)", "run",
                  at_hand=True)  # fmt: skip
-_FORMAT = Argument("--format", "table, csv, json; of a profile folded, for a flame graph", "choice",
-                   default="table", choices=("table", "csv", "json", "folded"),
+_FORMAT = Argument("--format", "table, csv, json; for --what profile also folded, for flame graphs",
+                   "choice", default="table", choices=("table", "csv", "json", "folded"),
                    faces=(CLI,))  # fmt: skip
 _OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 
@@ -141,7 +141,7 @@ TIMING_COMMANDS = (
          _FORMAT), (CLI, STACK),
     ),
     Command(
-        "compare", "tell what got slower or faster", _compare,
+        "compare", "tell what got slower or faster between runs", _compare,
         (Argument("BEFORE", "a run directory or a log", "run"),
          Argument("AFTER", "a run directory or a log", "run"),
          Argument("--more-before", "another run before; repeats show the noise", "run", many=True),
@@ -153,9 +153,9 @@ TIMING_COMMANDS = (
             (_PATH, _OUTPUT), (CLI,)),
     Command("trace", "write a Chrome trace, which Perfetto opens", _trace,
             (_PATH, _OUTPUT), (CLI,)),
-    Command("junit", "write a JUnit report: a suite a phase, a case a hook and task", _junit,
+    Command("junit", "write a JUnit report: suites are phases, cases are hooks and tasks", _junit,
             (_PATH, _OUTPUT), (CLI,)),
-    Command("follow", "tell what a stack.sh, or a run, does until it ends", _follow,
+    Command("follow", "tell live what a stack.sh, or a run, does until it ends", _follow,
             (Argument("STACK_SH_LOG", "its log, which may still grow; or a run directory", "run"),),
             (CLI,)),
 )  # fmt: skip
