@@ -1,7 +1,18 @@
-"""stacknb: DevStack's hook lifecycle and background tasks in a notebook.
+"""DevStack's hook lifecycle and background tasks in a notebook.
 
-Everything is loaded when it is first needed, so that importing costs next to nothing.
+In a notebook ``%load_ext stacknb`` adds the magics; ``%stack?`` lists what they do. In Python
+`Stack` is a tree of hooks and the run of it, `current` returns the notebook's, `Panel` shows a run
+live, and ``stacknb.timing`` tells where its time went. Every error is a `StacknbError`.
+
+Examples
+--------
+>>> with stacknb.Stack(tree) as stack:
+...     result = stack.run()
+>>> stacknb.timing.load(result.run_dir).tasks["name"].tolist()
+['stock']
 """
+
+# Everything is loaded when it is first needed, so that importing costs next to nothing.
 
 from __future__ import annotations
 

@@ -34,6 +34,10 @@ from stacknb.text.signs import shown_lines
 __all__ = ["Signals", "answer_error", "complain", "run"]
 
 _ABOUT = "DevStack's hook lifecycle and background tasks."
+_STATUSES = (
+    "Exit status: 0 all well, 1 a hook or a task failed, 2 bad arguments, 130 interrupted. "
+    "'stacknb COMMAND --help' shows the options of a command."
+)
 
 
 class Signals(Listener, Protocol):
@@ -56,7 +60,7 @@ def run(argv: list[str], signals: Signals) -> int:
     """
     table = commands.of_face(arguments.CLI).values()
     with printing.to_stdout():  # --help and --version
-        o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"))
+        o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"), _STATUSES)
     if o.command.opens_tree:
         if o.command.name == "stack":
             commands.check_first(o)

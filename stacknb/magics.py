@@ -67,8 +67,7 @@ class StackMagics(Magics):
             method = vars(type(self))[name]
             summary = (method.__doc__ or "").partition("\n")[0]
             table = commands.of_face(f"%{name}").values()
-            text = help_text(f"%{name}", list(table), summary)
-            method.__doc__ = text.replace("%hook", "%%hook") if name == "hook" else text
+            method.__doc__ = help_text(f"%{name}", list(table), summary)
 
     @line_cell_magic
     @_silenceable

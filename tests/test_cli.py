@@ -85,6 +85,7 @@ def test_help_and_version_are_no_failures(said: Said) -> None:
     status, out, err = said("--help")
     assert (status, err) == (0, "")
     assert "unstack" in out
+    assert "Exit status: 0 all well" in out
 
 
 def test_a_plan_names_the_plugins_of_a_local_conf(said: Said, tree: Path) -> None:

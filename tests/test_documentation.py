@@ -31,9 +31,12 @@ fi
 # Names of the examples: `stack` has not run anything, `run` is recorded in `run_dir`, `tree` holds
 # the hook above, `panel` watches `run_dir`.
 MODULES = [
-    importlib.import_module(found.name)
-    for found in pkgutil.walk_packages(stacknb.__path__, "stacknb.")
-    if found.name != "stacknb.__main__"
+    stacknb,
+    *(
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(stacknb.__path__, "stacknb.")
+        if found.name != "stacknb.__main__"
+    ),
 ]
 EXAMPLES = {
     found.name: found

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,21 @@ def test_help_comes_from_the_table(ipython: InteractiveShell, name: str) -> None
     assert text.count(f"%{name}") >= 1
     assert text.count("--") >= 2
     assert len({*text.splitlines()}) == len([line for line in text.splitlines() if line]) + 1
+
+
+def test_help_tells_to_which_word_an_option_belongs(ipython: InteractiveShell) -> None:
+    load_ipython_extension(ipython)
+    text = ipython.find_line_magic("stack").__doc__
+    assert re.search(r"--hook +step: only its next hook\n", text)
+    assert re.search(r"--history +vars: ", text)
+    assert re.search(r"--jobs N +how many tasks may run at once\n", text)
+
+
+def test_help_of_a_cell_magic_has_straight_columns(ipython: InteractiveShell) -> None:
+    load_ipython_extension(ipython)
+    name, option = ipython.find_cell_magic("hook").__doc__.splitlines()[2:4]
+    assert name.startswith("%%hook NAME ")
+    assert name.index("make the cell") == option.index("NN-name.sh")
 
 
 def test_before_the_first_tree_there_is_no_stack(ipython: InteractiveShell) -> None:

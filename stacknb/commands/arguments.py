@@ -12,6 +12,7 @@ __all__ = [
     "STACK",
     "Argument",
     "Command",
+    "as_typed",
     "given",
     "help_text",
 ]
@@ -130,6 +131,11 @@ class Command:
         return [argument for argument in self.arguments if face in (argument.faces or (face,))]
 
 
+def as_typed(face: str) -> str:
+    """Return a face as it is typed."""
+    return face.replace("%hook", "%%hook")  # which has no line magic
+
+
 def given(arguments: Iterable[Argument], options: argparse.Namespace) -> list[Argument]:
     """Return those arguments that were given."""
     return [
@@ -146,17 +152,20 @@ def _is_default(argument: Argument, value: Any) -> bool:
 def help_text(face: str, commands: Sequence[Command], summary: str) -> str:
     """Return what ``%stack?`` and the like show."""
     rows: list[tuple[str, str]] = []
+    magic = as_typed(face)
     for command in commands:
         places = [argument for argument in command.of(face) if argument.by_place]
         if face == STACK:  # the tree stands before the word
             places = [place for place in places if place.flag != "TOP_DIR"]
-        words = [face] if command.name in (face[1:], "stack") else [face, command.name]
+        words = [magic] if command.name in (face[1:], "stack") else [magic, command.name]
         rows.append((" ".join(words + [place.usage(face) for place in places]), command.help))
         if face != STACK:
             rows += [(f"    {place.flag}", place.help) for place in places]
     options = {a.flag: a for entry in commands for a in entry.of(face) if not a.by_place}
     for option in options.values():
         value = "" if option.kind == "switch" else f" {option.metavar}"
-        rows.append((f"    {option.flag}{value}", option.help))
+        of = [entry.name for entry in commands if option in entry.of(face)]
+        alone = f"{of[0]}: " if len(of) == 1 < len(commands) else ""
+        rows.append((f"    {option.flag}{value}", f"{alone}{option.help}"))
     width = max(len(left) for left, _ in rows)
     return "\n".join([summary, "", *(f"{left:<{width}}  {right}" for left, right in rows)]) + "\n"

@@ -113,14 +113,14 @@ _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
 _JSON = Argument("--json", 'one JSON document; {"error": …} of an error', "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
-_TAIL = "how many last lines of each log are shown (wait: 20; log: all, in a notebook 100)"
+_TAIL = "how many last lines of each log to show (wait: 20; log: all, in a notebook 100)"
 _BG = Argument(
     "--bg", "return at once: %wait stack collects the run", "switch",
     faces=(STACK, "%unstack", "%clean"),
 )  # fmt: skip
 _FILES = (
     Argument("--localrc", "settings in bash, sourced before the first phase", "file"),
-    Argument("--local-conf", "a DevStack local.conf, whose [[local|localrc]] counts", "file"),
+    Argument("--local-conf", "a DevStack local.conf; its [[local|localrc]] part is used", "file"),
 )
 SETTINGS = (
     _PLUGIN,
@@ -154,26 +154,26 @@ COMMANDS = (
         (_TREE, *SETTINGS, _BG, Argument("--hook", "only its next hook", "switch"),
          Argument("--trace", "show each command as it ran and what it took", "switch")), (STACK,),
     ),
-    Command("hook", "make the cell a hook of the stack at hand; again replaces it", author.hook,
-            (Argument("NAME", "NN-name.sh; of a plugin override-defaults, settings or plugin.sh",
+    Command("hook", "make the cell a hook of the stack at hand, or replace that hook", author.hook,
+            (Argument("NAME", "NN-name.sh; with --plugin override-defaults, settings or plugin.sh",
                       "script"),
-             Argument("--plugin", "the plugin that the file is of; a new one is enabled")),
+             Argument("--plugin", "the plugin the file belongs to; a new one is enabled")),
             ("%hook",)),
-    Command("export", "write the tree with the hooks from cells, to be stacked anywhere",
+    Command("export", "write the tree, with the hooks from cells, to be stacked anywhere",
             author.export, (_TREE, Argument("DIR", "a new folder", "folder")), (STACK,)),
     Command("unstack", "stop what stack started", _unstack, (_TREE, *SETTINGS, _BG, _JSON),
             (CLI, "%unstack")),
     Command("clean", "unstack, then remove what stack made", _clean, (_TREE, *SETTINGS, _BG, _JSON),
             (CLI, "%clean")),
-    Command("status", "show how far a run is", _status, (_RUN, _JSON)),
+    Command("status", "show how far a run has come", _status, (_RUN, _JSON)),
     Command(
         "log", "show the log of a hook or a task", _log,
         (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
-         Argument("--follow", "go on until it ends", "switch", faces=(CLI,)),
+         Argument("--follow", "keep showing it until it ends", "switch", faces=(CLI,)),
          Argument("--tail", _TAIL, "number", short="-n")),
     ),
     Command("vars", "show the shell's variables", _vars,
-            (_TREE, Argument("GLOB", "for their names", optional=True),
+            (_TREE, Argument("GLOB", "of their names: SHOP_*", optional=True),
              Argument("--history", "their values through the run, hook by hook", "switch")),
             (STACK,)),
     Command(
@@ -195,10 +195,11 @@ COMMANDS = (
             (STACK,)),
     Command(
         "async_task", "start a background task in the stack's shell", _async_task,
-        (Argument("--after", "start it when these ended well", "task", many=True),
-         Argument("--timeout", "end it that long after it has started", "seconds"),
-         Argument("NAME", "of the task; alone, the shell function of that name"),
-         Argument("COMMAND", "with its arguments, as given", "words", many=True, optional=True)),
+        (Argument("--after", "start it when this one has ended well", "task", many=True),
+         Argument("--timeout", "end it so many seconds after it has started", "seconds"),
+         Argument("NAME", "its name; without a COMMAND also the shell function to run"),
+         Argument("COMMAND", "words taken as given; for $VAR, ; or > use %%async_task", "words",
+                  many=True, optional=True)),
         ("%async_task",),
     ),
     Command(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from stacknb.commands.arguments import CLI, Argument, Command
+from stacknb.commands.arguments import CLI, Argument, Command, as_typed
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
 
@@ -72,8 +72,7 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, text: str) -> NoReturn:
         """Raise BadInput that points to the help."""
-        magic = self.prog.split()[0].replace("%hook", "%%hook")  # which has no line magic
-        ask = f"{self.prog} --help" if self.add_help else f"{magic}?"
+        ask = f"{self.prog} --help" if self.add_help else f"{as_typed(self.prog.split()[0])}?"
         raise BadInput(f"{text}; see {ask}")
 
     def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:
@@ -116,7 +115,11 @@ _CONVERT: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": _seco
 
 
 def read_argv(
-    commands: Iterable[Command], argv: Sequence[str], description: str, version: str
+    commands: Iterable[Command],
+    argv: Sequence[str],
+    description: str,
+    version: str,
+    epilog: str = "",
 ) -> argparse.Namespace:
     """Read the arguments of the command line; ``command`` is the one that was named.
 
@@ -127,7 +130,7 @@ def read_argv(
     SystemExit
         After ``--help`` or ``--version``.
     """
-    top, verbs = argv_parsers(commands, description, version)
+    top, verbs = argv_parsers(commands, description, version, epilog)
     for command, verb in verbs:
         if argv and argv[0] == command.name:  # options may stand anywhere behind it
             return verb.read(argv[1:], argparse.Namespace(command=command))
@@ -135,10 +138,10 @@ def read_argv(
 
 
 def argv_parsers(
-    commands: Iterable[Command], description: str = "", version: str = ""
+    commands: Iterable[Command], description: str = "", version: str = "", epilog: str = ""
 ) -> tuple[Parser, Iterator[tuple[Command, Parser]]]:
     """Return the parser of the command line, and those of its commands, made one by one."""
-    top = Parser(prog=CLI, description=description, allow_abbrev=False)
+    top = Parser(prog=CLI, description=description, epilog=epilog, allow_abbrev=False)
     top.add_argument("--version", action="version", version=f"{CLI} {version}")
     places = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
 

@@ -45,6 +45,9 @@ def current() -> Stack:
 class Stack(Stepping):
     """A tree of hooks, and the run of it that is under way.
 
+    `run`, `run_phase` and `step` source hooks, `async_run` and `async_wait` are for tasks,
+    `evaluate` is for bash of your own; `plan`, `variables`, `changes` and `tasks` only look.
+
     Parameters
     ----------
     top_dir : path-like

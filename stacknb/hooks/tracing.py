@@ -29,9 +29,7 @@ _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
 # What our own traps run, after what each sets first; bash counts it among the hook's commands.
 _OF_TRAPS = {
-    "_stacknb_failed": re.compile(
-        r"case \$-\.\S+ in|builtin (?:printf '%s\\0' errexit |trap -p$)"
-    ),
+    "_stacknb_failed": re.compile(r"case \$-\.\S+ in|builtin (?:printf '%s\\0' errexit |trap -p$)"),
     "_stacknb_exit": re.compile(
         r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEk)$|_stacknb_(?:regained|leaving)="
     ),
