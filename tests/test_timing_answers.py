@@ -211,6 +211,10 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
             {"wait_after": {"late": "20-b.sh"}},
             "'late' was not waited for: there is nothing to move",
         ),
+        (
+            {"start_after": {"inner": "20-b.sh"}},
+            "'inner' was not started by the main shell: there is nothing to move",
+        ),
         ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
         ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
         ({"as_task": ["db"]}, "'db' is a task already: as_task takes hooks"),
@@ -218,10 +222,11 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(
-    run: Run, changes: dict[str, object], message: str
+    records: Records, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
+    records.tasks.append(task("inner", 6, 7))  # while the main shell waited for db
     with pytest.raises(BadInput, match=message):
-        run.what_if(**changes)
+        read(records, tmp_path).what_if(**changes)
 
 
 def test_a_task_that_the_replay_cannot_change_is_told_why(records: Records, tmp_path: Path) -> None:
@@ -403,7 +408,12 @@ def test_a_hook_that_is_run_beside_another_takes_a_core_of_its_own(tmp_path: Pat
 def test_cores_cannot_be_told_without_the_recorded_ones(records: Records, tmp_path: Path) -> None:
     records.cores = None
     with pytest.raises(BadInput, match="do not tell the number of cores"):
-        read(records, tmp_path).what_if(cores=4)
+        read(records, tmp_path / "without").what_if(cores=4)
+    records.cores = 2
+    for one in (*records.hooks, *records.tasks):
+        one.cpu = None
+    with pytest.raises(BadInput, match="do not tell CPU times"):
+        read(records, tmp_path / "with").what_if(cores=4)
 
 
 def test_advice_is_ranked_by_what_it_gains(run: Run) -> None:

@@ -36,8 +36,6 @@ def elapsed_with_cores(records: Records, program: Program, cores: int) -> float:
         raise BadInput(
             f"what_if(cores={cores}): the logs of {records.path!r} do not tell {missing}"
         )
-    if cores == records.cores:
-        return 1.0
     recorded = _Machine(records, program, records.cores).run()
     return _Machine(records, program, cores).run() / recorded if recorded else 1.0
 

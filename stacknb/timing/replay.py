@@ -21,7 +21,6 @@ class Replay:
 
     start: int
     end: int
-    main_end: int
     begun: dict[int, int]
     ended: dict[int, int]
 
@@ -39,13 +38,10 @@ def replay(program: Program) -> Replay:
 
     def begin(index: int, spawned: int) -> None:
         if index in program.threads:
-            begun[index] = spawned
             ended[index] = run(program.threads[index], spawned)
             return
         job = program.jobs[index]
-        start = spawned + job.lag
-        if job.after:
-            start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
+        start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
         begun[index], ended[index] = start, start + job.length
         for child in children.get(index, ()):
             begin(child, start + program.jobs[child].offset)
@@ -62,7 +58,7 @@ def replay(program: Program) -> Replay:
         return at
 
     main_end = run(program.ops, program.start)
-    return Replay(program.start, max([main_end, *ended.values()]), main_end, begun, ended)
+    return Replay(program.start, max([main_end, *ended.values()]), begun, ended)
 
 
 def shrinks(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64]:
