@@ -361,13 +361,14 @@ def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
     assert run.summary()["contention_s"] == 0
 
 
-@pytest.mark.parametrize(("cores", "elapsed"), [(1, 14.0), (2, 10.0), (4, 10.0)])
+@pytest.mark.parametrize(("cores", "elapsed"), [(1, 16.0), (2, 10.0), (4, 10.0)])
 def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
     tmp_path: Path, cores: int, elapsed: float
 ) -> None:
     made = Records("", "run", cores=2)
-    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=14)]  # 6 of its own
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=16)]  # 6 of its own
     made.tasks = [task("first", 0, 4, 4), task("second", 4, 8, 4, queued=T0, after=("first",))]
+    made.tasks.append(task("quick", 4, 6, 2))  # nobody waits for it
     wait(made, 0, 4, 4, "10-a.sh", "stack install")
     wait(made, 1, 4, 8, "10-a.sh", "stack install")
     assert read(made, tmp_path).what_if(cores=cores) == elapsed
@@ -376,9 +377,23 @@ def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
 def test_a_wait_with_a_limit_is_no_longer_on_fewer_cores(tmp_path: Path) -> None:
     made = Records("", "run", cores=2)
     made.hooks = [hook("10-a.sh", "stack install", 0, 4)]
-    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 3, 13)]
-    wait(made, 0, 0, 3, "10-a.sh", "stack install")
-    assert read(made, tmp_path).what_if(cores=1) == 13.0  # db takes 12.8 s, and nobody waits
+    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 4, 12)]
+    wait(made, 0, 1, 4, "10-a.sh", "stack install")
+    # Of one core db and api want 0.8 each, and take 12.8 s. Nobody waits for that.
+    assert read(made, tmp_path).what_if(cores=1) == 12.8
+
+
+def test_a_task_whose_start_is_not_known_ends_when_it_did_on_any_number_of_cores(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=8)]
+    made.tasks = [task("gone", 0, 5), task("one", 5, 9, 4), task("two", 5, 9, 4)]
+    made.tasks[0].start = made.tasks[0].end = made.tasks[0].cpu = None
+    wait(made, 0, 0, 5, "10-a.sh", "stack install")
+    wait(made, 1, 5, 9, "10-a.sh", "stack install")
+    wait(made, 2, 9, 9, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=1) == 14.0
 
 
 def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
