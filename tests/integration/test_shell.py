@@ -1011,19 +1011,20 @@ def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(
 
 def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
     tree.hook(
-        "10-a.sh", "v=global w=global\nlocal v=local u='1 2'\nf() { local w=inner; exit 3; }\nf"
+        "10-a.sh",
+        "v=global w=global\nlocal v=local u='1 2'; local -r t=5\nf() { local w=inner; exit 3; }\nf",
     )
     stack = tree.stack()
     with pytest.raises(HookFailed):
         stack.run_phase("override_defaults")
 
-    frame = stack.variables("[uvw]")
+    frame = stack.variables("[tuvw]")
     rows = {(r.name, r.value, bool(r.local)) for r in frame.itertuples()}
     assert rows == {
         ("v", "global", False), ("w", "global", False), ("v", "local", True), ("w", "inner", True),
-        ("u", "1 2", True),
+        ("u", "1 2", True), ("t", "5", True),
     }  # fmt: skip
-    assert stack.evaluate("echo $v $w ${u-none}").stdout == "global global none\n"
+    assert stack.evaluate("echo $v $w ${u-none} ${t-none}").stdout == "global global none none\n"
 
 
 @pytest.mark.parametrize("local", [
