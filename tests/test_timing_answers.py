@@ -522,6 +522,13 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
     assert frame["runs_before"].tolist() == [3] * len(frame)
 
 
+def test_of_many_repeats_the_noise_is_that_of_the_normal_distribution(tmp_path: Path) -> None:
+    quick, slow = stretched(tmp_path / "b", small, [0.99, 1.01])
+    whole = compare([quick, slow] * 10, [quick, slow] * 10).iloc[0]
+    # 40 runs, each 0.2 s from the mean, 38 degrees of freedom
+    assert whole["noise_s"] == pytest.approx(1.96 * 0.2 * math.sqrt(40 / 38 / 10), rel=1e-3)
+
+
 def test_runs_that_differ_too_little_are_said_to(tmp_path: Path) -> None:
     before = stretched(tmp_path / "b", small, [0.95, 1.0, 1.06])
     after = stretched(tmp_path / "a", small, [0.97, 1.02, 1.05])
@@ -547,6 +554,9 @@ def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
     frame = compare(before, read(changed, tmp_path / "a")).set_index("name")
     assert frame.loc["db", "verdict"] == "only before"
     assert frame.loc["database", "verdict"] == "only after"
+    changed.tasks[0].end, changed.waits = None, []
+    frame = compare(before, read(changed, tmp_path / "unended")).set_index("name")
+    assert "database" not in frame.index, "nobody knows how long it took"
 
 
 def test_what_matters_comes_first(tmp_path: Path) -> None:
