@@ -298,6 +298,22 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
         assert "mine" in output(stack, "20-b.sh")
 
 
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ("shopt -s expand_aliases", "shopt -s expand_aliases\nshopt -u extglob\n"),
+        ("set -o posix", "shopt -s expand_aliases\nshopt -u extglob\nposix\n"),
+    ],
+)
+def test_options_of_a_hook_that_unset_all_functions_are_those_of_the_next(
+    tree, output, options: str, shown: str
+) -> None:
+    show = "shopt -p expand_aliases extglob || :\n[[ ! -o posix ]] || echo posix"
+    stack = tree.run(f"{options}\nunset -f $(compgen -A function)", show)
+
+    assert output(stack, "11-hook.sh") == shown
+
+
 def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
     stack = tree.run("IFS=0123456789", "for ((i = 0; i < 200000; i++)); do :; done")
 
