@@ -1064,6 +1064,19 @@ def test_locals_never_become_globals(tree, tmp_path: Path, local: str) -> None:
     assert stack.evaluate(show).stdout == before
 
 
+@pytest.mark.parametrize(("option", "signal"), [("-T", "DEBUG"), ("-T", "RETURN"), ("-E", "ERR")])
+def test_a_trap_that_the_failed_hook_took_away_does_not_come_back(
+    tree, option: str, signal: str
+) -> None:
+    tree.hook("10-a.sh", f"set {option}; trap ': mine' {signal}")
+    tree.hook("20-b.sh", f"trap -p {signal}; trap - {signal}; exit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate(f"trap -p {signal}").stdout == ""
+
+
 def test_a_global_readonly_array_made_before_the_failure_stays(tree) -> None:
     tree.hook(
         "10-a.sh", "readonly -A m=(['a b']=1 [c]=$'\\n'); declare -gr x=2\nlocal x2=1\nexit 3"
