@@ -51,3 +51,10 @@ def test_a_pid_that_went_to_another_process_is_not_that_of_the_task() -> None:
     assert not still_runs({**me, "start": later, "host": "elsewhere"})
     assert not still_runs({**me, "start": later, "pid": NOBODY})
     assert not still_runs({**me, "start": later, "pid": "1"})
+    assert still_runs(me), "nobody knows better"
+
+
+def test_a_task_whose_process_still_ends_has_the_status_that_is_known_of_it() -> None:
+    me = {"pid": os.getpid(), "host": socket.gethostname(), "start": 4e9}
+    assert state_of(me, {"exit_code": 0}, None) == ("ok", 0)
+    assert state_of(me, None, 3) == ("failed", 3)

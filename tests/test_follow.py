@@ -117,6 +117,27 @@ def test_of_much_that_is_left_the_end_is_shown_from_a_whole_line_on(log: Log) ->
     assert left.startswith(b"0123456\n")
 
 
+def test_of_little_that_is_left_nothing_is_left_out(log: Log) -> None:
+    follower = Follower(log.path)
+    output = b"0123456\n" * (LAST // 8 + 100)
+    log.add(output + FOOTER)
+    assert follower.finish(MOST) == 0
+    assert rest(follower) == output
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("cut", range(len(FOOTER) + 1))
+def test_a_footer_that_comes_in_two_pieces_is_not_shown(log: Log, cut: int, again: bool) -> None:
+    follower = Follower(log.path)
+    log.add(b"done" + FOOTER[:cut])
+    shown = follower.glance()
+    log.add(FOOTER[cut:])
+    if again:
+        shown += follower.glance()
+    follower.finish()
+    assert shown + rest(follower) in (b"done", b"done\n")
+
+
 def test_a_glance_is_short_when_most_will_be_left_out_anyway(log: Log) -> None:
     log.add(b"x" * (MOST + 2 * LAST))
     assert len(Follower(log.path).glance()) == LAST

@@ -95,6 +95,15 @@ def test_a_forked_process_neither_gives_it_up_nor_holds_it_longer(run_dir: Path)
         Lock(run_dir).take()
 
 
+def test_who_is_refused_keeps_no_descriptor_open(run_dir: Path) -> None:
+    held = Lock(run_dir)
+    held.take()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(BadInput):
+        Lock(run_dir).take()
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_a_copy_cannot_let_go_of_it(run_dir: Path) -> None:
     held = Lock(run_dir)
     held.take()

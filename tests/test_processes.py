@@ -38,6 +38,17 @@ def test_a_process_that_runs_is_alive_and_a_zombie_is_not() -> None:
     assert not processes.alive(process.pid)
 
 
+def test_without_proc_the_kernel_and_ps_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "stat_fields", lambda _: [])
+    monkeypatch.setattr("os.path.isdir", lambda _: False)
+    me, nobody = os.getpid(), 4_194_400
+    assert [processes.alive(pid) for pid in (me, 1, nobody)] == [True, True, False]
+    assert [processes.start_ticks(pid) for pid in (me, nobody)] == [0, None]
+    assert processes.started_at(me) is None
+    assert me in processes.members(group=os.getpgrp())
+    assert me in processes.members(session=os.getsid(0))
+
+
 def test_a_stopped_process_is_alive() -> None:
     with started("sh", "-c", "echo; exec sleep 100") as process:
         process.send_signal(signal.SIGSTOP)

@@ -109,6 +109,9 @@ def test_a_line_without_an_end_is_passed_over_in_pieces(
     with path.open("ab") as file:
         file.write(b' {"d": 4}\n{"e": 5}\n')
     assert lines.new() == [{"e": 5}]
+    with path.open("ab") as file:  # pieces that would be objects by themselves
+        file.write(b"x" * 32 + b'{"f": 6}\n{"gggggggg": 77} of what is cut\n{"h": 8}\n')
+    assert lines.new() == [{"h": 8}]
 
 
 def test_the_beginning_of_a_file_is_as_long_as_asked_also_of_one_that_tells_no_size(

@@ -249,6 +249,18 @@ def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
         logs_of(run.path, "x")
 
 
+def test_a_run_without_logs_has_none_to_name(run: Run) -> None:
+    with pytest.raises(BadInput, match=r"no log 'x' in '[^']*'$"):
+        logs_of(run.path, "x")
+
+
+def test_a_name_that_ends_in_a_number_is_that_of_one_task(run: Run) -> None:
+    run.log("async/v1.2")
+    assert logs_of(run.path, "v1.2") == [run.path / "async/v1.2.log"]
+    with pytest.raises(BadInput, match=r"no log 'v1' "):
+        logs_of(run.path, "v1")
+
+
 def test_reading_a_run_needs_no_pandas(run: Run) -> None:
     code = (
         "import sys; from stacknb import status; status.read(sys.argv[1]); "

@@ -211,6 +211,10 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
             {"wait_after": {"late": "20-b.sh"}},
             "'late' was not waited for: there is nothing to move",
         ),
+        (
+            {"start_after": {"inner": "20-b.sh"}},
+            "'inner' was not started by the main shell: there is nothing to move",
+        ),
         ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
         ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
         ({"as_task": ["db"]}, "'db' is a task already: as_task takes hooks"),
@@ -218,10 +222,11 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(
-    run: Run, changes: dict[str, object], message: str
+    records: Records, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
+    records.tasks.append(task("inner", 6, 7))  # while the main shell waited for db
     with pytest.raises(BadInput, match=message):
-        run.what_if(**changes)
+        read(records, tmp_path).what_if(**changes)
 
 
 def test_a_task_that_the_replay_cannot_change_is_told_why(records: Records, tmp_path: Path) -> None:
@@ -356,13 +361,14 @@ def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
     assert run.summary()["contention_s"] == 0
 
 
-@pytest.mark.parametrize(("cores", "elapsed"), [(1, 14.0), (2, 10.0), (4, 10.0)])
+@pytest.mark.parametrize(("cores", "elapsed"), [(1, 16.0), (2, 10.0), (4, 10.0)])
 def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
     tmp_path: Path, cores: int, elapsed: float
 ) -> None:
     made = Records("", "run", cores=2)
-    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=14)]  # 6 of its own
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=16)]  # 6 of its own
     made.tasks = [task("first", 0, 4, 4), task("second", 4, 8, 4, queued=T0, after=("first",))]
+    made.tasks.append(task("quick", 4, 6, 2))  # nobody waits for it
     wait(made, 0, 4, 4, "10-a.sh", "stack install")
     wait(made, 1, 4, 8, "10-a.sh", "stack install")
     assert read(made, tmp_path).what_if(cores=cores) == elapsed
@@ -371,9 +377,23 @@ def test_the_main_script_and_what_comes_after_another_task_share_the_cores(
 def test_a_wait_with_a_limit_is_no_longer_on_fewer_cores(tmp_path: Path) -> None:
     made = Records("", "run", cores=2)
     made.hooks = [hook("10-a.sh", "stack install", 0, 4)]
-    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 3, 13)]
-    wait(made, 0, 0, 3, "10-a.sh", "stack install")
-    assert read(made, tmp_path).what_if(cores=1) == 13.0  # db takes 12.8 s, and nobody waits
+    made.tasks = [task("db", 0, 8, 6.4), task("api", 0, 8, 6.4), task("later", 4, 12)]
+    wait(made, 0, 1, 4, "10-a.sh", "stack install")
+    # Of one core db and api want 0.8 each, and take 12.8 s. Nobody waits for that.
+    assert read(made, tmp_path).what_if(cores=1) == 12.8
+
+
+def test_a_task_whose_start_is_not_known_ends_when_it_did_on_any_number_of_cores(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 10, cpu=8)]
+    made.tasks = [task("gone", 0, 5), task("one", 5, 9, 4), task("two", 5, 9, 4)]
+    made.tasks[0].start = made.tasks[0].end = made.tasks[0].cpu = None
+    wait(made, 0, 0, 5, "10-a.sh", "stack install")
+    wait(made, 1, 5, 9, "10-a.sh", "stack install")
+    wait(made, 2, 9, 9, "10-a.sh", "stack install")
+    assert read(made, tmp_path).what_if(cores=1) == 14.0
 
 
 def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
@@ -403,7 +423,12 @@ def test_a_hook_that_is_run_beside_another_takes_a_core_of_its_own(tmp_path: Pat
 def test_cores_cannot_be_told_without_the_recorded_ones(records: Records, tmp_path: Path) -> None:
     records.cores = None
     with pytest.raises(BadInput, match="do not tell the number of cores"):
-        read(records, tmp_path).what_if(cores=4)
+        read(records, tmp_path / "without").what_if(cores=4)
+    records.cores = 2
+    for one in (*records.hooks, *records.tasks):
+        one.cpu = None
+    with pytest.raises(BadInput, match="do not tell CPU times"):
+        read(records, tmp_path / "with").what_if(cores=4)
 
 
 def test_advice_is_ranked_by_what_it_gains(run: Run) -> None:
@@ -497,6 +522,13 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
     assert frame["runs_before"].tolist() == [3] * len(frame)
 
 
+def test_of_many_repeats_the_noise_is_that_of_the_normal_distribution(tmp_path: Path) -> None:
+    quick, slow = stretched(tmp_path / "b", small, [0.99, 1.01])
+    whole = compare([quick, slow] * 10, [quick, slow] * 10).iloc[0]
+    # 40 runs, each 0.2 s from the mean, 38 degrees of freedom
+    assert whole["noise_s"] == pytest.approx(1.96 * 0.2 * math.sqrt(40 / 38 / 10), rel=1e-3)
+
+
 def test_runs_that_differ_too_little_are_said_to(tmp_path: Path) -> None:
     before = stretched(tmp_path / "b", small, [0.95, 1.0, 1.06])
     after = stretched(tmp_path / "a", small, [0.97, 1.02, 1.05])
@@ -522,6 +554,9 @@ def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
     frame = compare(before, read(changed, tmp_path / "a")).set_index("name")
     assert frame.loc["db", "verdict"] == "only before"
     assert frame.loc["database", "verdict"] == "only after"
+    changed.tasks[0].end, changed.waits = None, []
+    frame = compare(before, read(changed, tmp_path / "unended")).set_index("name")
+    assert "database" not in frame.index, "nobody knows how long it took"
 
 
 def test_what_matters_comes_first(tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ def test_a_phase_is_work_and_waits_and_what_is_unaccounted(made: Schedule) -> No
     total = phases["work_s"] + phases["wait_s"] + phases["unaccounted_s"]
     assert list(total) == pytest.approx(list(phases["duration_s"]), abs=1e-9)
     assert (phases[["work_s", "wait_s", "unaccounted_s", "after_s"]] >= 0).all(axis=None)
+    for column, records in (("hooks", made.records.hooks), ("tasks", made.records.tasks)):
+        named = [record.phase for record in records]
+        assert list(phases[column]) == [named.count(name) for name in phases["phase"]]
 
 
 @given(schedules())

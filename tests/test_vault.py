@@ -32,6 +32,24 @@ def test_the_newest_snapshot_is_the_one_put_last_whatever_their_lengths(
         assert reader.newest.read_bytes() == snapshot(texts[-1])
 
 
+def test_a_snapshot_that_can_only_be_written_in_pieces_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.pwrite
+    monkeypatch.setattr("os.pwrite", lambda file, data, at: write(file, bytes(data[:7]), at))
+    vault = Vault(tmp_path)
+    vault.put(snapshot("abcde" * 20))
+    assert vault.newest is not None
+    assert vault.newest.read_bytes() == snapshot("abcde" * 20)
+
+
+def test_a_vault_keeps_no_file_open(tmp_path: Path) -> None:
+    vault, before = Vault(tmp_path), os.listdir("/proc/self/fd")
+    vault.put(snapshot("a"))
+    vault.put(snapshot("b"))
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_the_newest_snapshot_is_known_though_the_clock_is_set_back(tmp_path: Path) -> None:
     vault = Vault(tmp_path)
     for text in ("first", "second", "third"):

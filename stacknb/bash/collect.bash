@@ -54,7 +54,6 @@ async_cleanup() {
         printf 'WARNING: uncollected async future %s\n' "$_stacknb_left"
         async_wait "$_stacknb_left" || :
     done
-    return 0
 }
 
 async_pidof() {

@@ -128,7 +128,7 @@ class Follower:
         except (OSError, LogError):
             self._end = self._offset
             return 0
-        if self._bare or self._offset > record.output_end:
+        if self._bare or self._offset > record.output_end + 1:  # the newline of the footer
             self._offset = record.output_start + (self._offset if self._bare else 0)
         self._offset = max(self._offset, record.output_start)
         self._end = record.output_end
@@ -140,15 +140,17 @@ class Follower:
         return self._offset - before
 
     def _safe(self, data: bytes) -> int:
-        at = data.find(END)
+        # The newline before a footer belongs to it. Behind a line that has not ended it may be
+        # shown, since every line is shown with one, and what follows may be the rest of a footer.
+        shown = self._last == b"\n" and data.startswith(END[1:2])
+        text = b"\n" + data if shown else data
+        at = text.find(END)
         self.held = at >= 0
         if self.held:
-            return at
-        # The newline before a footer belongs to it. Behind a line that has not ended it may be
-        # shown, since every line is shown with one.
+            return max(0, at - shown)
         for length in range(len(END) - 1, 1, -1):
-            if data.endswith(END[:length]):
-                return len(data) - length
+            if text.endswith(END[:length]):
+                return max(0, len(text) - length - shown)
         empty = data.endswith(b"\n") and (data[-2:-1] or self._last) == b"\n"
         return len(data) - empty
 

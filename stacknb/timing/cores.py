@@ -36,8 +36,6 @@ def elapsed_with_cores(records: Records, program: Program, cores: int) -> float:
         raise BadInput(
             f"what_if(cores={cores}): the logs of {records.path!r} do not tell {missing}"
         )
-    if cores == records.cores:
-        return 1.0
     recorded = _Machine(records, program, records.cores).run()
     return _Machine(records, program, cores).run() / recorded if recorded else 1.0
 
@@ -114,15 +112,12 @@ class _Machine:
 
     def _go_on(self, thread: _Thread) -> None:
         """Let a thread take its next steps, up to one that takes time."""
-        self.waiting.pop(thread.number, None)
         for op in thread.ops:
             if op.kind in {"work", "pause"} and op.length > 0:
                 is_task = op.task >= 0
                 key = (is_task, op.task if is_task else op.hook)
-                works = op.kind == "work"
-                thread.share = self.shares.get(key, 0.0) if works else 0.0
-                alone = self.alone.get(key, 1.0) if works and not is_task else 1.0
-                thread.left = op.length * alone
+                thread.share = self.shares.get(key, 0.0)
+                thread.left = op.length * (1.0 if is_task else self.alone.get(key, 1.0))
                 self.running[thread.number] = thread
                 return
             if op.kind == "spawn":
@@ -179,8 +174,6 @@ class _Machine:
 
 def _level(shares: list[float], cores: int) -> float:
     """Return the most any one gets, so that together they get no more than there is."""
-    if sum(shares) <= cores:
-        return math.inf
     left = float(cores)
     wanting = sorted(shares)
     for position, share in enumerate(wanting):

@@ -38,13 +38,10 @@ def replay(program: Program) -> Replay:
 
     def begin(index: int, spawned: int) -> None:
         if index in program.threads:
-            begun[index] = spawned
             ended[index] = run(program.threads[index], spawned)
             return
         job = program.jobs[index]
-        start = spawned + job.lag
-        if job.after:
-            start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
+        start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
         begun[index], ended[index] = start, start + job.length
         for child in children.get(index, ()):
             begin(child, start + program.jobs[child].offset)

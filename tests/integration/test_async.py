@@ -390,11 +390,14 @@ def test_a_wait_for_any_odd_name_is_a_warning_too(tree, output, name: str) -> No
     assert waits_of_or_none(stack) == []
 
 
-def test_no_name_is_near_an_empty_one(tree, output) -> None:
-    stack = tree.run("async_run t true; async_run ab true\nasync_wait ''; echo got $?")
+@pytest.mark.parametrize("name", ["", "xyz"])
+def test_no_name_is_near_an_empty_one_or_one_with_three_other_letters(
+    tree, output, name: str
+) -> None:
+    stack = tree.run(f"async_run t true; async_run ab true\nasync_wait '{name}'; echo got $?")
 
     shown = output(stack, "10-hook.sh")
-    assert shown.endswith("WARNING: no task '' was started\ngot 0\n")
+    assert shown.endswith(f"WARNING: no task '{name}' was started\ngot 0\n")
 
 
 def waits_of_or_none(stack: Stack) -> list[dict]:
@@ -557,13 +560,19 @@ def test_any_kind_of_command_is_run_and_its_status_taken(tree, words: str, code:
 
 
 def test_a_failing_line_of_a_task_is_named(tree) -> None:
-    path = tree.hook("10-a.sh", "f() {\n  true\n  false --here\n}\nasync_run t f")
+    path = tree.hook(
+        "10-a.sh", "f() {\n  true\n  false --here\n}\nasync_run t f\nasync_run bare false"
+    )
     stack = tree.stack()
     stack.run_phase("override_defaults")
-    result = stack.tasks["t"].wait()
-
-    assert result.failed_at == (str(path), "3", "false --here")
-    assert f"{path}:3" in result.explanation()
+    stack.async_run("person", "f")
+    for name in ("t", "person"):
+        result = stack.tasks[name].wait()
+        assert result.failed_at == (str(path), "3", "false --here")
+        assert f"{path}:3" in result.explanation()
+    # A command that is no function has no line.
+    assert "async.bash" not in stack.tasks["bare"].wait().explanation()
+    assert not stack.tasks["bare"].wait().failed_at
 
 
 def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) -> None:
@@ -1318,6 +1327,15 @@ def test_a_task_of_the_same_name_as_another_ones_second_log_has_a_log_of_its_own
     assert (results["db"].tail(), results["db.2"].tail()) == ("second", "other")
 
 
+def test_a_task_of_the_same_name_as_one_of_a_subshell_has_a_log_of_its_own(tree) -> None:
+    stack = tree.run(
+        "(async_run t echo first; async_wait t)\nasync_run t echo second; async_wait t"
+    )
+
+    outputs = [log_of(stack, name).output() for name in ("t", "t.2")]
+    assert outputs == [b"first\n", b"second\n"]
+
+
 def test_jobs_that_are_no_number_from_1_on_are_refused(tree) -> None:
     for jobs in (0, -1, 1.5, "2", True):
         with pytest.raises(BadInput, match=f"jobs {jobs!r} should be a whole number, at least 1"):
@@ -1938,7 +1956,7 @@ def test_a_wait_of_a_person_for_several_tasks_counts_once(tree) -> None:
 
 def test_the_line_of_a_wait_names_the_task_that_waited(tree) -> None:
     stack = tree.run(
-        "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner own; }\n"
+        "inner() { sleep 0.2; }; outer() { async_run own true; async_wait inner; async_wait own; }\n"
         "async_runfunc inner; async_runfunc outer; async_wait outer\n(async_wait inner)"
     )
     # The last is of a subshell of the hook, which is no task.

@@ -492,6 +492,7 @@ def test_a_function_of_the_hook_has_the_word_and_sees_the_options_of_the_hook() 
         ("a", "enable_service 'b c'", "a,b,c"),
         ("a", "enable_service a a b b", "a,b"),
         ("a,b,-c", "enable_service c", "a,b"),
+        ("", "enable_service '/*'", "/*"),
         ("a,b,c", "enable_service -c", "a,b"),
         ("a,aa", "enable_service -a", "aa"),
         ("a,b,c", "disable_service b", "a,c"),
@@ -552,6 +553,11 @@ def test_a_plugin_without_a_folder_is_enabled_with_one_line_that_says_what_to_do
     assert (
         f"hook.sh:1 plugin 'p': no folder '{tmp_path}/p': clone https://host/p there first" in line
     )
+    done = hook(f"enable_plugin p {tmp_path}/nowhere")
+    assert done.stdout.endswith(
+        f"no folder '{tmp_path}/nowhere': clone the plugin there first, or mend the enable_plugin "
+        "line\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -569,6 +575,8 @@ def test_a_plugin_that_cannot_be_enabled_ends_the_run(
 
     assert done.returncode == 1
     assert message in done.stderr
+    assert "helpers.bash" not in done.stderr, "nobody can mend anything there"
+    assert "helping.bash" not in done.stderr
 
 
 def test_a_plugin_is_not_enabled_by_a_part_or_a_pattern_of_its_name() -> None:

@@ -97,12 +97,14 @@ def test_the_last_step_of_an_interrupt_is_taken_within_a_second() -> None:
 
 
 @pytest.mark.parametrize("script", FOREGROUND.values(), ids=FOREGROUND)
-def test_an_interrupt_ends_the_foreground_and_nothing_else(tree, script: str) -> None:
+def test_an_interrupt_ends_the_foreground_and_nothing_else(tree, script: str, until) -> None:
     stack, error = interrupted_run(tree, script, Stack.interrupt)
 
     assert "'20-hook.sh' was interrupted" in str(error)
     assert "tasks running on: other" in str(error)
     assert stack.tasks["other"].running
+    if "DEVSTACK_PARALLEL=False" in script:
+        until(lambda: not stack.tasks["w"].running, "the task in the foreground has ended")
     assert [(hook.name, hook.status) for hook in stack.result.hooks] == [
         ("10-before.sh", "ok"),
         ("20-hook.sh", "interrupted"),

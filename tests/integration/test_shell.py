@@ -296,6 +296,22 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
         assert "mine" in output(stack, "20-b.sh")
 
 
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ("shopt -s expand_aliases", "shopt -s expand_aliases\nshopt -u extglob\n"),
+        ("set -o posix", "shopt -s expand_aliases\nshopt -u extglob\nposix\n"),
+    ],
+)
+def test_options_of_a_hook_that_unset_all_functions_are_those_of_the_next(
+    tree, output, options: str, shown: str
+) -> None:
+    show = "shopt -p expand_aliases extglob || :\n[[ ! -o posix ]] || echo posix"
+    stack = tree.run(f"{options}\nunset -f $(compgen -A function)", show)
+
+    assert output(stack, "11-hook.sh") == shown
+
+
 def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
     stack = tree.run("IFS=0123456789", "for ((i = 0; i < 200000; i++)); do :; done")
 
@@ -1018,19 +1034,20 @@ def test_a_last_status_that_is_not_0_outside_errexit_is_no_failure_of_the_run(
 
 def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
     tree.hook(
-        "10-a.sh", "v=global w=global\nlocal v=local u='1 2'\nf() { local w=inner; exit 3; }\nf"
+        "10-a.sh",
+        "v=global w=global\nlocal v=local u='1 2'; local -r t=5\nf() { local w=inner; exit 3; }\nf",
     )
     stack = tree.stack()
     with pytest.raises(HookFailed):
         stack.run_phase("override_defaults")
 
-    frame = stack.variables("[uvw]")
+    frame = stack.variables("[tuvw]")
     rows = {(r.name, r.value, bool(r.local)) for r in frame.itertuples()}
     assert rows == {
         ("v", "global", False), ("w", "global", False), ("v", "local", True), ("w", "inner", True),
-        ("u", "1 2", True),
+        ("u", "1 2", True), ("t", "5", True),
     }  # fmt: skip
-    assert stack.evaluate("echo $v $w ${u-none}").stdout == "global global none\n"
+    assert stack.evaluate("echo $v $w ${u-none} ${t-none}").stdout == "global global none none\n"
 
 
 @pytest.mark.parametrize("local", [
@@ -1052,6 +1069,19 @@ def test_locals_never_become_globals(tree, tmp_path: Path, local: str) -> None:
         stack.run_phase("override_defaults")
 
     assert stack.evaluate(show).stdout == before
+
+
+@pytest.mark.parametrize(("option", "signal"), [("-T", "DEBUG"), ("-T", "RETURN"), ("-E", "ERR")])
+def test_a_trap_that_the_failed_hook_took_away_does_not_come_back(
+    tree, option: str, signal: str
+) -> None:
+    tree.hook("10-a.sh", f"set {option}; trap ': mine' {signal}")
+    tree.hook("20-b.sh", f"trap -p {signal}; trap - {signal}; exit 3")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+
+    assert stack.evaluate(f"trap -p {signal}").stdout == ""
 
 
 def test_a_global_readonly_array_made_before_the_failure_stays(tree) -> None:
