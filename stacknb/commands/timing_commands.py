@@ -82,16 +82,13 @@ def _timing(stack: Stack | None, o: Namespace) -> Answer | str:
 
 def _compare(stack: None, o: Namespace) -> Answer:
     from stacknb.timing.answers import Answer
-    from stacknb.timing.comparison import compare, slower
+    from stacknb.timing.comparison import compare, objection
 
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    note, fails = found.attrs["conclusion"], False
-    for what, why in (("Slower", slower(found)), ("No comparison", found.attrs["incomparable"])):
-        if o.fail_slower and why:
-            note, fails = f"{note} {what}, so the status is 1: {why}.", True
-    return Answer("compare", found, note=note, fails=fails)
+    bad = objection(found) if o.fail_slower else ""
+    return Answer("compare", found, note=found.attrs["conclusion"] + bad, fails=bool(bad))
 
 
 def _report(stack: None, o: Namespace) -> Path | str:

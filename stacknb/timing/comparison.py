@@ -15,7 +15,7 @@ from stacknb.timing.columns import in_words
 from stacknb.timing.frames import frame
 from stacknb.timing.run import Run, load
 
-__all__ = ["compare", "slower"]
+__all__ = ["compare", "objection"]
 
 Side = Run | str | os.PathLike[str] | Sequence[Run | str | os.PathLike[str]]
 Key = tuple[str, str, str]  # kind, phase, name
@@ -31,13 +31,16 @@ _STUDENT = (  # two-sided 95 % quantiles of Student's t for 1, 2, 3 … degrees 
 )  # fmt: skip
 
 
-def slower(found: pd.DataFrame) -> str:
-    """Name what `compare` found to be slower: phases, or the whole run.
+def objection(found: pd.DataFrame) -> str:
+    """Say why a build should fail by what `compare` has found; mostly empty.
 
-    That can be a phase of a run whose total differs too little to tell.
+    The run or a phase got slower, which can be a phase of a run whose total differs too little to
+    tell; or nobody can say so, since a run stopped early.
     """
     rows = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
-    return ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
+    slower = ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
+    reasons = (("Slower", slower), ("No comparison", found.attrs["incomparable"]))
+    return "".join(f" {what}, so the status is 1: {why}." for what, why in reasons if why)
 
 
 def compare(before: Side, after: Side) -> pd.DataFrame:
