@@ -559,6 +559,35 @@ def test_what_one_side_lacks_is_told(tmp_path: Path) -> None:
     assert "database" not in frame.index, "nobody knows how long it took"
 
 
+def path_of(run: Run) -> list[tuple[str, float, float]]:
+    times = run.critical_path()[["name", "start", "end"]].itertuples(index=False)
+    zero = run.start
+    return [(n, (a - zero).total_seconds(), (b - zero).total_seconds()) for n, a, b in times]
+
+
+def test_the_critical_path_goes_through_what_a_task_waited_for(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("outer", 1, 10), task("inner", 3, 7, by="outer")]
+    wait(made, 0, 5, 10, "10-a.sh", "stack install")
+    wait(made, 1, 4, 7, "10-a.sh", "stack install")
+    made.inner_waits, made.waits = made.waits[1:], made.waits[:1]
+    made.inner_waits[0].by = "outer"
+    assert path_of(read(made, tmp_path)) == [
+        ("10-a.sh", 0, 1), ("outer", 1, 3), ("inner", 3, 7), ("outer", 7, 10), ("10-a.sh", 10, 12),
+    ]  # fmt: skip
+
+
+def test_before_a_task_that_another_task_started_that_one_set_the_time(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("outer", 1, 4), task("inner", 3, 9, by="outer")]
+    wait(made, 1, 6, 9, "10-a.sh", "stack install")
+    assert path_of(read(made, tmp_path)) == [
+        ("10-a.sh", 0, 1), ("outer", 1, 3), ("inner", 3, 9), ("10-a.sh", 9, 12),
+    ]  # fmt: skip
+
+
 def test_what_matters_comes_first(tmp_path: Path) -> None:
     changed = small()
     for one in changed.hooks[1:]:

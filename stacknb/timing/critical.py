@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 import pandas as pd
@@ -28,8 +28,9 @@ def critical_path(records: Records) -> list[Segment]:
     """Return the segments in the order of time, without gap or overlap, from start to end.
 
     Walked back from the end: where the main shell was released from a wait by the end of a task,
-    that task set the time; before the task's start it was the main shell that started it, or the
-    task it had to come after. All that ran meanwhile had no influence.
+    that task set the time, and so did the one whose end released it from a wait of its own; before
+    the task's start it was who started it, the main shell or a task, or the task it had to come
+    after. All that ran meanwhile had no influence.
     """
     if records.start is None or records.end is None:
         return []
@@ -92,6 +93,16 @@ class _Walk:
         self.named: dict[str, list[int]] = {}
         for index, task in enumerate(records.tasks):
             self.named.setdefault(task.name, []).append(index)
+        self.within: dict[int, list[tuple[int, int]]] = {}  # by who waits: ends that released it
+        for index, waits in records.waits_within().items():
+            self.within[index] = sorted(
+                (end, wait.task)
+                for wait in waits
+                if wait.task is not None
+                and (end := self.ends[wait.task]) is not None
+                and wait.start < end
+                and (wait.end is None or end <= wait.end)
+            )
         self.found: list[Segment] = []
 
     def segments(self) -> list[Segment]:
@@ -135,26 +146,46 @@ class _Walk:
         return self._task(task, at)
 
     def _task(self, index: int, at: int) -> int:
-        """Follow a task back from `at` to what let it start; return the time."""
+        """Follow a task back from `at` to what let it start, and on; return when main did that."""
         while True:
             task = self.records.tasks[index]
-            at = self._add("task", at if task.start is None else task.start, at, index)
-            if task.queued is None or task.queued >= at:
+            start = at if task.start is None else task.start
+            if (cause := self._held_within(index, start, at)) is not None:
+                at, index = self._add("task", self.ends[cause] or 0, at, index), cause
+                continue
+            at = self._add("task", start, at, index)
+            if task.queued is not None and task.queued < at:
+                before = [
+                    (end, i)
+                    for name in task.after
+                    for i in self.named.get(name, [])
+                    if (end := self.ends[i]) is not None
+                    and task.queued < end <= at
+                    and (begun := self.records.tasks[i].start) is not None
+                    and begun < end
+                ]
+                end, cause = max(before, default=(task.queued, None))
+                at = self._add("queued", end, at, index)
+                if cause is not None:
+                    index = cause
+                    continue
+            outer = self.records.started_by.get(index)
+            begun = None if outer is None else self.records.tasks[outer].start
+            if outer is None or begun is None or begun >= at:
                 return at
-            before = [
-                (end, i)
-                for name in task.after
-                for i in self.named.get(name, [])
-                if (end := self.ends[i]) is not None
-                and task.queued < end <= at
-                and (begun := self.records.tasks[i].start) is not None
-                and begun < end
-            ]
-            if not before:
-                return self._add("queued", task.queued, at, index)
-            end, cause = max(before)
-            at = self._add("queued", end, at, index)
-            index = cause
+            index = outer
+
+    def _held_within(self, index: int, start: int, at: int) -> int | None:
+        """Return the task whose end was the last to release that one from a wait of its own."""
+        held = self.within.get(index, [])
+        for number in range(bisect_left(held, (at, -1)) - 1, -1, -1):
+            end, cause = held[number]
+            if end <= start:
+                break
+            begun = self.records.tasks[cause].start
+            if begun is not None and begun < end:
+                return cause
+        return None
 
     def _work(self, start: int, at: int) -> int:
         """Add what the main shell did between two moments, hook by hook, backwards."""

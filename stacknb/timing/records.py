@@ -182,16 +182,24 @@ class Records:
     def held_within(self) -> dict[int, list[tuple[Micros, Micros]]]:
         """Return for each task that waited for others when these still ran."""
         held: dict[int, list[tuple[Micros, Micros]]] = {}
-        for wait in self.inner_waits:
-            end = None if wait.task is None else self.tasks[wait.task].end
-            by = self._running(wait.by, wait.start)
-            if by is not None and wait.end is not None and end is not None:
-                held.setdefault(by, []).append((wait.start, min(wait.end, end)))
+        for by, waits in self.waits_within().items():
+            for wait in waits:
+                end = None if wait.task is None else self.tasks[wait.task].end
+                if wait.end is not None and end is not None:
+                    held.setdefault(by, []).append((wait.start, min(wait.end, end)))
         for index, outer in self.started_by.items():
             task = self.tasks[index]
             if task.foreground and task.start is not None and task.end is not None:
                 held.setdefault(outer, []).append((task.start, task.end))
         return held
+
+    def waits_within(self) -> dict[int, list[WaitRecord]]:
+        """Return for each task that waited for others its waits, in the order they began."""
+        found: dict[int, list[WaitRecord]] = {}
+        for wait in self.inner_waits:
+            if (by := self._running(wait.by, wait.start)) is not None:
+                found.setdefault(by, []).append(wait)
+        return found
 
     @cached_property
     def started_by(self) -> dict[int, int]:
