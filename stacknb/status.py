@@ -20,6 +20,7 @@ from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.journal import Event, RunDir
 from stacknb.rundir.ending import BAD, state_of
+from stacknb.supervision import services as records
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, counted, seconds
 from stacknb.text.signs import shown
@@ -165,12 +166,21 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         start=facts["start"],
         phases=phases,
         tasks=tasks,
-        services=[
-            replace(log, status="ended") if log.status == "lost" else log for log in services
-        ],
+        services=_told(services, where, facts["top_dir"]),
         notes=[*(event.name for event in events if event.kind == "warning"), *faults],
         unheeded=[t.name for t in tasks if t.status in BAD and basename(t.log) not in heeded],
     )
+
+
+def _told(services: list[LogStatus], run_dir: Path, top_dir: str) -> list[LogStatus]:
+    """Tell services that were stopped from those that are gone though nobody has stopped them."""
+    unstopped = {os.path.realpath(log) for log in records.logs(records.directory(top_dir)).values()}
+    return [
+        replace(service, status="ended")
+        if service.status == "lost" and os.path.realpath(run_dir / service.log) not in unstopped
+        else service
+        for service in services
+    ]
 
 
 def _logs(

@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from stacknb.supervision import processes
 
-__all__ = ["directory", "main", "names", "start", "stop", "stop_run"]
+__all__ = ["directory", "logs", "main", "names", "start", "stop", "stop_run"]
 
 _GRACE_S = 5.0
 
@@ -52,6 +52,18 @@ def names(records: Path) -> list[str]:
         return sorted(entry.name for entry in records.iterdir() if not entry.name.startswith("."))
     except OSError:  # none was ever started, or it is the folder of another user
         return []
+
+
+def logs(records: Path) -> dict[str, Path]:
+    """Return the logs of the services on record by name: of those that nobody has stopped."""
+    found = {}
+    for name in names(records):
+        try:
+            record = (records / name).read_text("utf-8", "surrogateescape")
+            found[name] = Path(record.rstrip("\n").split(" ", 2)[2])
+        except (OSError, IndexError):
+            continue
+    return found
 
 
 def start(
@@ -165,12 +177,7 @@ def _forget(record: Path) -> None:
 def stop_run(records: Path, run_dir: Path) -> list[str]:
     """End the services that one run started; return the names of those that were running."""
     own = []
-    for name in names(records):
-        try:
-            record = (records / name).read_text("utf-8", "surrogateescape")
-            log = Path(record.rstrip("\n").split(" ", 2)[2])
-        except (OSError, IndexError):
-            continue
+    for name, log in logs(records).items():
         if log.is_relative_to(run_dir) and stop(records, name):
             own.append(name)
     return own

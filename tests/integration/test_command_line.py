@@ -157,6 +157,23 @@ def test_after_success_services_run_on_and_nothing_else(tree: Any) -> None:
     assert children_of_run() == []
 
 
+def test_a_service_that_is_gone_though_nobody_has_stopped_it_is_called_lost(tree: Any) -> None:
+    tree.hook(
+        "10-a.sh",
+        "[[ $1 == unstack ]] && stop_process api\n"
+        '[[ ${2-} != install ]] || run_process api "sleep 1000"',
+    )
+    assert call("stack", tree.path).returncode == 0
+    run_dir = Path(".stacknb/runs/latest").resolve()
+    [pid] = children_of_run()
+    os.kill(pid, signal.SIGKILL)
+    while children_of_run():
+        pass
+    assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "lost")]
+    assert call("unstack", tree.path).returncode == 0
+    assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "ended")]
+
+
 @pytest.mark.parametrize("command", ["stack", "unstack", "clean"])
 def test_a_task_that_failed_and_that_nobody_waited_for_is_told_with_status_1(
     tree: Any, command: str
