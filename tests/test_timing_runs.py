@@ -127,6 +127,15 @@ def test_an_empty_frame_has_the_same_columns_and_dtypes(tmp_path: Path) -> None:
     assert len(run.impact()) == len(run.waits) == len(run.advice()) == 0
 
 
+def test_the_latest_run_is_told_by_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / RUN).mkdir()
+    hook(tmp_path / RUN, "source", "50-api.sh", 0, 1)
+    (tmp_path / "latest").symlink_to(RUN)
+    run = load(tmp_path / "latest")
+    assert Path(run.path) == tmp_path / RUN
+    assert f"<h1>{RUN}</h1>" in run.to_html(tmp_path / "report.html").read_text()
+
+
 def test_a_bare_folder_of_logs_is_enough(tmp_path: Path) -> None:
     for name, span in {"a": (0, 5), "b": (1, 9)}.items():
         write(tmp_path / f"{name}.log", header(name, T0 + span[0]), end=T0 + span[1])

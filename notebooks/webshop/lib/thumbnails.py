@@ -111,7 +111,7 @@ def main() -> None:
         pictures.append(draw(product_id))
         with whole_file(asked.folder / f"{product_id}.png") as draft:
             draft.write_bytes(png(pictures[-1]))
-        if product_id % 10 == 0:
+        if product_id % 10 == 0 or product_id == asked.count:
             print(f"{product_id} of {asked.count} drawn", flush=True)
     with whole_file(asked.folder / "sheet.png") as draft:
         draft.write_bytes(png(sheet(pictures)))
