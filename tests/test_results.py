@@ -26,7 +26,8 @@ def hook(name: str, status: str = "ok", phase: str = "source") -> HookResult:
         ("failed", 3, "failed with status 3"),
         ("failed", 128, "failed with status 128"),
         ("failed", 137, "failed with status 137 (SIGKILL)"),
-        ("failed", 255, "failed with status 255"),
+        ("failed", 192, "failed with status 192 (SIGRTMAX)"),
+        ("failed", 193, "failed with status 193"),
         ("killed", 143, "was killed by SIGTERM"),
         ("killed", 128 + 33, "was killed by signal 33"),
         ("cancelled", 143, "was cancelled"),
@@ -52,6 +53,7 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
         "    | two",
         f"  log     {log}",
     ]
+    assert task("failed", 3, log).tail(1) == "two"
     assert task("failed", 3, failed_at=("/a.sh", "7", "false x")).explanation().splitlines() == [
         "task 'db' failed with status 3",
         "  at      /a.sh:7",
