@@ -35,6 +35,38 @@ def test_it_is_private_and_has_the_two_fifos_that_bash_needs() -> None:
     assert not scratch.path.exists()
 
 
+def test_one_that_was_removed_is_made_again_as_private_as_it_was(tmp_path: Path) -> None:
+    scratch = Scratch()
+    scratch.remove()
+    assert scratch.gone
+    scratch.make_again()
+    assert not scratch.gone
+    assert stat.S_IMODE(scratch.path.stat().st_mode) == 0o700
+    (scratch.path / "never").unlink()
+    scratch.write("never", b"")
+    assert scratch.gone, "no file will do for a FIFO"
+    scratch.remove()
+
+
+def test_nothing_is_left_where_there_was_room_for_the_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "else").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "full"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "full"))
+    make = os.mkfifo
+
+    def mkfifo(path: Path, mode: int) -> None:
+        if tmp_path / "full" in path.parents:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        make(path, mode)
+
+    monkeypatch.setattr("os.mkfifo", mkfifo)
+    assert Scratch(tmp_path / "else").path.parent == tmp_path / "else"
+    assert list((tmp_path / "full").iterdir()) == []
+
+
 def test_where_the_usual_place_has_no_room_it_goes_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -377,6 +377,7 @@ def test_the_cpu_time_of_a_hook_is_without_that_of_its_tasks(tmp_path: Path) -> 
         ("photo.png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "is no text"),
         ("syslog", b"Nov 22 15:16:00 host cron[1]: ran\n", "no line begins with a time"),
         ("cut.log.gz", b"\x1f\x8b\x08\x00", "the gzip stream ends early"),
+        ("cut line.log.gz", gzip.compress(b"2026-01-31 12:00")[:-8], "the gzip stream ends early"),
     ],
 )
 def test_a_file_of_another_kind_is_an_error(

@@ -262,6 +262,8 @@ def test_an_interrupt_before_the_first_run_and_after_the_last_does_nothing(tree)
     stack.interrupt()
     stack.run()
     stack.interrupt()
+    assert {hook.status for hook in stack.result.hooks} == {"ok"}
+    assert stack.evaluate("echo here").stdout == "here\n"
     stack.close()
     stack.interrupt()
 

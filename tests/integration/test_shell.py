@@ -600,6 +600,12 @@ def test_a_failing_line_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Pa
     assert (failure.file, failure.line, failure.command) == (str(tmp_path / "lib.sh"), 3, "false")
 
 
+def test_an_exit_that_ended_nothing_is_not_the_place_of_a_later_failure(tree) -> None:
+    failure = failure_of(tree, "exit --help >/dev/null || :\ntrue\nfalse --later")
+
+    assert (failure.line, failure.command) == (3, "false --later")
+
+
 def test_a_syntax_error_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
     (tmp_path / "lib.sh").write_text("before=1\n\ndone\n")
     tree.hook("10-a.sh", f"a=1\nsource {tmp_path}/lib.sh\nb=1")
