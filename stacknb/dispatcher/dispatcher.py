@@ -64,7 +64,7 @@ class Stack(Stepping):
     jobs : int, optional
         How many tasks may run at once; others wait for a free place.
     env : mapping, optional
-        Variables added to the environment of the shell.
+        Variables added to the environment, which a run takes over as it is when it begins.
 
     Attributes
     ----------

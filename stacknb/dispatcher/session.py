@@ -50,7 +50,7 @@ class Session:
         self._run_dir = run_dir
         self.parallel = parallel
         self._jobs = jobs
-        self._env = {**os.environ, **checked_environment(env or {})}
+        self._added = checked_environment(env or {})
         check_bash(self._env.get("PATH"))
         self.cells = cellhooks.new_folder()
         self.worker: Worker | None = None
@@ -283,6 +283,11 @@ class Session:
             jobs=self._jobs, settings=self._settings, emit=self._emit, tick=self._tick,
             check=self._check_stop, overlay=self.cells, resumed=resumed,
         )  # fmt: skip
+
+    @property
+    def _env(self) -> dict[str, str]:
+        """What a run begins with: the environment as it is then, as for a script started anew."""
+        return {**os.environ, **self._added}
 
     def _check_stop(self) -> None:
         if self._stopping:

@@ -606,6 +606,21 @@ def test_variables_that_no_environment_can_hold_are_refused(tree, env: dict) -> 
         tree.stack(env=env).run_phase("override_defaults")
 
 
+def test_a_run_begins_with_the_environment_of_that_moment(
+    tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.hook("10-a.sh", "true\n")
+    monkeypatch.setenv("A", "old")
+    stack = tree.stack(env={"B": "given"})
+    stack.step()
+    monkeypatch.setenv("A", "new")
+    monkeypatch.setenv("B", "new")
+    assert stack.evaluate('echo "$A $B"').stdout == "old given\n"
+    stack.reset()
+    stack.step()
+    assert stack.evaluate('echo "$A $B"').stdout == "new given\n"
+
+
 def test_variables_can_be_given_to_the_environment(tree, output) -> None:
     tree.hook("10-a.sh", 'printf "<%s>" "$A" "$B"; printenv A | wc -c')
     stack = tree.stack(env={"A": "x\n y", "B": "\udcff"})
