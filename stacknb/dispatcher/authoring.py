@@ -16,6 +16,7 @@ from stacknb.places import absolute
 from stacknb.plugins import Plugin, foreseen
 from stacknb.results import HookResult
 from stacknb.run import opening
+from stacknb.shell.environment import inherited
 from stacknb.snapshots import snapshot
 from stacknb.snapshots.masking import Masker
 from stacknb.snapshots.vault import Vault
@@ -248,7 +249,7 @@ class Authoring(Session):
         """Those that are enabled, and those that the settings are going to enable."""
         if self._run is not None and self._run.result.phases:
             return self._enabled
-        dest = self._env.get("DEST") or str(self.top_dir / ".stacknb" / "dest")
+        dest = inherited(self._added).get("DEST") or str(self.top_dir / ".stacknb" / "dest")
         told = foreseen(self._settings.text(), self.top_dir, dest)
         known = {plugin.name for plugin in self._enabled}
         return [*self._enabled, *(plugin for plugin in told if plugin.name not in known)]

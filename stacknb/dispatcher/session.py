@@ -20,7 +20,7 @@ from stacknb.plugins import Plugin, check_tree, parse_plugins
 from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
-from stacknb.shell.environment import check_bash, checked_environment
+from stacknb.shell.environment import check_bash, checked_environment, inherited
 from stacknb.snapshots.vault import Vault
 
 __all__ = ["Session"]
@@ -51,7 +51,7 @@ class Session:
         self.parallel = parallel
         self._jobs = jobs
         self._added = checked_environment(env or {})
-        check_bash(self._env.get("PATH"))
+        check_bash(inherited(self._added).get("PATH"))
         self.cells = cellhooks.new_folder()
         self.worker: Worker | None = None
         self._run: Run | None = None
@@ -104,7 +104,7 @@ class Session:
                 raise BadInput(f"{lacking}; stack anew")
             stack._settings = Settings.of_run(folder.path, facts)
             stack.cells = Path(facts.get("cells") or stack.cells)
-            stack._run = stack._new_run(facts["mode"], folder, resumed=True)
+            stack._run = stack._new_run(facts["mode"], folder, dict(os.environ), resumed=True)
         except BaseException:
             if stack is not None:
                 stack.close()
@@ -257,6 +257,7 @@ class Session:
         with self._lock:
             if (run := self._under_way(mode, anew)) is not None:
                 return run
+            env = inherited(self._added)
             self.reset()
             facts = {
                 "top_dir": str(self.top_dir),
@@ -270,24 +271,19 @@ class Session:
             }
             folder = RunDir.create(self._run_dir, mode, facts)
             try:
-                self._run = self._new_run(mode, folder)
+                self._run = self._new_run(mode, folder, env, resumed=False)
             except BaseException:
                 folder.abandon()
                 raise
             self._run_dir = None
             return self._run
 
-    def _new_run(self, mode: str, folder: RunDir, resumed: bool = False) -> Run:
+    def _new_run(self, mode: str, folder: RunDir, env: dict[str, str], resumed: bool) -> Run:
         return Run(
-            mode, self.top_dir, self.plugins, folder, env=self._env, parallel=self.parallel,
+            mode, self.top_dir, self.plugins, folder, env=env, parallel=self.parallel,
             jobs=self._jobs, settings=self._settings, emit=self._emit, tick=self._tick,
             check=self._check_stop, overlay=self.cells, resumed=resumed,
         )  # fmt: skip
-
-    @property
-    def _env(self) -> dict[str, str]:
-        """What a run begins with: the environment as it is then, as for a script started anew."""
-        return {**os.environ, **self._added}
 
     def _check_stop(self) -> None:
         if self._stopping:

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from stacknb.exceptions import BadInput
 from stacknb.text.signs import clipped
 
-__all__ = ["check_bash", "check_text", "checked_environment", "quote"]
+__all__ = ["check_bash", "check_text", "checked_environment", "inherited", "quote"]
 
 _PATIENCE_S = 20
+_VARIABLE = 32 * os.sysconf("SC_PAGE_SIZE")  # bytes: Linux takes no longer text
+_WORDS = 8192  # bytes
 _PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 
 
@@ -83,6 +85,27 @@ def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
         if not usable:
             raise BadInput(f"variable {name!r} of env cannot be in an environment: {value!r}")
     return dict(env)
+
+
+def inherited(added: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of this process as it is now, and what is added to it.
+
+    Raises
+    ------
+    BadInput
+        If no program can be started with so much; names the largest variable.
+    """
+    env = {**os.environ, **added}
+    sizes = {name: len(os.fsencode(f"{name}={value}")) + 1 for name, value in env.items()}
+    most = max(sizes, key=sizes.__getitem__, default="")
+    # Each text counts with its place in a list; the program's own words need some room as well.
+    whole = sum(sizes.values()) + 8 * len(sizes)
+    if sizes.get(most, 0) > _VARIABLE or whole > os.sysconf("SC_ARG_MAX") - _WORDS:
+        raise BadInput(
+            f"the environment ({whole:,} bytes) is too large to start bash with: shorten or unset "
+            f"{most!r} ({sizes[most]:,} bytes) first"
+        )
+    return env
 
 
 def check_text(text: str, what: str) -> None:

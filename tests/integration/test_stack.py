@@ -606,6 +606,33 @@ def test_variables_that_no_environment_can_hold_are_refused(tree, env: dict) -> 
         tree.stack(env=env).run_phase("override_defaults")
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"BIG": "x" * 131_100}, {"BIG": "x" * 131_000, **{f"V{i}": "x" * 99_999 for i in range(30)}}],
+)
+def test_an_environment_that_is_too_large_is_refused_with_its_largest_variable(
+    tree, given: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (
+        r"^the environment \([\d,]+ bytes\) is too large .* 'BIG' \(131,[01]\d\d bytes\) first$"
+    )
+    with pytest.raises(BadInput, match=message):
+        tree.stack(env=given)
+    stack = tree.stack()
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadInput, match=message):
+        stack.step()
+    assert not Path(".stacknb/runs").exists()
+
+
+def test_the_largest_variable_that_is_not_refused_can_be_used(tree, output) -> None:
+    tree.hook("10-a.sh", 'echo "${#BIG}"\n')
+    stack = tree.stack(env={"BIG": "x" * (131_072 - len("BIG=") - 1)})
+    stack.step()
+    assert output(stack, "10-a.sh") == "131067\n"
+
+
 def test_a_run_begins_with_the_environment_of_that_moment(
     tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
