@@ -9,7 +9,6 @@ import os
 import pickle
 import resource
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -865,9 +864,18 @@ def test_a_killed_process_can_be_resumed_with_the_state_of_the_last_hook(
     tree.hook("10-a.sh", "v=$1; case $1 in source) : >ready; sleep 1000 ;; esac")
     tree.hook("05-b.sh", "w=$1")
     code = f"import stacknb\nstacknb.Stack({str(tree.path)!r}, run_dir={str(tmp_path / 'run')!r}).run()"
+
+    def is_kept(words: bytes) -> bool:
+        snapshots = (tmp_path / "run" / "state").glob("snapshot*.bash")
+        return any(words in snapshot.read_bytes() for snapshot in snapshots)
+
     with subprocess.Popen([sys.executable, "-c", code]) as parent:
-        until(lambda: Path("ready").exists(), "it has come so far")
-        parent.send_signal(signal.SIGKILL)
+        try:
+            until(lambda: Path("ready").exists(), "it has come so far")
+            # Within a phase that is put off until the next hook is at work.
+            until(lambda: is_kept(b'w="source"'), "the state of the last hook is on disk")
+        finally:
+            parent.kill()
     tree.hook("10-a.sh", "v=$1")
     with Stack.resume(tmp_path / "run") as resumed:
         assert resumed.next_phase == "source"
@@ -1059,8 +1067,10 @@ def test_the_place_of_a_die_of_a_devstack_tree_is_where_it_was_called(
 def test_a_process_with_more_than_1024_open_files_can_stack(tree) -> None:
     kept = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, kept[1]), kept[1]))
-    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    files: list[int] = []
     try:
+        for _ in range(1100):
+            files.append(os.open(os.devnull, os.O_RDONLY))
         stack = tree.run("async_run t true; async_wait t")
         stack.async_run("u", "sleep", "0.1")
         assert [result.status for result in stack.async_wait("u")] == ["ok"]
