@@ -54,10 +54,10 @@ _stacknb_text=''
 _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_timing)|exit)'
 
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
-_stacknb_save='{
-_stacknb_write_state >|"$_stacknb_state"
-{ if [[ $_stacknb_leaving ]]; then \builtin printf "%s" "$_stacknb_traps"; else \builtin trap -p; fi; \builtin printf "#stacknb end\n"; } >>"$_stacknb_state"
-} 2>/dev/null'
+# There is no word in it that an alias could stand for, be it `if`.
+_stacknb_save='\_stacknb_write_state >|"$_stacknb_state" 2>/dev/null
+\_stacknb_put_traps >>"$_stacknb_state" 2>/dev/null || \builtin trap -p >>"$_stacknb_state" 2>/dev/null
+\builtin printf "#stacknb end\n" >>"$_stacknb_state" 2>/dev/null'
 
 # extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
 # of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what

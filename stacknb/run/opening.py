@@ -90,7 +90,7 @@ def drop_negated(shell: Shell) -> None:
         If the function that does it, one of the user's own, ended the shell.
     """
     try:
-        shell.evaluate(_NEGATING)
+        shell.evaluate(_plainly(_NEGATING))
     except ShellDied as error:
         where = "in 'disable_negated_services', called after the settings"
         raise ShellDied(f"{where}: {error}") from error
@@ -110,7 +110,7 @@ def entering(phase: str) -> str:
 
     Its hooks enable theirs again, which `enable_plugin` would refuse.
     """
-    return (
+    return _plainly(
         f"if [[ ${{_stacknb_before-}} == {quote(phase)} ]]; then\n"
         "    DEVSTACK_PLUGINS=${_stacknb_before[1]}\n"
         "else\n"
@@ -134,9 +134,14 @@ def forgetting_timers(since: float) -> str:
     since : float
         When the hook began, epoch seconds.
     """
-    return (
+    return _plainly(
         'for _stacknb_text in "${!_TIME_START[@]}"; do\n'
         f"  ((${{_TIME_START[$_stacknb_text]:-0}} < {int(since * 1000)})) ||\n"
         "    _TIME_START[$_stacknb_text]=\n"
         "done"
     )
+
+
+def _plainly(code: str) -> str:
+    # A hook may have aliases of reserved words.
+    return f"\\_stacknb_plainly {quote(code)}"

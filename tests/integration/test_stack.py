@@ -525,6 +525,21 @@ def test_a_function_that_negates_services_and_ends_the_shell_is_named(tree, tmp_
         tree.stack(localrc=tmp_path / "rc").step()
 
 
+@pytest.mark.parametrize("words", ["if=:", "then=: fi=: '[[=:'", "if=: builtin=:"])
+def test_aliases_in_the_place_of_reserved_words_do_not_reach_the_driver(
+    tree, tmp_path: Path, words: str
+) -> None:
+    (tmp_path / "rc").write_text(f"v=kept\nshopt -s expand_aliases\nalias {words}\n")
+    tree.hook("10-a.sh", "v+=!")
+    tree.hook("20-b.sh", "v+=?\nfalse")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    with pytest.raises(HookFailed, match=r"'20-b\.sh' failed with status 1 under errexit"):
+        stack.step()
+    notes = status.read(stack.run_dir).notes
+    assert [note for note in notes if "snapshot" in note] == []
+    assert stack.evaluate("echo $v").stdout == "kept!?\n"
+
+
 def test_what_follows_the_settings_calls_no_function_in_the_place_of_a_builtin(
     tree, tmp_path: Path
 ) -> None:
