@@ -34,6 +34,19 @@ def test_a_cell_shows_the_columns_that_tell_most_and_the_frame_has_them_all(run:
     assert "host, log</p>" in html
 
 
+def test_a_terminal_shows_them_as_well_as_far_as_it_is_wide(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = shown(run.tasks, "tasks")
+    monkeypatch.setenv("COLUMNS", "80")
+    head, *_, last = repr(found).split("\n")
+    assert head.split()[:2] == ["name", "status"]
+    assert len(head) <= 80
+    assert last.startswith("[14 rows × 17 columns; the frame also has ")
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(repr(found).split("\n")[0]) > 80
+
+
 @pytest.mark.parametrize(
     "what", ["hooks", "cells", "phases", "waits", "summary", "critical-path", "advice", "problems"]
 )

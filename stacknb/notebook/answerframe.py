@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 
 import pandas as pd
 
@@ -37,12 +38,22 @@ class AnswerFrame(pd.DataFrame):
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
-    def __repr__(self) -> str:
-        return self.nothing or super().__repr__()
-
     def _repr_html_(self) -> str:
         if self.nothing:
             return f"<p>{html.escape(self.nothing)}</p>"
+        table, count = self._fitting(_ROOM)
+        with pd.option_context("display.max_colwidth", None):
+            return f"{table.to_html(notebook=True)}<p>{count}</p>"
+
+    def __repr__(self) -> str:
+        if self.nothing:
+            return self.nothing
+        table, count = self._fitting(shutil.get_terminal_size((_ROOM, 0)).columns)
+        with pd.option_context("display.max_colwidth", None):
+            return f"{table.to_string()}\n\n[{count}]"
+
+    def _fitting(self, room: int) -> tuple[pd.DataFrame, str]:
+        """Return what fits into a number of characters, and how much there is besides."""
         names = COLUMNS.get(self.what, "").split() or list(self.columns)
         parts = [self] if len(self) <= _ROWS else [self.head(_KEPT), self.tail(_KEPT)]
         most = 1000 if "advice" in names else 60  # characters of a cell
@@ -57,10 +68,8 @@ class AnswerFrame(pd.DataFrame):
             labels += map(str, part.index)
         columns = zip(names, *rows, strict=True)
         widths = {name: max(map(len, [name, *texts])) for name, *texts in columns}
-        kept = fitting(widths, _ROOM, _GAP)
+        kept = fitting(widths, room, _GAP)
         table = pd.DataFrame(rows, index=labels, columns=names, dtype=object)[kept]
         hidden = [str(name) for name in self.columns if name not in kept]
         also = f"; the frame also has {', '.join(hidden)}" if hidden else ""
-        count = f"{counted(len(self), 'row')} × {len(self.columns)} columns{also}"
-        with pd.option_context("display.max_colwidth", None):
-            return f"{table.to_html(notebook=True)}<p>{count}</p>"
+        return table, f"{counted(len(self), 'row')} × {len(self.columns)} columns{also}"
