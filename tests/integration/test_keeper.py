@@ -18,7 +18,7 @@ from stacknb.shell.turns import Turn
 
 # Bash begins its snapshot when there is a file `go`.
 HELD = (
-    "trap '[[ $BASH_COMMAND != _stacknb_write_state* ]] || until [[ -e go ]]; do :; done' DEBUG\n"
+    "trap '[[ $BASH_COMMAND != *_stacknb_write_state* ]] || until [[ -e go ]]; do :; done' DEBUG\n"
 )
 # So large that bash is at work on its snapshot for a while.
 LARGE = 'for ((i = 0; i < 2000; i++)); do declare -g "large_$i=the value of $i"; done\n'
@@ -139,7 +139,7 @@ def test_a_trap_that_blocks_bash_while_it_writes_is_ended_and_the_variables_are_
     shell, monkeypatch
 ) -> None:
     monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.3)
-    blocked = "[[ $BASH_COMMAND != _stacknb_write_state* ]] || command sleep 1000"
+    blocked = "[[ $BASH_COMMAND != *_stacknb_write_state* ]] || command sleep 1000"
     turn(shell, f"mark=1\ntrap '{blocked}' DEBUG\n")
 
     assert b'mark="1"' in shell.snapshot
@@ -172,7 +172,9 @@ def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
 
     folder = tmp_path / "tree" / "extras.d"
     folder.mkdir(parents=True)
-    killed = "[[ $BASH_COMMAND != _stacknb_write_state* || -e killed ]] || { >killed; kill -9 $$; }"
+    killed = (
+        "[[ $BASH_COMMAND != *_stacknb_write_state* || -e killed ]] || { >killed; kill -9 $$; }"
+    )
     for name in names:
         (folder / name).write_text(f"mark_{name[:2]}=1\n")
     (folder / "10-a.sh").write_text(f"cd {tmp_path}; mark_10=1\ntrap '{killed}' DEBUG\n")
@@ -194,7 +196,7 @@ def test_what_a_hook_puts_in_the_place_of_an_answer_costs_that_shell_and_no_more
     shell, count: str
 ) -> None:
     turn(shell, "early=1\n")
-    spoilt = "[[ $BASH_COMMAND != _stacknb_write_state* ]] || "
+    spoilt = "[[ $BASH_COMMAND != *_stacknb_write_state* ]] || "
     spoilt += f'command printf "%b" "{count}\\\\0" >"$_stacknb_control/out"'
     turn(shell, f"trap '{spoilt}' DEBUG\n")
 
