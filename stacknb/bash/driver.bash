@@ -56,8 +56,8 @@ _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_t
 # The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
 # There is no word in it that an alias could stand for, be it `if`.
 _stacknb_save='\_stacknb_write_state >|"$_stacknb_state" 2>/dev/null
-\_stacknb_put_traps >>"$_stacknb_state" 2>/dev/null || \builtin trap -p >>"$_stacknb_state" 2>/dev/null
-\builtin printf "#stacknb end\n" >>"$_stacknb_state" 2>/dev/null'
+\builtin eval "$_stacknb_seal" >>"$_stacknb_state" 2>/dev/null'
+_stacknb_seal='\_stacknb_put_traps || \builtin trap -p; \builtin printf "#stacknb end\n"'
 
 # extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
 # of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what
