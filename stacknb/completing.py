@@ -40,9 +40,11 @@ def complete(argument: Argument, start: str, o: Namespace) -> list[str]:
     list of str
         Only such that go on with `start`.
     """
-    before, equals, path = start.partition("=") if argument.kind == "plugin" else ("", "", start)
+    name, equals, path = start.partition("=") if argument.kind == "plugin" else ("", "", start)
+    if argument.kind == "plugin" and not equals:
+        return []  # its name, which nobody knows yet
     found = [*argument.choices] or candidates.values(argument.kind, path, lambda of: _names(of, o))
-    return [text for value in found if (text := before + equals + value).startswith(start)]
+    return [text for value in found if (text := name + equals + value).startswith(start)]
 
 
 def _parser() -> Any:

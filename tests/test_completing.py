@@ -43,6 +43,7 @@ def test_a_tree_is_a_folder_and_a_setting_is_a_file() -> None:
 
 def test_the_folder_of_a_plugin_is_completed_behind_its_name() -> None:
     assert found("stack", "--plugin", "shop=web") == ["shop=webshop/"]
+    assert found("stack", "--plugin", "shop") == []
 
 
 def test_the_words_of_a_choice_are_completed() -> None:

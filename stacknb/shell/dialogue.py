@@ -229,7 +229,7 @@ class Dialogue:
 
     @property
     def _leaves_by_itself(self) -> bool:
-        """Whether nothing of the hook runs any more: what does writes the snapshot, in children."""
+        """Whether nothing of the hook runs any more: what still runs writes the snapshot."""
         told, foreseen = (self._line.control / name for name in ("where", "foreseen"))
         try:
             return told.stat().st_size > 0 and not (foreseen.exists() and foreseen.stat().st_size)
