@@ -36,6 +36,7 @@ _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we
 _LONGEST_NAME = 512  # such a line fits
 _MOST_CORES = 1_000_000
 KINDS = ("task", "hook", "cell", "service")
+_OF_STACK = re.compile(r"(devstacklog\.txt|stack\.sh\.log(\.[\d-]+)?)(\.gz)?")  # as CI jobs keep it
 
 
 def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklog.LogRecord]:
@@ -56,12 +57,14 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     """
     logs = _distinct(_logs_below(folder, problems), problems)
     if not logs:
-        problems.add("log that is gzipped: unpack it first", "", len([*folder.rglob("*.log.gz")]))
+        if not (of_stack := _logs_of_stack(folder)):
+            packed = len([*folder.rglob("*.log.gz")])
+            problems.add("log that is gzipped: unpack it first", "", packed)
         seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
         raise LogError(
             f"{str(folder)!r} holds no log of stacknb (files *.log that begin with "
             f"'#stacknb-begin'){f': {seen}' if seen else ''}; "
-            "give a run directory, one log, or a stack.sh log"
+            f"give a run directory, one log, or a stack.sh log{of_stack}"
         )
     counts: dict[str, int] = {}
     for log in logs:
@@ -76,6 +79,11 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     if run is not None and run not in counts:
         raise LogError(f"{str(folder)!r} holds no log of run {run!r}; there are {listed}")
     return [log for log in logs if run is None or str(log.header.get("run")) == run]
+
+
+def _logs_of_stack(folder: Path) -> str:
+    found = sorted(str(path) for path in folder.rglob("*.*") if _OF_STACK.fullmatch(path.name))
+    return f", such as {', '.join(map(repr, found[:3]))}" if found else ""
 
 
 def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list[dict[str, Any]]:
