@@ -62,7 +62,7 @@ FLOORS = {
 ASKED_FOR = {
     ("stacknb.timing.run", "stacknb.charts"),
     ("stacknb.timing.run", "stacknb.report"),
-    ("stacknb.dispatcher.authoring", "stacknb.charts.lifecycle"),
+    ("stacknb.dispatcher.looking", "stacknb.charts.lifecycle"),
 }
 
 LISTED = [key for floor in FLOORS.values() for key in floor]
