@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.lib.pretty import pretty
@@ -49,9 +50,9 @@ def calls(ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> list[tu
     made: list[tuple[str, Any]] = []
 
     def pretend(name: str) -> None:
-        def call(self: Stack, *args: Any, **kwargs: Any) -> RunResult:
+        def call(self: Stack, *args: Any, **kwargs: Any) -> RunResult | pd.DataFrame:
             made.append((name, (*args, *kwargs.values())))
-            return RunResult("stack", Path("run"))
+            return pd.DataFrame() if name == "variables" else RunResult("stack", Path("run"))
 
         monkeypatch.setattr(Stack, name, call)
 
