@@ -74,8 +74,19 @@ class Stack(Stepping, Looking, Background, Authoring):
 
     Attributes
     ----------
+    top_dir : Path
+    plugins : list of Plugin
+        Enabled from the start, or by a cell since.
+    parallel : bool
+    cells : Path
+        Where the hooks from cells lie, over those of the tree.
+    listeners : list of Listener
+        Are told every event of a run.
+    worker : Worker or None
+        What `start` began last.
+    aio : Async
+        The same calls, to be awaited.
     closed : bool
-        Whether it was closed.
 
     Raises
     ------
