@@ -75,7 +75,7 @@ class StackMagics(Magics):
         command, o = line_words.read_stack(line)
         if cell is None:
             value = self._run(command, o)
-            if o.hook:  # people go from hook to hook
+            if o.hook and not o.bg:  # people go from hook to hook
                 print(notebook_commands.what_is_next(current()))
             return value
         word = getattr(o, "phase", None) or command.name

@@ -127,6 +127,15 @@ def test_words_call_the_stack(ipython: InteractiveShell, calls: list[tuple[str, 
     ]  # fmt: skip
 
 
+def test_what_comes_next_is_told_when_a_hook_is_done_and_not_while_it_runs(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ipython.run_line_magic("stack", "one step --hook")
+    assert capsys.readouterr().out == "next is 'override_defaults'\n"
+    ipython.run_line_magic("stack", "one step --hook --bg").wait()
+    assert capsys.readouterr().out == ""
+
+
 def test_the_same_tree_and_settings_go_on_with_the_same_stack(
     ipython: InteractiveShell, calls: list[tuple[str, Any]]
 ) -> None:
