@@ -12,8 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from stacknb import places, printing
-from stacknb.commands import arguments, commands, parsers
+from stacknb import places
+from stacknb.commands import arguments, commands, parsers, printing
 from stacknb.dispatcher import Listener, Stack
 from stacknb.exceptions import (
     BadInput,
@@ -62,13 +62,14 @@ def run(argv: list[str], signals: Signals) -> int:
     with printing.to_stdout():  # --help and --version
         o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"), _STATUSES)
     if o.command.opens_tree:
-        if o.command.name == "stack":
+        if o.command.resumes:
             commands.check_first(o)
         signals.hold()
         return _on_stack(commands.open_tree(o), o, signals)
     value = o.command.run(None, o)
-    printing.show(value, o)
-    return int(getattr(value, "fails", o.command.name == "check" and not value))
+    with printing.to_stdout():
+        o.command.show(value, o)
+    return int(getattr(value, "fails", False))
 
 
 def answer_error(argv: Sequence[str], text: str) -> None:
@@ -104,7 +105,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
         code, said = error.status, str(error)
         if isinstance(error, HookFailed | ShellDied):
             said += _how_to_resume(o, stack, _starting_again(error, stack))
-        if isinstance(error, HookFailed) and o.command.name == "stack":
+        if isinstance(error, HookFailed) and o.command.resumes:
             ended, given_up = _await_earlier(stack)
     finally:
         signals.stop()
@@ -120,8 +121,11 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     if said:
         complain(said, code)
     try:
-        if value is not None or getattr(o, "json", False):
-            printing.show(result if value is None else value, o, run_dir, said if code else None)
+        with printing.to_stdout():
+            if value is not None and not o.command.runs_hooks:
+                o.command.show(value, o)
+            elif value is not None or getattr(o, "json", False):
+                printing.run(result, o, said if code else None)
     except BrokenPipeError:
         silence(sys.stdout)
     return code
@@ -130,7 +134,7 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
 def _stay(stack: Stack, o: Namespace) -> str:
     """Let tasks end before a run is left that is to be resumed; say how to resume it."""
     result = stack.result
-    if o.command.name != "stack" or result is None or result.complete or not stack.next_phase:
+    if not o.command.resumes or result is None or result.complete or not stack.next_phase:
         return ""
     _await([task for task in stack.tasks.values() if task.running])
     return f"stopped after {result.phases[-1]!r}; go on with: {_resume_line(o, stack)}"
@@ -185,7 +189,7 @@ def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> 
     starting : sequence of str
         Phases whose tasks are ended: where they are not run again first, a wait fails.
     """
-    if o.command.name != "stack" or stack.run_dir is None or not stack.next_phase:
+    if not o.command.resumes or stack.run_dir is None or not stack.next_phase:
         return ""
     first = [*dict.fromkeys(phase for phase in starting if phase != stack.next_phase)]
     lines = [_resume_line(o, stack, phase) for phase in first] + [_resume_line(o, stack)]

@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, 
 from IPython.display import display
 
 from stacknb import places
-from stacknb.commands import commands
+from stacknb.commands import commands, notebook_commands
 from stacknb.commands.arguments import STACK, Command, given, help_text
 from stacknb.dispatcher import Stack, at_hand, current
 from stacknb.exceptions import BadInput, HookFailed, Interrupted, StacknbError
@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # pandas takes half a second to import
 
 __all__ = ["StackMagics"]
 
-_NEED_SHELL = ("vars", "async_task")
 _NO_TRACE = f"stacknb.current().trace() returns the trace; {budget.USED_UP}"
 
 
@@ -76,14 +75,8 @@ class StackMagics(Magics):
         command, o = line_words.read_stack(line)
         if cell is None:
             value = self._run(command, o)
-            if command.name == "timing":
-                return _show_answer(value)
-            if command.name == "resume":
-                print(_what_is_next(value))
-            if command.name == "vars" and o.glob and getattr(value, "size", 1) == 0:
-                print(f"no variable is called {o.glob!r}; %stack vars shows all")
-            if command.name == "step" and o.hook:
-                print(_what_is_next(current()))
+            if o.hook and not o.bg:  # people go from hook to hook
+                print(notebook_commands.what_is_next(current()))
             return value
         word = getattr(o, "phase", None) or command.name
         if word != "stack":
@@ -156,16 +149,14 @@ class StackMagics(Magics):
             return shares.value(value, places.find(run) if run else shares.run_at_hand())
 
     def _do(self, command: Command, o: Namespace) -> Any:
-        stack = self._stack(command, o)
+        names_tree = command.opens_tree or getattr(o, "top_dir", None)
+        stack = self._stacks.opened(o) if names_tree else at_hand()
         try:
-            if command.name == "panel":
-                return _show_panel(command.run(stack, o), o.dock)
             if stack is None or not command.runs_hooks:
-                if command.name in _NEED_SHELL:
-                    _check_shell(stack)
                 value = command.run(stack, o)
-                _tell_panel("wake", value if isinstance(value, Stack) else stack)
-                return value
+                _tell_panel("wake")
+                show = _SHOW.get(command.name)
+                return value if show is None else show(value, o)
             if in_notebook():
                 from stacknb.widgets.cell import run_in_cell
 
@@ -184,21 +175,14 @@ class StackMagics(Magics):
 
     def _evaluate(self, o: Namespace, cell: str) -> Result:
         stack = self._stacks.opened(o)
-        _check_shell(stack)
+        notebook_commands.check_shell(stack)
         with shares.errors():
             result = stack.evaluate(cell)
         shares.print_output(result, stack.run_dir)
         return shares.value(result, stack.run_dir)  # type: ignore[no-any-return]
 
-    def _stack(self, command: Command, o: Namespace) -> Stack | None:
-        if command.opens_tree or getattr(o, "top_dir", None):
-            return self._stacks.opened(o)
-        if command.name == "check" or any(a.kind == "run" for a in command.arguments):
-            return at_hand()
-        return current()
 
-
-def _show_answer(answer: Answer) -> pd.DataFrame:
+def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:
     for problem, count, example in answer.problems():
         print(f"{count} × {problem}: {example}", file=sys.stderr)
     display(answer.chart())  # type: ignore[no-untyped-call] # IPython's
@@ -209,40 +193,25 @@ def _show_answer(answer: Answer) -> pd.DataFrame:
     return found
 
 
-def _what_is_next(stack: Stack) -> str:
-    if stack.next_hook is not None:
-        return f"next is {stack.next_hook.name!r} in {stack.next_phase!r}"
-    if stack.next_phase is not None:
-        return f"next is {stack.next_phase!r}"
-    return "every phase is done; %stack begins a new run"
-
-
-def _check_shell(stack: Stack | None) -> None:
-    """Refuse what would block until a run in the background gives the shell back."""
-    if stack is not None and stack.busy:
-        raise BadInput(
-            "a run goes on in the background and holds the shell: collect it with %wait stack, or "
-            "stop it in its panel"
-        )
-
-
-def _show_panel(run: Stack | Path, dock: bool) -> Any:
+def _show_panel(run: Stack | Path, o: Namespace) -> Any:
     if not in_notebook():
-        where = run.run_dir if isinstance(run, Stack) else run
-        return commands.of_face(STACK)["status"].run(None, Namespace(run=where))
+        return commands.of_face(STACK)["status"].run(at_hand(), o)
     from stacknb.widgets import panel_of, panel_of_run
 
     panel = panel_of(run) if isinstance(run, Stack) else panel_of_run(run)
-    if not dock:
+    if not o.dock:
         return panel  # which shows itself
-    panel.show(dock)
+    panel.show(o.dock)
     return None
 
 
-def _tell_panel(what: str, stack: Stack | None = None) -> None:
+# Words of %stack whose value does not show itself as a cell should.
+_SHOW: dict[str, Callable[[Any, Namespace], Any]] = {"panel": _show_panel, "timing": _show_answer}
+
+
+def _tell_panel(what: str) -> None:
     """Let the panel look at once: what it shows may have changed while nothing ran."""
-    panels = sys.modules.get("stacknb.widgets.panels")
-    stack = stack or at_hand()
+    panels, stack = sys.modules.get("stacknb.widgets.panels"), at_hand()
     if panels is not None and stack is not None:
         getattr(panels, what)(stack)
 

@@ -11,7 +11,7 @@ from stacknb.exceptions import Failure
 from stacknb.text import budget, screen
 from stacknb.text.signs import shown
 
-__all__ = ["HookResult", "Result", "RunResult", "TaskResult", "TaskResults"]
+__all__ = ["HookResult", "Result", "RunResult", "TaskResult", "TaskResults", "signal_name"]
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,10 @@ class TaskResult:
         if self.status == "cancelled":
             return "was cancelled"
         if self.status == "killed":
-            return f"was killed by {_signal_name(self.exit_code)}"
+            return f"was killed by {signal_name(self.exit_code)}"
         if self.status == "lost":
             return "is lost: its process is gone and left no status"
-        of = f" ({_signal_name(self.exit_code)})" if 128 < self.exit_code < 193 else ""
+        of = f" ({signal_name(self.exit_code)})" if 128 < self.exit_code < 193 else ""
         return "ended well" if self.ok else f"failed with status {self.exit_code}{of}"
 
     def explanation(self) -> str:
@@ -290,7 +290,8 @@ class RunResult:
         return f"<{self.mode} run {state}: {hooks}{failed}, {self.run_dir}>"
 
 
-def _signal_name(code: int) -> str:
+def signal_name(code: int) -> str:
+    """Return the name of the signal that an exit code tells of."""
     try:
         return signal.Signals(code - 128).name
     except ValueError:

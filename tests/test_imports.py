@@ -22,15 +22,13 @@ FLOORS = {
         "cli",
         "completing",
         "invocation",
-        "printing",
         "notebook",
-        "progress",
         "widgets",
         "charts",
         "report",
         "lessons",
     ],
-    "commands": ["commands"],
+    "commands": ["commands", "progress"],
     "dispatcher": ["dispatcher"],
     "one idea each": [
         "run",
@@ -62,7 +60,7 @@ FLOORS = {
 ASKED_FOR = {
     ("stacknb.timing.run", "stacknb.charts"),
     ("stacknb.timing.run", "stacknb.report"),
-    ("stacknb.dispatcher.authoring", "stacknb.charts.lifecycle"),
+    ("stacknb.dispatcher.looking", "stacknb.charts.lifecycle"),
 }
 
 LISTED = [key for floor in FLOORS.values() for key in floor]

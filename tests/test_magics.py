@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.lib.pretty import pretty
@@ -49,9 +50,9 @@ def calls(ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> list[tu
     made: list[tuple[str, Any]] = []
 
     def pretend(name: str) -> None:
-        def call(self: Stack, *args: Any, **kwargs: Any) -> RunResult:
+        def call(self: Stack, *args: Any, **kwargs: Any) -> RunResult | pd.DataFrame:
             made.append((name, (*args, *kwargs.values())))
-            return RunResult("stack", Path("run"))
+            return pd.DataFrame() if name == "variables" else RunResult("stack", Path("run"))
 
         monkeypatch.setattr(Stack, name, call)
 
@@ -124,6 +125,15 @@ def test_words_call_the_stack(ipython: InteractiveShell, calls: list[tuple[str, 
         ("step", ("stack", False, False)),
         ("run", ("unstack",)), ("run", ("clean",)), ("variables", ("A*",)),
     ]  # fmt: skip
+
+
+def test_what_comes_next_is_told_when_a_hook_is_done_and_not_while_it_runs(
+    ipython: InteractiveShell, calls: list[tuple[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ipython.run_line_magic("stack", "one step --hook")
+    assert capsys.readouterr().out == "next is 'override_defaults'\n"
+    ipython.run_line_magic("stack", "one step --hook --bg").wait()
+    assert capsys.readouterr().out == ""
 
 
 def test_the_same_tree_and_settings_go_on_with_the_same_stack(

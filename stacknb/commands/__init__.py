@@ -1,1 +1,1 @@
-"""The table of commands, their arguments, and what each does; magics and command line read it."""
+"""The table of commands: the arguments of each, what it does, and how a terminal is told of it."""

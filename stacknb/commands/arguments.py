@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacknb.commands import printing
+
 __all__ = [
     "CLI",
     "STACK",
@@ -104,10 +106,13 @@ class Command:
     ----------
     name, help : str
     run : callable
-        Is called with the stack (None if the command needs none) and the arguments.
+        Is called with the stack, or None where none is at hand, and the arguments.
     arguments : tuple of Argument
     faces : tuple of str
         ``stacknb``, ``%stack`` (a word of it), or the magic that is named as the command.
+    show : callable
+        Prints on the command line what `run` returned; is called with that and the arguments. What
+        came of a run is printed with how it ended, by `printing.run`.
     """
 
     name: str
@@ -115,16 +120,25 @@ class Command:
     run: Callable[[Any, argparse.Namespace], Any]
     arguments: tuple[Argument, ...] = ()
     faces: tuple[str, ...] = (CLI, STACK)
+    show: Callable[[Any, argparse.Namespace], None] = printing.found
 
     @property
     def opens_tree(self) -> bool:
         """Whether it works on a tree of hooks, named or at hand."""
-        return any(argument.flag == "TOP_DIR" for argument in self.arguments)
+        return self._takes("TOP_DIR")
 
     @property
     def runs_hooks(self) -> bool:
         """Whether it takes a run on: its progress is shown, and it may go on in the background."""
-        return any(argument.flag == "--bg" for argument in self.arguments)
+        return self._takes("--bg")
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a run of it that ended early can be taken up again."""
+        return self._takes("--resume")
+
+    def _takes(self, flag: str) -> bool:
+        return any(argument.flag == flag for argument in self.arguments)
 
     def of(self, face: str) -> list[Argument]:
         """Return its arguments at one face."""

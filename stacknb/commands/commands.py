@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import os
-import sys
 from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stacknb import lifecycle, places
 from stacknb.commands import author_commands as author
+from stacknb.commands import notebook_commands, printing
 from stacknb.commands.arguments import CLI, STACK, Argument, Command, given
 from stacknb.commands.author_commands import run_dir_of
 from stacknb.commands.timing_commands import TIMING_COMMANDS
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.results import RunResult, TaskResults
-from stacknb.text import screen
+from stacknb.results import RunResult
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
 
     from stacknb.rundir.loglist import Logs
     from stacknb.status import RunStatus
-    from stacknb.tasks import Task
 
-__all__ = ["COMMANDS", "SETTINGS", "check_first", "make_way", "of_face", "open_tree", "run_dir_of"]
+__all__ = ["COMMANDS", "SETTINGS", "check_first", "of_face", "open_tree", "run_dir_of"]
 
 
 def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
@@ -74,41 +71,6 @@ def _log(stack: Stack | None, o: Namespace) -> Logs:
     return loglist.logs_of(run_dir_of(stack, o), o.name, o.tail)
 
 
-def _vars(stack: Stack, o: Namespace) -> pd.DataFrame:
-    return stack.history(o.glob or "*") if o.history else stack.variables(o.glob or "*")
-
-
-def _reset(stack: Stack, o: Namespace) -> Stack:
-    stack.reset()
-    return stack
-
-
-def _resume(stack: Stack | None, o: Namespace) -> Stack:
-    where = places.find(o.run) if o.run else places.latest()
-    if stack is not None and stack.run_dir == where:
-        return stack  # it is open already
-    resumed = Stack.resume(where)
-    if stack is not None and not stack.busy:
-        make_way(stack)
-    return resumed
-
-
-def _async_task(stack: Stack, o: Namespace) -> Task:
-    after = [name for names in o.after or () for name in names.split(",")]
-    return stack.async_run(o.name, *o.command, after=after, timeout=o.timeout)
-
-
-def _wait(stack: Stack, o: Namespace) -> Any:
-    worker = stack.worker
-    if o.name == ["stack"] and worker is not None and not worker.collected:
-        return worker.wait(o.timeout)
-    return TaskResults(stack.async_wait(*dict.fromkeys(o.name), timeout=o.timeout))
-
-
-def _panel(stack: Stack | None, o: Namespace) -> Stack | Path:
-    return places.find(run_dir_of(stack, o)) if o.run or stack is None else stack
-
-
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
 _RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
 _JSON = Argument("--json", 'one JSON document; {"error": …} of an error', "switch", faces=(CLI,))
@@ -136,7 +98,7 @@ COMMANDS = (
     Command(
         "plan", "show what would be sourced; starts nothing", _plan,
         (_TREE, Argument("--mode", f"one of {', '.join(lifecycle.MODES)}", "mode", default="stack"),
-         _PLUGIN, *_FILES, _JSON),
+         _PLUGIN, *_FILES, _JSON), show=printing.plan,
     ),
     Command(
         "stack", "run every phase that is left, or one phase", _stack,
@@ -170,9 +132,9 @@ COMMANDS = (
         "log", "show the log of a hook or a task", _log,
         (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
          Argument("--follow", "keep showing it until it ends", "switch", faces=(CLI,)),
-         Argument("--tail", _TAIL, "number", short="-n")),
+         Argument("--tail", _TAIL, "number", short="-n")), show=printing.logs,
     ),
-    Command("vars", "show the shell's variables", _vars,
+    Command("vars", "show the shell's variables", notebook_commands.variables,
             (_TREE, Argument("GLOB", "of their names: SHOP_*", optional=True),
              Argument("--history", "their values through the run, hook by hook", "switch")),
             (STACK,)),
@@ -180,21 +142,24 @@ COMMANDS = (
         "changes", "show what each hook added, changed and removed", author.changes,
         (_RUN, Argument("HOOK_OR_PHASE", "its name, all by default", "hook", optional=True),
          Argument("--vars", "only these variables, as they went through the run", "glob"), _JSON),
+        show=printing.rows,
     ),
     Command("picture", "draw which hook runs where, and the tasks between them", author.picture,
-            (_TREE, _PLUGIN, *_FILES, Argument("--svg", "write it to this file, too", "file"))),
+            (_TREE, _PLUGIN, *_FILES, Argument("--svg", "write it to this file, too", "file")),
+            show=printing.chart),
     Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing",
             author.check,
             (Argument("PATH", "a plugin's folder, or one with extras.d", "folder"), _JSON)),
     *TIMING_COMMANDS,
-    Command("panel", "show the live panel of a run, here or beside the notebook", _panel,
+    Command("panel", "show the live panel of a run, here or beside the notebook",
+            notebook_commands.panel,
             (_RUN, Argument("--dock", "beside the notebook", "switch")), (STACK,)),
-    Command("resume", "open a run that ended early; then step, or stack", _resume, (_RUN,),
-            (STACK,)),
-    Command("reset", "end the run under way: the next call begins a new one", _reset, (_TREE,),
-            (STACK,)),
+    Command("resume", "open a run that ended early; then step, or stack",
+            notebook_commands.resume, (_RUN,), (STACK,)),
+    Command("reset", "end the run under way: the next call begins a new one",
+            notebook_commands.reset, (_TREE,), (STACK,)),
     Command(
-        "async_task", "start a background task in the stack's shell", _async_task,
+        "async_task", "start a background task in the stack's shell", notebook_commands.async_task,
         (Argument("--after", "start it when this one has ended well", "task", many=True),
          Argument("--timeout", "end it so many seconds after it has started", "seconds"),
          Argument("NAME", "its name; without a COMMAND also the shell function to run"),
@@ -203,7 +168,7 @@ COMMANDS = (
         ("%async_task",),
     ),
     Command(
-        "wait", "wait for tasks, all if none is named, and show their logs", _wait,
+        "wait", "wait for tasks, all if none is named, and show their logs", notebook_commands.wait,
         (Argument("NAME", "of a task; stack for a run with --bg", "task", many=True, optional=True),
          Argument("--timeout", "wait no longer; the tasks run on", "seconds"),
          Argument("--tail", _TAIL, "number", default=20)),
@@ -235,17 +200,6 @@ def open_tree(o: Namespace) -> Stack:
     if serial and getattr(o, "parallel", False):
         raise BadInput("'--serial' and '--parallel' contradict each other; leave one of them out")
     return Stack(o.top_dir, plugins=o.plugin or (), parallel=not serial, **known)
-
-
-def make_way(stack: Stack) -> None:
-    """Close a stack, since another takes its place; say what ends with it, and how to go on."""
-    running = [repr(task.name) for task in stack.tasks.values() if task.running]
-    if stack.run_dir is not None and (running or stack.next_phase):
-        tasks = f" and its tasks {screen.listed(running)}" if running else ""
-        where = os.path.relpath(stack.run_dir)
-        ended = f"closed the stack of {str(stack.top_dir)!r}{tasks}"
-        print(f"{ended}; %stack resume {where} opens it again", file=sys.stderr)
-    stack.close()
 
 
 def check_first(o: Namespace) -> None:

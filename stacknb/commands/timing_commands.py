@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stacknb.commands import printing
 from stacknb.commands.arguments import CLI, STACK, Argument, Command
 from stacknb.commands.outputs import writing
 from stacknb.exceptions import BadInput, LogError
@@ -92,36 +93,38 @@ def _compare(stack: None, o: Namespace) -> Answer:
     return Answer("compare", found, note=note, fails=bool(said))
 
 
-def _report(stack: None, o: Namespace) -> Path | str:
+def _report(stack: None, o: Namespace) -> str:
     with _loaded(o) as run:
         return _written(run.to_html, o.output)
 
 
-def _trace(stack: None, o: Namespace) -> Path | str:
+def _trace(stack: None, o: Namespace) -> str:
     with _loaded(o) as run:
         return _written(run.to_trace, o.output)
 
 
-def _junit(stack: None, o: Namespace) -> Path | str:
+def _junit(stack: None, o: Namespace) -> str:
     with _loaded(o) as run:
         return _written(run.to_junit, o.output)
 
 
-def _written(write: Callable[[str], Path], output: str) -> Path | str:
-    """Write a file and return its path; or the text that is for stdout."""
+def _written(write: Callable[[str], Path], output: str) -> str:
+    """Write a file and return its path as a line; or the text that is for stdout."""
     if output != "-":
         with writing(output):
-            return write(output)
+            return f"{write(output)}\n"
     with tempfile.TemporaryDirectory() as folder:
         return write(f"{folder}/text").read_text("utf-8")
 
 
-def _follow(stack: None, o: Namespace) -> Iterator[str] | RunDir:
+def _follow(stack: None, o: Namespace) -> Iterator[str]:
     if os.path.isdir(o.stack_sh_log):
-        return RunDir.open(o.stack_sh_log)
+        from stacknb.progress.watching import watch
+
+        return watch(RunDir.open(o.stack_sh_log))
     from stacknb.timing.following import follow
 
-    return follow(o.stack_sh_log)
+    return (f"{line}\n" for line in follow(o.stack_sh_log))
 
 
 _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profile", "advice",
@@ -140,7 +143,7 @@ TIMING_COMMANDS = (
          Argument("--what", f"one of {', '.join(_WHAT)}", "choice", default="tasks", choices=_WHAT),
          Argument("--by", "a row of the profile is a line, a function or a file", "choice",
                   default="line", choices=("line", "function", "file")),
-         _FORMAT), (CLI, STACK),
+         _FORMAT), (CLI, STACK), printing.answer,
     ),
     Command(
         "compare", "tell what got slower or faster between runs", _compare,
@@ -150,15 +153,15 @@ TIMING_COMMANDS = (
          Argument("--more-after", "another run after; repeats show the noise", "run", many=True),
          Argument("--fail-slower", "end with status 1 if the run or a phase got slower, or if "
                   "that cannot be told since a run stopped early", "switch"),
-         _FORMAT), (CLI,),
+         _FORMAT), (CLI,), printing.answer,
     ),
     Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,
-            (_PATH, _OUTPUT), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,), printing.text),
     Command("trace", "write a Chrome trace, which Perfetto opens", _trace,
-            (_PATH, _OUTPUT), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,), printing.text),
     Command("junit", "write a JUnit report: suites are phases, cases are hooks and tasks", _junit,
-            (_PATH, _OUTPUT), (CLI,)),
+            (_PATH, _OUTPUT), (CLI,), printing.text),
     Command("follow", "tell live what a stack.sh, or a run, does until it ends", _follow,
             (Argument("STACK_SH_LOG", "its log, which may still grow; or a run directory", "run"),),
-            (CLI,)),
+            (CLI,), printing.stream),
 )  # fmt: skip

@@ -1,7 +1,8 @@
-"""The one door: `Stack`, whose calls are written group by group, each in a module of its own."""
+"""The one door: `Stack`. Its calls stand in groups, a module each, on the `Session` they share."""
 
 from __future__ import annotations
 
-from stacknb.dispatcher.dispatcher import Listener, Stack, at_hand, current
+from stacknb.dispatcher.dispatcher import Stack, at_hand, current
+from stacknb.dispatcher.session import Listener
 
 __all__ = ["Listener", "Stack", "at_hand", "current"]

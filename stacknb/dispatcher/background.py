@@ -1,4 +1,4 @@
-"""What a stack does about background tasks: start one, wait, cancel; whoever started it."""
+"""The calls of a stack about what runs in the background: tasks, and work in a thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stacknb.dispatcher.authoring import Authoring
+from stacknb.dispatcher.session import Session
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput
 from stacknb.results import TaskResult
@@ -16,8 +16,8 @@ from stacknb.tasks import Task
 __all__ = ["Background"]
 
 
-class Background(Authoring):
-    """The calls of `Stack` about tasks, and about work in a thread of its own."""
+class Background(Session):
+    """Start a task, wait, cancel; do work in a thread of its own."""
 
     @property
     def tasks(self) -> dict[str, Task]:

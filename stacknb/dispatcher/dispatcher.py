@@ -1,20 +1,26 @@
-"""Stack: the one door. Run a phase, start a task, wait, look at the variables, stop."""
+"""Stack, the one door: how it is made, resumed and closed, and which one is the notebook's."""
 
 from __future__ import annotations
 
+import os
 import weakref
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NoReturn, Self
 
-from stacknb.dispatcher import tables
-from stacknb.dispatcher.listening import Listener
+from stacknb.dispatcher.authoring import Authoring
+from stacknb.dispatcher.awaiting import Async
+from stacknb.dispatcher.background import Background
+from stacknb.dispatcher.looking import Looking
 from stacknb.dispatcher.stepping import Stepping
 from stacknb.exceptions import BadInput
-from stacknb.results import Result
+from stacknb.journal import RunDir
+from stacknb.plugins import check_tree, parse_plugins
+from stacknb.run.settings import Settings
+from stacknb.shell.environment import check_bash, checked_environment, inherited
+from stacknb.snapshots.vault import Vault
 
-if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
-    import pandas as pd
-
-__all__ = ["Listener", "Stack", "at_hand", "current"]
+__all__ = ["Stack", "at_hand", "current"]
 
 _current: Stack | None = None
 
@@ -42,7 +48,7 @@ def current() -> Stack:
     return _current
 
 
-class Stack(Stepping):
+class Stack(Stepping, Looking, Background, Authoring):
     """A tree of hooks, and the run of it that is under way.
 
     `run`, `run_phase` and `step` source hooks, `async_run` and `async_wait` are for tasks,
@@ -68,8 +74,19 @@ class Stack(Stepping):
 
     Attributes
     ----------
+    top_dir : Path
+    plugins : list of Plugin
+        Enabled from the start, or by a cell since.
+    parallel : bool
+    cells : Path
+        Where the hooks from cells lie, over those of the tree.
+    listeners : list of Listener
+        Are told every event of a run.
+    worker : Worker or None
+        What `start` began last.
+    aio : Async
+        The same calls, to be awaited.
     closed : bool
-        Whether it was closed.
 
     Raises
     ------
@@ -83,6 +100,80 @@ class Stack(Stepping):
     ['override_defaults', 'source']
     """
 
+    def __init__(
+        self,
+        top_dir: str | os.PathLike[str],
+        *,
+        plugins: Iterable[str] | Mapping[str, str | Path] = (),
+        run_dir: str | os.PathLike[str] | None = None,
+        localrc: str | os.PathLike[str] | None = None,
+        local_conf: str | os.PathLike[str] | None = None,
+        parallel: bool = True,
+        jobs: int | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        given = parse_plugins(plugins)
+        tree = check_tree(top_dir, given)
+        if jobs is not None and (type(jobs) is not int or jobs < 1):  # True is an int, too
+            raise BadInput(f"jobs {jobs!r} should be a whole number, at least 1")
+        settings = Settings.given(localrc, local_conf)
+        added = checked_environment(env or {})
+        check_bash(inherited(added).get("PATH"))
+        super().__init__(tree, given, run_dir, settings, parallel, jobs, added)
+        self.aio = Async(self)
+        self.closed = False
+        self.take_over()
+
+    @classmethod
+    def resume(cls, run_dir: str | os.PathLike[str]) -> Self:
+        """Open a run that ended early (a failed hook, a dead kernel) and go on from its snapshot.
+
+        Parameters
+        ----------
+        run_dir : path-like
+            Its directory, or a folder with ``.stacknb/runs/latest``.
+
+        Returns
+        -------
+        Stack
+            `step` runs the phase that comes next; `run` all that are left.
+
+        Raises
+        ------
+        BadInput
+            If there is no such run, it left no snapshot, or another process works on it.
+
+        Examples
+        --------
+        >>> done = stack.step()
+        >>> run_dir = stack.run_dir
+        >>> stack.close()
+        >>> with stacknb.Stack.resume(run_dir) as again:
+        ...     again.next_phase
+        'source'
+        """
+        folder = RunDir.open(run_dir)
+        folder.take()
+        stack: Self | None = None
+        try:
+            facts = folder.facts()
+            stack = cls(
+                facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
+                jobs=facts["jobs"],
+            )  # fmt: skip
+            if Vault(folder.path / "state").newest is None:
+                lacking = f"run {str(folder.path)!r} left no snapshot to resume from"
+                raise BadInput(f"{lacking}; stack anew")
+            stack._settings = Settings.of_run(folder.path, facts)
+            stack.cells = Path(facts.get("cells") or stack.cells)
+            stack._run = stack._new_run(facts["mode"], folder, dict(os.environ), resumed=True)
+        except BaseException:
+            if stack is not None:
+                stack.close()
+            folder.close()
+            raise
+        return stack
+
     def close(self) -> None:
         """End the shell and every task; services started by ``run_process`` go on.
 
@@ -91,10 +182,28 @@ class Stack(Stepping):
         >>> stack.close()
         """
         global _current
-        super().close()
+        self.reset()
+        self.closed = True
         if _current is self:
             others = self._open_ones()
             _current = others[-1]() if others else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._run is None:
+            return f"<stack of {self.top_dir}, no run yet>"
+        return f"<stack of {self.top_dir}: {self._run.result!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a stack cannot be copied or pickled: it holds a shell of this process; its run_dir "
+            "can be handed on, for Stack.resume"
+        )
 
     def take_over(self) -> None:
         """Make this the notebook's stack again, though another was made since.
@@ -114,56 +223,3 @@ class Stack(Stepping):
         """Return the stacks up to this one that are open and that somebody still holds."""
         known = [*self._earlier, weakref.ref(self)]
         return [one for one in known if (stack := one()) is not None and not stack.closed]
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a stack cannot be copied or pickled: it holds a shell of this process; its run_dir "
-            "can be handed on, for Stack.resume"
-        )
-
-    # -- the shell -------------------------------------------------------------------------------
-
-    def evaluate(self, code: str) -> Result:
-        """Run bash in the stack's shell, at its top level and without errexit.
-
-        Raises
-        ------
-        HookFailed
-            If it ended the shell; the session goes on from the snapshot.
-        Interrupted
-            If the user stopped it.
-
-        Examples
-        --------
-        >>> stack.evaluate("echo $((6 * 7))").tail()
-        '42'
-        """
-        with self._at_work():
-            return self._begin(self._mode).evaluate(code)
-
-    def variables(self, pattern: str = "*") -> pd.DataFrame:
-        """Return the shell's variables as they stand.
-
-        Parameters
-        ----------
-        pattern : str
-            A glob for the names.
-
-        Returns
-        -------
-        DataFrame
-            ``name``, ``type`` (string, integer, array, associative, nameref), ``value`` (str; of
-            secrets a mask), ``exported``, ``readonly``, ``local`` (a local variable of a frame
-            that the last failure left).
-
-        Examples
-        --------
-        >>> done = stack.run(until="source")
-        >>> stack.variables("SHOP_*")["value"].tolist()
-        ['corner']
-        """
-        with self._lock:
-            shell = self._begin(self._mode).shell
-            failed = self._run is not None and self._run.failed is not None
-            own, lost = shell.variables(), shell.lost_locals if failed else []
-            return tables.variables(own, lost, pattern)

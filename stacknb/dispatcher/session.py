@@ -1,116 +1,66 @@
-"""A tree of hooks with its settings, the run of it that is under way, and who listens to it."""
+"""What the calls of a stack share: its tree, the run under way, who has the shell, who listens."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Protocol
 
 from stacknb import lifecycle
-from stacknb.dispatcher.awaiting import Async
-from stacknb.dispatcher.listening import Listener
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import BadInput, Interrupted
+from stacknb.exceptions import Interrupted
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
-from stacknb.plugins import Plugin, check_tree, parse_plugins
+from stacknb.lifecycle import Hook
+from stacknb.plugins import Plugin
 from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
-from stacknb.shell.environment import check_bash, checked_environment, inherited
-from stacknb.snapshots.vault import Vault
+from stacknb.shell.environment import inherited
 
-__all__ = ["Session"]
+__all__ = ["Listener", "Session"]
+
+
+class Listener(Protocol):
+    """Who shows a run: is told every event, and the time about ten times a second."""
+
+    def on_event(self, event: Event) -> None:
+        """Take an event."""
+
+    def on_tick(self) -> None:
+        """Take the time to look again."""
 
 
 class Session:
-    """What `Stack` keeps between its calls; its parameters are described there."""
+    """The state of a `Stack`, below each group of its calls; the parameters are described there."""
 
     def __init__(
         self,
-        top_dir: str | os.PathLike[str],
-        *,
-        plugins: Iterable[str] | Mapping[str, str | Path] = (),
-        run_dir: str | os.PathLike[str] | None = None,
-        localrc: str | os.PathLike[str] | None = None,
-        local_conf: str | os.PathLike[str] | None = None,
-        parallel: bool = True,
-        jobs: int | None = None,
-        env: Mapping[str, str] | None = None,
+        top_dir: Path,
+        plugins: list[Plugin],
+        run_dir: str | os.PathLike[str] | None,
+        settings: Settings,
+        parallel: bool,
+        jobs: int | None,
+        env: dict[str, str],
     ) -> None:
-        self.plugins: list[Plugin] = parse_plugins(plugins)
-        self.top_dir = check_tree(top_dir, self.plugins)
-        if jobs is not None and (type(jobs) is not int or jobs < 1):  # True is an int, too
-            raise BadInput(f"jobs {jobs!r} should be a whole number, at least 1")
-        self.listeners: list[Listener] = []
-        self._settings = Settings.given(localrc, local_conf)
-        self._run_dir = run_dir
+        self.top_dir = top_dir
+        self.plugins = plugins
         self.parallel = parallel
-        self._jobs = jobs
-        self._added = checked_environment(env or {})
-        check_bash(inherited(self._added).get("PATH"))
         self.cells = cellhooks.new_folder()
+        self.listeners: list[Listener] = []
         self.worker: Worker | None = None
+        self._run_dir = run_dir
+        self._settings = settings
+        self._jobs = jobs
+        self._added = env
         self._run: Run | None = None
         self._lock = threading.RLock()
         self._depth = 0  # of the calls that give the shell to hooks
         self._stopping = False
-        self.aio = Async(self)
-        self.closed = False
-        self.take_over()
-
-    @classmethod
-    def resume(cls, run_dir: str | os.PathLike[str]) -> Self:
-        """Open a run that ended early (a failed hook, a dead kernel) and go on from its snapshot.
-
-        Parameters
-        ----------
-        run_dir : path-like
-            Its directory, or a folder with ``.stacknb/runs/latest``.
-
-        Returns
-        -------
-        Stack
-            `step` runs the phase that comes next; `run` all that are left.
-
-        Raises
-        ------
-        BadInput
-            If there is no such run, it left no snapshot, or another process works on it.
-
-        Examples
-        --------
-        >>> done = stack.step()
-        >>> run_dir = stack.run_dir
-        >>> stack.close()
-        >>> with stacknb.Stack.resume(run_dir) as again:
-        ...     again.next_phase
-        'source'
-        """
-        folder = RunDir.open(run_dir)
-        folder.take()
-        stack: Self | None = None
-        try:
-            facts = folder.facts()
-            stack = cls(
-                facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
-                jobs=facts["jobs"],
-            )  # fmt: skip
-            if Vault(folder.path / "state").newest is None:
-                lacking = f"run {str(folder.path)!r} left no snapshot to resume from"
-                raise BadInput(f"{lacking}; stack anew")
-            stack._settings = Settings.of_run(folder.path, facts)
-            stack.cells = Path(facts.get("cells") or stack.cells)
-            stack._run = stack._new_run(facts["mode"], folder, dict(os.environ), resumed=True)
-        except BaseException:
-            if stack is not None:
-                stack.close()
-            folder.close()
-            raise
-        return stack
 
     @property
     def run_dir(self) -> Path | None:
@@ -148,6 +98,19 @@ class Session:
             return lifecycle.phases_of("stack")[0].label
         following = self._run.next_phase
         return following.label if following is not None else None
+
+    @property
+    def next_hook(self) -> Hook | None:
+        """The hook that `step` with ``hook=True`` sources next; None between phases.
+
+        Examples
+        --------
+        >>> added = stack.add_hook("50-hello.sh", "echo hello")
+        >>> done = stack.step(hook=True)
+        >>> stack.next_hook.name
+        '50-hello.sh'
+        """
+        return self._run.next_hook if self._run is not None else None
 
     def begin(self) -> Path:
         """Begin a run, if none is under way; return its directory.
@@ -198,24 +161,7 @@ class Session:
             if run is not None:
                 run.close()
 
-    def take_over(self) -> None:
-        """Make this the notebook's stack; `Stack` knows the others."""
-
-    def close(self) -> None:
-        """End the shell and every task; services started by ``run_process`` go on."""
-        self.reset()
-        self.closed = True
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        if self._run is None:
-            return f"<stack of {self.top_dir}, no run yet>"
-        return f"<stack of {self.top_dir}: {self._run.result!r}>"
+    # -- within ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -237,11 +183,14 @@ class Session:
         except KeyboardInterrupt as stop:
             raise Interrupted("interrupted; the session is usable") from stop
 
-    # -- within ----------------------------------------------------------------------------------
-
     @property
     def _mode(self) -> str:
         return self._run.mode if self._run is not None else "stack"
+
+    @property
+    def _enabled(self) -> list[Plugin]:
+        """The plugins that are enabled by now."""
+        return self._run.roster.plugins if self._run is not None else self.plugins
 
     def _under_way(self, mode: str, anew: bool) -> Run | None:
         """Return the run under way if it is of that mode, and has not ended where `anew`."""

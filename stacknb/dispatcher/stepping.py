@@ -1,48 +1,19 @@
-"""The calls of a stack that take its run from phase to phase, and say what that would be."""
+"""The calls of a stack that give its shell to hooks, or to bash of the user's own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from stacknb import lifecycle
-from stacknb.dispatcher import tables
-from stacknb.dispatcher.background import Background
+from stacknb.dispatcher.session import Session
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.results import HookResult, RunResult
+from stacknb.results import HookResult, Result, RunResult
 from stacknb.run.run import Run
-
-if TYPE_CHECKING:  # pandas takes half a second to import; most calls need none of it
-    import pandas as pd
 
 __all__ = ["Stepping"]
 
 
-class Stepping(Background):
-    """Plan a mode, run it, run one phase of it, make one step."""
-
-    def plan(self, mode: str = "stack") -> pd.DataFrame:
-        """Say what a run would source; starts nothing.
-
-        Of plugins that localrc or local.conf enable it names those that their text tells without
-        being run: lines of plain words that begin with ``enable_plugin``.
-
-        Parameters
-        ----------
-        mode : {'stack', 'unstack', 'clean'}
-
-        Returns
-        -------
-        DataFrame
-            A row for each hook, in order: ``phase``, ``hook``, ``path``, ``args`` (tuple of str),
-            ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
-
-        Examples
-        --------
-        >>> stack.plan("unstack")["phase"].tolist()
-        ['override_defaults', 'source', 'unstack']
-        """
-        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
+class Stepping(Session):
+    """Run a mode, one phase of it, one step; evaluate bash."""
 
     def run(self, mode: str = "stack", until: str | None = None) -> RunResult:
         """Run every phase of a mode in order; goes on where `step` or `until` stopped.
@@ -141,6 +112,24 @@ class Stepping(Background):
             while hook and not results and (phase := run.next_phase) is not None:
                 results = run.run_phase(phase, one_hook=hook, trace=trace)
             return results
+
+    def evaluate(self, code: str) -> Result:
+        """Run bash in the stack's shell, at its top level and without errexit.
+
+        Raises
+        ------
+        HookFailed
+            If it ended the shell; the session goes on from the snapshot.
+        Interrupted
+            If the user stopped it.
+
+        Examples
+        --------
+        >>> stack.evaluate("echo $((6 * 7))").tail()
+        '42'
+        """
+        with self._at_work():
+            return self._begin(self._mode).evaluate(code)
 
     def _begin_run(self, mode: str, anew: bool = False) -> Run:
         """Return the run under way or a new one; before one of clean goes one of unstack."""

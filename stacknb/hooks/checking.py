@@ -76,6 +76,11 @@ class Report:
         """Whether there is no error."""
         return not any(finding.level == "error" for finding in self.findings)
 
+    @property
+    def fails(self) -> bool:
+        """Whether the exit status is to tell of it."""
+        return not self.ok
+
     def __bool__(self) -> bool:
         return self.ok
 

@@ -11,10 +11,15 @@ from typing import Any
 
 import pandas as pd
 
+from stacknb import tasklog
+from stacknb.exceptions import BadInput
 from stacknb.hooks import tracing
 from stacknb.hooks.readable import ReadableFrame
 from stacknb.hooks.tracing import Command
+from stacknb.results import HookResult
+from stacknb.snapshots import snapshot
 from stacknb.snapshots.masking import Masker
+from stacknb.snapshots.vault import Vault
 from stacknb.text import budget, screen
 from stacknb.text.signs import clipped, printable, shown
 
@@ -58,26 +63,37 @@ class TraceFrame(ReadableFrame):
         return _html(self, min(_MOST_ROWS, len(self)), self.room - self.room // 3)
 
 
-def load(traces: Sequence[tuple[str, Path, float | None]], masker: Masker) -> TraceFrame:
-    """Return the commands of some traced hooks.
+def load(run_dir: Path, hooks: Sequence[str | HookResult]) -> TraceFrame:
+    """Return the commands of traced hooks of a run, as `Stack.trace` describes it.
 
     Parameters
     ----------
-    traces : sequence of (str, Path, float or None)
-        Name of the hook, its trace, and when it ended in epoch seconds.
-    masker : Masker
-        Takes secrets out of the commands.
+    run_dir : Path
+    hooks : sequence of str or HookResult
+        All that were traced, if it is empty.
 
-    Returns
-    -------
-    DataFrame
-        A row for each command in the order they began: ``hook``, ``file``, ``line``, ``function``,
-        ``command`` (as it ran), ``start`` (UTC), ``took_s`` (seconds, with all it called),
-        ``depth``, ``task`` (that ran it; empty for the hook itself).
+    Raises
+    ------
+    BadInput
+        If no such hook was traced.
     """
+    wanted = {hook if isinstance(hook, str) else hook.log for hook in hooks}
+    found: list[tuple[str, Path, float | None]] = []
+    for log in sorted(run_dir.glob("hooks/*/*.log"), key=lambda path: path.stat().st_mtime_ns):
+        path, record = tracing.path_of(run_dir, log), tasklog.read(log)
+        name = str(record.header["name"])
+        if path.exists() and (not wanted or {name, log} & wanted):
+            end = record.footer["end"] if record.footer else None
+            found.append((f"{record.header['phase']} · {name}", path, end))
+    if not found:
+        names = [hook if isinstance(hook, str) else hook.name for hook in hooks]
+        what = f"hook {names[0]!r} was not traced" if names else "no hook was traced"
+        raise BadInput(f"{what}; %stack step --trace traces the next ones")
+    state = Vault(run_dir / "state").newest
+    masker = Masker(snapshot.read_variables(state) if state is not None else [])
     rows = [
         (printable(hook), *_row(replace(command, command=masker.text(command.command))))
-        for hook, path, until in traces
+        for hook, path, until in found
         for command in tracing.read(path, until)
     ]
     made = TraceFrame(rows, columns=list(COLUMNS))

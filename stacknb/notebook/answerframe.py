@@ -8,8 +8,7 @@ import shutil
 import pandas as pd
 
 from stacknb.text.screen import counted
-from stacknb.text.signs import shown
-from stacknb.timing.columns import COLUMNS, cell, fitting
+from stacknb.timing.columns import fitting, texts
 
 __all__ = ["AnswerFrame"]
 
@@ -54,22 +53,15 @@ class AnswerFrame(pd.DataFrame):
 
     def _fitting(self, room: int) -> tuple[pd.DataFrame, str]:
         """Return what fits into a number of characters, and how much there is besides."""
-        names = COLUMNS.get(self.what, "").split() or list(self.columns)
-        parts = [self] if len(self) <= _ROWS else [self.head(_KEPT), self.tail(_KEPT)]
-        most = 1000 if "advice" in names else 60  # characters of a cell
-        rows: list[list[str]] = []
-        labels: list[str] = []
-        for part in parts:
-            if rows:
-                rows.append(["…"] * len(names))
-                labels.append("…")
-            values = part[names].itertuples(index=False, name=None)
-            rows += [[shown(cell(value, most)) for value in row] for row in values]
-            labels += map(str, part.index)
-        columns = zip(names, *rows, strict=True)
-        widths = {name: max(map(len, [name, *texts])) for name, *texts in columns}
+        cut = len(self) > _ROWS
+        part = self.iloc[[*range(_KEPT), *range(-_KEPT, 0)]] if cut else self
+        cells, labels = texts(part, self.what), [*map(str, part.index)]
+        if cut:
+            for column in (labels, *cells.values()):
+                column.insert(_KEPT, "…")
+        widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
         kept = fitting(widths, room, _GAP)
-        table = pd.DataFrame(rows, index=labels, columns=names, dtype=object)[kept]
+        table = pd.DataFrame({name: cells[name] for name in kept}, index=labels, dtype=object)
         hidden = [str(name) for name in self.columns if name not in kept]
         also = f"; the frame also has {', '.join(hidden)}" if hidden else ""
         return table, f"{counted(len(self), 'row')} × {len(self.columns)} columns{also}"

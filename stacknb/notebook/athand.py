@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import dispatcher
-from stacknb.commands import commands
+from stacknb.commands import commands, notebook_commands
 from stacknb.commands.arguments import given
 from stacknb.dispatcher import Stack, current
 from stacknb.exceptions import BadInput
@@ -57,7 +57,7 @@ class AtHand:
         if again is None and at_hand is not None and stack.top_dir == at_hand.top_dir:
             stack.take_cells_of(at_hand)
         if at_hand is not None and not at_hand.busy:
-            commands.make_way(at_hand)
+            notebook_commands.make_way(at_hand)
         elif at_hand is not None:
             self._beside.append(at_hand)
         if again is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from stacknb.exceptions import Failure
 from stacknb.places import BASH
+from stacknb.results import signal_name
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 
@@ -142,11 +142,7 @@ def _reason(turn: Turn, interrupted: bool) -> str:
     if turn.how == "other" and turn.status and _FRAME.match(turn.command):
         return f"failed with status {turn.status} under errexit"  # and had an ERR trap of its own
     if turn.how in ("", "other", "killed") and 128 < turn.status <= 192:
-        try:
-            name = signal.Signals(turn.status - 128).name
-        except ValueError:
-            name = f"signal {turn.status - 128}"
-        return f"ended: its shell was killed by {name}"
+        return f"ended: its shell was killed by {signal_name(turn.status)}"
     if turn.how == "untold":
         return (
             f"ended its shell with status {turn.status}: a file of the session's scratch folder "

@@ -49,7 +49,7 @@ class Run:
         Is called about ten times a second while a hook runs.
     check : callable
         Is called before each hook; raises Interrupted if the user has stopped the run.
-    overlay : Path, optional
+    overlay : Path
         A folder of hooks that the cells of a notebook hold, laid over the tree.
     resumed : bool
         Go on from the snapshot in `folder`, after the phases its journal says are done.
@@ -68,9 +68,9 @@ class Run:
         settings: Settings,
         emit: Callable[[Event], None],
         tick: Callable[[], None],
-        check: Callable[[], None] = lambda: None,
-        overlay: Path | None = None,
-        resumed: bool = False,
+        check: Callable[[], None],
+        overlay: Path,
+        resumed: bool,
     ) -> None:
         self.mode = mode
         self.top_dir = top_dir

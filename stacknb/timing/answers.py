@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
-from stacknb.text.signs import shown
-from stacknb.timing.columns import COLUMNS, cell, fitting
+from stacknb.timing.columns import fitting, texts
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run
 
@@ -91,7 +90,7 @@ class Answer:
             case "table" if nothing := self.nothing():
                 return f"{nothing}\n"
             case "table":
-                return _table(self.frame, COLUMNS.get(self.what, ""), width)
+                return _table(self.frame, self.what, width)
             case _:
                 raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
 
@@ -141,12 +140,10 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
     return Answer(what, _ASKED[what](run), run)
 
 
-def _table(frame: pd.DataFrame, columns: str, width: int | None) -> str:
-    names = columns.split() or list(frame.columns)
-    most = 1000 if "advice" in names else 60
-    cells = {name: [shown(cell(value, most)) for value in frame[name]] for name in names}
-    widths = {name: max(map(len, [name, *cells[name]])) for name in names}
-    kept = fitting(widths, width) if width else names
+def _table(frame: pd.DataFrame, what: str, width: int | None) -> str:
+    cells = texts(frame, what)
+    widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
+    kept = fitting(widths, width) if width else list(cells)
     aligned = [
         [
             text.rjust(widths[name])
@@ -157,6 +154,6 @@ def _table(frame: pd.DataFrame, columns: str, width: int | None) -> str:
         for name in kept
     ]
     lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
-    if left_out := [name for name in names if name not in kept]:
+    if left_out := [name for name in cells if name not in kept]:
         lines.append(f"(no room for {', '.join(left_out)}: a wider terminal, or --format csv)")
     return "".join(f"{line}\n" for line in lines)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from stacknb.text.signs import clipped
+from stacknb.text.signs import clipped, shown
 
-__all__ = ["COLUMNS", "cell", "fitting", "in_words"]
+__all__ = ["COLUMNS", "cell", "fitting", "in_words", "texts"]
 
 COLUMNS = {  # of a table for a reader; CSV and JSON hold all
     "tasks": "name status phase hook start duration_s wait_s hidden_s slack_s cpu_s exit_code "
@@ -61,6 +61,20 @@ def fitting(widths: dict[str, int], width: int, gap: int = 2) -> list[str]:
         if too_wide():
             kept.remove(name)
     return [name for name in widths if name in kept]
+
+
+def texts(frame: pd.DataFrame, what: str) -> dict[str, list[str]]:
+    """Return the columns of an answer that a reader is shown, and their values as text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    what : str
+        What was asked.
+    """
+    names = COLUMNS.get(what, "").split() or list(frame.columns)
+    most = 1000 if "advice" in names else 60  # characters of a cell
+    return {name: [shown(cell(value, most)) for value in frame[name]] for name in names}
 
 
 def cell(value: Any, most: int = 60) -> str:
