@@ -12,7 +12,7 @@ from typing import Protocol, TextIO
 from stacknb.dispatcher import Listener, Stack
 from stacknb.journal import Event
 
-__all__ = ["View", "shown", "view_of"]
+__all__ = ["View", "in_notebook", "shown", "view_of"]
 
 
 class View(Listener, Protocol):
