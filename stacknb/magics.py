@@ -63,7 +63,7 @@ class StackMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._stacks = AtHand()
-        for name in ("stack", "unstack", "clean", "async_task", "wait", "hook"):
+        for name in commands.MAGICS:
             method = vars(type(self))[name]
             summary = (method.__doc__ or "").partition("\n")[0]
             table = commands.of_face(f"%{name}").values()

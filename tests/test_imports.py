@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 import stacknb
+from stacknb.dispatcher.session import Session
 
 PACKAGE = Path(__file__).parents[1] / "stacknb"
 
@@ -210,6 +211,14 @@ def test_no_module_is_longer_than_300_lines() -> None:
 def test_a_folder_holds_more_than_one_module() -> None:
     folders = [path.parent for path in PACKAGE.glob("*/__init__.py")]
     assert [folder.name for folder in folders if len(list(folder.glob("*.py"))) < 3] == []
+
+
+def test_each_group_of_the_calls_of_a_stack_rests_on_the_session_alone() -> None:
+    groups = stacknb.Stack.__bases__
+    assert len(groups) > 1
+    assert {group.__bases__ for group in groups} == {(Session,)}
+    names = [name for group in groups for name in vars(group) if not name.startswith("__")]
+    assert sorted(names) == sorted({*names})
 
 
 def test_importing_stacknb_imports_no_heavy_package() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     from stacknb.rundir.loglist import Logs
     from stacknb.status import RunStatus
 
-__all__ = ["COMMANDS", "SETTINGS", "check_first", "of_face", "open_tree", "run_dir_of"]
+__all__ = ["COMMANDS", "MAGICS", "SETTINGS", "check_first", "of_face", "open_tree", "run_dir_of"]
 
 
 def _plan(stack: Stack, o: Namespace) -> pd.DataFrame:
@@ -175,6 +175,9 @@ COMMANDS = (
         ("%wait",),
     ),
 )  # fmt: skip
+
+
+MAGICS = tuple({face[1:]: None for entry in COMMANDS for face in entry.faces if face != CLI})
 
 
 def of_face(face: str) -> dict[str, Command]:

@@ -1,1 +1,1 @@
-"""What the magics need beside the table: a line's words, their completion, the share of output."""
+"""What the magics need beside the table: the stack at hand, a line's words, the share of output."""

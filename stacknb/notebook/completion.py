@@ -18,7 +18,7 @@ from stacknb.notebook.line_words import is_tree
 __all__ = ["complete", "register", "split"]
 
 _LINE = re.compile(
-    r"\s*(?:[\w.]+\s*=\s*)?(?P<face>%{1,2}(?:stack|unstack|clean|async_task|wait|hook))\s(?P<rest>.*)"
+    rf"\s*(?:[\w.]+\s*=\s*)?(?P<face>%%?(?:{'|'.join(commands.MAGICS)}))\s(?P<rest>.*)"
 )
 
 # A word, in which quotes and backslashes keep blanks; the last may be unfinished.

@@ -16,8 +16,6 @@ from stacknb.text.names import nearest
 
 __all__ = ["is_tree", "read", "read_stack", "without_semicolon"]
 
-_MAGICS = ("unstack", "clean", "wait", "async_task", "hook")
-
 
 def read(name: str, line: str) -> tuple[Command, Namespace]:
     """Read the line of a magic that is one command.
@@ -46,9 +44,9 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     o = line_parser(STACK, [*options, places]).read(_split(line))
     words = o.words
     o.top_dir = words.pop(0) if words and is_tree(words[0]) else None
-    if words and words[0] in _MAGICS:
-        raise BadInput(f"{words[0]!r} is no word of %stack but a magic of its own: %{words[0]}")
     if words and words[0] not in table:
+        if words[0] in commands.MAGICS:
+            raise BadInput(f"{words[0]!r} is no word of %stack but a magic of its own: %{words[0]}")
         if not _is_phase(words[0]):
             known = [*table, *phase_words()]
             trees = [os.path.dirname(path) for path in glob.glob("*/extras.d")]

@@ -27,7 +27,7 @@ _IDLE_S = 0.5  # where nothing runs
 _SHARE = 0.02  # of one core that updates may take
 _KEY_S = 5.0  # the whole picture is sent again, for pages that missed something
 _SUMMARY_S = 2.0
-_TASKS, _MORE = 30, 500
+_TASKS, _MORE = 30, 500  # in a picture: at first, and once more are asked for
 
 
 class Panel:
