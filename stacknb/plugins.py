@@ -30,13 +30,18 @@ __all__ = [
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
-_WORD = r"[\w./:@%+,=-]+"  # means the same to bash as to us
+# What means the same to bash as to us: plain characters, quoted ones, and TOP_DIR.
+_PLAIN = re.compile(r"[\w./:@%+,=-]+")
+_TOP_DIR = re.compile(r"\$TOP_DIR(?!\w)|\$\{TOP_DIR\}")
+_PART = re.compile(
+    rf"""'[^']*'|"(?:{_TOP_DIR.pattern}|[^"$`\\])*"|{_TOP_DIR.pattern}|{_PLAIN.pattern}"""
+)
+_WORD = rf"(?:{_PART.pattern})++"  # possessive: what it does not match it refuses at once
 _ENABLES = re.compile(
     rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
-_TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
-_SETS_DEST = re.compile(rf"""(?:export[ \t]+)?DEST=(?:(["']?)({_WORD})\1[ \t]*(?:[ \t]#.*)?|.*)""")
+_SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,10 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
 def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     """Return the plugins that a localrc enables, as far as its text tells.
 
-    What counts is a line that begins with ``enable_plugin``, in plain words, of a plugin that is
-    there; of variables TOP_DIR alone. What a condition or another variable decides is known only
-    when bash has run it. A here-document is not bash's, but the text of something else.
+    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted, of
+    a plugin that is there; of variables TOP_DIR alone. What a condition or another variable decides
+    is known only when bash has run it. A here-document is not bash's, but the text of something
+    else.
 
     Parameters
     ----------
@@ -115,15 +121,27 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     lines = localrc.split("\n")
     inside = {number for part in documents(lines) for number in part}
     for line in (line for number, line in enumerate(lines) if number not in inside):
-        line = _TOP_DIR.sub(lambda _: f"{top_dir}/", line)
         if sets := _SETS_DEST.fullmatch(line):
-            dest = sets[2] or ""  # unknown
+            dest = "".join(_meant(sets[1] or "", top_dir))  # or unknown
         elif enables := _ENABLES.fullmatch(line):
-            name, source = enables[1], enables[2] or ""
-            folder = _folder_of(name, source, top_dir, dest)
+            name, parts = enables[1], _meant(enables[2] or "", top_dir)
+            if not all(_PLAIN.fullmatch(part) for part in parts[::2] if part):
+                continue  # bash takes it for several words
+            folder = _folder_of(name, "".join(parts), top_dir, dest)
             if folder is not None and (folder / "devstack").is_dir():
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
+
+
+def _meant(word: str, top_dir: Path) -> list[str]:
+    """Return what the parts of a word mean: unquoted and quoted ones in turn."""
+    meant: list[str] = []
+    for part in _PART.findall(word):
+        single, double = part[0] == "'", part[0] == '"'
+        text = part[1:-1] if single or double else part
+        text = text if single else _TOP_DIR.sub(lambda _: str(top_dir), text)
+        meant += ["", text] if single or double else [text, ""]
+    return meant
 
 
 def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:

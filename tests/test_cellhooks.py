@@ -85,6 +85,17 @@ def test_cells_are_laid_over_the_tree(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_local_conf_of_an_exported_tree_keeps_its_bytes(tmp_path: Path) -> None:
+    tree, cells = tmp_path / "tree", tmp_path / "cells"
+    (tree / "extras.d").mkdir(parents=True)
+    (tree / "local.conf").write_bytes(b"[[local|localrc]]\nA='\xff\x0c'\n")
+    added = cellhooks.add(cells, "settings", "define_plugin shop\n", "shop")
+    cellhooks.export(tmp_path / "out", cells, tree, [Plugin("shop", added.path.parents[1])])
+    assert (tmp_path / "out" / "local.conf").read_bytes() == (
+        b"[[local|localrc]]\nenable_plugin shop \"$TOP_DIR/plugins/shop\"\nA='\xff\x0c'\n"
+    )
+
+
 def test_what_is_exported_is_an_ordinary_tree(tmp_path: Path) -> None:
     tree, cells = tmp_path / "tree", tmp_path / "cells"
     for name in ("extras.d/10-a.sh", "lib/a.sh", ".stacknb/runs/x", ".git/config"):

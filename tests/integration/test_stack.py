@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import resource
+import shlex
 import shutil
 import stat
 import subprocess
@@ -275,6 +276,15 @@ def test_a_plugin_that_settings_enable_joins_from_the_next_phase_on(tree) -> Non
 
     assert trace() == ["plugin.sh:stack pre-install"]
     assert [*stack.plan()["hook"]][:2] == ["early-settings", "late-settings"]
+
+
+@pytest.mark.parametrize("folder", ["a b", 'it\'s $(:) "x"', "line\nbreak", "line\x85end", "a=b,c"])
+def test_a_plugin_may_lie_in_a_folder_of_any_name(tree, tmp_path: Path, folder: str) -> None:
+    tree.plugin("own", plugin_sh=TRACE)
+    (tree.path / "plugins/own").rename(tmp_path / folder)
+    (tmp_path / "rc").write_text(f"enable_plugin own {shlex.quote(str(tmp_path / folder))}\n")
+    tree.stack(localrc=tmp_path / "rc").run(until="pre-install")
+    assert trace() == ["plugin.sh:stack pre-install"]
 
 
 def test_a_plugin_that_a_script_of_extras_enables_joins_in_the_same_phase(tree) -> None:
