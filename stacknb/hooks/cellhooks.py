@@ -76,8 +76,8 @@ class Exported:
     Examples
     --------
     >>> added = stack.add_hook("50-hello.sh", "echo hello")
-    >>> stack.export("mine").command
-    'stacknb stack ...mine'
+    >>> print(stack.export("mine").command)
+    stacknb stack ...mine...
     """
 
     folder: Path
