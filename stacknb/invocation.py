@@ -197,9 +197,14 @@ def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> 
 
 
 def _resume_line(o: Namespace, stack: Stack, phase: str = "") -> str:
-    words = ["stacknb", "stack", o.top_dir, *phase.split()[-1:], "--resume"]
+    words = ["stacknb", "stack", _typed(o.top_dir), *phase.split()[-1:], "--resume"]
     where = o.run_dir or ("" if _is_latest(stack) else str(stack.run_dir))
-    return shlex.join(words + (["--run-dir", where] if where else []))
+    return shlex.join(words + (["--run-dir", _typed(where)] if where else []))
+
+
+def _typed(path: str) -> str:
+    """Return a path that is taken for no option."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _is_latest(stack: Stack) -> bool:

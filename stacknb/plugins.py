@@ -30,16 +30,17 @@ __all__ = [
 ]
 
 FILES = ("override-defaults", "settings", "plugin.sh")
-_WORD = r"[\w./:@%+,=-]+"  # means the same to bash as to us
-_PLAIN = re.compile(_WORD)
-# What a variable becomes matters for a folder only, and in a DevStack tree not even there.
-_VARYING = r"(?:[\w./:@%+,=-]|\$\w+|\$\{\w+\})+"
+# One word to bash: plain characters, quoted ones, variables.
+_PLAIN = re.compile(r"[\w./:@%+,=-]+")
+_TOP_DIR = re.compile(r"\$TOP_DIR(?!\w)|\$\{TOP_DIR\}")
+_VARIABLE = r"\$\w+|\$\{\w+\}"
+_PART = re.compile(rf"""'[^']*'|"(?:{_VARIABLE}|[^"$`\\])*"|{_VARIABLE}|{_PLAIN.pattern}""")
+_WORD = rf"(?:{_PART.pattern})++"  # possessive: what it does not match it refuses at once
 _ENABLES = re.compile(
-    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_VARYING}))?(?:[ \t]+{_VARYING})?"
+    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
-_TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
-_SETS_DEST = re.compile(rf"""(?:export[ \t]+)?DEST=(?:(["']?)({_WORD})\1[ \t]*(?:[ \t]#.*)?|.*)""")
+_SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,10 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
 def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     """Return the plugins that a localrc enables, as far as its text tells.
 
-    What counts is a line that begins with ``enable_plugin``, in plain words, of a plugin that is
-    there; of variables TOP_DIR alone, except where none makes a difference. What a condition or
-    another variable decides is known only when bash has run it. A here-document is not bash's, but
-    the text of something else.
+    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted, of
+    a plugin that is there; of variables TOP_DIR alone, except where none makes a difference. What a
+    condition or another variable decides is known only when bash has run it. A here-document is not
+    bash's, but the text of something else.
 
     Parameters
     ----------
@@ -119,21 +120,35 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     lines = localrc.split("\n")
     inside = {number for part in documents(lines) for number in part}
     for line in (line for number, line in enumerate(lines) if number not in inside):
-        line = _TOP_DIR.sub(lambda _: f"{top_dir}/", line)
         if sets := _SETS_DEST.fullmatch(line):
-            dest = sets[2] or ""  # unknown
+            dest = _meant(sets[1] or "", top_dir) or ""  # or unknown
         elif enables := _ENABLES.fullmatch(line):
-            name, source = enables[1], enables[2] or ""
+            name, source = enables[1], _meant(enables[2] or "", top_dir, splits=True)
             folder = _folder_of(name, source, top_dir, dest)
             if folder is not None and (folder / "devstack").is_dir():
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
 
 
-def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:
-    """Return where `enable_plugin` looks for a plugin; None if DEST is not known."""
+def _meant(word: str, top_dir: Path, splits: bool = False) -> str | None:
+    """Return what a word means; None if a variable decides, or bash splits it into several."""
+    meant = ""
+    for part in _PART.findall(word):
+        if part[0] == "'":
+            meant += part[1:-1]
+            continue
+        text = _TOP_DIR.sub(lambda _: str(top_dir), part.strip('"'))
+        several = splits and part[0] != '"' and not _PLAIN.fullmatch(text)
+        if several or "$" in _TOP_DIR.sub("", part):
+            return None
+        meant += text
+    return meant
+
+
+def _folder_of(name: str, source: str | None, top_dir: Path, dest: str) -> Path | None:
+    """Return where `enable_plugin` looks for a plugin; None if that is not known."""
     if not is_devstack(top_dir):  # whose own has all of them in DEST
-        if source and not _PLAIN.fullmatch(source):
+        if source is None:
             return None
         if source.startswith("file://"):
             return Path(source.removeprefix("file://"))

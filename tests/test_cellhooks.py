@@ -1,3 +1,4 @@
+import shlex
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,17 @@ def test_cells_are_laid_over_the_tree(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_local_conf_of_an_exported_tree_keeps_its_bytes(tmp_path: Path) -> None:
+    tree, cells = tmp_path / "tree", tmp_path / "cells"
+    (tree / "extras.d").mkdir(parents=True)
+    (tree / "local.conf").write_bytes(b"[[local|localrc]]\nA='\xff\x0c'\n")
+    added = cellhooks.add(cells, "settings", "define_plugin shop\n", "shop")
+    cellhooks.export(tmp_path / "out", cells, tree, [Plugin("shop", added.path.parents[1])])
+    assert (tmp_path / "out" / "local.conf").read_bytes() == (
+        b"[[local|localrc]]\nenable_plugin shop \"$TOP_DIR/plugins/shop\"\nA='\xff\x0c'\n"
+    )
+
+
 def test_what_is_exported_is_an_ordinary_tree(tmp_path: Path) -> None:
     tree, cells = tmp_path / "tree", tmp_path / "cells"
     for name in ("extras.d/10-a.sh", "lib/a.sh", ".stacknb/runs/x", ".git/config"):
@@ -103,7 +115,7 @@ def test_what_is_exported_is_an_ordinary_tree(tmp_path: Path) -> None:
         "[[post-config|x.conf]]", "[a]", "[[local|localrc]]",
         'enable_plugin shop "$TOP_DIR/plugins/shop"', "A=1",
     ]  # fmt: skip
-    assert done.command.endswith(f"--plugin shop={tmp_path}/out/plugins/shop")
+    assert shlex.split(done.command)[-2:] == ["--plugin", f"shop={tmp_path}/out/plugins/shop"]
     assert "2 hooks from cells" in repr(done)
     with pytest.raises(BadInput, match="holds something already"):
         cellhooks.export(tmp_path / "out", cells, tree, [])

@@ -103,7 +103,7 @@ def test_a_plan_is_a_table(said: Said, tree: Path) -> None:
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].split() == ["phase", "hook", "arguments", "path"]
-    assert lines[1].split() == [
+    assert lines[1].split(maxsplit=3) == [
         "override_defaults", "5-odd.sh", "override_defaults", str(tree / "extras.d" / "5-odd.sh"),
     ]  # fmt: skip
     assert lines[2].split()[0] == "50-api.sh"

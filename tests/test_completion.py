@@ -93,6 +93,15 @@ def test_a_quote_in_a_name_is_completed_too() -> None:
     Path("it's/extras.d").mkdir(parents=True)
     [text] = found("%stack it")
     assert shlex.split(text) == ["it's/"]
+    [text] = found("%stack 'it")  # a quote that stays open
+    assert shlex.split(f"{text}'") == ["it's/"]
+
+
+def test_a_folder_whose_name_alone_would_be_an_option_or_a_home_is_completed_with_a_dot() -> None:
+    for name in ("-x", "~"):
+        Path(name, "extras.d").mkdir(parents=True)
+    assert {"./-x/", "./~/", "webshop/"} < {*found("%stack ")}
+    assert found("%stack ./-") == ["./-x/"]
 
 
 def test_the_home_of_the_user_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,7 +235,7 @@ def test_a_lost_variable_is_seen(stack: Stack) -> None:
 def test_a_miscount_is_seen(stack: Stack, tmp_path: Path) -> None:
     stack.add_hook(
         "10-a.sh",
-        f"COUNTER={tmp_path}/c; echo 99 >$COUNTER\n"
+        f"COUNTER='{tmp_path}/c'; echo 99 >\"$COUNTER\"\n"
         "for n in 1 2 3 4; do async_run count$n true; async_wait count$n; done\n",
     )
     stack.step()
@@ -245,7 +245,7 @@ def test_a_miscount_is_seen(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_a_plugin_is_followed_to_its_clean(stack: Stack, tmp_path: Path) -> None:
-    stack.add_hook("settings", f"GREETER_FILE={tmp_path}/hello\n", plugin="greeter")
+    stack.add_hook("settings", f"GREETER_FILE='{tmp_path}/hello'\n", plugin="greeter")
     stack.add_hook(
         "plugin.sh", '[[ ${2-} != install ]] || echo hi >"$GREETER_FILE"\n', plugin="greeter"
     )

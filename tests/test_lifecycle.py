@@ -1,6 +1,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,7 @@ def test_what_is_no_bash_script_is_told(top: Path, text: bytes, fault: str) -> N
     assert bool(fault) == bool(found.fault)
     assert found.warning == found.fault
     if "CRLF" in fault:
-        assert f"sed -i 's/\\r$//' {path}" in found.fault
+        assert f"sed -i 's/\\r$//' {shlex.quote(str(path))}" in found.fault
 
 
 def test_an_unreadable_hook_is_skipped_with_a_warning(top: Path) -> None:

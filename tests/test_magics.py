@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def test_a_cell_whose_name_cannot_be_one_leaves_no_file(
     Stack("one")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(BadInput, match="cannot name a task"):
-        ipython.run_cell_magic("async_task", name.format(tmp_path=tmp_path), "echo 1")
+        ipython.run_cell_magic("async_task", shlex.quote(name.format(tmp_path=tmp_path)), "echo 1")
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -132,15 +132,18 @@ def three(tmp_path: Path) -> Path:
         ("enable_plugin a https://host/a", "dest/a"),
         ("enable_plugin a host:a master", "dest/a"),
         ("enable_plugin a   # where DEST is", "dest/a"),
-        ("enable_plugin a {here}/other/a main  # mine", "other/a"),
+        ("enable_plugin a 'https://host/a'", "dest/a"),
+        ("enable_plugin a '{here}/other/a' main  # mine", "other/a"),
         ("enable_plugin a https://host/a $BRANCH", "dest/a"),
-        ("enable_plugin a file://{here}/other/a", "other/a"),
+        ('enable_plugin a https://host/a "${{BRANCH}}"', "dest/a"),
+        ("enable_plugin a file://'{here}'/other/a", "other/a"),
         ("enable_plugin a ./lib/a", "top/lib/a"),
-        ("enable_plugin a $TOP_DIR/lib/a", "top/lib/a"),
+        ('enable_plugin a "$TOP_DIR/lib/a" "main"', "top/lib/a"),
+        ('enable_plugin a "${{TOP_DIR}}"/lib/a', "top/lib/a"),
         ("DEST=${{TOP_DIR}}/lib\nenable_plugin a https://host/a", "top/lib/a"),
         ("DEST='{here}/other' # there\nenable_plugin a https://host/a", "other/a"),
-        ("export DEST={here}/other\nenable_plugin a https://host/a", "other/a"),
-        ("enable_plugin a ./lib/a\nenable_plugin a {here}/other/a", "top/lib/a"),
+        ('export DEST="{here}/other"\nenable_plugin a https://host/a', "other/a"),
+        ("enable_plugin a ./lib/a\nenable_plugin a '{here}/other/a'", "top/lib/a"),
         ("cat <<X\nDEST=/x\nX\nenable_plugin a https://host/a", "dest/a"),
         ("cat <<'X Y' <<-Z\nX\nX Y\n\tZ\nenable_plugin a ./lib/a", "top/lib/a"),
         ("x=$((1<<8)) # no document\nread a <<<8\nenable_plugin a ./lib/a", "top/lib/a"),
@@ -153,6 +156,14 @@ def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
     assert found == [Plugin("a", three / place)]
 
 
+def test_a_folder_with_a_blank_is_foreseen_where_it_is_quoted(tmp_path: Path) -> None:
+    top = tmp_path / "my $tree"
+    (top / "a/devstack").mkdir(parents=True)
+    assert foreseen('enable_plugin a "$TOP_DIR/a"', top, "") == [Plugin("a", top / "a")]
+    assert foreseen("DEST=$TOP_DIR\nenable_plugin a", top, "") == [Plugin("a", top / "a")]
+    assert foreseen("enable_plugin a $TOP_DIR/a", top, "") == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -161,7 +172,8 @@ def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
         "#enable_plugin a https://host/a",
         "enable_plugin a $HOME/a",
         "enable_plugin a file://$HOME/a $BRANCH",
-        "enable_plugin a 'https://host/a'",
+        "enable_plugin a '$TOP_DIR'/lib/a",
+        'enable_plugin a "$HOME/a"',
         "enable_plugin a https://host/a || true",
         "enable_plugin a https://host/a; echo",
         "enable_plugin $a https://host/a",

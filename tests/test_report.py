@@ -127,6 +127,13 @@ def test_a_name_with_a_backslash_has_a_report(tmp_path: Path) -> None:
     assert r"C:\t" in found.text
 
 
+def test_a_path_that_is_no_text_has_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    file = made(folder).to_html(folder / "report.html")
+    assert r"/a\xff/run" in Page(file.read_text()).text
+
+
 def test_what_could_not_be_understood_is_counted(tmp_path: Path) -> None:
     run = made(tmp_path)
     with (Path(run.path) / "waits.jsonl").open("a") as file:

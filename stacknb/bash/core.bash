@@ -157,7 +157,7 @@ _stacknb_list_plugins() {
     done
     while [[ $_nb_rest ]]; do
         _nb_name=${_nb_rest%%,*} _nb_rest=${_nb_rest#*,}
-        [[ ! $_nb_name ]] || _stacknb_plugins+="$_nb_name=${GITDIR[$_nb_name]-}"$'\n'
+        [[ ! $_nb_name ]] || _stacknb_plugins+="${_stacknb_plugins:+$'\x1f'}$_nb_name=${GITDIR[$_nb_name]-}"
     done
 }
 

@@ -57,4 +57,6 @@ def _paths(start: str, files: bool) -> list[str]:
     paths = glob.glob(glob.escape(home + start.removeprefix(tilde)) + "*")
     found = [f"{path}/" for path in paths if os.path.isdir(path)]
     found += [path for path in paths if files and not os.path.isdir(path)]
-    return [tilde + path.removeprefix(home) for path in found]
+    found = [tilde + path.removeprefix(home) for path in found]
+    # By itself a name would be an option, or somebody's home.
+    return [f"./{path}" if not start and path[0] in "-~" else path for path in found]

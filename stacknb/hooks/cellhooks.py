@@ -76,8 +76,8 @@ class Exported:
     Examples
     --------
     >>> added = stack.add_hook("50-hello.sh", "echo hello")
-    >>> stack.export("mine").command
-    'stacknb stack ...mine'
+    >>> print(stack.export("mine").command)
+    stacknb stack ...mine...
     """
 
     folder: Path
@@ -200,7 +200,8 @@ def export(target: Path, folder: Path, top_dir: Path, plugins: Sequence[Plugin])
 
 def _write_settings(target: Path, plugins: Sequence[Plugin]) -> None:
     path, heading = target / "local.conf", "[[local|localrc]]"
-    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    lines = text.removesuffix("\n").split("\n") if text else []
     if heading not in lines:
         lines.insert(0, heading)
     place, known = lines.index(heading) + 1, "\n".join(lines)
@@ -209,7 +210,7 @@ def _write_settings(target: Path, plugins: Sequence[Plugin]) -> None:
         for plugin in plugins
         if f"enable_plugin {plugin.name} " not in known
     ]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    path.write_text("\n".join(lines) + "\n", "utf-8", "surrogateescape")
 
 
 def _check_name(name: str) -> None:

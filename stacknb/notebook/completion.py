@@ -77,7 +77,7 @@ def _meaning(word: str) -> tuple[str, str]:
 def _typed(text: str, quote: str) -> str:
     """Return a text as it is typed, within a quote that is open or without one."""
     if quote == "'":
-        return f"'{text}"
+        return "'" + text.replace("'", "'\"'\"'")
     special = r'(["\\])' if quote else r"""([\s"'\\])"""
     return quote + re.sub(special, r"\\\1", text)
 

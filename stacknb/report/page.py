@@ -17,6 +17,7 @@ from stacknb.charts.palette import ink
 from stacknb.charts.rows import duration
 from stacknb.report.tables import table
 from stacknb.report.tails import tails
+from stacknb.text.signs import printable
 from stacknb.timing.columns import cell
 from stacknb.timing.questions import Questions
 
@@ -55,7 +56,7 @@ def page(run: Questions) -> str:
     """
     text = ""
     for size in _SIZES:
-        text = "".join(_parts(run, *size))
+        text = printable("".join(_parts(run, *size)))
         if len(text.encode()) < _LIMIT:
             break
     return text

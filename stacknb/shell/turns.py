@@ -61,7 +61,7 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
     if outcome == "died" and process_status and process_status > 128 and process_status != code:
         code = process_status
         where = ["killed", *where[1:]] if where[:1] == ["other"] else where
-    pairs = (line.partition("=") for line in plugins.splitlines())
+    pairs = (line.partition("=") for line in plugins.split("\x1f") if line)
     enabled = {name: folder for name, _, folder in pairs}
     needs = tuple(requires.split("\x1f")) if requires else ()
     return Turn(outcome, code, enabled, needs, *_four(where), interrupted)

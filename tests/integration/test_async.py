@@ -625,7 +625,7 @@ def test_a_task_that_prints_a_forged_footer_is_not_believed(
     tree, output, end: str, code: int, status: str
 ) -> None:
     stack = tree.run(
-        f"{FORGED}{end}\nLOG=$(echo $TOP_DIR/../.stacknb/runs/latest/async/t.log)\nasync_run t f\nasync_wait t || echo got $?"
+        f"{FORGED}{end}\nLOG=$TOP_DIR/../.stacknb/runs/latest/async/t.log\nasync_run t f\nasync_wait t || echo got $?"
     )
 
     if code:
@@ -684,7 +684,7 @@ def test_a_task_that_comes_after_one_whose_child_still_prints_does_start(tree) -
 def test_a_wait_shows_all_of_what_a_task_printed_alone_or_with_others(tree, printed: bytes) -> None:
     tree.path.joinpath("printed").write_bytes(printed)
     stack = tree.run(
-        "f() { cat $TOP_DIR/printed; }; async_run ended f; async_run first f; async_run second f\n"
+        'f() { cat "$TOP_DIR/printed"; }; async_run ended f; async_run first f; async_run second f\n'
         "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
         "echo MARK; async_wait ended; echo MARK; async_wait first second; echo MARK"
     )
@@ -703,7 +703,7 @@ def test_a_wait_shows_all_of_what_a_task_printed_alone_or_with_others(tree, prin
 def test_a_wait_shows_nothing_of_a_long_command_but_what_it_printed(tree, printed: str) -> None:
     tree.path.joinpath("printed").write_text(f"{printed}\n")
     stack = tree.run(
-        "f() { cat $TOP_DIR/printed; }; for t in ended first second; do async_run $t f $(printf %020000d 0) >/dev/null; done\n"
+        'f() { cat "$TOP_DIR/printed"; }; for t in ended first second; do async_run $t f $(printf %020000d 0) >/dev/null; done\n'
         "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
         "{ async_wait ended; async_wait first second; } | cut -c -20000 | grep -v Async"
     )
@@ -719,7 +719,7 @@ def test_a_task_that_destroys_its_own_log_loses_no_more_than_that(
 ) -> None:
     tree.path.joinpath("printed").write_text(printed)
     stack = tree.run(
-        f"f() {{ echo one; {how} $(readlink /proc/$BASHPID/fd/2); cat $TOP_DIR/printed; }}; async_run ended f; async_run t f\n"
+        f'f() {{ echo one; {how} "$(readlink /proc/$BASHPID/fd/2)"; cat "$TOP_DIR/printed"; }}; async_run ended f; async_run t f\n'
         "while [[ -e /proc/$(async_pidof ended) ]]; do :; done\n"
         "async_wait ended | grep -v Async || :; echo MARK; async_wait t | grep -v Async || :; echo MARK"
     )
@@ -744,7 +744,7 @@ def test_a_task_ended_before_its_first_command_has_a_whole_log(tree, number: str
 
 
 def test_a_wait_does_not_hold_in_memory_what_a_task_printed_over_its_log(tree, output) -> None:
-    log = "$(readlink /proc/$BASHPID/fd/2)"
+    log = '"$(readlink /proc/$BASHPID/fd/2)"'
     stack = tree.run(
         f"f() {{ truncate -s 0 {log}; head -c 64000000 /dev/zero | tr '\\0' x; }}\n"
         "for t in ended first second; do async_run $t f; done\n"
@@ -2071,7 +2071,7 @@ NEEDED = {
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_function_that_check_warns_of_breaks_tasks_or_helpers(tree, name: str) -> None:
     script, well = NEEDED[name]
-    hook = f"seen=0 log=$_stacknb_dir/async/t.log\n{script}\n:"
+    hook = f"seen=0 log=.stacknb/runs/latest/async/t.log\n{script}\n:"
 
     assert list(tree.run(":", hook).variables("seen").value) == [well]
     body = "[[ '' ]]" if name in ("kill", "read") else "command echo mine"  # no wait for ever

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,6 +111,17 @@ def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> 
     assert "services ended: api" in err
     assert "Traceback" not in err
     assert children_of_run() == []
+
+
+@pytest.mark.parametrize("name", ["-x", "--help", "it's $HOME", "a b"])
+def test_the_command_that_resumes_a_run_can_be_given_to_a_shell(tree: Any, name: str) -> None:
+    tree.hook("10-a.sh", "[[ $2 != install || -e mended ]]")
+    tree.path.rename(name)
+    done = call("stack", f"--run-dir={name}.run", f"./{name}")
+    assert done.returncode == 1
+    command = done.stderr.partition("\n  resume  stacknb ")[2].partition("\n")[0]
+    Path("mended").touch()
+    assert call(*shlex.split(command)).returncode == 0
 
 
 def test_a_run_whose_supervisor_was_killed_leaves_nothing_and_can_be_resumed(tree: Any) -> None:

@@ -140,7 +140,7 @@ def everything(tmp_path: Path, setting: str, script: str = EVERYTHING) -> tuple[
     folder = tmp_path / "D"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    prelude = f"D={folder} V=Yes EMPTY= OFF=no BYTES=$'\\xff\\xc3\\xa4' ENABLED_SERVICES=a,"
+    prelude = f"D='{folder}' V=Yes EMPTY= OFF=no BYTES=$'\\xff\\xc3\\xa4' ENABLED_SERVICES=a,"
     done = bash(f"{prelude}\n{setting}\n{script}\n{{ set +x; }} 2>/dev/null; printf 'end\\n'")
     assert done.stdout.endswith("end\n"), done
     # The trace of the lines above, where they send stderr to stdout, is the hook's own.
@@ -220,9 +220,10 @@ def test_no_line_of_a_helper_shows_in_a_traced_hook(tmp_path: Path) -> None:
 
 
 def test_sourcing_twice_prints_nothing_and_adds_only_known_names() -> None:
+    helpers = shlex.quote(str(HELPERS))
     names = r"{ declare -p; declare -F; } | sed -n 's/^declare -[^ ]* \([^=]*\).*/\1/p'; echo --;"
     done = subprocess.run(
-        ["bash", "-uc", f"{names} source {HELPERS}; source {HELPERS}; {names}"],
+        ["bash", "-uc", f"{names} source {helpers}; source {helpers}; {names}"],
         capture_output=True,
         text=True,
         check=True,
@@ -238,7 +239,7 @@ def test_calls_leave_no_variable_behind_but_state_of_devstack(tmp_path: Path) ->
     everything(
         tmp_path,
         ":",
-        f"compgen -v >$D/before\n{EVERYTHING}\ncompgen -v >$D/after",
+        f'compgen -v >"$D/before"\n{EVERYTHING}\ncompgen -v >"$D/after"',
     )
 
     before, after = (set((tmp_path / "D" / n).read_text().split()) for n in ("before", "after"))
@@ -329,7 +330,8 @@ def test_die_in_a_restored_shell_names_the_line_of_the_hook(tree: Any) -> None:
 
 def test_sourcing_again_keeps_plugins_and_clocks() -> None:
     done = bash(
-        f"time_start a; GITDIR[x]=/x; DEVSTACK_PLUGINS=,x; _TIME_BEGIN=5; source {HELPERS}\n"
+        "time_start a; GITDIR[x]=/x; DEVSTACK_PLUGINS=,x; _TIME_BEGIN=5\n"
+        f"source {shlex.quote(str(HELPERS))}\n"
         'time_stop a; echo "${GITDIR[x]} $DEVSTACK_PLUGINS $_TIME_BEGIN"'
     )
 
@@ -394,7 +396,9 @@ def test_a_message_names_the_file_of_its_line_and_returns_the_last_status(
 def test_errors_are_kept_in_the_log_directory_and_one_that_is_missing_does_no_harm(
     hook: Hook, tmp_path: Path
 ) -> None:
-    done = hook(f"set -e; set -C; LOGDIR={tmp_path}; err 1 one; err 2 two; LOGDIR=/no; err 3 three")
+    done = hook(
+        f"set -e; set -C; LOGDIR='{tmp_path}'; err 1 one; err 2 two; LOGDIR=/no; err 3 three"
+    )
 
     assert done.returncode == 0
     assert [line[-5:] for line in (tmp_path / "error.log").read_text().splitlines()] == [
@@ -520,8 +524,8 @@ def test_a_disabled_service_stays_disabled_and_the_warning_names_it(hook: Hook) 
         ("", "{dest}/p", "", "master"),
         ("https://host/p", "{dest}/p", "https://host/p", "master"),
         ("git@host:x/p stable/1", "{dest}/p", "git@host:x/p", "stable/1"),
-        ("{top}/my/", "{top}/my", "{top}/my/", "master"),
-        ("file://{top}/my b", "{top}/my", "file://{top}/my", "b"),
+        ("'{top}/my/'", "{top}/my", "{top}/my/", "master"),
+        ("'file://{top}/my' b", "{top}/my", "file://{top}/my", "b"),
         ("./my", "{top}/my", "./my", "master"),
         ("my", "{top}/my", "my", "master"),
     ],
@@ -553,7 +557,7 @@ def test_a_plugin_without_a_folder_is_enabled_with_one_line_that_says_what_to_do
     assert (
         f"hook.sh:1 plugin 'p': no folder '{tmp_path}/p': clone https://host/p there first" in line
     )
-    done = hook(f"enable_plugin p {tmp_path}/nowhere")
+    done = hook(f"enable_plugin p '{tmp_path}/nowhere'")
     assert done.stdout.endswith(
         f"no folder '{tmp_path}/nowhere': clone the plugin there first, or mend the enable_plugin "
         "line\n"
@@ -939,7 +943,7 @@ def test_the_text_of_the_file_afterwards(
     path = tmp_path / "f"
     if text is not None:
         path.write_bytes(text.encode())
-    done = bash(f"set -eu; F={path}; {call}")
+    done = bash(f"cd {shlex.quote(str(tmp_path))}; set -eu; F=f; {call}")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert path.read_bytes().decode() == after
@@ -999,7 +1003,7 @@ def test_a_link_stays_a_link_and_the_file_keeps_its_mode(tmp_path: Path) -> None
     real.write_text("[s]\n")
     real.chmod(0o640)
     link.symlink_to("etc/real.ini")
-    done = bash(f"cd {tmp_path}; umask 077; iniset link.ini s o v; iniadd ./link.ini s o w")
+    done = bash(f"cd '{tmp_path}'; umask 077; iniset link.ini s o v; iniadd ./link.ini s o w")
 
     assert done.stderr == ""
     assert link.is_symlink()
@@ -1014,7 +1018,7 @@ def test_a_link_stays_a_link_whatever_is_exported(tmp_path: Path) -> None:
     real.chmod(0o640)
     before = real.stat().st_ino
     link.symlink_to("real.ini")
-    done = bash(f"{HUGE}umask 077; iniset {link} s o v")
+    done = bash(f"{HUGE}umask 077; iniset {shlex.quote(str(link))} s o v")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert link.is_symlink()
@@ -1063,7 +1067,7 @@ def test_sudo_does_the_work_and_sees_no_value_among_its_arguments(
 ) -> None:
     sudo = tmp_path / "bin" / "sudo"
     sudo.parent.mkdir()
-    sudo.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\nunset LC_ALL\nexec "$@"\n')
+    sudo.write_text(f'#!/bin/sh\necho "$@" >>"{tmp_path}/calls"\nunset LC_ALL\nexec "$@"\n')
     sudo.chmod(0o755)
     value = "pass\\word  'ä' $(id)"
     done = bash(

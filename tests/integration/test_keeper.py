@@ -177,7 +177,7 @@ def test_a_phase_whose_bash_is_killed_while_it_writes_is_not_done(
     )
     for name in names:
         (folder / name).write_text(f"mark_{name[:2]}=1\n")
-    (folder / "10-a.sh").write_text(f"cd {tmp_path}; mark_10=1\ntrap '{killed}' DEBUG\n")
+    (folder / "10-a.sh").write_text(f"cd '{tmp_path}'; mark_10=1\ntrap '{killed}' DEBUG\n")
     marks = "echo ${!mark_*}"
     with Stack(folder.parent, run_dir=tmp_path / "run") as stack:
         stack.listeners.append(SimpleNamespace(on_event=wait_for_the_end, on_tick=lambda: None))

@@ -99,7 +99,7 @@ def test_a_picture_shows_the_plugins_that_the_settings_enable(
     (tmp_path / "shiny" / "devstack").mkdir(parents=True)
     (tmp_path / "shiny" / "devstack" / "plugin.sh").write_text(":\n")
     conf = tmp_path / "local.conf"
-    conf.write_text(f"[[local|localrc]]\nenable_plugin shiny {tmp_path}/shiny\n")
+    conf.write_text(f"[[local|localrc]]\nenable_plugin shiny '{tmp_path}/shiny'\n")
     tree.hook("10-a.sh", ":\n")
     assert cli.main(["picture", str(tree.path), "--local-conf", str(conf)]) == 0
     assert "shiny-plugin.sh" in capsys.readouterr().out

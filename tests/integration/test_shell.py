@@ -140,8 +140,8 @@ def test_across_phases_too(tree, output) -> None:
         ('printf "<%s>" "$@"', "<override_defaults>"),
         ("echo ${FUNCNAME[0]}", "source\n"),
         ("echo ${BASH_SOURCE[0]##*/}", "11-hook.sh\n"),
-        ("echo ${0##*/} $(basename $0)", "stack.sh stack.sh\n"),
-        ("[[ $0 == \"$TOP_DIR/stack.sh\" && $(dirname $0) == $TOP_DIR ]] && echo so", "so\n"),
+        ("echo ${0##*/} $(basename \"$0\")", "stack.sh stack.sh\n"),
+        ("[[ $0 == \"$TOP_DIR/stack.sh\" && $(dirname \"$0\") == \"$TOP_DIR\" ]] && echo so", "so\n"),
         ("echo $LINENO\necho $LINENO", "1\n2\n"),
         ("read -r x || echo $? \"<$x>\"; [[ -t 0 ]] || echo no", "1 <>\nno\n"),
         ("readlink /proc/self/fd/0", "/dev/null\n"),
@@ -203,7 +203,7 @@ LEAKS = [
     "POSIXLY_CORRECT=1", "BASH_COMPAT=4.2", "BASH_ENV=/nowhere", "TIMEFORMAT=x", "EXECIGNORE='*'",
     "GLOBIGNORE='*'", "FUNCNEST=4", "TMOUT=1", "unset EPOCHREALTIME", "unset BASHPID BASH_SUBSHELL",
     "PATH=/nowhere", "unset PATH HOME PWD OLDPWD", "LC_ALL=C", "LC_ALL=no_SUCH", "TMPDIR=/nowhere",
-    "BASH_ARGV0=other", "cd /; mkdir $TOP_DIR/gone; cd $TOP_DIR/gone; rmdir $PWD", "umask 077",
+    "BASH_ARGV0=other", "cd /; mkdir \"$TOP_DIR/gone\"; cd \"$TOP_DIR/gone\"; rmdir \"$PWD\"", "umask 077",
     "exec 0<&-", "exec >&-", "exec 2>&-", "exec >/dev/null 2>&1", "ulimit -S -n 20",
     "exec 3>&1 4>&1 5>&1 6>&1 7>&1 8>&1 9>&1", "trap '' PIPE", "trap '' CHLD", "trap 'x=1' CHLD",
     "trap '' INT TERM HUP", "trap 'x=1' INT", "trap 'x=1' DEBUG", "shopt -s extdebug; trap 'x=1' DEBUG",
@@ -387,7 +387,7 @@ def test_a_bash_without_what_the_session_needs_is_given_up_with_the_reason(tree,
 
 @pytest.mark.parametrize("answer", ["W\\n4\\0", "1\\0x\\0", "4\\0done\\0x\\0\\0\\0"])
 def test_an_answer_that_no_driver_gives_ends_the_shell_with_a_clear_line(tree, answer: str) -> None:
-    tree.hook("10-a.sh", f"printf '{answer}' >$_stacknb_control/out; read -r _ </dev/zero")
+    tree.hook("10-a.sh", f"printf '{answer}' >\"$_stacknb_control/out\"; read -r _ </dev/zero")
     stack = tree.stack()
     with pytest.raises(ShellDied, match="cannot be read"):
         stack.run_phase("override_defaults")
@@ -666,7 +666,7 @@ def test_the_variables_after_a_hook_that_failed_hold_none_of_the_drivers_own(
 
 def test_a_failing_line_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
     (tmp_path / "lib.sh").write_text("echo lib\nfunction helper {\n  false\n}\nhelper\n")
-    failure = failure_of(tree, f"source {tmp_path}/lib.sh")
+    failure = failure_of(tree, f"source '{tmp_path}/lib.sh'")
 
     assert (failure.file, failure.line, failure.command) == (str(tmp_path / "lib.sh"), 3, "false")
 
@@ -679,7 +679,7 @@ def test_an_exit_that_ended_nothing_is_not_the_place_of_a_later_failure(tree) ->
 
 def test_a_syntax_error_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Path) -> None:
     (tmp_path / "lib.sh").write_text("before=1\n\ndone\n")
-    tree.hook("10-a.sh", f"a=1\nsource {tmp_path}/lib.sh\nb=1")
+    tree.hook("10-a.sh", f"a=1\nsource '{tmp_path}/lib.sh'\nb=1")
     stack = tree.stack()
     with pytest.raises(HookFailed) as caught:
         stack.run_phase("override_defaults")
@@ -860,13 +860,13 @@ def test_a_cell_that_exits_with_an_exit_trap_of_its_own_keeps_its_variables(tree
 
 def test_plugins_enabled_by_a_hook_that_fails_with_an_exit_trap_of_its_own_are_known(tree) -> None:
     folder = tree.plugin("p", settings=":").partition("=")[2]
-    tree.hook("10-a.sh", f"trap : EXIT; enable_plugin p {folder}; exit 3")
+    tree.hook("10-a.sh", f"trap : EXIT; enable_plugin p '{folder}'; exit 3")
     stack = tree.stack()
     with pytest.raises(HookFailed):
         stack.run_phase("override_defaults")
 
     assert "p-settings" in stack.plan()["hook"].tolist()
-    tree.hook("10-a.sh", f"[[ $1 == source ]] || enable_plugin p {folder}")
+    tree.hook("10-a.sh", f"[[ $1 == source ]] || enable_plugin p '{folder}'")
     stack.run_phase("override_defaults")
     assert "p-settings" in [hook.name for hook in stack.run_phase("source")]
 
@@ -924,7 +924,7 @@ def test_an_err_trap_set_by_a_sourced_file_fires_as_in_plain_bash_from_the_next_
     tree, output, tmp_path: Path
 ) -> None:
     (tmp_path / "lib").write_text("trap 'echo err' ERR\n")
-    first, second = f"set +e\nsource {tmp_path}/lib", "f() { false; true; }\nf\nfalse\n(false)\n:"
+    first, second = f"set +e\nsource '{tmp_path}/lib'", "f() { false; true; }\nf\nfalse\n(false)\n:"
     stack = tree.run(first, second)
 
     assert output(stack, "11-hook.sh") == plain_bash(tmp_path, first, second)
@@ -1417,7 +1417,7 @@ def plain_bash(folder: Path, *scripts: str) -> str:
     lines = ["set -e", 'frame() { source "$@"; }']
     for number, script in enumerate(scripts):
         (folder / f"plain{number}").write_text(script)
-        lines.append(f"frame {folder}/plain{number} override_defaults")
+        lines.append(f"frame '{folder}/plain{number}' override_defaults")
     (folder / "plain").write_text("\n".join(lines) + "\n")
     return subprocess.run(
         ["bash", str(folder / "plain")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import resource
+import shlex
 import shutil
 import stat
 import subprocess
@@ -284,7 +285,7 @@ def test_clean_performs_an_unstack_first(tree) -> None:
 
 def test_a_plugin_that_settings_enable_joins_from_the_next_phase_on(tree) -> None:
     tree.plugin("late", settings=TRACE, plugin_sh=TRACE)
-    early = tree.plugin("early", settings="enable_plugin late $TOP_DIR/plugins/late")
+    early = tree.plugin("early", settings='enable_plugin late "$TOP_DIR/plugins/late"')
     stack = tree.stack(plugins=[early])
     stack.run(until="pre-install")
 
@@ -292,9 +293,18 @@ def test_a_plugin_that_settings_enable_joins_from_the_next_phase_on(tree) -> Non
     assert [*stack.plan()["hook"]][:2] == ["early-settings", "late-settings"]
 
 
+@pytest.mark.parametrize("folder", ["a b", 'it\'s $(:) "x"', "line\nbreak", "line\x85end", "a=b,c"])
+def test_a_plugin_may_lie_in_a_folder_of_any_name(tree, tmp_path: Path, folder: str) -> None:
+    tree.plugin("own", plugin_sh=TRACE)
+    (tree.path / "plugins/own").rename(tmp_path / folder)
+    (tmp_path / "rc").write_text(f"enable_plugin own {shlex.quote(str(tmp_path / folder))}\n")
+    tree.stack(localrc=tmp_path / "rc").run(until="pre-install")
+    assert trace() == ["plugin.sh:stack pre-install"]
+
+
 def test_a_plugin_that_a_script_of_extras_enables_joins_in_the_same_phase(tree) -> None:
     tree.plugin("late", settings=TRACE, plugin_sh=TRACE)
-    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
+    tree.hook("10-a.sh", '[[ $1 != source ]] || enable_plugin late "$TOP_DIR/plugins/late"')
     tree.hook("20-b.sh", TRACE)
     result = tree.stack().run(until="source")
 
@@ -314,7 +324,7 @@ def test_a_plan_names_the_plugins_that_the_settings_enable_as_the_run_sources_th
     shutil.copytree(tree.path / "plugins" / "near", tmp_path / "dest" / "far")
     heading = "[[local|localrc]]\n" if given == "local_conf" else ""
     (tmp_path / "c").write_text(
-        f"{heading}DEST={tmp_path}/dest\nenable_plugin near plugins/near\n"
+        f"{heading}DEST='{tmp_path}/dest'\nenable_plugin near plugins/near\n"
         "enable_plugin far https://host/far\nif false; then\n  enable_plugin no /\nfi\n"
     )
     stack = tree.stack(plugins=[first], **{given: tmp_path / "c"})
@@ -331,7 +341,7 @@ def test_a_plugin_that_a_local_conf_enables_has_its_turn_in_the_first_phase(
     tree, tmp_path: Path, step: bool
 ) -> None:
     tree.plugin("own", override_defaults=TRACE)
-    text = "[[local|localrc]]\nenable_plugin own $TOP_DIR/plugins/own\n[[extra|x]]\n"
+    text = '[[local|localrc]]\nenable_plugin own "$TOP_DIR/plugins/own"\n[[extra|x]]\n'
     (tmp_path / "c").write_text(text)
     stack = tree.stack(local_conf=tmp_path / "c")
     stack.step(hook=step)
@@ -342,14 +352,14 @@ def test_a_plugin_that_a_local_conf_enables_has_its_turn_in_the_first_phase(
 
 def test_a_plugin_that_joins_a_phase_and_cannot_be_run_ends_it(tree, tmp_path: Path) -> None:
     tree.plugin("own", override_defaults="echo a\r\n")
-    (tmp_path / "rc").write_text("enable_plugin own $TOP_DIR/plugins/own\n")
+    (tmp_path / "rc").write_text('enable_plugin own "$TOP_DIR/plugins/own"\n')
     with pytest.raises(BadInput, match=r"own-override-defaults.*CRLF"):
         tree.stack(localrc=tmp_path / "rc").run()
 
 
 def test_a_resumed_run_goes_on_with_the_plugins_that_hooks_have_enabled(tree) -> None:
     tree.plugin("late", plugin_sh=TRACE)
-    tree.hook("10-a.sh", "[[ $1 != source ]] || enable_plugin late $TOP_DIR/plugins/late")
+    tree.hook("10-a.sh", '[[ $1 != source ]] || enable_plugin late "$TOP_DIR/plugins/late"')
     stack = tree.stack()
     run_dir = stack.run(until="source").run_dir
     stack.close()
@@ -365,12 +375,12 @@ def test_what_has_enabled_a_plugin_may_do_so_again_when_its_phase_is_run_again(
 ) -> None:
     for name in ("own", "late", "mine"):
         tree.plugin(name, override_defaults=TRACE)
-    (tmp_path / "rc").write_text("enable_plugin own $TOP_DIR/plugins/own\n")
-    tree.hook("10-a.sh", "enable_plugin late $TOP_DIR/plugins/late; [[ -v mended ]]")
+    (tmp_path / "rc").write_text('enable_plugin own "$TOP_DIR/plugins/own"\n')
+    tree.hook("10-a.sh", 'enable_plugin late "$TOP_DIR/plugins/late"; [[ -v mended ]]')
     stack = tree.stack(localrc=tmp_path / "rc")
     with pytest.raises(HookFailed):
         stack.run()
-    stack.evaluate("mended=1; enable_plugin mine $TOP_DIR/plugins/mine")
+    stack.evaluate('mended=1; enable_plugin mine "$TOP_DIR/plugins/mine"')
     run_dir = stack.run_dir
     if resumed:
         stack.close()
@@ -392,7 +402,9 @@ def test_a_plugin_finds_its_own_files_in_the_dest_of_the_tree(
 ) -> None:
     word = tree.plugin("own", settings='source "$DEST/own/devstack/lib"', lib="echo found")
     folder = Path(word.partition("=")[2])
-    (tmp_path / "rc").write_text(f"enable_plugin own {folder}\n" if how == "enabled" else ":\n")
+    (tmp_path / "rc").write_text(
+        f"enable_plugin own {shlex.quote(str(folder))}\n" if how == "enabled" else ":\n"
+    )
     stack = tree.stack(plugins=[word] if how == "given" else [], localrc=tmp_path / "rc")
     stack.run(until="source")
 
@@ -1027,9 +1039,9 @@ is_running() { echo "is $1 running?"; }
 async_run() { echo "not ours"; }
 cleanup_oscwrap() {
     local total=0
-    total=$(cat $OSCWRAP_TIMER_FILE | $PYTHON -c "import sys; print(sum(int(l) for l in sys.stdin))")
+    total=$(cat "$OSCWRAP_TIMER_FILE" | $PYTHON -c "import sys; print(sum(int(l) for l in sys.stdin))")
     _TIME_TOTAL["osc"]=$total
-    rm $OSCWRAP_TIMER_FILE
+    rm "$OSCWRAP_TIMER_FILE"
 }
 time_totals() { cleanup_oscwrap; printf 'osc %s\\n' "${_TIME_TOTAL[osc]-none}"; }
 """
@@ -1092,7 +1104,7 @@ def test_the_place_of_a_die_of_a_devstack_tree_is_where_it_was_called(
         "die() {\n    exit 4\n}\ndie_if_not_set() { [[ -v $2 ]] || die $1; }\n"
     )
     with (devstack.path / "functions").open("a") as functions:
-        functions.write("source $TOP_DIR/functions-common\n")
+        functions.write('source "$TOP_DIR/functions-common"\n')
     hook = devstack.hook(
         "10-a.sh", "f() {\n    die_if_not_set $LINENO NOTHING\n}\n[[ ! -v go ]] || f\n"
     )
