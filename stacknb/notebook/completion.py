@@ -34,7 +34,7 @@ def register(ipython: Any) -> None:
         face, words, start = split(context.text_until_cursor)
         found = complete(face, words, start) if face else []
         return {
-            "completions": [SimpleCompletion(text=text) for text in found],
+            "completions": [SimpleCompletion(text=text, type=_type(text)) for text in found],
             "matched_fragment": start,
             "ordered": True,
             "suppress": True,
@@ -42,6 +42,11 @@ def register(ipython: Any) -> None:
 
     others = [m for m in ipython.Completer.custom_matchers if not _is_ours(m)]
     ipython.Completer.custom_matchers = [*others, matcher]
+
+
+def _type(text: str) -> str:
+    # JupyterLab says it beside the word, or else "<unknown>".
+    return "option" if text.startswith("-") else "argument"
 
 
 def split(text: str) -> tuple[str, list[str], str]:

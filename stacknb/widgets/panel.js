@@ -63,6 +63,9 @@ function keyed(parent, keys, make, update) {
   }
 }
 
+// In nbclassic, and Notebook before 7, the kernel is one of another kind, and elsewhere.
+const kernelOf = (model) => model.widget_manager?.kernel ?? model.widget_manager?.notebook?.kernel;
+
 const short = (label) => label.replace(/^stack /, "");
 
 // A click goes over the widget's own line. A kernel that is busy with a cell answers it only
@@ -72,18 +75,16 @@ function sender(model, said, unknown) {
   const open = new Map();
   const prefix = Math.random().toString(36).slice(2);
   let count = 0;
-  const kernel = () => model.widget_manager?.kernel;
+  const kernel = () => kernelOf(model);
   function control(content) {
     const k = kernel();
-    if (!k?.sendControlMessage) return;
     const header = {
-      msg_id: `${prefix}-${++count}`, msg_type: "stacknb_request", session: k.clientId,
+      msg_id: `${prefix}-${++count}`, msg_type: "stacknb_request", session: k?.clientId ?? k?.session_id,
       username: "", version: "5.3", date: new Date().toISOString(),
     };
-    k.sendControlMessage(
-      { channel: "control", header, parent_header: {}, metadata: {}, content, buffers: [] },
-      false, true,
-    );
+    const message = { channel: "control", header, parent_header: {}, metadata: {}, content, buffers: [] };
+    if (k?.sendControlMessage) k.sendControlMessage(message, false, true);
+    else k?._send?.(JSON.stringify(message));
   }
   function send(action, words = {}) {
     const id = `${prefix}-${++count}`;
@@ -483,7 +484,7 @@ function render({ model, el }) {
   }
   // A kernel that was restarted or shut down took the run with it. One that does not know this panel is
   // another than that of the run: the picture is what the notebook has kept.
-  const kernelLives = () => ["idle", "busy", "starting"].includes(model.widget_manager?.kernel?.status);
+  const kernelLives = () => ["idle", "busy", "starting"].includes(kernelOf(model)?.status) || kernelOf(model)?.is_connected?.();
   const howToSee = () => `%stack panel ${S.run.dir} shows what is left of the run.`;
   function lose(when) {
     gone = true;
@@ -498,7 +499,7 @@ function render({ model, el }) {
   model.on("comm_live_update", onLine);
   onPicture();
   // What was sent before this view was there to hear it is not repeated until something else changes.
-  if (model.widget_manager?.kernel) send("sync"); else lose(S.now);
+  if (kernelOf(model) || model.comm_live) send("sync"); else lose(S.now);
   const ticking = setInterval(() => {
     if (gone) return;
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
@@ -512,12 +513,12 @@ function render({ model, el }) {
   const views = (document.stacknbViews ??= { made: 0, newest: new Map() });
   const made = ++views.made;
   const moved = () => {
-    if (views.newest.get(id) > made && el.closest(".jp-Cell")) el.classList.add("stacknb-moved");
+    if (views.newest.get(id) > made && el.closest(".jp-Cell, .code_cell")) el.classList.add("stacknb-moved");
   };
   document.addEventListener("stacknb-shown", moved);
   requestAnimationFrame(() => {
     hooks(); // now that there is a place to scroll in
-    if (!el.closest(".jp-Cell")) return;
+    if (!el.closest(".jp-Cell, .code_cell")) return;
     views.newest.set(id, Math.max(made, views.newest.get(id) ?? 0));
     document.dispatchEvent(new CustomEvent("stacknb-shown"));
   });

@@ -1,6 +1,7 @@
 """The panel as people see it: a real JupyterLab in a real browser."""
 
 import asyncio
+import base64
 import json
 import re
 import shutil
@@ -15,6 +16,9 @@ from lab import PATIENCE_MS, Lab, Server, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, expect, sync_playwright
+
+from stacknb import widgets
+from stacknb.board import Board, picture
 
 pytestmark = pytest.mark.timeout(600)
 expect.set_options(timeout=PATIENCE_MS)
@@ -114,6 +118,34 @@ def test_stop_stops_the_run_of_a_busy_cell(lab: Lab, shop: Path) -> None:
     assert "'10-a.sh' was interrupted" in lab.output(1)
     expect(lab.panel.locator(".snb-failure")).to_contain_text("10-a.sh")
     lab.shoot("stopped")
+
+
+CLASSIC = """async ([address, picture]) => {
+  const { render } = (await import(address)).default;
+  window.sent = [];
+  const kernel = {
+    session_id: "s", is_connected: () => true, _send: (text) => sent.push(JSON.parse(text)),
+  };
+  const model = {
+    widget_manager: { notebook: { kernel } }, get: (name) => (name === "panel" ? "p" : picture),
+    send() {}, on() {}, off() {},
+  };
+  render({ model, el: document.body });
+}"""
+
+
+def test_a_click_reaches_the_busy_kernel_of_a_classic_notebook(browser: Browser) -> None:
+    code = base64.b64encode((Path(widgets.__file__).parent / "panel.js").read_bytes()).decode()
+    shown = {**picture(Board(lambda: None), 30), "can": ["stop"], "n": 0, "now": 0.0}
+    page = browser.new_page()
+    page.evaluate(CLASSIC, [f"data:text/javascript;base64,{code}", shown])
+    page.get_by_role("button", name="Stop").click()
+    sent = page.wait_for_function("sent.find((message) => message.content.do === 'stop')")
+    message = sent.json_value()
+    assert (message["channel"], message["header"]["session"]) == ("control", "s")
+    assert message["header"]["msg_type"] == "stacknb_request"
+    expect(page.locator(".snb-toast")).to_be_hidden()  # it does not think that the kernel is gone
+    page.close()
 
 
 def test_a_wait_is_shown_with_its_task_and_cancel_ends_it(lab: Lab, shop: Path) -> None:

@@ -88,12 +88,21 @@ class Kernel:
                 return cell
 
     def complete(self, line: str) -> list[str]:
+        found: list[str] = self._completed(line)["matches"]
+        return found
+
+    def kinds(self, line: str) -> list[str]:
+        """Return what JupyterLab says beside each completion."""
+        found = self._completed(line)["metadata"]["_jupyter_types_experimental"]
+        return [one["type"] for one in found]
+
+    def _completed(self, line: str) -> dict[str, Any]:
         asked = self.client.complete(line)
         while True:
             message = self.client.get_shell_msg(timeout=60)
             if message["parent_header"].get("msg_id") == asked:
-                found: list[str] = message["content"]["matches"]
-                return found
+                content: dict[str, Any] = message["content"]
+                return content
 
     def is_waiting(self) -> bool:
         """Tell whether it waits for a task: by a handle on a process."""
@@ -270,6 +279,8 @@ def test_completions_are_ours_alone(kernel: Kernel, tree: Any) -> None:
     assert kernel.complete("%wait ") == ["generate"]
     assert kernel.complete("%stack tr") == ["tree/"]
     assert "path" in kernel.complete("os.pat")
+    assert kernel.kinds("%stack post") == ["argument"]
+    assert kernel.kinds("%stack --unt") == ["option"]
 
 
 @pytest.mark.parametrize(
