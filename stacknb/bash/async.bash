@@ -48,7 +48,7 @@ async_run() {
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
     trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null" EXIT
-    _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task
+    _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task _stacknb_leader=${BASHPID-}
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *[xT]* ]] || { set "-${_stacknb_opts//[!xT]/}"; } 2>/dev/null
     "$@"

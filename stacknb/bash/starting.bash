@@ -109,7 +109,7 @@ _stacknb_pass_gate() {
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
     { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     if [[ $_nb_verdict == go ]]; then
-        ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID"
+        ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID.$BASHPID"
         return 0
     fi
     _stacknb_begin "$@"
@@ -136,7 +136,6 @@ _stacknb_begin() {
 }
 
 _stacknb_arrange() {
-    _stacknb_leader=$BASHPID
     if [[ ! $_stacknb_busy && ! $_stacknb_foreign ]]; then # in a hook's turn this trap is there already
         trap '{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); } 2>/dev/null' ERR
         set -E
@@ -161,7 +160,9 @@ _stacknb_run_serially() { # PID
     _stacknb_foreground=$1 # an interrupt ends it, as any foreground command
     _stacknb_facts "$_stacknb_task"
     _stacknb_need waiting
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     _stacknb_reap "$_stacknb_task" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log" || :
+    [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
     _stacknb_foreground=''
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
     return "$_stacknb_code"

@@ -1299,8 +1299,9 @@ def test_a_held_back_task_can_be_cancelled_and_takes_no_place(tree, until) -> No
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("wait", ["async_wait $1", "(async_wait $1)", "x=$(async_wait $1)"])
 @pytest.mark.parametrize("how", ["itself", "each other", "in a circle", "after"])
-def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str) -> None:
+def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str, wait: str) -> None:
     # Each waits when all are known: a task that nobody has started yet is not waited for.
     start = {
         "itself": "async_run a w a",
@@ -1309,7 +1310,7 @@ def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str) ->
         "after": "async_run a w b; async_run --after a b true",
     }
     stack = tree.run(
-        UNTIL + "w() { until_there go; async_wait $1 || echo got $?; }\n" + start[how],
+        UNTIL + f"w() {{ until_there go; {wait} || echo got $?; }}\n" + start[how],
     )
     Path("go").touch()
     results = stack.async_wait()
@@ -1318,6 +1319,34 @@ def test_a_wait_within_a_task_that_would_never_end_is_refused(tree, how: str) ->
     wanted = "a task cannot wait for itself" if how == "itself" else "and neither would end"
     assert wanted in said
     assert "got 1" in said
+
+
+@pytest.mark.timeout(60)
+def test_a_wait_in_the_background_of_a_task_holds_up_nobody(tree) -> None:
+    stack = tree.run(
+        UNTIL
+        + "a() { until_there go; { async_wait b; echo b $? >said; : >b_is_over; } & }\n"
+        + "b() { until_there go; async_wait a; }\nasync_run a a; async_run b b"
+    )
+    Path("go").touch()
+    assert all(stack.async_wait())
+    stack.evaluate("until_there b_is_over")
+
+    assert Path("said").read_text() == "b 0\n"
+
+
+@pytest.mark.timeout(60)
+def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> None:
+    stack = tree.run(
+        "outer() { DEVSTACK_PARALLEL=False; async_run inner echo in; echo $?; }; async_run outer outer",
+        jobs=1,
+    )
+    results = stack.async_wait()
+
+    assert [(result.name, result.status) for result in results] == [
+        ("outer", "ok"),
+        ("inner", "ok"),
+    ]
 
 
 def test_a_task_that_was_killed_while_it_waited_is_in_no_circle(tree, until) -> None:
