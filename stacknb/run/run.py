@@ -186,6 +186,7 @@ class Run:
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
                 opening.drop_negated(self.shell)
+                self.roster.check_dest(self.shell.variables)
                 self._follow_plugins(agenda)
         except BaseException as error:  # or the next try would go on behind the settings
             self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))
