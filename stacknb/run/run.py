@@ -180,7 +180,7 @@ class Run:
         try:
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
             if not self.result.phases:
-                if said := self._settings.left_out():
+                if said := self._settings.left_out(self.top_dir):
                     self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
