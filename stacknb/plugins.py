@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
+from stacknb.text.reading import beginning
 from stacknb.text.script import documents
 
 __all__ = [
@@ -23,8 +24,10 @@ __all__ = [
     "enabled",
     "foreseen",
     "is_devstack",
+    "looks_in_dest",
     "misordered",
     "missing",
+    "not_in",
     "parse_plugins",
     "remarks",
 ]
@@ -180,6 +183,25 @@ def missing(plugins: Iterable[Plugin]) -> list[str]:
         for plugin in plugins
         if not os.path.isdir(plugin.folder)
     ]
+
+
+def not_in(dest: str, plugins: Iterable[Plugin]) -> list[str]:
+    """Return a sentence for each plugin that looks for its own files in DEST, where it is not."""
+    return [
+        f"plugin {plugin.name!r} looks for its own files in {place!r}, which is not there; link it "
+        f"to {str(plugin.folder)!r}, or set DEST=$TOP_DIR/.stacknb/dest in the localrc (behind "
+        "'source $TOP_DIR/stackrc', which sets it, too)"
+        for plugin in plugins
+        if not os.path.isdir(place := os.path.join(dest, plugin.name))
+    ]
+
+
+def looks_in_dest(plugin: Plugin) -> bool:
+    """Tell whether a script of a plugin names ``$DEST/PLUGIN``."""
+    own = re.compile(rb"\$(?:DEST|\{DEST\})/%s(?![\w.-])" % re.escape(plugin.name).encode())
+    scripts = [plugin.folder / "devstack" / name for name in FILES]
+    readable = [path for path in scripts if path.is_file() and os.access(path, os.R_OK)]
+    return any(own.search(beginning(path, 1 << 20)) for path in readable)
 
 
 def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from stacknb.plugins import Plugin
 from stacknb.run.agenda import Agenda
 from stacknb.run.roster import Roster
 from stacknb.shell.turns import Turn
+from stacknb.snapshots.snapshot import Variable
 
 SOURCE = Phase("source")
 
@@ -42,3 +43,26 @@ def test_what_is_wrong_with_the_order_of_plugins_is_noted(tmp_path: Path, plugin
     roster = Roster([plugin], tmp_path, None, notes.append)
     roster.hear(Turn("done", 0, {"shop": str(plugin.folder)}, requires=("shop bank",)))
     assert notes == ["plugin 'shop' requires 'bank', which is not enabled; enable it before"]
+
+
+@pytest.mark.parametrize("word", ["$DEST/shop", "${DEST}/shop/lib", '"$DEST/shop"'])
+def test_a_plugin_that_looks_for_its_files_where_they_are_not_is_noted(
+    tmp_path: Path, plugin: Plugin, word: str
+) -> None:
+    (plugin.folder / "devstack" / "plugin.sh").write_text(f"source {word}\n")
+    notes: list[str] = []
+    roster = Roster([plugin], tmp_path, None, notes.append)
+    roster.check_dest(lambda name: [Variable(name, "-", b'"/opt/stack"')])
+    [note] = notes
+    assert note.startswith("plugin 'shop' looks for its own files in '/opt/stack/shop', which is")
+    assert f"link it to {str(plugin.folder)!r}" in note
+    roster.check_dest(lambda name: [Variable(name, "-", f'"{tmp_path}"'.encode())])
+    assert notes == [note]
+
+
+def test_a_plugin_that_names_no_folder_in_dest_may_lie_anywhere(
+    tmp_path: Path, plugin: Plugin
+) -> None:
+    (plugin.folder / "devstack" / "plugin.sh").write_text("cd $DEST/shop-ui; cd $DEST/other\n")
+    roster = Roster([plugin], tmp_path, None, pytest.fail)
+    roster.check_dest(lambda name: pytest.fail("asks for nothing"))

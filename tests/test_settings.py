@@ -35,11 +35,22 @@ def test_a_heading_may_have_a_comment() -> None:
 def test_the_parts_of_a_local_conf_that_nobody_reads_are_told(tmp_path: Path) -> None:
     conf = tmp_path / "local.conf"
     conf.write_text(LOCAL_CONF)
-    said = Settings.given(local_conf=conf).left_out()
+    said = Settings.given(local_conf=conf).left_out(tmp_path / "tree")
     assert "not '[[post-config|$NOVA_CONF]]', '[[extra|/etc/x]]'; set what" in said
 
     conf.write_text("[[local|localrc]]\nA=1\n")
-    assert Settings.given(local_conf=conf).left_out() == ""
+    assert Settings.given(local_conf=conf).left_out(tmp_path / "tree") == ""
+
+
+@pytest.mark.parametrize(("name", "option"), [("local.conf", "local-conf"), ("localrc", "localrc")])
+def test_settings_that_lie_in_the_tree_and_were_not_given_are_told(
+    tmp_path: Path, name: str, option: str
+) -> None:
+    assert Settings().left_out(tmp_path) == ""
+    (tmp_path / name).write_text("[[local|localrc]]\nA=1\n")
+    said = f"'{tmp_path}/{name}' is not read unless it is given: --{option} FILE"
+    assert Settings().left_out(tmp_path) == said
+    assert Settings.given(local_conf=tmp_path / name).left_out(tmp_path) == ""
 
 
 @pytest.mark.parametrize(

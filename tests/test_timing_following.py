@@ -70,3 +70,32 @@ def test_what_is_no_log_of_stack_sh_is_refused(tmp_path: Path, content: bytes) -
     log.write_bytes(content)
     with pytest.raises(LogError):
         list(follow(log, pause=lambda _: pytest.fail("waits for nothing")))
+
+
+def test_a_task_that_ended_before_its_start_was_told_took_no_negative_time(tmp_path: Path) -> None:
+    log = tmp_path / "stack.sh.log"
+    log.write_text(
+        "2026-01-01 10:00:00.100 | + ./stack.sh:main:900 :   run_phase stack install\n"
+        "2026-01-01 10:00:00.200 | [12 Async quick:12]: finished successfully\n"
+        "2026-01-01 10:00:00.300 | [10 Async quick:12]: running: true\n"
+        "2026-01-01 10:00:00.400 | stack.sh completed in 1 seconds.\n"
+    )
+    assert [line for line in follow(log) if "quick after" in line] == [
+        "10:00:00     ✓ task quick after 0.00 s"
+    ]
+
+
+def test_a_wait_for_a_task_that_failed_is_not_told_as_a_success(tmp_path: Path) -> None:
+    log = tmp_path / "stack.sh.log"
+    log.write_text(
+        "2026-01-01 10:00:00.100 | + ./stack.sh:main:900 :   run_phase stack install\n"
+        "2026-01-01 10:00:00.300 | [10 Async bad:12]: running: false\n"
+        "2026-01-01 10:00:01.000 | [10 Async bad:12]: Waiting for completion of false "
+        "running on PID 12 (1 other jobs running)\n"
+        "2026-01-01 10:00:02.000 | [12 Async bad:12]: FAILED with rc 3\n"
+        "2026-01-01 10:00:02.500 | [10 Async bad:12]: finished false with result 3 in 1 seconds\n"
+        "2026-01-01 10:00:02.600 | stack.sh completed in 2 seconds.\n"
+    )
+    assert [line for line in follow(log) if "waited" in line] == [
+        "10:00:02     ✗ waited for bad 1.50 s, status 3"
+    ]

@@ -53,7 +53,8 @@ _DEFINED = re.compile(
     r"(?:[ \t]*\([ \t]*\)|(?=\s*(?:\{|$)))|(?P<name>[^\s(){};&|<>$'\"=]+)[ \t]*\([ \t]*\))",
     re.MULTILINE,
 )
-_BRACE = re.compile(r"\\.|'[^']*'|([{}])")  # quoted ones need not be pairs
+_BRACKET = re.compile(r"""\\.|'[^']*'|"[^"$`]*"|([{}()])""")  # quoted ones need not be pairs
+_PATTERN = re.compile(r"^\s*\(?[^()]*\)")  # of a case
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
 _CALLED = r"\b(?:builtin|command)\s+{}(?![^\s;&|)}}])"
@@ -88,8 +89,7 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
                 cases.append(of[1] if of else "")
             elif len(cases) > 1:
                 cases.pop()
-        braces = [found[1] for found in _BRACE.finditer(code)]
-        depth = max(0, depth + braces.count("{") - braces.count("}"))
+        depth = max(0, depth + _opened(code, in_case=len(cases) > 1))
     yield from _in_place_of_builtins("\n".join(lines))
     if last := _last_command(lines):
         number, code = last
@@ -108,6 +108,14 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
         for names in _WAITED.findall(code):
             for name in names.split():
                 yield number, name
+
+
+def _opened(code: str, *, in_case: bool) -> int:
+    """Return how many groups, functions and subshells a line opens, less those it closes."""
+    if in_case and not code.lstrip().startswith(")"):
+        code = _PATTERN.sub("", code)
+    marks = [found[1] for found in _BRACKET.finditer(code)]
+    return sum(1 if mark in "{(" else -1 for mark in marks if mark)
 
 
 def _unknown_words(code: str, case: str, kind: str) -> Iterator[str]:

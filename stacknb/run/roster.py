@@ -10,6 +10,7 @@ from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
 from stacknb.run.agenda import Agenda, refuse_faulty
 from stacknb.shell.turns import Turn
+from stacknb.snapshots.snapshot import Variable
 
 __all__ = ["Roster"]
 
@@ -50,6 +51,13 @@ class Roster:
         if turn.outcome != "lost":
             self.plugins = plugins.enabled(self.plugins, turn.plugins)
             for sentence in plugins.remarks(self.plugins, turn.requires, self._top_dir):
+                self._note(sentence)
+
+    def check_dest(self, variables: Callable[[str], Sequence[Variable]]) -> None:
+        """Note which plugins will not find their own files, now that the settings are known."""
+        if own := [plugin for plugin in self.plugins if plugins.looks_in_dest(plugin)]:
+            dest = "".join(variable.text() for variable in variables("DEST"))
+            for sentence in plugins.not_in(dest, own):
                 self._note(sentence)
 
     def hooks(self, phase: Phase) -> tuple[list[Hook], list[Hook]]:

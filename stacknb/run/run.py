@@ -180,13 +180,14 @@ class Run:
         try:
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
             if not self.result.phases:
-                if said := self._settings.left_out():
+                if said := self._settings.left_out(self.top_dir):
                     self.note(said)
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
                 if said := opening.drop_negated(self.shell):
                     self.note(said)
+                self.roster.check_dest(self.shell.variables)
                 self._follow_plugins(agenda)
         except BaseException as error:  # or the next try would go on behind the settings
             self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))

@@ -73,8 +73,13 @@ class Settings:
         pairs = zip(_KEYS, (self.localrc, self.local_conf), strict=True)
         return {key: str(path) for key, path in pairs if path is not None}
 
-    def left_out(self) -> str:
-        """Say which parts of the local.conf nobody reads here; empty if there are none."""
+    def left_out(self, top_dir: Path) -> str:
+        """Say which settings nobody reads here, of those given or of the tree; mostly empty."""
+        if self == Settings():
+            for name in ("localrc", "local.conf"):  # as DevStack, which reads one of them
+                if (top_dir / name).is_file():
+                    option = f"--{name.replace('.', '-')}"
+                    return f"{str(top_dir / name)!r} is not read unless it is given: {option} FILE"
         others = localrc_of(_read(self.local_conf))[1] if self.local_conf is not None else []
         if not others:
             return ""

@@ -110,7 +110,8 @@ class _Story:
                 self.begun["wait " + name] = event.stamp
                 return f"   … waiting for {name}"
             case "collected":
-                return f"   ✓ waited for {name} {self._since('wait ' + name, event)}"
+                mark, how = ("✗", f", status {event.code}") if event.code else ("✓", "")
+                return f"   {mark} waited for {name} {self._since('wait ' + name, event)}{how}"
             case "not-started":
                 return f"   ! wait for {name!r}, which was never started"
             case "exit":
@@ -121,5 +122,6 @@ class _Story:
         return ""
 
     def _since(self, what: str, event: Event) -> str:
+        # A short task has ended before DevStack says that it runs; and clocks are set back.
         begun = self.begun.pop(what, None)
-        return "?" if begun is None else seconds((event.stamp - begun) / 1000)
+        return "?" if begun is None else seconds(max(0, event.stamp - begun) / 1000)

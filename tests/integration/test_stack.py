@@ -423,6 +423,13 @@ def test_a_dest_of_the_user_and_what_lies_in_dest_are_left_alone(tree, tmp_path:
     assert list((tree.path / ".stacknb" / "dest" / "own").iterdir()) == []
 
 
+def test_a_plugin_is_noted_that_a_dest_of_the_settings_leads_astray(tree, tmp_path: Path) -> None:
+    word = tree.plugin("own", plugin_sh='ls "$DEST/own/devstack"')
+    (tmp_path / "rc").write_text(f"DEST={tmp_path}/elsewhere\n")
+    stack = tree.stack(plugins=[word], localrc=tmp_path / "rc")
+    assert f"its own files in '{tmp_path}/elsewhere/own'" in str(stack.run(until="source").notes)
+
+
 def test_a_plugin_without_a_folder_is_a_note_where_functions_of_devstack_enable_it(tree) -> None:
     for name in ("stack.sh", "functions-common"):
         (tree.path / name).write_text(":\n")
