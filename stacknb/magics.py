@@ -6,6 +6,7 @@ import functools
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
 from stacknb.notebook.athand import AtHand
-from stacknb.progress import in_notebook, shown
+from stacknb.progress import asked_by_console, in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.run import cells
 from stacknb.tasks import Task
@@ -153,17 +154,19 @@ class StackMagics(Magics):
         stack = self._stacks.opened(o) if names_tree else at_hand()
         try:
             if stack is None or not command.runs_hooks:
-                value = command.run(stack, o)
+                with _told(stack if command.name == "wait" else None):
+                    value = command.run(stack, o)
                 _tell_panel("wake")
                 show = _SHOW.get(command.name)
                 return value if show is None else show(value, o)
             if in_notebook():
                 from stacknb.widgets.cell import run_in_cell
 
-                return run_in_cell(stack, command.name, lambda: command.run(stack, o), not o.bg)
+                with _told(None if o.bg else stack):
+                    return run_in_cell(stack, command.name, lambda: command.run(stack, o), not o.bg)
             if o.bg:
                 return stack.start(lambda: command.run(stack, o), command.name)
-            with shown(stack):
+            with _told(stack):
                 return command.run(stack, o)
         except HookFailed:
             if getattr(o, "trace", False) and stack is not None and stack.result is not None:
@@ -180,6 +183,13 @@ class StackMagics(Magics):
             result = stack.evaluate(cell)
         shares.print_output(result, stack.run_dir)
         return shares.value(result, stack.run_dir)  # type: ignore[no-any-return]
+
+
+def _told(stack: Stack | None) -> AbstractContextManager[object]:
+    """Tell in lines what a stack does meanwhile, where a panel is not seen to change."""
+    if stack is None or (in_notebook() and not asked_by_console()):
+        return nullcontext()
+    return shown(stack)
 
 
 def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:

@@ -31,8 +31,11 @@ __all__ = [
 
 FILES = ("override-defaults", "settings", "plugin.sh")
 _WORD = r"[\w./:@%+,=-]+"  # means the same to bash as to us
+_PLAIN = re.compile(_WORD)
+# What a variable becomes matters for a folder only, and in a DevStack tree not even there.
+_VARYING = r"(?:[\w./:@%+,=-]|\$\w+|\$\{\w+\})+"
 _ENABLES = re.compile(
-    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
+    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_VARYING}))?(?:[ \t]+{_VARYING})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
 _TOP_DIR = re.compile(r"\$(?:TOP_DIR|\{TOP_DIR\})/")
@@ -101,8 +104,9 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     """Return the plugins that a localrc enables, as far as its text tells.
 
     What counts is a line that begins with ``enable_plugin``, in plain words, of a plugin that is
-    there; of variables TOP_DIR alone. What a condition or another variable decides is known only
-    when bash has run it. A here-document is not bash's, but the text of something else.
+    there; of variables TOP_DIR alone, except where none makes a difference. What a condition or
+    another variable decides is known only when bash has run it. A here-document is not bash's, but
+    the text of something else.
 
     Parameters
     ----------
@@ -129,6 +133,8 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
 def _folder_of(name: str, source: str, top_dir: Path, dest: str) -> Path | None:
     """Return where `enable_plugin` looks for a plugin; None if DEST is not known."""
     if not is_devstack(top_dir):  # whose own has all of them in DEST
+        if source and not _PLAIN.fullmatch(source):
+            return None
         if source.startswith("file://"):
             return Path(source.removeprefix("file://"))
         if source and ":" not in source.partition("/")[0]:  # host:path is a URL to git

@@ -97,15 +97,27 @@ def medians(base: Callable[[], float], ours: Callable[[], float]) -> tuple[float
 
 
 @contextlib.contextmanager
-def folder() -> Iterator[Path]:
+def room() -> Iterator[None]:
+    """Keep what the parts write until the last has ended.
+
+    To make a file may be slow where many were deleted in the last minutes: ext4 without a journal
+    does not use their inodes again for a while, and looks at each of them.
+    """
+    before = tempfile.tempdir
     with tempfile.TemporaryDirectory() as name:
-        before = os.getcwd()
-        os.chdir(name)
+        tempfile.tempdir = name
         try:
-            (Path(name) / "tree" / "extras.d").mkdir(parents=True)
-            yield Path(name)
+            yield
         finally:
-            os.chdir(before)
+            tempfile.tempdir = before
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    name = tempfile.mkdtemp()
+    with contextlib.chdir(name):
+        (Path(name) / "tree" / "extras.d").mkdir(parents=True)
+        yield Path(name)
 
 
 def plain(script: str, *words: str, count: int = TASKS) -> float:
@@ -260,11 +272,15 @@ def imports() -> None:
 
 
 def main() -> None:
-    for part in (imports, round_trip, hooks, large_space, tasks, devstack, many, output):
-        part()
-        sys.stdout.flush()
-    bench_panel.main()
-    bench_timing.main()
+    where = tempfile.gettempdir()
+    kind = subprocess.run(["stat", "-f", "-c", "%T", where], capture_output=True, text=True).stdout
+    print(f"files are made in {where} ({kind.strip() or 'file system unknown'})", flush=True)
+    with room():
+        for part in (imports, round_trip, hooks, large_space, tasks, devstack, many, output):
+            part()
+            sys.stdout.flush()
+        bench_panel.main()
+        bench_timing.main()
 
 
 if __name__ == "__main__":

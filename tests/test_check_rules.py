@@ -13,7 +13,21 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode"),
         ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
         ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
+        (
+            "case $1 in\n stack) case $2 in\n  extra) ;;\n esac ;;\n unstak) ;;\nesac\n",
+            5,
+            "'unstak'",
+        ),
+        ("case $1 in\n stack)\n case $X in a) ;; esac ;;\n unstak) ;;\nesac\n", 4, "'unstak'"),
+        ('if [ "$1" = "install" ]; then true; fi\n', 1, "it is a phase, so compare it with $2"),
+        ('if [ "$2" = "unstack" ]; then true; fi\n', 1, "it is a mode, so compare it with $1"),
         ("exit 0\ntrue\n", 1, "exit ends the whole run"),
+        ("A=${B:-x}\nif [[ $A ]]; then exit; fi\nexit 0\ntrue\n", 3, "exit ends the whole run"),
+        (
+            "f() {\n  echo \\} '}' ${A%\\}}\n  exit 3\n}\nexit 0\ntrue\n",
+            5,
+            "exit ends the whole run",
+        ),
         ("declare -A MAP\ntrue\n", 1, "'MAP' vanishes when the hook ends"),
         ("true\n[[ $1 == clean ]] && rm -f x\n\n# the end\n", 2, "ends with status 1"),
         ("is_service_enabled x && start\n", 1, "ends with status 1"),
@@ -31,7 +45,11 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         'if [[ "$1" == "stack" && "$2" == "post-config" ]]; then true; fi\n',
         "case $1 in\n  stack|clean) true ;;\n  *) true ;;\nesac\n",
         "case $OTHER in\n  anything) true ;;\nesac\n",
+        "case $1 in\n stack)\n  case $X in\n   noble) ;;\n  esac ;;\n clean) ;;\nesac\n",
+        "case $1 in stack) true ;; esac\ncase $X in\n  noble) true ;;\nesac\n",
         "f() {\n  declare x=1\n  exit 3\n}\nfunction g {\n  local y\n  declare z\n}\n",
+        "f() {\n  if [[ $1 == start ]]; then true; fi\n  case $2 in\n    x) true ;;\n  esac\n}\n",
+        'f() { [ "$1" = start ]; }\ng() ( [[ $1 == x ]] )\ntrue\n',
         "declare -g A=1\ndeclare -gA B\ndeclare -f f\n",
         "[[ $1 == clean ]] && rm -f x || true\n",
         "[[ $1 == clean ]] && rm -f x\ntrue\n",
@@ -124,6 +142,20 @@ def test_settings_of_a_plugin_get_no_arguments() -> None:
     [(line, said)] = remarks('A=1\nif [[ "$1" == "source" ]]; then B=2; fi\n', "settings")
     assert (line, "without arguments" in said) == (2, True)
     assert list(remarks('f() {\n  echo "$1"\n}\n', "settings")) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "file"), [("source", "settings"), ("override_defaults", "override-defaults")]
+)
+def test_the_script_of_a_plugin_is_never_called_with_the_modes_of_its_other_files(
+    word: str, file: str
+) -> None:
+    text = f'if [[ "$1" == "{word}" ]]; then true; fi\n'
+    [(line, said)] = remarks(text, "plugin.sh")
+    assert line == 1
+    assert said.startswith(f"plugin.sh is never called with {word!r}, so this never holds")
+    assert said.endswith(f"belongs into {file!r}")
+    assert list(remarks(text, "extras")) == []
 
 
 def test_a_shift_is_no_here_document_and_a_here_string_is_none() -> None:

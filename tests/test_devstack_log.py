@@ -359,6 +359,7 @@ def test_a_damaged_gzip_says_so(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"no time here\n" * 3, "no line begins with a time"),
         (b"2020-13-45 10:00:00.000 | + ./stack.sh:main:1 : x\n", "no line begins with a time"),
+        (b"2020-01-01 10:00:00.000000 | node | + ./stack.sh:main:1 : x\n", "console of a Zuul job"),
         (stamp(0).encode() + b"hello\n", "another tool"),
         (b"\x00\x01\x02" * 5000 + b"\n", "no line begins with a time"),
         (stamp(0).encode() + b"stack.sh", "no complete line"),

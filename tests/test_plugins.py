@@ -133,6 +133,7 @@ def three(tmp_path: Path) -> Path:
         ("enable_plugin a host:a master", "dest/a"),
         ("enable_plugin a   # where DEST is", "dest/a"),
         ("enable_plugin a {here}/other/a main  # mine", "other/a"),
+        ("enable_plugin a https://host/a $BRANCH", "dest/a"),
         ("enable_plugin a file://{here}/other/a", "other/a"),
         ("enable_plugin a ./lib/a", "top/lib/a"),
         ("enable_plugin a $TOP_DIR/lib/a", "top/lib/a"),
@@ -159,6 +160,7 @@ def test_a_plugin_is_foreseen_where_enable_plugin_will_look_for_it(
         "  enable_plugin a https://host/a",  # within something
         "#enable_plugin a https://host/a",
         "enable_plugin a $HOME/a",
+        "enable_plugin a file://$HOME/a $BRANCH",
         "enable_plugin a 'https://host/a'",
         "enable_plugin a https://host/a || true",
         "enable_plugin a https://host/a; echo",
@@ -176,8 +178,9 @@ def test_what_only_bash_can_tell_is_not_foreseen(three: Path, line: str) -> None
     assert foreseen(line, three / "top", str(three / "dest")) == []
 
 
-def test_in_a_devstack_tree_every_plugin_is_foreseen_in_dest(three: Path) -> None:
+@pytest.mark.parametrize("source", ["{here}/other/a", "$GIT_BASE/a", "${{GIT_BASE}}/a $BRANCH"])
+def test_in_a_devstack_tree_every_plugin_is_foreseen_in_dest(three: Path, source: str) -> None:
     for name in ("stack.sh", "functions", "functions-common"):
         (three / "top" / name).touch()
-    line = f"enable_plugin a {three}/other/a"
+    line = f"enable_plugin a {source.format(here=three)}"
     assert foreseen(line, three / "top", str(three / "dest")) == [Plugin("a", three / "dest/a")]

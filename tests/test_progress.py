@@ -8,6 +8,7 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fakerun import Run
@@ -15,7 +16,7 @@ from fakerun import Run
 from stacknb import progress, tasklog
 from stacknb.board import Board, board, brief, picture
 from stacknb.exceptions import StacknbError
-from stacknb.journal import RunDir
+from stacknb.journal import Event, RunDir
 from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
@@ -402,6 +403,47 @@ def test_outside_of_a_kernel_there_is_no_notebook(
     assert not progress.in_notebook()
     shell.kernel = "a kernel"
     assert progress.in_notebook()
+
+
+ASKED = {
+    "header": {"msg_id": "4263ed31-490fb63a52f176dc_123_4"},
+    "metadata": {},
+    "content": {"allow_stdin": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_console"),
+    [
+        (ASKED, True),
+        ({**ASKED, "content": {"allow_stdin": False}}, False),
+        ({**ASKED, "metadata": {"cellId": "a"}}, False),
+        ({**ASKED, "header": {"msg_id": "2f11e34c6590498cbda08660efcaab28"}}, False),
+        ({**ASKED, "header": {"msg_id": "676b81c8-5c91-4300-9413-611caa23234f"}}, False),
+        ({}, False),
+    ],
+    ids=["jupyter console", "nbclient", "a cell", "nbclassic", "a page", "nobody"],
+)
+def test_a_console_is_told_from_a_notebook(
+    monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], is_console: bool
+) -> None:
+    shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: asked))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert progress.asked_by_console() is is_console
+
+
+def test_without_a_kernel_no_console_asks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not progress.asked_by_console()
+
+
+def test_a_view_that_is_closed_is_told_nothing_more(run: Run) -> None:
+    run.stack.listeners = []
+    stream = io.StringIO()
+    with progress.shown(run.stack, stream) as view:
+        pass
+    view.on_event(Event("warning", 1.0, "too late", {}))
+    assert stream.getvalue() == ""
 
 
 def test_a_view_is_told_until_the_end_and_no_longer(run: Run) -> None:

@@ -15,9 +15,11 @@ from writerun import write_run
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
+from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000
+FAILED = "2026-09-21 15:59:59.999 | ++ ./stack.sh:exit_trap:541     :   local r=1\n"
 
 
 @pytest.fixture
@@ -113,6 +115,37 @@ def test_a_junit_report_tells_what_failed_and_shows_its_end(run: Run, tmp_path: 
     assert cases["bad"][0].text == "line 1\n�[31mred� \\xff <&>\n"
     assert cases["gone"][0].tag == "error"
     assert cases["slow"][0].get("type") == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("end", "tag", "said"),
+    [
+        (FAILED, "failure", "stack.sh ended with status 1"),
+        ("", "error", "the log ends before stack.sh does"),
+    ],
+)
+def test_a_junit_report_is_not_green_where_stack_failed_outside_of_its_hooks(
+    tmp_path: Path, end: str, tag: str, said: str
+) -> None:
+    path = tmp_path / "stack.sh.log"
+    write_devstack_log(path, lines=3000, start=T0 // S)
+    before, _, _ = path.read_text().partition("run_phase stack post-config")
+    path.write_text(before[: before.rindex("\n") + 1] + end)
+    root = ET.parse(load(path).to_junit(tmp_path / "report.xml")).getroot()
+    assert int(root.get(f"{tag}s", "0")) > 0
+    [case] = root.findall("testsuite[@name='stack.sh']/testcase")
+    assert [(part.tag, part.get("message")) for part in case] == [(tag, said)]
+    assert "the last phase that began was 'stack install'" in (case[0].text or "")
+    assert said in load(path).to_html(tmp_path / "report.html").read_text()
+
+
+def test_a_junit_report_of_a_stack_that_ended_well_has_hooks_and_tasks_alone(
+    tmp_path: Path,
+) -> None:
+    truth = write_devstack_log(tmp_path / "stack.sh.log", lines=3000, start=T0 // S)
+    root = ET.parse(load(tmp_path / "stack.sh.log").to_junit(tmp_path / "report.xml")).getroot()
+    assert root.get("tests") == str(len(truth.hooks) + len(truth.tasks))
+    assert {root.get("failures"), root.get("errors")} == {"0"}
 
 
 def test_csv_files_hold_the_frames(run: Run, tmp_path: Path) -> None:

@@ -417,6 +417,18 @@ def test_gzipped_logs_of_a_run_are_told_to_be_unpacked(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["devstacklog.txt", "devstacklog.txt.gz", "stack.sh.log.gz"])
+def test_the_stack_log_among_what_a_ci_job_has_left_is_named(tmp_path: Path, name: str) -> None:
+    logs = tmp_path / "controller" / "logs"
+    logs.mkdir(parents=True)
+    for other in ("worlddump-latest.txt", "apache.log.gz", "devstack-log-summary.txt", name):
+        (logs / other).write_text("x\n")
+    with pytest.raises(LogError) as caught:
+        load(tmp_path)
+    assert str(caught.value).endswith(f"a stack.sh log, such as {str(logs / name)!r}")
+    assert "unpack" not in str(caught.value)
+
+
 def test_what_is_no_path_is_an_error() -> None:
     with pytest.raises(BadInput, match="3 is no path"):
         load(3)

@@ -15,7 +15,8 @@ async_runfunc() { async_run "$1" "$@"; }
 
 # async_run [--after NAME]… [--timeout SECONDS] [--cwd DIR] NAME COMMAND [ARG…]
 async_run() {
-    { _stacknb_opts=$-; if [[ $- == *x* ]]; then local -; set +x; fi; } 2>/dev/null
+    # Without functrace: what a DEBUG trap of the hook prints would stand before the header of the log.
+    { _stacknb_opts=$-; if [[ $- == *[xT]* ]]; then local -; set +xT; fi; } 2>/dev/null
     # An ordinary one: of a hook, in this very shell, with no limit of jobs, its name not used before.
     if [[ $# -gt 1 && $1 == [!-]* && $1 != *[!A-Za-z0-9._-]* && $1 != . && $1 != .. && ${#1} -lt 201 && "${EPOCHREALTIME:+$BASHPID} ${DEVSTACK_PARALLEL-True} ${_stacknb_tasks[$1]-}" == "$_stacknb_plain" && ! -e $_stacknb_control/others ]]; then
         _stacknb_task=$1 _stacknb_log_name=async/$1.log _stacknb_special='' _stacknb_queued=${EPOCHREALTIME/,/.}
@@ -36,7 +37,7 @@ async_run() {
     printf '{"event": "task", "time": %s, "name": "%s", "pid": %d, "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_stacknb_queued" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || { _stacknb_need starting; _stacknb_take_back "$!" || return; }
     if [[ $_stacknb_special ]]; then
-        [[ $_stacknb_opts == *x* ]] || local -
+        [[ $_stacknb_opts == *[xT]* ]] || local -
         set +eu # a failure is that of the hook's line
         _stacknb_proceed "$!" || return
     else
@@ -49,7 +50,7 @@ _stacknb_child() {
     trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null" EXIT
     _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
-    [[ $_stacknb_opts != *x* ]] || { set -x; } 2>/dev/null
+    [[ $_stacknb_opts != *[xT]* ]] || { set "-${_stacknb_opts//[!xT]/}"; } 2>/dev/null
     "$@"
     { _stacknb_failed=$? _stacknb_where=(end); set +x; } 2>/dev/null
     builtin exit "$_stacknb_failed" # in bash 5.0 and 5.1 the EXIT trap learns nothing of a return
@@ -66,7 +67,7 @@ _stacknb_write_head() {
 # The end of the task: its footer. The task may have changed any variable but these of its own, and
 # where its output goes.
 _stacknb_end_task() { # STATUS NAME LOG OPTIONS
-    set +eufxvCk
+    set +eufxvCkT
     local _nb_flags=$4 _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
     # The kernel counts CPU time in hundredths of a second: a shorter task has none to be read.
     ((${_nb_end/./} - ${_stacknb_start/./} < 10000)) || _stacknb_account

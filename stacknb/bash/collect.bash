@@ -11,7 +11,7 @@ _stacknb_wait_line='{"name": "%s", "wait_start": %s, "wait_end": %s, "phase": "%
 async_wait() {
     {
         local - _nb_foot='' _nb_us=''
-        set +eufxvk
+        set +eufxvkT
         # An ordinary one: a single task of this very shell, which has ended well and has a short log. In
         # one function and one redirection, because each of them costs some 10 microseconds.
         if [[ $# == 1 && ${1:-/} != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$1]-} && ! ${_stacknb_codes[$1]-}${_stacknb_ended[$1]-} ]]; then
@@ -47,7 +47,7 @@ async_wait() {
 
 # Waits for every task that nobody has waited for, with a warning each; the status is always 0.
 async_cleanup() {
-    { local -; set +eufxvk; } 2>/dev/null
+    { local -; set +eufxvkT; } 2>/dev/null
     local _stacknb_left
     for _stacknb_left in "${_stacknb_order[@]}"; do
         [[ -z ${_stacknb_codes[$_stacknb_left]-} ]] || continue
@@ -66,7 +66,7 @@ async_pidof() {
 }
 
 async_print_timing() {
-    { local -; set +eufxvk; } 2>/dev/null
+    { local -; set +eufxvkT; } 2>/dev/null
     _stacknb_need waiting
     _stacknb_sum_up
 }

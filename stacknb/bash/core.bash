@@ -58,9 +58,6 @@ _stacknb_plainly() { # CODE
     [[ ! $_nb_aliases ]] || builtin shopt -s expand_aliases
 }
 
-# The traps of a shell that is ending, whose EXIT trap has noted them.
-_stacknb_put_traps() { [[ $_stacknb_leaving ]] && builtin printf '%s' "$_stacknb_traps"; }
-
 # A shell that can say nothing (restricted, or without descriptors) ends, which is heard.
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out" || builtin exit 1; }
 
@@ -138,7 +135,7 @@ _stacknb_settle() {
         builtin shopt -s nocasematch
         builtin return
     fi
-    _nb_keep=${_nb_keep//[!eufxvCEk]/}
+    _nb_keep=${_nb_keep//[!eufxvCEkT]/}
     # extdebug brings errtrace with it.
     [[ $_stacknb_off$_stacknb_foreign && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
     if [[ $_stacknb_kind != hook ]]; then # it runs without errexit; what was on before it stays on
@@ -164,7 +161,7 @@ _stacknb_list_plugins() {
     done
 }
 
-# A snapshot but for its traps, which a function does not see. A function is read once, a text each time.
+# A snapshot. A function is read once, a text each time.
 _stacknb_write_state() {
     _stacknb_read=()
     [[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
@@ -193,4 +190,9 @@ _stacknb_write_state() {
     builtin printf '#stacknb flags\n%s\n#stacknb umask\n' "$_stacknb_flags"
     builtin umask -p
     builtin printf '#stacknb cwd\n%s\n#stacknb traps\n' "$PWD"
+    # Inside a function bash hides those of ERR, DEBUG and RETURN, which were noted outside; of a shell that
+    # is ending the EXIT trap has noted all. Last, since in posix mode bash says of hidden ones that they are not set.
+    [[ $_stacknb_leaving ]] || builtin trap -p
+    [[ $_stacknb_leaving ]] && builtin printf '%s' "$_stacknb_traps" || builtin printf '%s' "${_stacknb_kept-}"
+    builtin printf '#stacknb end\n'
 }

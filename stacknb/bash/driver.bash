@@ -46,18 +46,16 @@ _stacknb_on_int='case $_stacknb_leaving.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$"
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
 # in a list, so that errexit is ignored. A shell that was given up has nothing left to tell.
-_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; case $_stacknb_given_up.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEk; case $- in *[eufxvCEk]*) \command set +eufxvCEk ;; esac; case $SHELLOPTS in *posix*) ;; *) \builtin eval "[[ x ]]" ;; esac; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; case $_stacknb_regained in "") \command . "$_stacknb_bash/regain.bash" ;; esac; case $_stacknb_regained in "") \. "$_stacknb_bash/regain.bash" ;; esac; _stacknb_on_exit ;; esac; } >/dev/null 2>&1 || case x in esac'
+_stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _stacknb_regained="" _stacknb_leaving=1; case $_stacknb_given_up.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") \builtin trap -p >|"$_stacknb_control/traps"; \builtin set +eufxvCEkT; case $- in *[eufxvCEkT]*) \command set +eufxvCEkT ;; esac; case $SHELLOPTS in *posix*) ;; *) \builtin eval "[[ x ]]" ;; esac; \builtin enable . || \command enable .; \builtin . "$_stacknb_bash/regain.bash"; case $_stacknb_regained in "") \command . "$_stacknb_bash/regain.bash" ;; esac; case $_stacknb_regained in "") \. "$_stacknb_bash/regain.bash" ;; esac; _stacknb_on_exit ;; esac; } >/dev/null 2>&1 || case x in esac'
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
 # The functions that _stacknb_load brings back after a restore, so that no snapshot need hold them.
 _stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_timing)|exit)'
 
-# The snapshot; evaluated at top level, since inside a function bash hides ERR, DEBUG and RETURN traps.
-# There is no word in it that an alias could stand for, be it `if`.
-_stacknb_save='\_stacknb_write_state >|"$_stacknb_state" 2>/dev/null
-\builtin eval "$_stacknb_seal" >>"$_stacknb_state" 2>/dev/null'
-_stacknb_seal='\_stacknb_put_traps || \builtin trap -p; \builtin printf "#stacknb end\n"'
+# The snapshot, of one command: a DEBUG trap would print into it what stands before a second one. There
+# is no word in it that an alias could stand for, be it `if`.
+_stacknb_save='\_stacknb_write_state >|"$_stacknb_state" 2>/dev/null'
 
 # extdebug for the next turn; it brings functrace and errtrace with it. A cell is the place to get rid
 # of a trap that skips every command, so it goes without extdebug, but with functrace: otherwise what
@@ -81,7 +79,8 @@ builtin trap "$_stacknb_on_int" INT
 # A request is evaluated; if it names a kind, a hook or a cell has its turn. The turn stands here and
 # is no function and no eval: a hook that fails under errexit ends bash right through all of it.
 #
-# errexit and its like are off between turns and kept in _stacknb_flags. errtrace is ours during a
+# errexit and its like are off between turns and kept in _stacknb_flags; functrace as well, or what a
+# DEBUG trap prints would go into what our functions write. errtrace is ours during a
 # turn, so that ERR tells the exact line, unless the hook deals with ERR itself (_stacknb_off, seen
 # in its text; _stacknb_foreign, a trap that one has left).
 #
@@ -123,15 +122,15 @@ until [[ $_stacknb_busy == 1 ]] || ! builtin mapfile -d '' -n 1 -t _stacknb_read
         {
             _stacknb_status=$? _stacknb_flags=$- _stacknb_end=${EPOCHREALTIME-}
             # First of all, because a trace may show what comes before it.
-            builtin set +eufxvCEk || [[ x ]]
-            [[ $- != *[eufxvCEk]* ]] || command set +eufxvCEk || [[ x ]]
+            builtin set +eufxvCEkT || [[ x ]]
+            [[ $- != *[eufxvCEkT]* ]] || command set +eufxvCEkT || [[ x ]]
             # A syntax error within [[ ]] spoils the next one that is parsed, until there is another error.
             [[ -o posix ]] || builtin eval '[[ x ]]' || [[ x ]]
-            [[ $_stacknb_debug != - ]] || builtin set +T
+            [[ $_stacknb_debug != - ]] || _stacknb_flags=${_stacknb_flags//T/}
             _stacknb_debug=''
             if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; fi
             while [[ $BASHOPTS == *extdebug* ]]; do { [[ x ]]; } >|"$_stacknb_control/skipped" <"${_stacknb_nothing?}"; done
-            [[ ! $_stacknb_debug ]] || builtin set +eufxvCEk # it may have been skipped
+            [[ ! $_stacknb_debug ]] || builtin set +eufxvCEkT # it may have been skipped
             _stacknb_hidden='' _stacknb_disabled=()
             # Mostly nothing is amiss, and it costs little to see that.
             if builtin declare -F command || command declare -F builtin || ! builtin compgen -A enabled compgen || builtin compgen -A disabled || ! builtin declare -F "${_stacknb_landmarks[@]}"; then

@@ -5,7 +5,7 @@
 _stacknb_find_locals() {
     for _stacknb_text in "${_stacknb_names[@]}"; do
         case $_stacknb_text in
-            _ | _stacknb_* | BASH* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | *RANDOM | SECONDS | EPOCH* | HISTCMD) builtin continue ;;
+            _ | _stacknb_* | BASH | BASHOPTS | BASHPID | BASH_* | FUNCNAME | LINENO | PIPESTATUS | DIRSTACK | GROUPS | RANDOM | SRANDOM | SECONDS | EPOCHREALTIME | EPOCHSECONDS | HISTCMD) builtin continue ;;
         esac
         if [[ -R $_stacknb_text ]]; then # a local one, if there is something below it
             (builtin unset -n "$_stacknb_text" && builtin declare -p "$_stacknb_text") >/dev/null && builtin printf '%s\n' "$_stacknb_text"
@@ -54,7 +54,7 @@ _stacknb_take_hidden() {
     for ((_nb_i = 3; _nb_i < ${#_stacknb_read[@]}; _nb_i += 4)); do
         case ${_stacknb_read[_nb_i]} in
             ERR) [[ $_stacknb_begun$_stacknb_had != *E* ]] || builtin continue ;;
-            *) [[ $_stacknb_begun != *T* ]] || builtin continue ;;
+            *) [[ $_stacknb_begun$_stacknb_had != *T* ]] || builtin continue ;;
         esac
         [[ ${_stacknb_read[_nb_i - 1]} == - ]] || # in posix mode: not set
             _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
@@ -64,8 +64,8 @@ _stacknb_take_hidden() {
 
 # Puts modes of a shell that is about to end out of the way of its snapshot.
 _stacknb_take_leave() {
-    [[ $_stacknb_busy != 1 ]] || { [[ $_stacknb_debug != - ]] || builtin set +T; _stacknb_debug=''; }
-    if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCEk; fi
+    [[ $_stacknb_busy != 1 ]] || { [[ $_stacknb_debug != - ]] || _stacknb_flags=${_stacknb_flags//T/}; _stacknb_debug=''; }
+    if [[ $BASHOPTS == *extdebug* ]]; then builtin shopt -u extdebug; _stacknb_debug=$_stacknb_flags; builtin set +eufxvCEkT; fi
     if [[ -o posix ]]; then _stacknb_posix=1; builtin set +o posix; fi
     _stacknb_leaving=1
 }
@@ -77,8 +77,8 @@ _stacknb_take_leave() {
 _stacknb_foresee() {
     [[ $_stacknb_busy == told ]] || _stacknb_flags=$-
     _stacknb_regained=''
-    builtin set +eufxvCEk
-    [[ $- != *[eufxvCEk]* ]] || command set +eufxvCEk
+    builtin set +eufxvCEkT
+    [[ $- != *[eufxvCEkT]* ]] || command set +eufxvCEkT
     builtin enable . || command enable .
     builtin . "$_stacknb_bash/regain.bash"
     [[ $_stacknb_regained ]] || command . "$_stacknb_bash/regain.bash"

@@ -10,7 +10,7 @@ _stacknb_loaded=' '
 # The hook that comes to need it may have set options and aliases that would change what is read.
 _stacknb_need() { # FILE, without .bash
     [[ $_stacknb_loaded != *" $1 "* ]] || builtin return 0
-    { builtin local - _nb_aliases; builtin set +eufxvk; } 2>/dev/null
+    { builtin local - _nb_aliases; builtin set +eufxvkT; } 2>/dev/null
     _nb_aliases=''
     if builtin shopt -q expand_aliases; then
         _nb_aliases=1

@@ -43,6 +43,17 @@ _stacknb_check_size() { # WHAT WORD…
     return 1
 }
 
+# Tells of a service that it runs as the user of the shell, if another one or a group is asked for: only
+# root could change that, and DevStack asks sudo and systemd to.
+_stacknb_say_whose() { # NAME GROUP USER
+    local _stacknb_my_user='' _stacknb_my_groups='' _stacknb_my_text=''
+    _stacknb_my_user=$(_stacknb_program id -un) _stacknb_my_groups=$(_stacknb_program id -Gn)
+    [[ ! $3 || $3 == "$_stacknb_my_user" || $3 == "$EUID" ]] || _stacknb_my_text=", not as '$3'"
+    [[ ! $2 || " $_stacknb_my_groups " == *" $2 "* ]] || _stacknb_my_text+=", not in the group '$2'"
+    [ -z "$_stacknb_my_text" ] || printf "run_process: service '%s' runs as the user of the shell, '%s'%s\n" \
+        "$1" "$_stacknb_my_user" "$_stacknb_my_text" >&2
+}
+
 # DevStack clones a plugin to DEST/NAME, and there most plugins look for their own files. So in the DEST
 # that is ours a link leads to the folder of one that lies elsewhere; what is no link is left alone.
 _stacknb_link_plugin() { # NAME

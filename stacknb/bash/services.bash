@@ -5,10 +5,11 @@
 [[ ${_stacknb_services-unknown} ]] || builtin return 0 # empty where a DevStack tree has functions of its own
 
 # run_process NAME COMMAND [GROUP [USER [ENV_VARS]]]: started unless NAME is known not to be enabled.
-# Before ENV_VARS stands what SYSTEMD_ENV_VARS has of NAME. Group and user are those of the shell.
+# Before ENV_VARS stands what SYSTEMD_ENV_VARS has of NAME. Group and user are those of the shell, which
+# is said where others are given.
 run_process() {
-    { builtin local -; builtin set +eufxvk; } 2>/dev/null
-    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}" _nb_env="${5-}"
+    { builtin local -; builtin set +eufxvkT; } 2>/dev/null
+    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}" _nb_env="${5-}" _nb_group="${3-}"
     if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._@-]* || -z $_nb_command ]]; then
         builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
         builtin return 2
@@ -16,6 +17,7 @@ run_process() {
     # More words are DevStack's; who takes them for the command's would start something else.
     if [[ ${3-} && -r /etc/group && $'\n'$(</etc/group) != *$'\n'"$3":* ]]; then
         builtin printf "run_process: '%s' is taken for the group of service '%s', and there is no such group; a command of several words is to be quoted: run_process %s '%s …'\n" "$3" "$_nb_name" "$_nb_name" "$_nb_command $3" >&2
+        _nb_group=''
     fi
     # Where nobody uses enable_service, every service counts as enabled.
     if [[ ${ENABLED_SERVICES-} || ,${DISABLED_SERVICES-}, == *,"$_nb_name",* ]] && ! is_service_enabled "$_nb_name"; then
@@ -26,6 +28,7 @@ run_process() {
     # The service gets what is exported, so this is the one program of ours that does.
     _stacknb_need programs
     _stacknb_check_size "run_process: service '$_nb_name' is not started" "$_nb_command" "$_nb_env" || builtin return
+    [[ ! $_nb_group${4-} ]] || _stacknb_say_whose "$_nb_name" "$_nb_group" "${4-}"
     time_start run_process
     builtin local _nb_status=0
     "$_stacknb_python" -I -S -c "$_stacknb_service_py" "$_stacknb_home" start "$_stacknb_services" "$_nb_name" \
@@ -42,7 +45,7 @@ stop_process() {
 
 # is_running NAME: whether the service's process is alive.
 is_running() {
-    { builtin local -; builtin set +eufxvk; } 2>/dev/null
+    { builtin local -; builtin set +eufxvkT; } 2>/dev/null
     builtin local _nb_pid _nb_start _nb_rest IFS=' '
     [[ ${1-} && -r $_stacknb_services/$1 ]] || builtin return 1
     builtin read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"

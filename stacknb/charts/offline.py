@@ -2,18 +2,22 @@
 
 altair's own renderers load scripts from the network, or put ``text/html`` into the bundle, which
 JupyterLab prefers to the Vega-Lite it can draw itself. A bundle of Vega-Lite and a picture is live
-in JupyterLab and still something to look at in exported HTML and in previews.
+in JupyterLab and still something to look at in exported HTML and in previews. The picture is a PNG:
+where there is none, JupyterLab draws one, which is larger, and saves it beside the picture.
 """
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import vl_convert
 
 from stacknb.charts.importing import alt
+from stacknb.charts.pixels import fewer_colours
 from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
@@ -29,7 +33,8 @@ _NEEDLESS = re.compile(  # frames without lines, names for scripts, and what is 
     r'|transform="translate\(0,0\)"|(?:fill-|stroke-)?opacity="1"|stroke-width="1"|[xy]2="0")'
 )
 _FONT = re.compile(r' font-family="[^"]*"')
-_SPOKEN = re.compile(r' (?:aria-label|role)="[^"]*"')
+_PNG = "image/png"
+_SHARP = 1.25  # pixels for each unit of the picture in a notebook
 
 
 class Offline:
@@ -87,14 +92,20 @@ class Offline:
         >>> run.timeline().to_png()[1:4]
         b'PNG'
         """
-        made = vl_convert.vegalite_to_png(self.specification(), vl_version=_VERSION, scale=scale)
-        return bytes(made)
+        return _png(self.specification(), scale)
 
-    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, *args: Any, **options: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         made = self.specification()
-        # An SVG is smaller than a PNG, also of 500 tasks. What it shows is said beside it.
-        picture = _SPOKEN.sub("", _svg(made))
-        return {_VEGA_LITE: made, "image/svg+xml": picture, "text/plain": self.said()}
+        png = fewer_colours(_png(made, _SHARP))
+        width, height = (round(pixels / _SHARP) for pixels in struct.unpack(">II", png[16:24]))
+        data = {
+            _VEGA_LITE: made,
+            _PNG: base64.b64encode(png).decode("ascii"),
+            "text/plain": self.said(),
+        }
+        return data, {_PNG: {"width": width, "height": height}}
 
 
 class ConcatChart(Offline, alt.VConcatChart):
@@ -145,6 +156,10 @@ def _svg(specification: dict[str, Any]) -> str:
     if len(fonts) == 1:  # once for all
         small = _FONT.sub("", small).replace("<svg", f"<svg{fonts.pop()}", 1)
     return small
+
+
+def _png(specification: dict[str, Any], scale: float) -> bytes:
+    return bytes(vl_convert.vegalite_to_png(specification, vl_version=_VERSION, scale=scale))
 
 
 def _rounded(place: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _OPENINGS = (b"[", b"Not wait", b"stack.sh", HEADING)
 _ANYWHERE = (b"inc/async:", b"run_phase", b"exit_trap:")
 _IN_PHASE = (b"stack.sh:main:", b"run_plugins:", b"plugin_settings:", b"override_defaults:")
 _BARE = (b"extras.d/", b"/devstack/plugin.sh", b"/devstack/settings", b"/devstack/override-")
+_CONSOLE = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \| ")
 _SIGNS = (b"stack.sh", b"run_phase", b"Async ", b"devstack")
 
 
@@ -46,7 +48,7 @@ class LogFile:
         self._jumps = Jumps()
         self._recogniser = Recogniser()
         self._bare: bool | None = None
-        self._known = False
+        self._known = self._console = False
         self._checked = 0
 
     @property
@@ -104,6 +106,7 @@ class LogFile:
                 self.first = int(block.times[block.stamped.argmax()])
             self.impossible += block.impossible
             self._jumps.add(block.first_line, block.times)
+            self._console = self._console or bool(_CONSOLE.match(piece))
             self._known = self._known or any(sign in piece for sign in _SIGNS)
             self._checked += len(piece)
             if self._checked >= 32 << 20:
@@ -116,6 +119,11 @@ class LogFile:
         if not self.lines:
             why = f"cannot be read: {self.broken}" if self.broken else "is empty"
             why = "has no complete line yet" if self.cut and not self.broken else why
+        elif self.first < 0 and self._console:
+            why = (
+                "is the console of a Zuul job: give the log of stack.sh itself, which lies beside "
+                "it as NODE/logs/devstacklog.txt.gz"
+            )
         elif self.first < 0:
             why = (
                 "is no log of stack.sh that can be timed: no line begins with a time such as "

@@ -207,7 +207,6 @@ class Session:
             if (run := self._under_way(mode, anew)) is not None:
                 return run
             env = inherited(self._added)
-            self.reset()
             facts = {
                 "top_dir": str(self.top_dir),
                 "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
@@ -218,8 +217,9 @@ class Session:
                 **self._settings.facts(),
                 **({"before": str(before)} if before is not None else {}),
             }
-            folder = RunDir.create(self._run_dir, mode, facts)
+            folder = RunDir.create(self._run_dir, mode, facts)  # if it is refused, nothing ends
             try:
+                self.reset()
                 self._run = self._new_run(mode, folder, env, resumed=False)
             except BaseException:
                 folder.abandon()

@@ -22,7 +22,7 @@ __all__ = ["Change", "Space", "between", "of_run", "variable_history"]
 _DULL = {"PWD", "OLDPWD", "SECONDS", "MAPFILE", "REPLY"}
 _FLAGS = {
     "e": "errexit", "u": "nounset", "f": "noglob", "x": "xtrace", "v": "verbose", "C": "noclobber",
-    "E": "errtrace",
+    "E": "errtrace", "T": "functrace",
 }  # fmt: skip
 _FUNCTION = re.compile(rb"^(?=[^\s#{}()]+ \(\) *\n\{)", re.M)
 _WORDS = {"x": "exported", "r": "readonly", "i": "integer", "a": "array", "A": "associative",

@@ -16,12 +16,16 @@ Remark = tuple[int, str]  # line from 1, and what is to be said about it
 
 _FIRST = sorted({phase.mode for phase in lifecycle.PHASES})
 _SECOND = sorted({phase.sub for phase in lifecycle.PHASES} - {""})
+_MODES = _FIRST, "mode", _SECOND, "it is a phase, so compare it with $2"
+_SUB_PHASES = _SECOND, "phase of 'stack'", _FIRST, "it is a mode, so compare it with $1"
+_FILE_OF = {"override_defaults": "override-defaults", "source": "settings"}  # of a plugin
 # An argument alone: "$1 $2" is compared with two words, x$2 with one that is none; inst* is many.
 _COMPARED = re.compile(
     r"""(?<![^\s(!])(?P<quote>["']?)\$(?:(?P<bare>[12])|\{(?P<place>[12])(?:[:-][^}]*)?\})(?P=quote)"""
     r"""\s*(?:==|=|!=)\s*["']?(?P<word>[A-Za-z_-]+)(?![\w*?\[$-])"""
 )
-_CASE = re.compile(r"""^\s*case\s+["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?\s+in\b""")
+_CASE = re.compile(r"(?<![^\s;&|({])(?:case\s+(?P<of>.+?)\s+in|esac)(?![^\s;&|)}])")
+_OF_ARGUMENT = re.compile(r"""["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?""")
 _LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
 _ARGUMENT = re.compile(r"\$\{?[1-9]")
 _DECLARE = re.compile(r"^(?:declare|typeset)\s+(-\w+\s+)?(\w+)")
@@ -49,6 +53,7 @@ _DEFINED = re.compile(
     r"(?:[ \t]*\([ \t]*\)|(?=\s*(?:\{|$)))|(?P<name>[^\s(){};&|<>$'\"=]+)[ \t]*\([ \t]*\))",
     re.MULTILINE,
 )
+_BRACE = re.compile(r"\\.|'[^']*'|([{}])")  # quoted ones need not be pairs
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
 _CALLED = r"\b(?:builtin|command)\s+{}(?![^\s;&|)}}])"
@@ -71,18 +76,20 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
     [(1, "'instal' is no phase of 'stack', so this never holds; did you mean 'install'?")]
     """
     lines = _code(text)
-    case, depth = "", 0
+    cases, depth = [""], 0
     for number, code in enumerate(lines, 1):
-        opened = bool(_FUNCTION.match(code)) and "{" in code + "".join(lines[number : number + 1])
-        yield from ((number, what) for what in _unknown_words(code, case))
-        if found := _CASE.match(code):
-            case = found[1]
-        elif code.strip() == "esac":
-            case = ""
-        if depth == 0 and not opened:
-            yield from ((number, what) for what in _at_top(code, kind))
-        depth = max(0, depth + code.count("{") - code.count("}") - code.count("${"))
-        depth += code.count("${")
+        opened = bool(_FUNCTION.match(code))
+        if depth == 0 and not opened:  # a function has arguments of its own
+            said = (*_unknown_words(code, cases[-1], kind), *_at_top(code, kind))
+            yield from ((number, what) for what in said)
+        for found in _CASE.finditer(code):
+            if found["of"]:
+                of = _OF_ARGUMENT.fullmatch(found["of"])
+                cases.append(of[1] if of else "")
+            elif len(cases) > 1:
+                cases.pop()
+        braces = [found[1] for found in _BRACE.finditer(code)]
+        depth = max(0, depth + braces.count("{") - braces.count("}"))
     yield from _in_place_of_builtins("\n".join(lines))
     if last := _last_command(lines):
         number, code = last
@@ -103,14 +110,20 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
                 yield number, name
 
 
-def _unknown_words(code: str, case: str) -> Iterator[str]:
+def _unknown_words(code: str, case: str, kind: str) -> Iterator[str]:
     found = [(match["bare"] or match["place"], match["word"]) for match in _COMPARED.finditer(code)]
     if case and (label := _LABEL.match(code)):
         found += [(case, word.strip()) for word in label[1].split("|")]
     for place, word in found:
-        known, what = (_FIRST, "mode") if place == "1" else (_SECOND, "phase of 'stack'")
-        if word not in known:
+        known, what, others, other = _MODES if place == "1" else _SUB_PHASES
+        if place == "1" and kind == "plugin.sh" and word in _FILE_OF:
+            yield (
+                f"plugin.sh is never called with {word!r}, so this never holds; what is meant for "
+                f"it belongs into {_FILE_OF[word]!r}"
+            )
+        elif word not in known:
             hint = nearest(word, known) or f"; there are {', '.join(known)}"
+            hint = f"; {other}" if word in others else hint
             yield f"{word!r} is no {what}, so this never holds{hint}"
 
 

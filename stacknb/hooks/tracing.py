@@ -31,10 +31,10 @@ _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"
 _OF_TRAPS = {
     "_stacknb_failed": re.compile(r"case \$-\.\S+ in|builtin (?:printf '%s\\0' errexit |trap -p$)"),
     "_stacknb_exit": re.compile(
-        r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEk)$|_stacknb_(?:regained|leaving)="
+        r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEkT)$|_stacknb_(?:regained|leaving)="
     ),
 }
-_OURS = re.compile(r"_stacknb_|set \+eufxvCEk$")
+_OURS = re.compile(r"_stacknb_|set \+eufxvCEkT$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from stacknb.dispatcher import Listener, Stack
 from stacknb.journal import Event
 
-__all__ = ["View", "in_notebook", "shown", "view_of"]
+__all__ = ["View", "asked_by_console", "in_notebook", "shown", "view_of"]
+
+_BY_PYTHON = re.compile(r".+_\d+_\d+")  # jupyter_client: session, process, count
 
 
 class View(Listener, Protocol):
@@ -43,8 +47,10 @@ def shown(stack: Stack, stream: TextIO | None = None) -> Iterator[View]:
 
 class _Guarded:
     # A run must not end because it cannot be shown.
+    # It may be told in the thread that does the work, and closed in the one that waits for it.
     def __init__(self, view: View) -> None:
         self._view: View | None = view
+        self._lock = threading.RLock()
 
     def on_event(self, event: Event) -> None:
         self._tell(lambda view: view.on_event(event))
@@ -53,15 +59,19 @@ class _Guarded:
         self._tell(lambda view: view.on_tick())
 
     def close(self) -> None:
-        self._tell(lambda view: view.close())
+        with self._lock:
+            self._tell(lambda view: view.close())
+            self._view = None
 
     def _tell(self, what: Callable[[View], None]) -> None:
-        try:
-            if self._view is not None:
-                what(self._view)
-        except Exception as error:
-            self._view = None
-            warnings.warn(f"progress is shown no longer: {error!r}", RuntimeWarning, stacklevel=2)
+        with self._lock:
+            try:
+                if self._view is not None:
+                    what(self._view)
+            except Exception as error:
+                self._view = None
+                said = f"progress is shown no longer: {error!r}"
+                warnings.warn(said, RuntimeWarning, stacklevel=2)
 
 
 def view_of(stack: Stack, stream: TextIO | None = None) -> View:
@@ -78,5 +88,22 @@ def view_of(stack: Stack, stream: TextIO | None = None) -> View:
 
 def in_notebook() -> bool:
     """Tell whether this is a kernel, whose displays can be updated."""
+    return _kernel() is not None
+
+
+def asked_by_console() -> bool:
+    """Tell whether a console asks the kernel: it does not show what becomes of a display.
+
+    Such are jupyter console and Qt console: clients in Python, with somebody at the keyboard. What
+    executes notebooks has nobody there, and pages are no Python.
+    """
+    kernel = _kernel()
+    asked = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
+    named = _BY_PYTHON.fullmatch(str(asked.get("header", {}).get("msg_id")))
+    answers = asked.get("content", {}).get("allow_stdin", False)
+    return bool(named and answers and "cellId" not in asked.get("metadata", {}))
+
+
+def _kernel() -> Any:
     shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    return getattr(shell, "kernel", None) is not None
+    return getattr(shell, "kernel", None)

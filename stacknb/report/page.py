@@ -98,6 +98,8 @@ def _subtitle(run: Questions) -> str:
     counts = bad[~bad.isin(["ok", "running"])].value_counts()
     ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     warning = f'; <span class="bad">{escape(ends)}</span>' if ends else ""
+    if records.bad_end:
+        warning = f'; <span class="bad">{escape(records.bad_end)}</span>{warning}'
     doubts = int(run.problems["count"].sum())
     note = f'; <a href="#problems">{doubts:,} doubts</a>' if doubts else ""
     return f"<p>{escape(said)}{warning}{note}</p>\n<p class='dim'>{escape(run.path)}</p>\n"

@@ -38,6 +38,8 @@ esac
 _NEGATING = """\
 if [[ ,${ENABLED_SERVICES-} != *[,[:space:]]-* ]]; then
     \\builtin :
+elif [[ ${ENABLED_SERVICES@a} == *r* ]]; then
+    \\builtin printf readonly
 elif builtin declare -F disable_negated_services >/dev/null; then
     disable_negated_services
 else
@@ -81,8 +83,8 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     return "\n".join(lines)
 
 
-def drop_negated(shell: Shell) -> None:
-    """Take away what the settings have negated among the services.
+def drop_negated(shell: Shell) -> str:
+    """Take away what the settings have negated among the services; say if they do not allow it.
 
     Raises
     ------
@@ -90,10 +92,16 @@ def drop_negated(shell: Shell) -> None:
         If the function that does it, one of the user's own, ended the shell.
     """
     try:
-        shell.evaluate(_plainly(_NEGATING))
+        _, said = shell.call("_stacknb_plainly", _NEGATING)
     except ShellDied as error:
         where = "in 'disable_negated_services', called after the settings"
         raise ShellDied(f"{where}: {error}") from error
+    if said != "readonly":
+        return ""
+    return (
+        "the settings make 'ENABLED_SERVICES' readonly: what a '-NAME' in it takes away stays "
+        "enabled; leave 'readonly' out and begin anew"
+    )
 
 
 def enabling(plugin: Plugin) -> str:

@@ -185,7 +185,8 @@ class Run:
                 for script, given in self._settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
-                opening.drop_negated(self.shell)
+                if said := opening.drop_negated(self.shell):
+                    self.note(said)
                 self._follow_plugins(agenda)
         except BaseException as error:  # or the next try would go on behind the settings
             self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))

@@ -142,7 +142,7 @@ class TaskBook:
         tick : callable
             Is called about ten times a second meanwhile.
         """
-        begun = time.time()
+        begun, left = time.time(), list(tasks)
         self._note("wait-start", tasks)
         try:
             left = wait_for_end(tasks, timeout, tick)
@@ -150,7 +150,7 @@ class TaskBook:
             waited = ", ".join(repr(task.name) for task in tasks if task.running)
             raise Interrupted(f"stopped waiting for {waited}; it runs on") from None
         finally:
-            self._note("wait-end", tasks)
+            self._note("wait-end", tasks, left, begun)
         ended = [task for task in tasks if task not in left]
         results = [task.result or self.collect(task, begun) for task in ended]
         if self._lacking:
@@ -166,12 +166,16 @@ class TaskBook:
             raise TaskFailed(results)
         return results
 
-    def _note(self, kind: str, tasks: Sequence[Task]) -> None:
-        # For whoever watches; what counts is in waits.jsonl.
+    def _note(
+        self, kind: str, tasks: Sequence[Task], left: Sequence[Task] = (), begun: float = 0.0
+    ) -> None:
+        # For whoever watches; what counts is in waits.jsonl, which has no line of a wait given up.
         for task in tasks:
             if task.result is None:
                 log = str(task.log.relative_to(self._folder.path))
-                data = {"log": log, "phase": "", "hook": ""}
+                data: dict[str, object] = {"log": log, "phase": "", "hook": ""}
+                if task in left:
+                    data["given_up"] = begun
                 self._folder.write(Event(kind, time.time(), task.name, data))
 
     def collect(self, task: Task, wait_start: float) -> TaskResult:

@@ -15,13 +15,13 @@ from stacknb.shell.environment import quote
 
 __all__ = ["REPLY", "SAVING", "driver", "farewell", "nameless", "of_turn", "restoring", "turn"]
 
-SAVING = '\\builtin eval "$_stacknb_save"'  # a snapshot
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
-# bash hides these traps from a function, and so from the hook that may fail next.
-_RESTORED = (
-    '_stacknb_load; \\builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch"\n'
-    "\\builtin mapfile -d '' -n 1 _stacknb_kept <\"$_stacknb_control/scratch\""
+# bash hides these traps from a function, and so from what writes a snapshot and from the next hook.
+_NOTING = (
+    '\\builtin trap -p ERR DEBUG RETURN >|"$_stacknb_control/scratch"\n'
+    "\\builtin mapfile -d '' -n 1 _stacknb_kept <\"$_stacknb_control/scratch\"\n"
 )
+SAVING = _NOTING + '\\builtin eval "$_stacknb_save"'  # a snapshot
 
 
 def driver(control: Path, run_dir: Path, run: str) -> list[str]:
@@ -80,7 +80,7 @@ def of_turn(
 
 def restoring(script: Path) -> str:
     """Return the bash that makes a new shell what the script says."""
-    return f"\\builtin source {quote(str(script))}; {_RESTORED}"
+    return f"\\builtin source {quote(str(script))}; _stacknb_load; {_NOTING}"
 
 
 def farewell(log: Path) -> str:

@@ -33,10 +33,13 @@ _SECTIONS = ("shopt", "functions", "attributes", "aliases", "options", "flags", 
 # "-" is what `local -` leaves in the frame of a function: the options to come back to.
 _DECLARE = re.compile(rb"declare -([A-Za-z-]+) ([A-Za-z_][A-Za-z0-9_]*|-)(=|\n)")
 _SECRET = re.compile(r"PASS(WORD|WD|PHRASE)?|TOKEN|SECRET|CREDENTIAL|_KEY$|_KEYS$|^KEY$", re.I)
-# Set by bash itself in every shell; most of them readonly or without effect when assigned.
+# Set by bash itself in every shell; most of them readonly or without effect when assigned. Each by
+# its name: a hook may have a COMP_HOST, a BASH_LOG and EPOCHS of its own.
 _BASH_OWN = re.compile(
-    rb"BASHOPTS|BASH_VERSINFO|EUID|PPID|SHELLOPTS|UID|BASH|BASHPID|BASH_(?!ENV|XTRACEFD)\w+|COMP_\w+"
-    rb"|DIRSTACK|EPOCH\w+|FUNCNAME|GROUPS|HISTCMD|LINENO|PIPESTATUS|RANDOM|SRANDOM|_|-"
+    rb"BASH|BASHOPTS|BASHPID|EUID|PPID|SHELLOPTS|UID|DIRSTACK|EPOCHREALTIME|EPOCHSECONDS|FUNCNAME"
+    rb"|BASH_(ALIASES|ARG[CV]0?|CMDS|COMMAND|EXECUTION_STRING|LINENO|LOADABLES_PATH|MONOSECONDS"
+    rb"|REMATCH|SOURCE|SUBSHELL|TRAPSIG|VERSINFO|VERSION)|GROUPS|HISTCMD|LINENO|PIPESTATUS"
+    rb"|COMP_(CWORD|KEY|LINE|POINT|TYPE|WORDBREAKS|WORDS)|RANDOM|SRANDOM|_|-"
 )
 # A new bash sets these, and they would stay although a hook had unset them.
 _UNSET = (
@@ -156,7 +159,8 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     out = [f"cd -- {shlex.quote(directory)}\n".encode("utf-8", "surrogateescape"), _UNSET]
     # extdebug is for later, too: a DEBUG trap could have everything skipped, the restore first.
     shopt = parts.get("shopt", b"").replace(b"shopt -s extdebug\n", b"")
-    out += [parts.get("umask", b""), shopt]
+    # shopt -u compat31 and its like set BASH_COMPAT, too.
+    out += [parts.get("umask", b""), shopt, b"unset -v BASH_COMPAT\n"]
     for variable, text in _declarations(variables):
         name = variable.name.encode()
         ours = name.startswith(b"_stacknb_")
@@ -176,7 +180,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     # Posix mode is for later: in it bash refuses functions of ours.
     options = _by_builtins(parts.get("options", b""))
     out += [b"{\n", options.replace(b"builtin set -o posix\n", b"_stacknb_posix=1\n")]
-    out.append(b"builtin set +euxvfCE\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
+    out.append(b"builtin set +euxvfCET\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
     traps = parts.get("traps", b"")
     out += [b"builtin " + text for text in trap_commands(traps) if b"_stacknb_" not in text]
     if b"shopt -s expand_aliases\n" in shopt:

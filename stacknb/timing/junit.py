@@ -21,8 +21,9 @@ def junit_report(records: Records) -> bytes:
     """Return the report as XML.
 
     Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
-    is ``skipped``. With each of them stand the last lines of its log. Times are seconds. What ran
-    again has a number behind its name, as readers of such a report tell cases by their names.
+    is ``skipped``. With each of them stand the last lines of its log. A stack.sh that failed
+    elsewhere, or whose log ends early, is a case of its own. Times are seconds. What ran again has
+    a number behind its name, as readers of such a report tell cases by their names.
     """
     suites = ET.Element("testsuites", name=_clean(records.path))
     by_phase: dict[str, list[HookRecord | TaskRecord]] = {}
@@ -31,12 +32,29 @@ def junit_report(records: Records) -> bytes:
         by_phase.setdefault(record.phase, []).append(record)
     for phase, members in by_phase.items():
         suites.append(_suite(phase or "no phase", members, records))
+    if records.bad_end:  # of which its hooks and tasks may know nothing
+        suites.append(_bad_end(records))
     for key in ("tests", "failures", "errors", "skipped"):
         suites.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     elapsed = (records.end or 0) - (records.start or 0)
     suites.set("time", f"{elapsed / 1e6:.6f}")
     ET.indent(suites)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _bad_end(records: Records) -> ET.Element:
+    tag = "failure" if records.exit_code else "error"
+    suite = ET.Element(
+        "testsuite", name="stack.sh", tests="1", failures="0", errors="0", skipped="0"
+    )
+    suite.set(f"{tag}s", "1")
+    suite.set("time", "0.000000")
+    case = ET.SubElement(suite, "testcase", classname="stack.sh", name="end", time="0.000000")
+    last = f"; the last phase that began was {records.phases[-1].name!r}" if records.phases else ""
+    ET.SubElement(
+        case, tag, type="failed" if records.exit_code else "lost", message=records.bad_end
+    ).text = _clean(f"{records.bad_end}{last}; see {records.path}\n")
+    return suite
 
 
 def _suite(phase: str, members: list[HookRecord | TaskRecord], records: Records) -> ET.Element:

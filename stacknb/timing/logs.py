@@ -36,6 +36,7 @@ _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we
 _LONGEST_NAME = 512  # such a line fits
 _MOST_CORES = 1_000_000
 KINDS = ("task", "hook", "cell", "service")
+_OF_STACK = re.compile(r"(devstacklog\.txt|stack\.sh\.log(\.[\d-]+)?)(\.gz)?")  # as CI jobs keep it
 
 
 def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklog.LogRecord]:
@@ -56,12 +57,14 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     """
     logs = _distinct(_logs_below(folder, problems), problems)
     if not logs:
-        problems.add("log that is gzipped: unpack it first", "", len([*folder.rglob("*.log.gz")]))
+        if not (of_stack := _logs_of_stack(folder)):
+            packed = len([*folder.rglob("*.log.gz")])
+            problems.add("log that is gzipped: unpack it first", "", packed)
         seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
         raise LogError(
             f"{str(folder)!r} holds no log of stacknb (files *.log that begin with "
             f"'#stacknb-begin'){f': {seen}' if seen else ''}; "
-            "give a run directory, one log, or a stack.sh log"
+            f"give a run directory, one log, or a stack.sh log{of_stack}"
         )
     counts: dict[str, int] = {}
     for log in logs:
@@ -76,6 +79,11 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     if run is not None and run not in counts:
         raise LogError(f"{str(folder)!r} holds no log of run {run!r}; there are {listed}")
     return [log for log in logs if run is None or str(log.header.get("run")) == run]
+
+
+def _logs_of_stack(folder: Path) -> str:
+    found = sorted(str(path) for path in folder.rglob("*.*") if _OF_STACK.fullmatch(path.name))
+    return f", such as {', '.join(map(repr, found[:3]))}" if found else ""
 
 
 def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list[dict[str, Any]]:
@@ -103,8 +111,9 @@ def waits_without_row(
 ) -> list[dict[str, Any]]:
     """Return the waits of the main shell that were begun and left no row; from the journal.
 
-    An interrupt ends such a wait together with its hook. The last one may go on; an earlier one was
-    over when its task ended, or when the run was taken up again after its shell was killed.
+    A person's may have been given up. An interrupt ends one of a hook together with its hook. The
+    last one may go on; an earlier one was over when its task ended, or when the run was taken up
+    again after its shell was killed.
 
     Parameters
     ----------
@@ -114,10 +123,10 @@ def waits_without_row(
         The waits that are over.
     logs : iterable of LogRecord
     """
-    rows, logs = list(rows), list(logs)
+    rows, logs, found = list(rows), list(logs), _given_up(folder)
     turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
     if not any(log.footer is None or log.footer["exit_code"] for log in turns):
-        return []
+        return found
     begun, last = _begun_waits(folder)
     over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
     ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
@@ -126,7 +135,6 @@ def waits_without_row(
         for log in logs
         if log.header["kind"] == "task" and log.footer and micros(log.footer.get("end"))
     ]
-    found = []
     for event in begun:
         start = micros(event.get("time"))
         if start is None or not isinstance(event.get("name"), str):
@@ -145,6 +153,22 @@ def waits_without_row(
             over_at += [at for at in again if at > event["time"]]
             found.append({**row, "wait_end": max(event["time"], min([*later, *over_at]))})
     return found
+
+
+def _given_up(folder: Path) -> list[dict[str, Any]]:
+    """Return the waits of a person that a timeout or a Ctrl-C ended."""
+    try:
+        journal = reading.whole(folder / JOURNAL)
+    except OSError:
+        return []
+    if b'"given_up"' not in journal:
+        return []
+    events = [json_object(line) or {} for line in journal.splitlines() if b'"given_up"' in line]
+    return [
+        {**event, "wait_start": event["given_up"], "wait_end": event.get("time")}
+        for event in events
+        if micros(event.get("given_up")) is not None and isinstance(event.get("name"), str)
+    ]
 
 
 def _begun_waits(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:

@@ -116,6 +116,8 @@ class Records:
     finished : bool
         The run came to its end without an error, as far as the logs tell: what was not waited for
         by then never was.
+    exit_code : int or None
+        Of stack.sh, where its log tells.
     waits : list of WaitRecord
         Those of the main shell, in the order they began.
     inner_waits : list of WaitRecord
@@ -146,10 +148,20 @@ class Records:
     main_end: Micros | None = None
     going_on: bool = False
     finished: bool = False
+    exit_code: int | None = None
     waits_known: bool = True
     cores: int | None = None
     reported: dict[str, float] = field(default_factory=dict)
     components: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bad_end(self) -> str:
+        """What a log of stack.sh tells of its end, if that was none as it should be."""
+        if self.kind != "stack.sh" or self.finished or self.going_on:
+            return ""
+        if self.exit_code:
+            return f"stack.sh ended with status {self.exit_code}"
+        return "the log ends before stack.sh does"
 
     @cached_property
     def task_names(self) -> list[tuple[str, str]]:

@@ -44,7 +44,7 @@ class _Builder:
         self.log = log
         self.clock = log.clock()
         self.run = Records(str(log.path), "stack.sh")
-        self.ended = self.failed = False
+        self.ended = False
         self._pids: list[str] = []  # of each task
         self._named: dict[str, list[int]] = {}
         self._inner: dict[str, list[int]] = {}  # command -> times
@@ -101,7 +101,7 @@ class _Builder:
                         WaitRecord(event.name, time, time, self._phase, self._hook_name)
                     )
             case "exit":
-                self.ended, self.failed = True, bool(event.code)
+                self.ended, self.run.exit_code = True, event.code
                 last = self.run.hooks[-1] if self.run.hooks else None
                 if event.code and last and last.end == time:
                     last.status, last.exit_code = "failed", event.code
@@ -199,7 +199,7 @@ class _Builder:
         run.start = run.main_start = self.clock.time(0, self.log.first) * 1000
         run.end = run.main_end = self.clock.time(self.log.lines - 1, self.log.last) * 1000
         is_over = self.ended or bool(tables.components)
-        run.finished = is_over and not self.failed
+        run.finished = is_over and not run.exit_code
         run.going_on = not is_over and 0 <= now * 1000 - self.log.last < _LIVE_S * 1000
         if run.going_on:
             open_records: list[TaskRecord | HookRecord] = [*run.tasks, *run.hooks]

@@ -13,10 +13,20 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from stacknb import BadInput, HookFailed, Stack, TaskFailed, WaitTimeout, tasklog, timing
+from stacknb import (
+    BadInput,
+    HookFailed,
+    Interrupted,
+    Stack,
+    TaskFailed,
+    WaitTimeout,
+    tasklog,
+    timing,
+)
 from stacknb.hooks.check_rules import remarks
 
 # A task that runs until the file is there, without a process of its own.
@@ -920,6 +930,29 @@ def test_a_wait_with_a_timeout_lets_the_task_run_on(tree, until) -> None:
     Path("go").touch()
 
     assert stack.async_wait("slow")[0].ok
+
+
+def test_a_wait_that_was_given_up_counts_as_time_waited(tree) -> None:
+    stack = tree.run(UNTIL + "async_run slow until_there go; async_run other until_there go")
+    with pytest.raises(WaitTimeout):
+        stack.async_wait("slow", timeout=0.05)
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    stack.listeners.append(SimpleNamespace(on_event=lambda event: None, on_tick=stop))
+    with pytest.raises(Interrupted):
+        stack.async_wait("slow")
+    given_up = timing.load(stack.run_dir).waits
+    assert given_up["name"].tolist() == ["slow", "slow"]
+    assert given_up["exit_code"].isna().all()
+    assert 0.05 <= given_up["wait_s"][0] == given_up["blocked_s"][0]
+    stack.listeners.clear()
+    Path("go").touch()
+    stack.async_wait()
+    run = timing.load(stack.run_dir)
+    assert sorted(run.waits["name"]) == ["other", "slow", "slow", "slow"]
+    assert run.tasks.set_index("name")["wait_s"]["slow"] > given_up["wait_s"].sum()
 
 
 def test_a_wait_of_a_person_tells_listeners_the_time(tree) -> None:

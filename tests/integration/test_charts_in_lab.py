@@ -75,6 +75,24 @@ def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
     assert [error for error in errors if "vega" in error.lower()] == []
 
 
+def test_jupyterlab_saves_the_small_picture_of_a_chart_and_adds_none(
+    tmp_path: Path, lab: Lab
+) -> None:
+    lab.open("charts.ipynb", [SHOW])
+    lab.run(0)
+    lab.wait_run(0)
+    expect(lab.page.locator(".jp-OutputArea .vega-embed canvas")).to_have_count(3)
+    lab.save()
+    saved = nbformat.read(tmp_path / "lab" / "root" / "charts.ipynb", as_version=4)
+    run = load(tmp_path / "lab" / "root" / "stack.sh.log")
+    charts = [run.timeline(), run.phase_chart(), run.slack_chart()]
+    for output, chart in zip(saved.cells[0].outputs, charts, strict=True):
+        data, metadata = chart._repr_mimebundle_()
+        assert {*output.data} == {*data}
+        assert output.data["image/png"].strip() == data["image/png"]
+        assert output.metadata == metadata
+
+
 def test_charts_fit_beside_the_file_browser_and_scroll_in_a_narrower_cell(
     tmp_path: Path, lab: Lab
 ) -> None:

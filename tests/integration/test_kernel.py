@@ -57,6 +57,7 @@ class Kernel:
         self.client = self.manager.blocking_client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
+        self.client.allow_stdin = False  # as with what executes notebooks
 
     def run(self, code: str, meanwhile: Callable[[], None] | None = None) -> Cell:
         """Run a cell; `meanwhile` is called once it has begun."""
@@ -308,6 +309,29 @@ def test_a_run_leaves_a_panel_and_a_summary_that_is_updated(kernel: Kernel, tree
     assert "complete" in last["text/plain"].splitlines()[0]
     assert cell.text == ""
     assert cell.value.startswith("<stack run complete: ")
+
+
+def test_a_console_is_told_in_lines_what_its_displays_do_not_show(
+    kernel: Kernel, tree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo first words; fi\n")
+    monkeypatch.setattr(kernel.client, "allow_stdin", True)
+    told = kernel.run(f"%stack {tree.path}").text
+    assert "── stack install (4/7, 1 hook)\n▶ 10-a.sh\nfirst words\n✓ 10-a.sh" in told
+    monkeypatch.setattr(kernel.client, "allow_stdin", False)
+    assert kernel.run(f"%unstack {tree.path}").text == ""
+
+
+def test_a_console_that_waits_for_a_run_is_told_what_it_does(
+    kernel: Kernel, tree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.hook(
+        "10-a.sh", "if [[ $2 == install ]]; then until [[ -e go ]]; do sleep 0.02; done; fi\n"
+    )
+    monkeypatch.setattr(kernel.client, "allow_stdin", True)
+    assert kernel.run(f"%stack {tree.path} --bg").text == ""
+    told = kernel.run("%wait stack", meanwhile=lambda: (tree.path.parent / "go").touch()).text
+    assert "── stack extra (6/7, 1 hook)\n✓ 10-a.sh" in told
 
 
 def test_a_run_in_the_background_returns_at_once_and_is_collected(

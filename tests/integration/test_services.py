@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -293,6 +294,20 @@ def test_a_command_of_several_words_without_quotes_is_pointed_out(tree, output) 
     assert "'60' is taken for the group of service 'web', and there is no such group" in said
     assert "run_process web 'sleep 60 …'" in said
     assert "service 'api'" not in said
+
+
+def test_a_service_that_is_to_run_as_another_is_told_whose_it_is(tree, output) -> None:
+    stack = tree.run(
+        "run_process a 'sleep 60' nobodys daemons; run_process b 'sleep 60' \"$(id -gn)\" $EUID\n"
+        "run_process c 'sleep 60' '' daemons"
+    )
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    whose = f"runs as the user of the shell, '{me}', not as 'daemons'\n"
+    lines = output(stack, "10-hook.sh").splitlines(keepends=True)
+    assert "'nobodys' is taken for the group" in lines[0]
+    assert lines[1:] == [f"run_process: service '{name}' {whose}" for name in "ac"]
+    assert running(tree, "a")
+    assert running(tree, "c")
 
 
 def test_two_trees_of_the_same_name_have_services_of_their_own(tree, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, status, tasklog, timing
+from stacknb import HookFailed, Stack, status, tasklog, timing
 from stacknb.board.board import Board
 from stacknb.exceptions import Failure, ShellDied
 
@@ -492,6 +492,77 @@ def test_commands_that_a_debug_trap_skips_are_skipped_in_hooks_and_never_in_the_
     assert stack.changes("20-b.sh").empty
     assert stack.evaluate("touch c; shopt -u extdebug; touch d").ok
     assert [Path(name).exists() for name in "cd"] == [False, True]
+
+
+PRINTING = (
+    "set -T; trap 'echo \"+ $BASH_COMMAND\"' DEBUG", "trap 'echo \"+ $BASH_COMMAND\"' DEBUG",
+    "set -T; trap 'echo + back' RETURN",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["false", "exit 3", "resumed"])
+@pytest.mark.parametrize("trap", PRINTING)
+def test_what_a_trap_prints_does_not_get_into_the_snapshot(tree, trap: str, end: str) -> None:
+    tree.hook("10-a.sh", f"{trap}; keep=1; f() {{ :; }}; trap 'echo usr1' USR1; cd /")
+    tree.hook("20-b.sh", f"[[ $1 != source ]] || {end}")
+    stack = tree.stack()
+    stack.step()
+    if end == "resumed":
+        run_dir = stack.run_dir
+        stack.close()
+        stack = Stack.resume(run_dir)
+    else:
+        with pytest.raises(HookFailed) as caught:
+            stack.step()
+        assert "snapshot" not in str(caught.value)
+    said = stack.evaluate("declare -F f; pwd; trap -p USR1; [[ $- != *T* ]] || echo T; f").stdout
+    stack.close()
+
+    shown = [line for line in said.splitlines() if not line.startswith("+ ")]
+    assert shown == ["f", "/", "trap -- 'echo usr1' SIGUSR1", *(["T"] if "set -T" in trap else [])]
+    assert "+ " in said
+
+
+@pytest.mark.parametrize("trap", [*PRINTING, f"shopt -s extdebug; {PRINTING[1]}"])
+def test_what_a_trap_prints_does_not_get_into_the_logs_of_tasks(tree, trap: str) -> None:
+    stack = tree.run(
+        f"{trap}; w() {{ echo work; }}; async_run first w; async_run --after first large head -c 40000 /dev/zero\n"
+        "async_wait first large >/dev/null; [[ $- == *T* ]] && echo T; f() { echo $-; }; async_run flags f; async_wait flags"
+    )
+    logs = {path.stem: tasklog.read(path) for path in (stack.run_dir / "async").glob("*.log")}
+    assert logs["first"].output() == b"work\n"
+    assert logs["large"].output() == bytes(40000)
+    assert [log.footer["exit_code"] for log in logs.values()] == [0, 0, 0]
+    traced = "T" in trap.replace("RETURN", "") or "extdebug" in trap
+    assert (b"T" in logs["flags"].output()) == traced
+
+
+def test_variables_named_much_like_those_of_bash_are_a_hooks_own(tree) -> None:
+    names = ["BASH_COMPAT", "BASH_IT", "COMP_DIR", "COMP_HOST", "EPOCHS", "EPOCH_START", "GROUPS_X"]
+    tree.hook("10-a.sh", f"[[ $1 == source ]] || {{ {'=5.0 '.join(names)}=5.0; export COMP_DIR; }}")
+    tree.hook(
+        "20-b.sh", "f() { local MY_RANDOM=1 EPOCHS=2 BASHES=3; exit 3; }; [[ $1 != source ]] || f"
+    )
+    stack = tree.stack()
+    stack.step()
+    assert sorted(stack.changes("10-a.sh").name) == names
+    with pytest.raises(HookFailed):
+        stack.step()
+
+    found = stack.variables().set_index("name")
+    own = found[~found.local]
+    assert [own.value.get(name) for name in names] == ["5.0"] * len(names)
+    assert own.exported["COMP_DIR"]
+    assert sorted(found[found.local].index) == ["BASHES", "EPOCHS", "MY_RANDOM"]
+    assert stack.evaluate('echo "${MY_RANDOM-none} ${BASHES-none}"').stdout == "none none\n"
+
+
+def test_a_restored_shell_has_no_compatibility_level_that_nobody_has_set(tree) -> None:
+    stack = tree.run("v=1")
+    with pytest.raises(HookFailed):
+        stack.evaluate("exit 3")
+
+    assert stack.evaluate('echo "$v ${BASH_COMPAT-none}"').stdout == "1 none\n"
 
 
 # ------------------------------------------------------------------------- each way of failing

@@ -228,6 +228,21 @@ def test_unstack_is_a_run_of_its_own_in_a_new_shell_not_under_errexit(tree, outp
     assert output(stack, "10-a.sh", "unstack") == "1\non unstack\n"
 
 
+def test_an_unstack_that_is_refused_leaves_the_run_at_hand(
+    tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = tree.run("v=kept", run_dir=tmp_path / "first")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(BadInput, match="the working directory is gone"):
+        stack.run("unstack")
+
+    assert stack.run_dir == tmp_path / "first"
+    assert list(stack.variables("v").value) == ["kept"]
+
+
 @pytest.mark.parametrize("how", ["run", "step", "run_phase"])
 def test_clean_performs_an_unstack_first_however_it_is_begun(tree, how: str) -> None:
     tree.hook("10-a.sh", 'printf "%s " "$@" >>modes')
@@ -516,6 +531,21 @@ def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
     stack.step()
 
     assert output(stack, "10-a.sh") == ("own\n" if own else "y\n")
+
+
+def test_a_service_negated_in_a_readonly_list_is_told(tree, tmp_path: Path, output) -> None:
+    (tmp_path / "rc").write_text("readonly ENABLED_SERVICES=a,b,-b\n")
+    tree.hook("10-a.sh", "echo $ENABLED_SERVICES")
+    stack = tree.stack(localrc=tmp_path / "rc")
+    stack.step()
+
+    assert output(stack, "10-a.sh") == "a,b,-b\n"
+    assert stack.result.notes == [
+        (
+            "the settings make 'ENABLED_SERVICES' readonly: what a '-NAME' in it takes away stays "
+            "enabled; leave 'readonly' out and begin anew"
+        )
+    ]
 
 
 def test_a_function_that_negates_services_and_ends_the_shell_is_named(tree, tmp_path: Path) -> None:
