@@ -1,7 +1,6 @@
-"""What a run directory says of itself: read from run.json, the journal and the logs.
+"""What a run directory says of itself, in words and as a document: a board that is read once.
 
-The logs are what counts; the journal adds what they cannot say: which hook was interrupted, whether
-the run came to its end. Needs neither bash nor pandas.
+Needs neither bash nor pandas.
 """
 
 from __future__ import annotations
@@ -9,16 +8,16 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
-from glob import glob
-from os.path import basename
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb import lifecycle, tasklog
-from stacknb.exceptions import LogError
-from stacknb.journal import Event, RunDir
+from stacknb import lifecycle
+from stacknb.board.board import Board
+from stacknb.board.logs import LogReader
+from stacknb.board.states import AGAIN, PhaseState, TaskState
+from stacknb.journal import RunDir
 from stacknb.rundir.ending import BAD, state_of
 from stacknb.supervision import services as records
 from stacknb.text import budget
@@ -38,12 +37,14 @@ class LogStatus:
         `hook` is the one that started a task.
     status : str
         ``running``, ``ok``, ``failed``, ``killed``, ``cancelled``, ``timeout``, ``lost``; of a hook
-        also ``interrupted``, of a task also ``waiting`` (held back).
+        also ``interrupted``, of a task also ``waiting`` (held back), of a service ``ended``.
     exit_code : int or None
     duration_s : float or None
         Seconds, so far if it runs.
     log : str
         Path within the run directory.
+    superseded : bool
+        Of a task: its phase was begun again, so that this try of it is past.
     """
 
     name: str
@@ -53,11 +54,23 @@ class LogStatus:
     exit_code: int | None
     duration_s: float | None
     log: str
+    superseded: bool = False
 
 
 @dataclass(frozen=True)
 class PhaseStatus:
-    """A phase: ``ok``, ``failed``, ``interrupted``, ``unfinished``, ``running`` or ``to come``."""
+    """A phase, as its last try has it.
+
+    Attributes
+    ----------
+    status : str
+        ``ok``, ``failed``, ``interrupted``, ``running``, ``to come``; ``unfinished``: left off, or
+        left between two hooks; ``skipped``: it will not come; ``lost``: its shell is gone.
+    duration_s : float or None
+        Seconds, so far if it runs.
+    hooks : list of LogStatus
+        Those that have begun.
+    """
 
     name: str
     status: str
@@ -130,119 +143,78 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         If there is no run, or its ``run.json`` cannot be read.
     """
     folder = RunDir.open(path)
-    facts, where = folder.facts(), folder.path
-    waits = folder.new_waits()
-    codes = {basename(wait["log"]): wait["exit_code"] for wait in waits}
-    heeded = {basename(wait["log"]) for wait in waits if wait["hook"] != lifecycle.CLEAN_UP}
-    events = folder.new_events()
-    interrupted = {
-        event.data.get("log")
-        for event in events
-        if event.kind == "hook-end" and event.data.get("status") == "interrupted"
+    lifecycle.phases_of(folder.facts()["mode"])
+    board = Board(lambda: folder.path, alone=True)
+    board.update(thoroughly=True)
+    board.tasks.read_logs()
+    now = time.time()
+    tasks = [_task(task, now) for task in sorted(board.tasks, key=_begun)]
+    unheeded = {
+        task.key
+        for task in board.tasks
+        if task.status in BAD and not (task.heeded or task.superseded)
     }
-    faults: list[str] = []
-    hooks = [
-        replace(hook, status="interrupted") if f"{where}/{hook.log}" in interrupted else hook
-        for hook in _logs(where, "hooks/*/*.log", {}, faults)
-    ]
-    tasks = _logs(where, "async/*.log", codes, faults)
-    services = _logs(where, "services/*.log", {}, faults)
-    held = {basename(task.log) for task in tasks}
-    tasks += [
-        LogStatus(
-            event.name, event.data["phase"], event.data["hook"], "waiting", None, None,
-            event.data["log"],
-        )
-        for event in events
-        if event.kind == "task" and basename(event.data["log"]) not in held
-    ]  # fmt: skip
-    phases = _phases(facts["mode"], hooks, events)
+    logs = LogReader(folder.path)
+    services = list(_services(logs, folder.path, board.top_dir, now))
     return RunStatus(
-        run=facts["run"],
-        mode=facts["mode"],
-        state=_state(phases, events),
-        top_dir=facts["top_dir"],
-        run_dir=str(where),
-        start=facts["start"],
-        phases=phases,
+        run=folder.run,
+        mode=board.mode,
+        state=board.state,
+        top_dir=board.top_dir,
+        run_dir=str(folder.path),
+        start=board.started,
+        phases=[_phase(phase, folder.path, now) for phase in board.phases],
         tasks=tasks,
-        services=_told(services, where, facts["top_dir"]),
-        notes=[*(event.name for event in events if event.kind == "warning"), *faults],
-        unheeded=[t.name for t in tasks if t.status in BAD and basename(t.log) not in heeded],
+        services=services,
+        notes=[*board.notes, *logs.faults.values()],
+        unheeded=[task.name for task in tasks if task.log in unheeded],
     )
 
 
-def _told(services: list[LogStatus], run_dir: Path, top_dir: str) -> list[LogStatus]:
+def _phase(phase: PhaseState, run_dir: Path, now: float) -> PhaseStatus:
+    hooks = [
+        LogStatus(
+            hook.name, phase.label, hook.name, hook.status, hook.exit_code,
+            _rounded(hook.spent(now)),
+            os.path.relpath(hook.log, run_dir),
+        )
+        for hook in phase.begun_hooks()
+    ]  # fmt: skip
+    return PhaseStatus(phase.label, phase.status, phase.spent(now), hooks)
+
+
+def _task(task: TaskState, now: float) -> LogStatus:
+    took = task.duration_s
+    if task.status == "running" and task.begun is not None:
+        took = max(0.0, now - task.begun)
+    return LogStatus(
+        task.name, task.phase, task.hook, task.status, task.exit_code, _rounded(took), task.key,
+        task.counted_as == AGAIN,
+    )  # fmt: skip
+
+
+def _begun(task: TaskState) -> tuple[bool, float, str]:
+    return task.status == "waiting", task.begun or 0.0, task.key
+
+
+def _services(logs: LogReader, run_dir: Path, top_dir: str, now: float) -> Iterator[LogStatus]:
     """Tell services that were stopped from those that are gone though nobody has stopped them."""
     unstopped = {os.path.realpath(log) for log in records.logs(records.directory(top_dir)).values()}
-    return [
-        replace(service, status="ended")
-        if service.status == "lost" and os.path.realpath(run_dir / service.log) not in unstopped
-        else service
-        for service in services
-    ]
-
-
-def _logs(
-    run_dir: Path, pattern: str, codes: dict[str, int | None], faults: list[str]
-) -> list[LogStatus]:
-    found = []
-    root = str(run_dir)
-    # Names, not paths: of 100,000 logs a `Path` each takes longer than what is in them.
-    for log_name in glob(pattern, root_dir=root, include_hidden=True):
-        try:
-            record = tasklog.read(f"{root}/{log_name}")
-        except LogError:  # it has not begun
-            continue
-        except OSError as error:
-            faults.append(f"log {log_name!r} cannot be read: {error.strerror or error}")
-            continue
-        header, footer = record.header, record.footer or {}
-        start = header.get("start", 0.0)
-        status, code = state_of(header, record.footer, codes.get(basename(log_name)))
-        end = time.time() if status == "running" else footer.get("end")
-        log = LogStatus(
+    read = [(record, name) for name in logs.names("services") if (record := logs.read(name))]
+    for record, name in sorted(read, key=lambda item: item[0].header.get("start", 0.0)):
+        header, start = record.header, record.header.get("start", 0.0)
+        status, code = state_of(header, record.footer, None)
+        end = now if status == "running" else (record.footer or {}).get("end")
+        if status == "lost" and os.path.realpath(run_dir / name) not in unstopped:
+            status = "ended"
+        yield LogStatus(
             str(header.get("name")), str(header.get("phase", "")), str(header.get("hook", "")),
-            status, code, None if end is None else round(max(0.0, end - start), 6),
-            log_name,
+            status, code, _rounded(None if end is None else max(0.0, end - start)), name,
         )  # fmt: skip
-        found.append((start, log_name, log))
-    return [log for *_, log in sorted(found, key=lambda item: item[:2])]
 
 
-def _phases(mode: str, hooks: list[LogStatus], events: list[Event]) -> list[PhaseStatus]:
-    ends = {event.name: event.data for event in events if event.kind == "phase-end"}
-    phases = []
-    for phase in lifecycle.phases_of(mode):
-        own = [hook for hook in hooks if hook.phase == phase.label]
-        # A phase that was run again has two logs of a hook; the last one counts.
-        last = list({hook.name: hook for hook in own}.values())
-        end = ends.get(phase.label)
-        if any(hook.status == "running" for hook in last):
-            status = "running"
-        elif end is not None:
-            how = end.get("how")  # one that a hook has left off by `exit 0` has not failed
-            stopped = how == "interrupted" or any(h.status == "interrupted" for h in last)
-            bad = "unfinished" if how == "left off" else "failed"
-            status = "ok" if end.get("ok") else "interrupted" if stopped else bad
-        else:
-            bad = next((hook.status for hook in last if hook.status in BAD), "")
-            status = bad or ("ok" if last else "to come")
-        spent = [hook.duration_s for hook in own if hook.duration_s is not None]
-        duration = sum(spent) if own else None
-        duration = end.get("duration_s", duration) if end is not None else duration
-        phases.append(PhaseStatus(phase.label, status, duration, last))
-    return phases
-
-
-def _state(phases: list[PhaseStatus], events: list[Event]) -> str:
-    states = [phase.status for phase in phases if phase.status != "to come"]
-    if "running" in states:
-        return "running"
-    if states and states[-1] in BAD:
-        return "interrupted" if states[-1] == "interrupted" else "failed"
-    ended = any(event.kind == "run-end" and event.data.get("complete") for event in events)
-    return "complete" if ended else "unfinished"
+def _rounded(took: float | None) -> float | None:
+    return None if took is None else round(took, 6)
 
 
 def _lines(run: RunStatus) -> Iterable[str]:
@@ -263,7 +235,7 @@ def _lines(run: RunStatus) -> Iterable[str]:
         if logs:
             yield title
         for log in logs:
-            yield _row(log.status, log.name, log.duration_s, log.log)
+            yield _row(log.status, log.name, log.duration_s, _where(log))
     if run.notes:
         yield "notes"
         yield from (f"  {shown(note)}" for note in run.notes)
@@ -276,12 +248,16 @@ def _in_short(run: RunStatus) -> Iterable[str]:
     yield "  ".join(f"{mark} {name}" for mark, name in marks)
     hooks = [hook for phase in run.phases for hook in phase.hooks]
     for log in (*hooks, *run.tasks, *run.services):
-        if log.status not in ("ok", "ended"):
+        if log.status not in ("ok", "ended") and not log.superseded:
             yield _row(log.status, log.name, log.duration_s, log.log)
-    counts = Counter(task.status for task in run.tasks)
+    counts = Counter(AGAIN if task.superseded else task.status for task in run.tasks)
     if counts:
         yield f"tasks  ({', '.join(f'{count} {status}' for status, count in counts.items())})"
     yield "in short; print(_) tells all"
+
+
+def _where(log: LogStatus) -> str:
+    return f"{log.log}, {AGAIN}" if log.superseded else log.log
 
 
 def _row(status: str, name: str, duration_s: float | None, more: str) -> str:

@@ -14,7 +14,7 @@ import pytest
 from fakerun import Run
 
 from stacknb import progress, tasklog
-from stacknb.board import Board, board, brief, picture
+from stacknb.board import Board, brief, phases, picture
 from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
 from stacknb.progress import page
@@ -506,7 +506,7 @@ def test_the_summary_names_the_earlier_phase_to_be_run_again_first(watched: Run)
     run.begin_phase("stack extra", "10-a.sh")
     run.hook("10-a.sh", b"async_wait: FAILED: task db (status 1)\n", "failed")
     run.end_phase(ok=False)
-    next_line = "run 'stack install', which starts the task, then 'override_defaults' again"
+    next_line = "run 'stack install', which starts the task, then 'stack extra' again"
     assert next_line in summary(run)["text/plain"]
 
 
@@ -615,14 +615,10 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
     run.begin_phase("override_defaults", "10-a.sh")
     run.begin_hook("10-a.sh")
     run.journal.close()
-    monkeypatch.setattr(board, "is_written", lambda log: False)
-    monkeypatch.setattr(board, "_LOOK_S", 0.0)
-
-    def time_passes(seconds: float) -> None:
-        monkeypatch.setattr(board, "_DOUBT_S", 0.0)
+    monkeypatch.setattr(phases, "still_runs", lambda header: False)
 
     with pytest.raises(StacknbError, match=r"'10-a\.sh' lost; its logs are in "):
-        list(watch(RunDir.open(run.folder), pause=time_passes))
+        list(watch(RunDir.open(run.folder), pause=pytest.fail))
 
 
 @pytest.mark.parametrize("tasks", [["db", "api"], [], None, 3])

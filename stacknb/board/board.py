@@ -6,21 +6,20 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from stacknb import lifecycle
 from stacknb.board import earlier
+from stacknb.board.logs import LogReader
+from stacknb.board.phases import PhaseList
 from stacknb.board.states import HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
-from stacknb.rundir.ending import BAD, is_written
+from stacknb.rundir.ending import BAD
 
 __all__ = ["Board"]
 
-_DOUBT_S = 3.0  # after which a hook whose shell is gone is taken for lost
 _LOOK_S = 0.25
-_PAUSED_S = 1.0  # after which a phase in which no hook runs is one that is gone through by hand
 
 
 class Board:
@@ -32,22 +31,15 @@ class Board:
         Returns the run directory, or None while there is none; another one when a new run begins.
     clock : callable
         Epoch seconds.
-    before : bool
-        Show the unstack run of a clean run, too.
+    alone : bool
+        This run only: not the unstack run of a clean run, nor what an earlier one took.
 
     Attributes
     ----------
     run_dir : Path or None
     mode, top_dir : str
-    phases : list of PhaseState
-        Of a clean run, those of its unstack run come first.
-    hook : HookState or None
-        What runs: a hook or a cell.
-    complete : bool
-        Every phase is done.
-    ended : bool
-        Nothing will come any more: complete, or given up by ``exit 0``.
-    notes : list of str
+    started : float
+        Epoch seconds.
     tasks : TaskList
     earlier : Earlier or None
         What expected times are based on.
@@ -57,25 +49,26 @@ class Board:
         self,
         where: Callable[[], Path | None],
         clock: Callable[[], float] = time.time,
-        before: bool = True,
+        alone: bool = False,
     ) -> None:
         self._where = where
-        self._before = before
+        self._alone = alone
         self._clock = clock
         self._folder: RunDir | None = None
-        self._origin = ""
-        self._doubt = 0.0
-        self._looked = self._heard = 0.0
+        self._before: list[PhaseState] = []
+        self._notes: list[str] = []
+        self._looked = 0.0
         self.run_dir: Path | None = None
         self.mode = ""
         self.top_dir = ""
         self.started = 0.0
-        self.phases: list[PhaseState] = []
-        self.notes: list[str] = []
-        self.hook: HookState | None = None
-        self.complete = self.ended = False
         self.earlier: earlier.Earlier | None = None
-        self.tasks = TaskList(Path())
+        self._begin(Path(), [])
+
+    def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
+        self._logs = LogReader(run_dir)
+        self.tasks = TaskList(self._logs)
+        self._phases = PhaseList(run_dir, self._logs, phases, self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new.
@@ -94,23 +87,54 @@ class Board:
         for event in self._folder.new_events():
             # A journal is a convenience: of one that is damaged the rest still counts.
             with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-                self._heard = max(self._heard, event.time)
                 self._take(event)
         for wait in self._folder.new_waits():
             self.tasks.on_wait(wait)
-        now = self._clock()
+        if anew or thoroughly:
+            self._phases.take_logs()
+            self.tasks.take_logs()
+        now, hook = self._clock(), self.hook
         if anew or thoroughly or not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
             self.tasks.look(thoroughly)
-            self._doubt_hook(now, anew)
+            self._phases.doubt(now, self._folder.is_held, anew)
+        if hook is not None and hook is not self.hook:
+            self.tasks.forget_waits()
+        self._phases.settle(now, self._folder.is_held)
 
     # -- what displays ask for -------------------------------------------------------------------
 
     @property
+    def phases(self) -> list[PhaseState]:
+        """Those of its mode; of a clean run, those of its unstack run come first."""
+        return [*self._before, *self._phases]
+
+    @property
+    def hook(self) -> HookState | None:
+        """What runs: a hook or a cell."""
+        return self._phases.hook
+
+    @property
+    def complete(self) -> bool:
+        """Whether every phase is done."""
+        return self._phases.complete
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will come any more: complete, or given up by ``exit 0``."""
+        return self._phases.ended
+
+    @property
+    def notes(self) -> list[str]:
+        """Warnings, and logs that cannot be read."""
+        return [*self._notes, *self._logs.faults.values()]
+
+    @property
     def phase(self) -> PhaseState | None:
-        """The phase that runs, or ran last."""
+        """The phase that runs, or the last one that was begun."""
         begun = [phase for phase in self.phases if phase.begun]
-        return begun[-1] if begun else None
+        running = [phase for phase in begun if phase.status == "running"]
+        return running[-1] if running else begun[-1] if begun else None
 
     @property
     def failed(self) -> HookState | None:
@@ -126,20 +150,13 @@ class Board:
         return self.state == "running" or self.hook is not None or bool(self.tasks.running(0)[1])
 
     @property
-    def paused(self) -> bool:
-        """Whether the phase has been left between two hooks, which are run one by one."""
-        phase = self.phase
-        under_way = phase is not None and phase.status == "running" and self.hook is None
-        return under_way and self._clock() - self._heard > _PAUSED_S
-
-    @property
     def state(self) -> str:
         """``running``, ``failed``, ``interrupted``, ``complete``, or ``unfinished``."""
-        phase = self.phase
-        if phase is not None and phase.status == "running":
-            return "unfinished" if self.paused else "running"
-        if phase is not None and phase.status in BAD:
-            return "interrupted" if phase.status == "interrupted" else "failed"
+        status = self.phase.status if self.phase is not None else ""
+        if status == "running" or status == "interrupted":
+            return status
+        if status in BAD:
+            return "failed"
         if self.complete:
             return "complete"
         return "running" if self.hook is not None else "unfinished"
@@ -178,111 +195,25 @@ class Board:
             phases = lifecycle.phases_of(str(facts.get("mode")))
         except (OSError, BadInput, ValueError):
             return
-        mode = str(facts["mode"])
-        self.phases, self.notes = [], []
-        if self._before and (before := facts.get("before")):
-            first = Board(lambda: Path(before), before=False)
-            first.update()
-            self.phases, self.notes = first.phases, first.notes
-        self._folder, self.run_dir, self.mode = folder, where, mode
+        self._before, self._notes, self.earlier = [], [], None
+        if not self._alone:
+            if before := facts.get("before"):
+                first = Board(lambda: Path(before), alone=True)
+                first.update()
+                self._before, self._notes = first.phases, first.notes
+            self.earlier = earlier.find(where, facts)
+        self._folder, self.run_dir, self.mode = folder, where, str(facts["mode"])
         self.top_dir, self.started = facts["top_dir"], float(facts["start"])
-        self.hook, self.complete, self.ended = None, False, False
-        self.tasks = TaskList(where)
-        self.earlier = earlier.find(where, facts)
         known = self.earlier.phases if self.earlier is not None else {}
-        self.phases += [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases]
+        self._begin(where, [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases])
 
     def _take(self, event: Event) -> None:
-        name, data = event.name, event.data
-        if event.kind == "run-start":
-            self._origin = str(data.get("run_dir", ""))
-        elif event.kind in ("task", "wait-start", "wait-end"):
+        if event.kind in ("task", "wait-start", "wait-end"):
             self.tasks.on_event(event)
-        elif event.kind == "phase-start":
-            phase = self._phase(name)
-            phase.status, phase.begun, phase.duration_s = "running", event.time, None
-            phase.hooks = [HookState(str(hook)) for hook in data["hooks"]]
-            self.complete = self.ended = False
-            for later in self.phases[self.phases.index(phase) + 1 :]:
-                later.status, later.begun, later.duration_s, later.hooks = "to come", 0.0, None, []
-        elif event.kind == "phase-hooks":
-            begun = [hook for hook in self._phase(name).hooks if hook.begun]
-            self._phase(name).hooks = begun + [HookState(str(hook)) for hook in data["hooks"]]
-        elif event.kind == "hook-start":
-            cell = data.get("what") == "cell" or not data.get("phase")
-            self.hook = HookState(name) if cell else self._phase(data["phase"]).hook(name)
-            self.hook.log, self.hook.begun = self._here(data["log"]), event.time
-            self.hook.status = "running"
-        elif event.kind == "hook-end":
-            hook = self.hook or self._begun(self._here(data["log"]))
-            hook.status, hook.duration_s = data["status"], data["duration_s"]
-            hook.failure = data.get("failure", {})
-            for phase in self.phases:  # async_cleanup comes when its phase has ended
-                if phase.duration_s is not None and any(known is hook for known in phase.hooks):
-                    phase.duration_s += data["duration_s"]
-            self.hook = None
-            self.tasks.forget_waits()
-        elif event.kind == "phase-end":
-            self._end_phase(self._phase(name), data)
-        elif event.kind == "warning" and name not in self.notes:  # of an unstack run before, too
-            self.notes.append(name)
-        elif event.kind == "run-end":
-            self.complete, self.ended = bool(data["complete"]), True
-            left = [phase for phase in self.phases if phase.status == "to come"]
-            for phase in left:
-                phase.status = "skipped"
-
-    def _phase(self, label: str) -> PhaseState:
-        """Return the newest phase of that label."""
-        for phase in reversed(self.phases):
-            if phase.label == label:
-                return phase
-        self.phases.append(PhaseState(label))
-        return self.phases[-1]
-
-    def _here(self, log: str) -> Path:
-        """Return where a log of the run is, which may be a copy from elsewhere."""
-        assert self.run_dir is not None
-        path = Path(log)
-        if self._origin and path.is_relative_to(self._origin):
-            return self.run_dir / path.relative_to(self._origin)
-        return path
-
-    def _begun(self, log: Path) -> HookState:
-        found = (hook for phase in self.phases for hook in phase.hooks if hook.log == log)
-        return next(found, HookState(log.stem))
-
-    def _end_phase(self, phase: PhaseState, data: dict[str, Any]) -> None:
-        begun = [hook for hook in phase.hooks if hook.begun]
-        last = begun[-1].status if begun else ""
-        phase.duration_s = float(data["duration_s"])
-        # A phase that ended badly after hooks that all ended well was stopped between two.
-        bad = last if last in BAD else "interrupted"
-        bad = "unfinished" if data.get("how") == "left off" else bad
-        phase.status = "ok" if data["ok"] else bad
-        for hook in phase.hooks:
-            if hook.status == "to come" and phase.status in ("ok", "unfinished"):
-                hook.status = "skipped"
-
-    def _doubt_hook(self, now: float, at_once: bool) -> None:
-        """Take a hook for lost whose shell has been gone for a while: nobody will tell its end."""
-        if self.hook is None or is_written(self.hook.log):
-            self._doubt = 0.0
-            return
-        last = _changed(self.hook.log)
-        self._doubt = self._doubt or (last if at_once else now)
-        if now - self._doubt < _DOUBT_S:
-            return
-        lost: list[HookState | PhaseState] = [self.hook]
-        lost += [phase for phase in self.phases if phase.status == "running"]
-        for state in lost:
-            state.status, state.duration_s = "lost", max(0.0, last - state.begun)
-        self.hook = None
-        self.tasks.forget_waits()
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+        elif event.kind == "warning":
+            if event.name not in self._notes:  # of an unstack run before, too
+                self._notes.append(event.name)
+        else:
+            self._phases.on_event(event)
+            if event.kind == "hook-end":
+                self.tasks.forget_waits()

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HookState", "PhaseState", "TaskState", "Waiting"]
+__all__ = ["AGAIN", "HookState", "PhaseState", "TaskState", "Waiting"]
+
+AGAIN = "done again"
 
 
 @dataclass
@@ -16,13 +18,16 @@ class HookState:
     Attributes
     ----------
     status : str
-        ``to come``, ``running``, ``ok``, ``failed``, ``interrupted``, ``skipped``, ``lost``.
+        ``to come``, ``running``, ``ok``, ``failed``, ``killed``, ``interrupted``, ``skipped``,
+        ``lost``.
     log : Path
         Empty before it has begun.
     begun, duration_s : float, float or None
         Epoch seconds; seconds.
     failure : dict
         The fields of a `Failure`; empty unless it ended the run.
+    exit_code : int or None
+        As its log has it.
     """
 
     name: str
@@ -31,6 +36,7 @@ class HookState:
     status: str = "to come"
     duration_s: float | None = None
     failure: dict[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None
 
     def spent(self, now: float) -> float:
         """Seconds it took, or has taken so far."""
@@ -39,18 +45,20 @@ class HookState:
 
 @dataclass
 class PhaseState:
-    """A phase.
+    """A phase, as its last try has it.
 
     Attributes
     ----------
     status : str
-        As of a hook.
+        As of a hook; or ``unfinished``: left off, or left between two hooks.
     begun, duration_s : float, float or None
-        Of the last try; epoch seconds, seconds.
+        Epoch seconds, seconds.
     expected_s : float or None
         What it took in an earlier run, seconds.
     hooks : list of HookState
         Those to come too, once the phase has begun.
+    heard, told : bool
+        The journal tells of the begin of this try; of its end.
     """
 
     label: str
@@ -59,19 +67,16 @@ class PhaseState:
     duration_s: float | None = None
     expected_s: float | None = None
     hooks: list[HookState] = field(default_factory=list)
+    heard: bool = False
+    told: bool = False
 
     def spent(self, now: float) -> float | None:
         """Seconds it took, or has taken so far; None if it has not begun."""
         return now - self.begun if self.status == "running" else self.duration_s
 
-    def hook(self, name: str) -> HookState:
-        """Return the first hook of that name that has not begun; a new one if there is none."""
-        for hook in self.hooks:
-            if hook.name == name and hook.status == "to come":
-                return hook
-        begun = sum(1 for hook in self.hooks if hook.begun)
-        self.hooks.insert(begun, HookState(name))
-        return self.hooks[begun]
+    def begun_hooks(self) -> list[HookState]:
+        """Return the hooks that have begun, in order."""
+        return [hook for hook in self.hooks if hook.begun]
 
 
 @dataclass
@@ -91,8 +96,14 @@ class TaskState:
         Seconds; None while it runs, and where nobody has looked yet.
     last : str
         The last line it printed, fit for a screen.
-    collected : bool
-        Somebody has waited for it.
+    collected, heeded : bool
+        Somebody has waited for it; other than the clean-up at the end of a run.
+    code, exit_code : int or None
+        What its wait got from the kernel; how it ended, as far as anybody knows.
+    begun : float or None
+        When it began, as its log has it.
+    superseded : bool
+        The phase that started it was begun again, so that it is done again.
     """
 
     key: str
@@ -105,13 +116,24 @@ class TaskState:
     duration_s: float | None = None
     last: str = ""
     collected: bool = False
+    heeded: bool = False
+    code: int | None = None
     exit_code: int | None = None
+    begun: float | None = None
+    superseded: bool = False
     size: int = -1  # of the log, when somebody last looked
+    ticks: int | None = None  # when its process began; -1 if that is another one
+    is_read: bool = False  # its log has told how it ended
 
     @property
     def live(self) -> bool:
         """Whether it has not ended."""
         return self.status in ("running", "waiting")
+
+    @property
+    def counted_as(self) -> str:
+        """Its status; but of one that has ended and is past, that it is done again."""
+        return AGAIN if self.superseded and not self.live else self.status
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
-"""The tasks on a board: their states, found with few looks at processes and logs."""
+"""The tasks of a run: their states, found with few looks at processes and logs."""
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
-from stacknb import tasklog
+from stacknb import lifecycle
+from stacknb.board.logs import LogReader
 from stacknb.board.states import TaskState, Waiting
-from stacknb.exceptions import LogError
 from stacknb.journal import Event
-from stacknb.rundir.ending import state_of, still_runs
+from stacknb.rundir.ending import status_of, still_runs
 from stacknb.rundir.follow import last_line
 from stacknb.supervision import processes
+from stacknb.tasklog import LogRecord
 from stacknb.text.screen import clean_line
 
 __all__ = ["TaskList"]
@@ -30,17 +31,20 @@ class TaskList:
 
     Parameters
     ----------
-    run_dir : Path
+    logs : LogReader
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+    def __init__(self, logs: LogReader) -> None:
+        self._logs = logs
         self._tasks: dict[str, TaskState] = {}
+        self._tries: dict[str, float] = {}  # when phases were begun last
         self._waits: dict[str, tuple[float, str]] = {}
+        self._early: dict[str, list[dict[str, Any]]] = {}  # waits for tasks that nobody told of
         self._live: dict[str, TaskState] = {}
         self._bad: dict[str, TaskState] = {}
         self._idle: dict[str, TaskState] = {}  # ended, and nobody has waited for it
         self._done: dict[str, TaskState] = {}
+        self._past: dict[str, TaskState] = {}  # superseded
         self._counts: Counter[str] = Counter()
         self._turn = 0
 
@@ -50,17 +54,20 @@ class TaskList:
     def __getitem__(self, key: str) -> TaskState:
         return self._tasks[key]
 
+    def __iter__(self) -> Iterator[TaskState]:
+        return iter(self._tasks.values())
+
+    # -- what is told of them --------------------------------------------------------------------
+
     def on_event(self, event: Event) -> None:
         """Take in that a task was started, or that somebody waits for it."""
         data = event.data
-        key = str(data.get("log", ""))
-        if event.kind == "task" and key not in self._tasks:
-            task = TaskState(
+        key = _key(data.get("log", ""))
+        if event.kind == "task":
+            self._add(TaskState(
                 key, event.name, int(data.get("pid", 0)), str(data.get("phase", "")),
                 str(data.get("hook", "")), event.time,
-            )  # fmt: skip
-            self._tasks[key] = self._live[key] = task
-            self._counts[task.status] += 1
+            ))  # fmt: skip
         elif event.kind == "wait-start" and key in self._tasks:
             self._waits[key] = (event.time, str(data.get("hook", "")))
         elif event.kind == "wait-end":
@@ -68,19 +75,54 @@ class TaskList:
 
     def on_wait(self, wait: dict[str, Any]) -> None:
         """Take in a wait that has ended, as ``waits.jsonl`` has it."""
-        key = str(wait.get("log", ""))
+        key = _key(wait.get("log", ""))
         self._waits.pop(key, None)
         task = self._tasks.get(key)
         if task is None:
+            self._early.setdefault(key, []).append(wait)
             return
-        task.collected, task.exit_code = True, wait.get("exit_code")
-        if task.live and task.exit_code != 0:
+        task.collected, task.code = True, wait.get("exit_code")
+        task.heeded = task.heeded or wait.get("hook") != lifecycle.CLEAN_UP
+        if task.code == 0 and (task.live or task.status == "ok"):
+            task.exit_code = 0
+            self._end(task, "ok")
+        else:
             self._read_end(task)
-        self._end(task, "ok" if task.live else task.status)
+            self._end(task, task.status)
+
+    def take_logs(self) -> None:
+        """Take in the logs of tasks that the journal does not tell of."""
+        found = []
+        for key in self._logs.names("async"):
+            if key not in self._tasks and (record := self._logs.read(key)) is not None:
+                header = record.header
+                pid, begun = header.get("pid"), header.get("start", 0.0)
+                task = TaskState(
+                    key, str(header.get("name")), pid if isinstance(pid, int) else 0,
+                    str(header.get("phase", "")), str(header.get("hook", "")),
+                    header.get("queued", begun),
+                )  # fmt: skip
+                found.append((task, record))
+        for task, record in sorted(found, key=lambda item: item[0].started):
+            self._add(task)
+            self._take(task, record)
+
+    def begin_try(self, phase: str, when: float) -> None:
+        """Take in that a phase was begun, perhaps again: its hooks start their tasks again."""
+        self._tries[phase] = when
+        for task in self:
+            if task.phase == phase and task.hook and task.started < when and not task.superseded:
+                self._counts[task.counted_as] -= 1
+                task.superseded = True
+                self._counts[task.counted_as] += 1
+                if not task.live:
+                    self._end(task, task.status)
 
     def forget_waits(self) -> None:
         """Take in that the hook which waited has ended."""
         self._waits = {key: wait for key, wait in self._waits.items() if not wait[1]}
+
+    # -- looking for oneself ---------------------------------------------------------------------
 
     def look(self, at_all: bool = False) -> None:
         """Look at some of the tasks that may run, at all of them in a few rounds; or at once."""
@@ -88,16 +130,56 @@ class TaskList:
         begin = self._turn % len(live) if live else 0
         self._turn = begin + _LOOKS
         for task in (live[begin:] + live[:begin])[: None if at_all else _LOOKS]:
-            self._set(task, "running" if self._size(task) > 0 else "waiting")
-            if not processes.alive(task.pid):
+            self._set(task, "running" if self._logs.size(task.key) > 0 else "waiting")
+            # A number that is known to be its own needs no look at the log.
+            if task.ticks is None or processes.start_ticks(task.pid) != task.ticks:
                 self._read_end(task)
+
+    def read_logs(self) -> None:
+        """Let the logs say how tasks have ended, of which nobody has looked at one yet."""
+        for task in self:
+            if not (task.is_read or task.live):
+                self._read_end(task)
+
+    def _read_end(self, task: TaskState) -> None:
+        record = self._logs.read(task.key, 0)
+        if record is not None and record.footer is None and not self._lives(task, record.header):
+            record = self._logs.read(task.key)  # all of it, which may take its time
+        self._take(task, record)
+
+    def _take(self, task: TaskState, record: LogRecord | None) -> None:
+        """Take in what its log says, None if it has not begun, and its process."""
+        header = record.header if record is not None else None
+        footer = record.footer if record is not None else None
+        task.begun = header.get("start") if header is not None else None
+        if task.code is None and self._lives(task, header):
+            return
+        status, task.exit_code = status_of(footer, task.code)
+        if footer is not None and task.begun is not None and "end" in footer:
+            task.duration_s = max(0.0, footer["end"] - task.begun)
+        task.is_read = record is not None
+        if status != task.status:
+            self._end(task, status)
+
+    def _lives(self, task: TaskState, header: dict[str, Any] | None) -> bool:
+        """Tell whether its process runs: another one may have been given the number since."""
+        ticks = processes.start_ticks(task.pid)
+        if ticks is None:
+            return False
+        if task.ticks is None:
+            if header is None:  # it is held back
+                header = {"host": socket.gethostname(), "start": task.started}
+            task.ticks = ticks if still_runs({**header, "pid": task.pid}) else -1
+        return task.ticks == ticks
+
+    # -- what is said of them --------------------------------------------------------------------
 
     def ordered(self) -> Iterator[TaskState]:
         """Yield all, what matters first: waited for, gone wrong, running, ended; newest first."""
         waited = [self._tasks[key] for key in self._waits]
         groups: Iterable[Iterable[TaskState]] = (
             waited, _newest(self._bad), self._live.values(), _newest(self._idle),
-            _newest(self._done),
+            _newest(self._done), _newest(self._past),
         )  # fmt: skip
         for number, task in enumerate(chain.from_iterable(groups)):
             if number < len(waited) or task.key not in self._waits:
@@ -113,12 +195,12 @@ class TaskList:
         return [self._fresh(task) for task in live], max(0, len(self._live) - most)
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each status."""
+        """Return how many there are of each status; those that were done again beside them."""
         return {status: count for status, count in self._counts.items() if count}
 
     def ill(self) -> list[TaskState]:
         """Return the tasks of hooks that have ended and not well; of each name the newest."""
-        newest = {task.name: task for task in self._tasks.values()}
+        newest = {task.name: task for task in self}
         return [t for t in newest.values() if t.hook and not t.live and t.status != "ok"]
 
     def waiting(self) -> list[Waiting]:
@@ -130,63 +212,55 @@ class TaskList:
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _size(self, task: TaskState) -> int:
-        try:
-            return (self._run_dir / task.key).stat().st_size
-        except OSError:
-            return -1
-
-    def _read_end(self, task: TaskState) -> None:
-        """Take in how a task ended whose process is gone."""
-        try:
-            record = tasklog.read(self._run_dir / task.key)
-        except (OSError, LogError):
-            self._end(task, "lost")
+    def _add(self, task: TaskState) -> None:
+        if known := self._tasks.get(task.key):  # from its log, before it was told of
+            known.started = task.started
             return
-        if record.footer is not None or not still_runs(record.header):
-            status, task.exit_code = state_of(record.header, record.footer, task.exit_code)
-            self._end(task, status)
+        task.superseded = bool(task.hook) and task.started < self._tries.get(task.phase, 0.0)
+        self._tasks[task.key] = self._live[task.key] = task
+        self._counts[task.counted_as] += 1
+        for wait in self._early.pop(task.key, ()):
+            self.on_wait(wait)
 
     def _end(self, task: TaskState, status: str) -> None:
         self._set(task, status)
         task.size = -1  # its time and its last line are read when it is shown
-        for group in (self._live, self._bad, self._idle, self._done):
+        for group in (self._live, self._bad, self._idle, self._done, self._past):
             group.pop(task.key, None)
-        if status not in ("ok", "cancelled"):
+        if task.live:
+            self._live[task.key] = task
+        elif task.superseded:
+            self._past[task.key] = task
+        elif status not in ("ok", "cancelled"):
             self._bad[task.key] = task
         else:
             (self._done if task.collected else self._idle)[task.key] = task
 
     def _set(self, task: TaskState, status: str) -> None:
-        self._counts[task.status] -= 1
-        self._counts[status] += 1
+        self._counts[task.counted_as] -= 1
         task.status = status
+        self._counts[task.counted_as] += 1
 
     def _fresh(self, task: TaskState) -> TaskState:
         """Return the task with its last line, and its time if it has ended."""
-        size = self._size(task)
+        size = self._logs.size(task.key)
         if size == task.size:
             return task
-        task.size = size
+        text = b""
         if task.live:
             self._set(task, "running" if size > 0 else "waiting")
-            text = last_line(self._run_dir / task.key)
-        else:
-            text = self._read_times(task)
+            text = last_line(self._logs.path(task.key))
+        elif (record := self._logs.read(task.key)) is not None:
+            self._take(task, record)
+            lines = [line for line in record.output(4096).split(b"\n") if line]
+            text = lines[-1] if lines else b""
+        task.size = size
         task.last = clean_line(text.decode("utf-8", "replace"), _WIDTH)
         return task
 
-    def _read_times(self, task: TaskState) -> bytes:
-        try:
-            record = tasklog.read(self._run_dir / task.key)
-        except (OSError, LogError):
-            return b""
-        end = (record.footer or {}).get("end")
-        start = record.header.get("start")
-        if end is not None and start is not None:
-            task.duration_s = max(0.0, end - start)
-        lines = [line for line in record.output(4096).split(b"\n") if line]
-        return lines[-1] if lines else b""
+
+def _key(log: object) -> str:
+    return f"async/{str(log).rpartition('/')[2]}"
 
 
 def _newest(tasks: dict[str, TaskState]) -> Iterator[TaskState]:

@@ -172,7 +172,7 @@ function render({ model, el }) {
 
   function head() {
     const run = S.run, phases = S.phases;
-    const at = phases.findLastIndex((phase) => phase.begun) + 1;
+    const at = phases.findLastIndex((phase) => phase.begun && phase.name === run.where) + 1;
     const word = OF_RUN[run.state] ?? run.state;
     mark(part.state, run.state, `${SYMBOLS[run.state] ?? "·"} ${word}`);
     const where = run.where && run.state !== "complete" ? ` · ${run.where} (${at} of ${phases.length})` : "";

@@ -1,0 +1,289 @@
+"""The phases of a run and their hooks: what its journal tells of them, and its logs beside.
+
+The logs are what counts. The journal adds what they cannot say: that a hook was interrupted, that a
+phase has ended and how, that the run came to its end. What it does not tell, because lines of it
+are damaged or it was not copied along, is taken from the logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from stacknb.board.logs import LogReader
+from stacknb.board.states import HookState, PhaseState
+from stacknb.journal import Event
+from stacknb.rundir.ending import BAD, state_of, status_of, still_runs
+
+__all__ = ["PhaseList"]
+
+_DOUBT_S = 3.0  # after which a hook whose shell is gone is taken for lost
+_REACH = 1 << 20  # bytes before the end of a log in which its footer is looked for
+_PAUSED_S = 1.0  # after which a phase in which no hook runs is one that is gone through by hand
+
+
+class PhaseList:
+    """The phases of one run, in order.
+
+    Parameters
+    ----------
+    run_dir : Path
+    logs : LogReader
+    phases : list of PhaseState
+        To come.
+    again : callable
+        Is told the label of a phase that is begun, and when: tasks of an earlier try are past.
+
+    Attributes
+    ----------
+    hook : HookState or None
+        What runs: a hook or a cell.
+    complete : bool
+        Every phase is done.
+    ended : bool
+        Nothing will come any more: complete, or given up by ``exit 0``.
+    """
+
+    def __init__(
+        self, run_dir: Path, logs: LogReader, phases: list[PhaseState],
+        again: Callable[[str, float], None],
+    ) -> None:  # fmt: skip
+        self._run_dir = run_dir
+        self._origin = ""
+        self._logs = logs
+        self._phases = {phase.label: phase for phase in phases}
+        self._again = again
+        self._known: set[str] = set()  # logs that have been taken in, of earlier tries too
+        self._ends: dict[str, float] = {}  # when the journal says that a phase has ended
+        self._unread: list[HookState] = []  # which the journal says have ended
+        self._heard = self._doubt = 0.0
+        self.hook: HookState | None = None
+        self.complete = self.ended = False
+
+    def __iter__(self) -> Iterator[PhaseState]:
+        return iter(self._phases.values())
+
+    # -- events ----------------------------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Take in what happened to a phase, a hook or the run; a phase must be one of its mode."""
+        name, data = event.name, event.data
+        is_cell = Path(str(data.get("log", ""))).parent.name == "cells"
+        if not is_cell:
+            self._heard = max(self._heard, event.time)
+        if event.kind == "run-start":
+            self._origin = str(data.get("run_dir", ""))
+        elif event.kind == "phase-start":
+            self._leave_hook()
+            phase = self._phases[name]
+            self._ends.pop(name, None)
+            self._begin(phase, event.time, [HookState(hook) for hook in data["hooks"]])
+            phase.heard = True
+            self.ended = False
+        elif event.kind == "phase-hooks":
+            phase = self._phases[name]
+            phase.hooks = phase.begun_hooks() + [HookState(hook) for hook in data["hooks"]]
+        elif event.kind == "hook-start":
+            log = self._here(data["log"])
+            if self.hook is not None and self.hook.log != log:
+                self._leave_hook()
+            self.hook = HookState(name, log, event.time, "running")
+            if not is_cell:
+                self.hook = self._place(self._phases[data["phase"]], self.hook)
+        elif event.kind == "hook-end":
+            self._end_hook(event, is_cell)
+        elif event.kind == "phase-end":
+            self._end_phase(self._phases[name], event.time, data)
+        elif event.kind == "run-end":
+            self.complete, self.ended = bool(data["complete"]), True
+
+    def _begin(self, phase: PhaseState, when: float, hooks: list[HookState]) -> None:
+        """Begin a try of a phase."""
+        phase.begun, phase.hooks, phase.heard = when, hooks, False
+        if self._ends.get(phase.label, 0.0) < when:
+            phase.told, phase.duration_s = False, None
+        self._again(phase.label, when)
+
+    def _place(self, phase: PhaseState, hook: HookState) -> HookState:
+        """Put a hook that has begun where it belongs, and return it; or what is known of it."""
+        begun = phase.begun_hooks()
+        if (name := self._name(hook.log)) in self._known:
+            return next((other for other in begun if other.log == hook.log), hook)
+        self._known.add(name)
+        if phase.heard and hook.begun < phase.begun:
+            return hook  # of an earlier try
+        before = [other for other in begun if other.begun <= hook.begun]
+        if any(other.name == hook.name and other not in before for other in begun):
+            return hook
+        coming = [other for other in phase.hooks if not other.begun]
+        expected = any(other.name == hook.name for other in coming)
+        if any(other.name == hook.name or other.status in BAD for other in before if not expected):
+            # No hook of a try is sourced twice, none after one that failed: this is another try.
+            self._begin(phase, hook.begun, [other for other in begun if other not in before])
+        if not phase.begun:
+            self._begin(phase, hook.begun, phase.hooks)
+        for number, other in enumerate(phase.hooks):
+            if other.name == hook.name and not other.begun:
+                phase.hooks[number] = hook
+                return hook
+        at = sum(1 for other in phase.hooks if other.begun and other.begun <= hook.begun)
+        phase.hooks.insert(at, hook)
+        return hook
+
+    def _end_hook(self, event: Event, is_cell: bool) -> None:
+        data, log = event.data, self._here(event.data["log"])
+        hook = self.hook
+        if hook is None or hook.log != log:
+            begun = event.time - data.get("duration_s", 0.0)
+            hook = HookState(event.name, log, begun, "running")
+            if not is_cell:
+                hook = self._place(self._phases[data["phase"]], hook)
+        hook.status, hook.duration_s = data["status"], data.get("duration_s")
+        hook.failure = data.get("failure", {})
+        for phase in self:  # async_cleanup comes when its phase has ended
+            if phase.duration_s is not None and any(known is hook for known in phase.hooks):
+                phase.duration_s += data.get("duration_s", 0.0)
+        self._unread.append(hook)
+        if hook is self.hook:
+            self.hook = None
+
+    def _end_phase(self, phase: PhaseState, when: float, data: dict[str, Any]) -> None:
+        self._leave_hook()
+        self._ends[phase.label] = when
+        how = data.get("how")  # one that a hook has left off by `exit 0` has not failed
+        stopped = how == "interrupted" or any(h.status == "interrupted" for h in phase.hooks)
+        bad = "unfinished" if how == "left off" else "interrupted" if stopped else "failed"
+        phase.status, phase.told = "ok" if data["ok"] else bad, True
+        phase.duration_s = float(data["duration_s"])
+        for hook in phase.hooks:
+            if hook.status == "to come" and phase.status in ("ok", "unfinished"):
+                hook.status = "skipped"
+
+    # -- logs ------------------------------------------------------------------------------------
+
+    def take_logs(self) -> None:
+        """Take in the logs of hooks that the journal does not tell of."""
+        found = []
+        for name in self._logs.names_of_hooks():
+            if name not in self._known and (record := self._logs.read(name)) is not None:
+                hook = HookState(
+                    str(record.header.get("name")), self._run_dir / name,
+                    record.header.get("start", 0.0),
+                )  # fmt: skip
+                hook.status, hook.exit_code = state_of(record.header, record.footer, None)
+                found.append((hook, str(record.header.get("phase", "")), record))
+        for hook, label, record in sorted(found, key=lambda item: item[0].begun):
+            if label not in self._phases or self._place(self._phases[label], hook) is not hook:
+                continue
+            if hook.status == "running":
+                self._leave_hook()
+                self.hook = hook
+            else:
+                self._time(hook, record.footer)
+
+    def _time(self, hook: HookState, footer: dict[str, Any] | None) -> None:
+        """Take in when a hook has ended; one that is lost, when it last said something."""
+        end = (footer or {}).get("end")
+        if footer is None:
+            end = self._logs.changed(self._name(hook.log))
+        if end is not None:
+            hook.duration_s = max(0.0, end - hook.begun)
+
+    def _leave_hook(self) -> None:
+        """Take in that nobody tells the end of the hook at work: its log does, or it is lost."""
+        hook, self.hook = self.hook, None
+        if hook is not None:
+            record = self._logs.read(self._name(hook.log), _REACH)
+            footer = record.footer if record is not None else None
+            hook.status, hook.exit_code = status_of(footer, None)
+            self._time(hook, footer)
+
+    def _read_ends(self) -> None:
+        """Let the logs say how hooks have ended of which the journal says that they have."""
+        if not self._unread:
+            return
+        unread = {id(hook): hook for hook in self._unread}
+        self._unread = []
+        for hook in (hook for phase in self for hook in phase.hooks if id(hook) in unread):
+            record = self._logs.read(self._name(hook.log), _REACH)
+            if record is not None and record.footer is not None:
+                said, hook.exit_code = status_of(record.footer, None)
+                # It cannot say of an interrupt, nor that something of it could not be written.
+                if hook.status != "interrupted" and said != "ok":
+                    hook.status = said
+                start = record.header.get("start")
+                if start is not None and "end" in record.footer:
+                    hook.duration_s = max(0.0, record.footer["end"] - start)
+
+    # -- what follows from it --------------------------------------------------------------------
+
+    def doubt(self, now: float, is_held: Callable[[], bool], at_once: bool) -> None:
+        """Leave a hook whose shell has been gone for a while: nobody will tell its end.
+
+        Parameters
+        ----------
+        now : float
+            Epoch seconds.
+        is_held : callable
+            Tells whether a process works on the run, which may tell it yet.
+        at_once : bool
+            It was not looked at before: how long its shell is gone, its log tells.
+        """
+        if self.hook is None:
+            self._doubt = 0.0
+            return
+        name = self._name(self.hook.log)
+        record = self._logs.read(name, 0)
+        if record is not None and record.footer is None and still_runs(record.header):
+            self._doubt = 0.0
+            return
+        self._doubt = self._doubt or (self._logs.changed(name) if at_once else now)
+        if now - self._doubt >= _DOUBT_S or not is_held():
+            self._leave_hook()
+
+    def settle(self, now: float, is_held: Callable[[], bool]) -> None:
+        """Say how phases stand of which the journal does not."""
+        self._read_ends()
+        for place, phase in enumerate(self):
+            if phase.told:
+                phase.begun = phase.begun or self._ends[phase.label] - (phase.duration_s or 0.0)
+                continue
+            begun = phase.begun_hooks()
+            bad = next((hook.status for hook in begun if hook.status in BAD), "")
+            bad = "failed" if bad == "killed" else bad  # as the journal has it
+            later = list(self)[place + 1 :]
+            over = any(other.begun > phase.begun for other in later)  # each needs those before it
+            under_way = phase.heard and not over
+            soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
+            going_on = soon and is_held()  # what comes of it will be told
+            if going_on or any(hook is self.hook for hook in begun):
+                phase.status, phase.duration_s = "running", None
+                continue
+            if not phase.begun and not (over or self.complete):
+                phase.status = "skipped" if self.ended else "to come"
+                continue
+            phase.status = bad or ("unfinished" if under_way else "ok")
+            ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
+            ends += [self._heard] if under_way and not bad else []
+            phase.duration_s = max(0.0, max(ends) - phase.begun) if ends else None
+        *_, last = self  # where the journal is not there
+        if not (last.heard or self.ended) and last.status == "ok":
+            self.complete = self.ended = not is_held()
+        self.ended = self.ended or (
+            self.complete and all(phase.status in ("ok", "skipped") for phase in self)
+        )
+
+    # -- within ----------------------------------------------------------------------------------
+
+    def _here(self, log: str) -> Path:
+        """Return where a log of the run is, which may be a copy from elsewhere."""
+        path = Path(log)
+        if self._origin and path.is_relative_to(self._origin):
+            return self._run_dir / path.relative_to(self._origin)
+        return path
+
+    def _name(self, log: Path) -> str:
+        return (
+            str(log.relative_to(self._run_dir)) if log.is_relative_to(self._run_dir) else str(log)
+        )
