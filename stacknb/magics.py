@@ -120,7 +120,8 @@ class StackMagics(Magics):
         if o.name == ["stack"]:
             self._stacks.turn_to_result()
         try:
-            results = self._run(command, o)
+            with _told(at_hand()):
+                results = self._run(command, o)
         except StacknbError as error:
             results = TaskResults(getattr(error, "results", ()))
             raise
@@ -154,8 +155,7 @@ class StackMagics(Magics):
         stack = self._stacks.opened(o) if names_tree else at_hand()
         try:
             if stack is None or not command.runs_hooks:
-                with _told(stack if command.name == "wait" else None):
-                    value = command.run(stack, o)
+                value = command.run(stack, o)
                 _tell_panel("wake")
                 show = _SHOW.get(command.name)
                 return value if show is None else show(value, o)
