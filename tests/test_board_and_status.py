@@ -342,6 +342,16 @@ def test_a_hook_that_a_later_try_has_no_more_is_not_listed(play: Play) -> None:
     assert [hook.name for hook in status.read(play.path).phases[0].hooks] == ["10-a.sh"]
 
 
+def test_a_clock_that_is_set_back_within_a_phase_loses_none_of_its_hooks(play: Play) -> None:
+    play.tell("phase-start", FIRST, hooks=["10-a.sh", "20-b.sh"])
+    play.now -= 100
+    play.hook(FIRST, "10-a.sh", "ok", [])
+    play.now -= 100
+    play.hook(FIRST, "20-b.sh", "ok", [])
+    hooks = looked(play.path).phases[0].hooks
+    assert [(hook.name, hook.status) for hook in hooks] == [("10-a.sh", "ok"), ("20-b.sh", "ok")]
+
+
 def test_a_phase_that_is_left_between_two_hooks_is_unfinished(play: Play) -> None:
     play.phase(FIRST, [*WELL, ("20-b.sh", "ok", [])], "under way")
     board = looked(play.path)

@@ -1,6 +1,7 @@
-"""What a run looks like now, read from its directory alone: every display that is redrawn reads it.
+"""What a run looks like now, read from its directory alone: its journal, its waits, its logs.
 
-The same for a run of this process, of another one, and for a run that ended long ago.
+The same for a run of this process, of another one, and for a run that ended long ago. Displays that
+are redrawn ask it again and again, `stacknb.status` once.
 """
 
 from stacknb.board.board import Board

@@ -105,30 +105,31 @@ class PhaseList:
             phase.told, phase.duration_s = False, None
         self._again(phase.label, when)
 
-    def _place(self, phase: PhaseState, hook: HookState) -> HookState:
-        """Put a hook that has begun where it belongs, and return it; or what is known of it."""
+    def _place(self, phase: PhaseState, hook: HookState, told: bool = True) -> HookState:
+        """Put a hook that has begun where it belongs, and return it; or what is known of it.
+
+        One of which the journal has `told` is the newest, even if the clock was set back.
+        """
         begun = phase.begun_hooks()
         if (name := self._name(hook.log)) in self._known:
             return next((other for other in begun if other.log == hook.log), hook)
         self._known.add(name)
-        if phase.heard and hook.begun < phase.begun:
+        after = [] if told else [other for other in begun if other.begun > hook.begun]
+        is_past = not told and phase.heard and hook.begun < phase.begun
+        if is_past or any(other.name == hook.name for other in after):
             return hook  # of an earlier try
-        before = [other for other in begun if other.begun <= hook.begun]
-        if any(other.name == hook.name and other not in before for other in begun):
-            return hook
-        coming = [other for other in phase.hooks if not other.begun]
-        expected = any(other.name == hook.name for other in coming)
-        if any(other.name == hook.name or other.status in BAD for other in before if not expected):
-            # No hook of a try is sourced twice, none after one that failed: this is another try.
-            self._begin(phase, hook.begun, [other for other in begun if other not in before])
         if not phase.begun:
             self._begin(phase, hook.begun, phase.hooks)
         for number, other in enumerate(phase.hooks):
             if other.name == hook.name and not other.begun:
                 phase.hooks[number] = hook
                 return hook
-        at = sum(1 for other in phase.hooks if other.begun and other.begun <= hook.begun)
-        phase.hooks.insert(at, hook)
+        before = begun[: len(begun) - len(after)]
+        if any(other.name == hook.name or other.status in BAD for other in before):
+            # No hook of a try is sourced twice, none after one that failed: this is another try.
+            self._begin(phase, hook.begun, [hook, *after])
+        else:
+            phase.hooks.insert(phase.hooks.index(before[-1]) + 1 if before else 0, hook)
         return hook
 
     def _end_hook(self, event: Event, is_cell: bool) -> None:
@@ -174,7 +175,10 @@ class PhaseList:
                 hook.status, hook.exit_code = state_of(record.header, record.footer, None)
                 found.append((hook, str(record.header.get("phase", "")), record))
         for hook, label, record in sorted(found, key=lambda item: item[0].begun):
-            if label not in self._phases or self._place(self._phases[label], hook) is not hook:
+            if (
+                label not in self._phases
+                or self._place(self._phases[label], hook, False) is not hook
+            ):
                 continue
             if hook.status == "running":
                 self._leave_hook()
@@ -256,8 +260,8 @@ class PhaseList:
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
             under_way = phase.heard and not over
             soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
-            going_on = soon and is_held()  # what comes of it will be told
-            if going_on or any(hook is self.hook for hook in begun):
+            # What comes of a phase that has just been at work will be told.
+            if any(hook is self.hook for hook in begun) or (soon and is_held()):
                 phase.status, phase.duration_s = "running", None
                 continue
             if not phase.begun and not (over or self.complete):
