@@ -217,75 +217,254 @@ def test_a_gzip_cut_in_the_middle_is_read_and_told(
     assert run.phases["phase"].tolist()[:3] == ["override_defaults", "source", "stack pre-install"]
 
 
-def real(name: str) -> list[Path]:
-    """Return the real log of that name, if this checkout has it beside it."""
-    return [path for path in [SHARED / name] if path.exists()]
+def written(path: Path, text: str, line: str = "{}") -> Path:
+    """Write a log: each line but an empty one as ``SECONDS TEXT``, stamped from 10:00:00 on.
+
+    Parameters
+    ----------
+    path : Path
+    text : str
+        A line that begins with a blank has no stamp, as the tables have none.
+    line : str
+        How a trace line looks, with its ``{depth}``, ``{place}`` and ``{command}``.
+    """
+    lines = []
+    for row in text.strip("\n").split("\n"):
+        seconds, _, said = row.partition(" ")
+        if not seconds:
+            lines.append(said)
+            continue
+        if said.startswith("+") and "|" in said:
+            depth, place, command = (part.strip() for part in said.split("|", 2))
+            said = line.format(depth=depth, place=place, command=command)
+        minutes, rest = divmod(float(seconds), 60)
+        lines.append(f"2021-05-06 10:{int(minutes):02d}:{rest:06.3f} | {said}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# The layout of 2014: the trace names no place, and stack.sh loops over extras.d in its own text.
+OF_2014 = """
+0 stack.sh log stack.sh.log.2021-05-06-100000
+1 + echo_summary 'Beginning'
+1.5 Beginning
+2 ++ date +%s
+4 + [[ -d /o/devstack/extras.d ]]
+5 + for i in '$TOP_DIR/extras.d/*.sh'
+6 + source /o/devstack/extras.d/60-tea.sh stack install
+6.5 ++ is_service_enabled tea
+7 + for i in '$TOP_DIR/extras.d/*.sh'
+8 + source /o/devstack/extras.d/80-pot.sh stack install
+9 ++ true
+10 + start_database
+20 + source /o/devstack/extras.d/60-tea.sh stack post-config
+21 ++ brew
+50 + for i in '$TOP_DIR/extras.d/*.sh'
+50.5 + source /o/devstack/extras.d/80-pot.sh stack post-config
+51 + restart
+60 + source /o/devstack/extras.d/60-tea.sh stack extra
+61.25 + failures=
+62 stack.sh completed in 62 seconds.
+"""
+
+
+def test_a_log_whose_trace_names_no_place_has_phases_hooks_and_a_profile(tmp_path: Path) -> None:
+    run = load(written(tmp_path / "stack.log", OF_2014))
+    assert run.elapsed_s == pytest.approx(62)
+    assert run.problems.empty
+    assert run.phases["phase"].tolist() == ["stack install", "stack post-config", "stack extra"]
+    assert run.phases["duration_s"].tolist() == pytest.approx([4, 31, 1.25])
+    longest = run.hooks.loc[run.hooks["duration_s"].idxmax()]
+    assert (longest["phase"], longest["hook"]) == ("stack post-config", "60-tea.sh")
+    assert longest["duration_s"] == pytest.approx(30)
+    assert len(run.tasks) == len(run.waits) == 0
+    profile = run.profile()
+    assert profile["function"].tolist() == [""]
+    assert profile["self_s"].sum() == pytest.approx(61)
+
+
+# The layout of 2018: colour around the place, a table that begins with its sum and has no tasks.
+COLOURED = "{depth}\x1b[3242m{place:<34}\x1b(B\x1b[m {command}"
+OF_2018 = r"""
+0 + | ./stack.sh:main:560 | umask 022
+1 + | ./stack.sh:main:563 | run_phase override_defaults
+2 + | functions-common:run_phase:1894 | plugin_override_defaults
+3 + | functions-common:plugin_override_defaults:1845 | source /o/tea/devstack/override-defaults
+4 ++ | /o/tea/devstack/override-defaults:source:1 | CUPS=2
+5 + | ./stack.sh:main:592 | run_phase source
+6 + | functions-common:run_phase:1885 | source /o/devstack/extras.d/80-pot.sh source
+7 ++ | extras.d/80-pot.sh:source:4 | true
+8 + | functions-common:run_phase:1891 | load_plugin_settings
+9 + | ./stack.sh:main:700 | run_phase stack pre-install
+10 + | functions-common:run_plugins:1863 | source /o/tea/devstack/plugin.sh stack pre-install
+60 + | ./stack.sh:main:800 | run_phase stack install
+70 + | ./stack.sh:main:900 | init_kettle
+71 ++ | lib/kettle:init_kettle:7 | fill cold
+80 ++ | lib/kettle:init_kettle:8 | boil
+    while it is cold
+100 + | ./stack.sh:main:901 | run_phase stack post-config
+101 + | functions-common:run_plugins:1863 | source /o/tea/devstack/plugin.sh stack post-config
+126 + | ./stack.sh:main:950 | run_phase stack extra
+127 + | ./stack.sh:main:960 | run_phase stack test-config
+128 + | ./stack.sh:main:970 | service_check
+
+ =========================
+ DevStack Component Timing
+ =========================
+ Total runtime          131
+
+ run_process             12
+ pip_install             81
+ =========================
+
+
+ This is your host IP address: 192.0.2.7
+"""
+
+
+def test_a_coloured_log_has_phases_hooks_its_table_and_a_profile_by_function(
+    tmp_path: Path,
+) -> None:
+    run = load(written(tmp_path / "stack.log", OF_2018, COLOURED))
+    assert run.elapsed_s == pytest.approx(128)
+    assert run.problems.empty
+    assert run.phases["phase"].tolist() == [
+        "override_defaults",
+        "source",
+        "stack pre-install",
+        "stack install",
+        "stack post-config",
+        "stack extra",
+        "stack test-config",
+    ]
+    hooks = run.hooks.set_index(["phase", "hook"])["duration_s"]
+    assert hooks.to_dict() == {
+        ("override_defaults", "tea-override-defaults"): 2,
+        ("source", "80-pot.sh"): 2,
+        ("stack pre-install", "tea-plugin.sh"): 50,
+        ("stack post-config", "tea-plugin.sh"): 25,
+    }
+    assert run.reported["Total runtime"] == 131
+    assert run.reported["pip_install"] == 81
+    functions = run.profile("function").set_index(["file", "function"])
+    assert functions["self_s"].sum() == pytest.approx(128)
+    assert functions.loc[("./stack.sh", "main"), "cumulative_s"] == pytest.approx(128)
+    assert functions.loc[("lib/kettle", "init_kettle"), "cumulative_s"] == pytest.approx(29)
+    weights = [int(line.rpartition(" ")[2]) for line in run.folded().splitlines()]
+    assert sum(weights) == 128_000
+
+
+# A run that hangs: the last lines are those of tasks that ended meanwhile; the head is missing.
+HANGING = """
+0 + | ./stack.sh:main:1246 | async_runfunc wash
+0.5 + | inc/async:async_inner:63 | wash
+1 [300 Async wash:340]: running: wash
+2 + | ./stack.sh:main:1250 | async_wait peel
+3 [300 Async peel:320]: Waiting for completion of peel running on PID 320 (3 other jobs running)
+3.5 [300 Async peel:320]: Signaling child to exit
+200 + | inc/async:async_inner:64 | rc=0
+201 [330 Async chop:330]: finished successfully
+590 + | inc/async:async_inner:64 | rc=0
+591.25 [335 Async stir:335]: finished successfully
+"""
+
+
+def test_a_log_that_ends_in_a_wait_shows_what_was_waited_for(tmp_path: Path) -> None:
+    run = load(written(tmp_path / "stack.log", HANGING, "{depth}{place:<42}{command}"))
+    assert run.tasks.set_index("name")["status"].to_dict() == {
+        "wash": "lost",
+        "peel": "lost",
+        "chop": "ok",
+        "stir": "ok",
+    }
+    assert pd.isna(run.waits.loc[0, "wait_end"])
+    assert run.waits.loc[0, "blocked_s"] == pytest.approx(588.25)
+    last = run.critical_path().iloc[-1]
+    assert (last["kind"], last["name"]) == ("wait", "peel")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "== case one\n+ stir tea\n+ rc=0\n[30 Async t:]: finished successfully\n",
+        "++functions-common:oscwrap:2444      set +o xtrace\n[7 Async t:7]: running: stir\n",
+    ],
+)
+def test_a_console_without_times_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "console.txt").write_text(text)
+    with pytest.raises(LogError, match="no line begins with a time"):
+        load(tmp_path / "console.txt")
+
+
+def real(name: str) -> Path:
+    """Return a real log beside this checkout; without it a test is skipped, which pytest tells."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"no real log {name!r} beside this checkout: only our own samples were read")
+    return path
 
 
 def test_the_real_log_of_2014() -> None:
-    for path in real("stack-2014.log"):
-        run = load(path)
-        assert run.elapsed_s == pytest.approx(256.546, abs=1e-6)
-        assert run.problems.empty
-        assert run.phases["phase"].tolist() == [
-            "stack install",
-            "stack post-config",
-            "stack extra",
-        ]
-        assert run.phases["duration_s"].tolist() == pytest.approx([1.474, 73.67, 13.315])
-        longest = run.hooks.loc[run.hooks["duration_s"].idxmax()]
-        assert (longest["phase"], longest["hook"]) == ("stack post-config", "80-opendaylight.sh")
-        assert longest["duration_s"] == pytest.approx(71.706)
-        assert len(run.tasks) == len(run.waits) == 0
-        profile = run.profile()
-        assert profile["function"].tolist() == [""]
-        assert profile["self_s"].sum() == pytest.approx(256.535)
+    run = load(real("stack-2014.log"))
+    assert run.elapsed_s == pytest.approx(256.546, abs=1e-6)
+    assert run.problems.empty
+    assert run.phases["phase"].tolist() == [
+        "stack install",
+        "stack post-config",
+        "stack extra",
+    ]
+    assert run.phases["duration_s"].tolist() == pytest.approx([1.474, 73.67, 13.315])
+    longest = run.hooks.loc[run.hooks["duration_s"].idxmax()]
+    assert (longest["phase"], longest["hook"]) == ("stack post-config", "80-opendaylight.sh")
+    assert longest["duration_s"] == pytest.approx(71.706)
+    assert len(run.tasks) == len(run.waits) == 0
+    profile = run.profile()
+    assert profile["function"].tolist() == [""]
+    assert profile["self_s"].sum() == pytest.approx(256.535)
 
 
 def test_the_real_log_of_2018() -> None:
-    for path in real("stack-2018-ocata-colour.log"):
-        run = load(path)
-        assert run.elapsed_s == pytest.approx(1034.803, abs=1e-6)
-        assert run.problems.empty
-        assert run.phases["phase"].tolist() == [
-            "override_defaults",
-            "source",
-            "stack pre-install",
-            "stack install",
-            "stack post-config",
-            "stack extra",
-            "stack test-config",
-        ]
-        hooks = run.hooks.set_index(["phase", "hook"])["duration_s"]
-        assert hooks["stack pre-install", "contrail-plugin.sh"] == pytest.approx(50.935)
-        assert hooks["stack post-config", "contrail-plugin.sh"] == pytest.approx(50.095)
-        assert run.reported["Total runtime"] == 1037
-        assert run.reported["pip_install"] == 81
-        functions = run.profile("function").set_index(["file", "function"])
-        assert functions["self_s"].sum() == pytest.approx(1034.803)
-        assert functions.loc[("./stack.sh", "main"), "cumulative_s"] == pytest.approx(1034.803)
-        assert functions.loc[("lib/nova", "init_nova"), "cumulative_s"] == pytest.approx(156.037)
-        weights = [int(line.rpartition(" ")[2]) for line in run.folded().splitlines()]
-        assert sum(weights) == 1_034_803
+    run = load(real("stack-2018-ocata-colour.log"))
+    assert run.elapsed_s == pytest.approx(1034.803, abs=1e-6)
+    assert run.problems.empty
+    assert run.phases["phase"].tolist() == [
+        "override_defaults",
+        "source",
+        "stack pre-install",
+        "stack install",
+        "stack post-config",
+        "stack extra",
+        "stack test-config",
+    ]
+    hooks = run.hooks.set_index(["phase", "hook"])["duration_s"]
+    assert hooks["stack pre-install", "contrail-plugin.sh"] == pytest.approx(50.935)
+    assert hooks["stack post-config", "contrail-plugin.sh"] == pytest.approx(50.095)
+    assert run.reported["Total runtime"] == 1037
+    assert run.reported["pip_install"] == 81
+    functions = run.profile("function").set_index(["file", "function"])
+    assert functions["self_s"].sum() == pytest.approx(1034.803)
+    assert functions.loc[("./stack.sh", "main"), "cumulative_s"] == pytest.approx(1034.803)
+    assert functions.loc[("lib/nova", "init_nova"), "cumulative_s"] == pytest.approx(156.037)
+    weights = [int(line.rpartition(" ")[2]) for line in run.folded().splitlines()]
+    assert sum(weights) == 1_034_803
 
 
 def test_the_real_log_of_a_run_that_hung() -> None:
-    for path in real("hang-2026-04-15.txt"):
-        run = load(path)
-        tasks = run.tasks.set_index("name")
-        assert tasks["status"].to_dict() == {
-            "init_placement": "lost",
-            "init_neutron": "lost",
-            "init_glance": "ok",
-            "init_cinder": "ok",
-        }
-        assert pd.isna(run.waits.loc[0, "wait_end"])
-        assert run.waits.loc[0, "blocked_s"] == pytest.approx(588.156)
-        last = run.critical_path().iloc[-1]
-        assert (last["kind"], last["name"]) == ("wait", "init_neutron")
+    run = load(real("hang-2026-04-15.txt"))
+    tasks = run.tasks.set_index("name")
+    assert tasks["status"].to_dict() == {
+        "init_placement": "lost",
+        "init_neutron": "lost",
+        "init_glance": "ok",
+        "init_cinder": "ok",
+    }
+    assert pd.isna(run.waits.loc[0, "wait_end"])
+    assert run.waits.loc[0, "blocked_s"] == pytest.approx(588.156)
+    last = run.critical_path().iloc[-1]
+    assert (last["kind"], last["name"]) == ("wait", "init_neutron")
 
 
-def test_real_consoles_without_times_are_refused() -> None:
-    for path in [*real("async-transcripts.txt"), *real("orphan-2024-05-02.txt")]:
-        with pytest.raises(LogError, match="no line begins with a time"):
-            load(path)
+@pytest.mark.parametrize("name", ["async-transcripts.txt", "orphan-2024-05-02.txt"])
+def test_real_consoles_without_times_are_refused(name: str) -> None:
+    with pytest.raises(LogError, match="no line begins with a time"):
+        load(real(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -78,7 +79,7 @@ def make_way(stack: Stack) -> None:
     running = [repr(task.name) for task in stack.tasks.values() if task.running]
     if stack.run_dir is not None and (running or stack.next_phase):
         tasks = f" and its tasks {screen.listed(running)}" if running else ""
-        where = os.path.relpath(stack.run_dir)
+        where = shlex.quote(os.path.relpath(stack.run_dir))
         ended = f"closed the stack of {str(stack.top_dir)!r}{tasks}"
         print(f"{ended}; %stack resume {where} opens it again", file=sys.stderr)
     stack.close()

@@ -288,6 +288,8 @@ function render({ model, el }) {
     put(part.others, others > 0 ? `and for ${others} more` : "");
   }
 
+  const typed = (path) => /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'"'"'`)}'`;
+
   function failure() {
     const why = S.failure;
     part.failure.hidden = !why;
@@ -297,7 +299,7 @@ function render({ model, el }) {
       : "Mend it and retry the phase";
     const next = S.can.includes("retry")
       ? `${first}; the variables are as the hook left them: %stack vars.`
-      : S.can.length ? "" : `%stack resume ${S.run.dir} opens the run, to go on where it ended.`;
+      : S.can.length ? "" : `%stack resume ${typed(S.run.dir)} opens the run, to go on where it ended.`;
     // Built anew only if it says something else: text may be marked in it, and the keyboard be there.
     const said = JSON.stringify([why, next]);
     if (part.failure.said === said) return;

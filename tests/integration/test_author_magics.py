@@ -52,7 +52,7 @@ def test_cells_alone_make_a_stack(run: Run, capsys: pytest.CaptureFixture[str]) 
 
 def test_cells_are_added_to_the_tree_at_hand(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    run(f"%stack {tree.path} plan")
+    run(f"%stack '{tree.path}' plan")
     run("%%hook --plugin shop settings\nSHOP=1\n")
     run("%%hook 20-b.sh\ntrue\n")
     plan = run("%stack plan")
@@ -71,7 +71,7 @@ def test_stepping_says_what_is_next(
 ) -> None:
     tree.hook("10-a.sh", "true\n")
     tree.hook("20-b.sh", "true\n")
-    run(f"%stack {tree.path} step --hook")
+    run(f"%stack '{tree.path}' step --hook")
     assert "next is '20-b.sh' in 'override_defaults'" in capsys.readouterr().out
     run("%stack step --hook")
     assert "next is 'source'\n" in capsys.readouterr().out
@@ -83,22 +83,22 @@ def test_a_hook_that_fails_shows_its_trace(
 ) -> None:
     tree.hook("10-a.sh", "A=1\nfalse\n")
     with pytest.raises(HookFailed):
-        run(f"%stack {tree.path} step --trace")
+        run(f"%stack '{tree.path}' step --trace")
     assert "10-a.sh:2  false" in capsys.readouterr().out
 
 
 def test_changes_of_a_hook_a_variable_and_an_earlier_run(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "A=$#\n")
-    run(f"%stack {tree.path} step")
+    run(f"%stack '{tree.path}' step")
     assert [*run("%stack changes")["new"]] == ["1"]
     assert [*run("%stack changes 10-a.sh")["name"]] == ["A"]
     assert run("%stack vars A --history").text() == "A  override_defaults  10-a.sh  1"
     run_dir = dispatcher.current().run_dir
     run("%stack reset")
-    assert [*run(f"%stack changes {run_dir}")["name"]] == ["A"]
-    assert [*run(f"%stack changes {run_dir} 10-a.sh")["name"]] == ["A"]
+    assert [*run(f"%stack changes '{run_dir}'")["name"]] == ["A"]
+    assert [*run(f"%stack changes '{run_dir}' 10-a.sh")["name"]] == ["A"]
     with pytest.raises(BadInput, match=r"no hook or phase '10-b\.sh' has run"):
-        run(f"%stack changes {run_dir} 10-b.sh")
+        run(f"%stack changes '{run_dir}' 10-b.sh")
 
 
 def test_export_check_and_picture(run: Run) -> None:
@@ -112,7 +112,7 @@ def test_export_check_and_picture(run: Run) -> None:
 
 def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any) -> None:
     tree.hook("10-\udcff.sh", "async_run job true\nA=1\n")
-    assert {*run(f"%stack {tree.path} plan")["hook"]} == {r"10-\xff.sh"}
+    assert {*run(f"%stack '{tree.path}' plan")["hook"]} == {r"10-\xff.sh"}
     assert r"10-\xff.sh" in run("%stack picture").said()
     traced = run("%stack step --hook --trace")
     assert "1 command of a task is in the frame: job" in traced.text()
@@ -126,20 +126,20 @@ def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any
 def test_a_file_that_cannot_be_written_is_named_in_one_line(run: Run, tree: Any, line: str) -> None:
     tree.hook("10-a.sh", "true\n")
     with pytest.raises(BadInput) as caught:
-        run(f"%stack {tree.path} {line}")
+        run(f"%stack '{tree.path}' {line}")
     said = f"{line.split()[-1]!r} cannot be written: No such file or directory; name another"
     assert str(caught.value) == said
 
 
 def test_one_phase_and_one_hook_are_no_plural(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    assert repr(run(f"%stack {tree.path} step")).startswith("<stack run 1 phase done: 1 hook in ")
+    assert repr(run(f"%stack '{tree.path}' step")).startswith("<stack run 1 phase done: 1 hook in ")
     assert "2 phases done: 2 hooks in " in repr(run("%stack step"))
 
 
 def test_a_cell_magic_points_to_its_own_help(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    run(f"%stack {tree.path} plan")
+    run(f"%stack '{tree.path}' plan")
     with pytest.raises(BadInput, match=r"'b' is not understood; see %%hook\?$"):
         run("%%hook 20-a.sh b\ntrue\n")
 
@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_looked_up_is_one_clear_line(
 
 def test_a_step_that_a_panel_has_begun_can_be_waited_for(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "echo a\n")
-    run(f"%stack {tree.path} plan")
+    run(f"%stack '{tree.path}' plan")
     stack = dispatcher.current()
     stack.start(stack.step, "step")
     assert [hook.name for hook in run("%wait stack")] == ["10-a.sh"]
@@ -166,7 +166,7 @@ def test_a_step_that_a_panel_has_begun_can_be_waited_for(run: Run, tree: Any) ->
 
 def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    assert run(f"%stack check {tree.path}").ok
+    assert run(f"%stack check '{tree.path}'").ok
     assert dispatcher._current is None
 
 
@@ -175,11 +175,11 @@ def test_a_stack_that_makes_way_for_another_says_what_ends_with_it(
 ) -> None:
     tree.hook("10-a.sh", "true\n")
     Path("other/extras.d").mkdir(parents=True)
-    run(f"%stack {tree.path} plan")
+    run(f"%stack '{tree.path}' plan")
     run("%stack other plan")
     assert "closed" not in capsys.readouterr().err  # nothing had begun
 
-    run(f"%stack {tree.path} step")
+    run(f"%stack '{tree.path}' step --run-dir 'my run'")
     first = dispatcher.current()
     run("%async_task slow sleep 1000")
     run("%stack other plan")
@@ -195,7 +195,7 @@ def test_a_stack_that_makes_way_for_another_says_what_ends_with_it(
 
 def test_a_run_that_cannot_be_resumed_leaves_the_stack_at_hand_open(run: Run, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    run(f"%stack {tree.path} step")
+    run(f"%stack '{tree.path}' step")
     Path("broken").mkdir()
     Path("broken/run.json").write_text("{")
     with pytest.raises(BadInput, match=r"broken/run\.json' is damaged"):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -380,12 +381,12 @@ def test_a_run_is_shown_again_in_another_kernel(lab: Lab, shop: Path) -> None:
 
 def test_a_failure_that_is_shown_by_another_kernel_says_how_to_go_on(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "nosuch")
-    runs = f"{shop.name}-run"
+    runs = f"it's {shop.name}"
     cells = [
         LOAD,
-        f"%stack {shop.name} --run-dir {runs}",
-        f"%stack panel {runs}",
-        f"%stack resume {runs}",
+        f"%stack {shop.name} --run-dir {shlex.quote(runs)}",
+        f"%stack panel {shlex.quote(runs)}",
+        f"%stack resume {shlex.quote(runs)}",
     ]
     lab.open("elsewhere.ipynb", [*cells, "%stack step"])
     lab.run(0, 1)
@@ -393,7 +394,9 @@ def test_a_failure_that_is_shown_by_another_kernel_says_how_to_go_on(lab: Lab, s
     lab.restart()
     lab.run(0, 2)
     shown = lab.page.locator(".jp-CodeCell").nth(2).locator(".snb-failure")
-    expect(shown).to_contain_text(f"%stack resume {shop.parent / runs} opens the run")
+    expect(shown).to_contain_text(
+        f"%stack resume {shlex.quote(str(shop.parent / runs))} opens the run"
+    )
     hook(shop, "10-a.sh", "echo mended")
     lab.run(3)
     here = lab.page.locator(".jp-CodeCell").nth(2).locator(".stacknb-panel")

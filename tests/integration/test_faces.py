@@ -73,7 +73,7 @@ class Magic:
         load_ipython_extension(self.ipython)
 
     def do(self, verb: str, phase: str = "", until: str = "", **settings: Any) -> Outcome:
-        words = [shlex.quote(str(self.top_dir)), *options(settings)]
+        words = [shlex.quote(str(self.top_dir)), *map(shlex.quote, options(settings))]
         words += [phase] if phase else ["--until", until] if until else []
         name = verb if verb in ("unstack", "clean") else "stack"
         words += ["plan"] if verb == "plan" else []

@@ -116,7 +116,7 @@ def test_a_hook_whose_log_cannot_be_begun_names_the_run_directory_and_leaves_no_
 
 
 def test_the_command_line_ends_with_status_1_and_no_traceback(tree, run_dir: Path) -> None:
-    (tree.extras / "10-a.sh").write_text(f"cd {tree.path}\n{fill(LOG)}")
+    (tree.extras / "10-a.sh").write_text(f"cd '{tree.path}'\n{fill(LOG)}")
     words = [
         sys.executable,
         "-m",

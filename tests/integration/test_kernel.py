@@ -164,7 +164,7 @@ def test_an_interrupt_ends_a_hook_and_leaves_the_session_usable(
         "fi\n",
     )
     interrupt = interrupt_when(kernel, until, Path("ready").exists)
-    cell = kernel.run(f"%stack {tree.path}", interrupt)
+    cell = kernel.run(f"%stack '{tree.path}'", interrupt)
     assert cell.error["ename"] == "Interrupted"
     assert shown(cell).startswith("Interrupted: '10-a.sh' was interrupted at ")
     assert "tasks running on: nap" in shown(cell)
@@ -181,7 +181,7 @@ def test_an_interrupt_ends_a_hook_and_leaves_the_session_usable(
 def test_an_interrupt_ends_a_wait_and_the_task_runs_on(
     kernel: Kernel, tree: Any, until: Until
 ) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     kernel.run("%async_task nap sleep 1000")
     interrupt = interrupt_when(kernel, until, kernel.is_waiting)
     cell = kernel.run("%wait", interrupt)
@@ -191,7 +191,7 @@ def test_an_interrupt_ends_a_wait_and_the_task_runs_on(
 
 
 def test_an_interrupt_ends_a_cell_of_bash(kernel: Kernel, tree: Any, until: Until) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     interrupt = interrupt_when(kernel, until, Path("ready").exists)
     cell = kernel.run("%%stack\nmark=here; : >ready; sleep 1000", interrupt)
     assert cell.error["ename"] == "Interrupted"
@@ -199,7 +199,7 @@ def test_an_interrupt_ends_a_cell_of_bash(kernel: Kernel, tree: Any, until: Unti
 
 
 def test_a_task_can_be_awaited(kernel: Kernel, tree: Any) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     cell = kernel.run(
         "task = %async_task job bash -c 'sleep 0.1; exit 3'\nresult = await task\nresult"
     )
@@ -210,7 +210,7 @@ def test_a_task_can_be_awaited(kernel: Kernel, tree: Any) -> None:
 def test_an_interrupt_of_an_awaited_task_is_told_in_one_line(
     kernel: Kernel, tree: Any, until: Until
 ) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     interrupt = interrupt_when(kernel, until, kernel.is_waiting)
     cell = kernel.run("task = %async_task nap sleep 1000\nawait task", meanwhile=interrupt)
     assert shown(cell) == "CancelledError: stopped waiting for 'nap'; it runs on"
@@ -222,7 +222,7 @@ def test_an_interrupt_of_an_awaited_task_is_told_in_one_line(
 
 
 def test_a_task_that_is_named_twice_is_shown_once(kernel: Kernel, tree: Any) -> None:
-    kernel.run(f"%stack {tree.path} step\n%async_task good echo fine")
+    kernel.run(f"%stack '{tree.path}' step\n%async_task good echo fine")
     cell = kernel.run("%wait good good")
     assert cell.text.count("fine") == 1
     assert cell.value.count("good") == 1
@@ -230,7 +230,7 @@ def test_a_task_that_is_named_twice_is_shown_once(kernel: Kernel, tree: Any) -> 
 
 def test_what_is_not_there_is_told_with_what_is(kernel: Kernel, tree: Any) -> None:
     assert "no run to resume in '.stacknb/runs': " in shown(kernel.run("%stack resume"))
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     assert "was started; async_run and %async_task start one" in shown(kernel.run("%wait db"))
     kernel.run("%async_task nap true")
     assert "was started; the tasks of this run are 'nap'" in shown(kernel.run("%wait db"))
@@ -244,7 +244,7 @@ def test_what_is_not_there_is_told_with_what_is(kernel: Kernel, tree: Any) -> No
 
 def test_a_run_without_tasks_and_timers_shows_no_table_of_them(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
-    value = kernel.run(f"%stack {tree.path}").value
+    value = kernel.run(f"%stack '{tree.path}'").value
     assert value.startswith("<stack run complete: 7 hooks in ")
     assert "\n" not in value
     assert "Total runtime" in kernel.run("print(stacknb.current().result.timing)").text
@@ -258,7 +258,7 @@ def test_a_stack_can_be_awaited(kernel: Kernel, tree: Any) -> None:
 
 
 def test_a_failed_task_is_a_block_without_a_traceback(kernel: Kernel, tree: Any) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     kernel.run("%async_task good echo fine")
     kernel.run("%%async_task bad\necho oops\nexit 4")
     cell = kernel.run("%wait good bad")
@@ -271,7 +271,7 @@ def test_a_failed_task_is_a_block_without_a_traceback(kernel: Kernel, tree: Any)
 
 def test_completions_are_ours_alone(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-api.sh", "true\n")
-    kernel.run(f"%stack {tree.path} step\n%async_task generate true")
+    kernel.run(f"%stack '{tree.path}' step\n%async_task generate true")
     assert kernel.complete("%stack post") == ["post-config"]
     assert kernel.complete("%stack --unt") == ["--until"]
     assert kernel.complete("%stack log 10") == ["10-api.sh"]
@@ -299,7 +299,7 @@ def test_completions_are_ours_alone(kernel: Kernel, tree: Any) -> None:
     ],
 )
 def test_bad_input_is_one_line(kernel: Kernel, tree: Any, line: str, message: str) -> None:
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     cell = kernel.run(line)
     assert cell.error["ename"] == "BadInput"
     assert shown(cell).startswith(f"BadInput: {message}")
@@ -308,7 +308,7 @@ def test_bad_input_is_one_line(kernel: Kernel, tree: Any, line: str, message: st
 
 def test_a_run_leaves_a_panel_and_a_summary_that_is_updated(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", 'if [[ $2 == install ]]; then echo "a <b> & c"; sleep 0.3; fi\n')
-    cell = kernel.run(f"%stack {tree.path}")
+    cell = kernel.run(f"%stack '{tree.path}'")
     assert cell.kinds.count("display_data") == 2
     [view] = [data for data in cell.displays if "text/html" not in data]
     assert "application/vnd.jupyter.widget-view+json" in view
@@ -351,7 +351,7 @@ def test_a_run_in_the_background_returns_at_once_and_is_collected(
     tree.hook(
         "10-a.sh", "if [[ $2 == install ]]; then until [[ -e go ]]; do sleep 0.02; done; fi\n"
     )
-    value = kernel.run(f"%stack {tree.path} --bg").value
+    value = kernel.run(f"%stack '{tree.path}' --bg").value
     assert value == "<stack goes on in the background; %wait stack collects it>"
     assert "'stack' goes on in the background" in shown(kernel.run("%stack step"))
     assert "a run goes on in the background" in shown(kernel.run("%stack vars"))
@@ -368,7 +368,7 @@ def test_an_error_in_the_background_is_raised_where_it_is_collected(
     kernel: Kernel, tree: Any
 ) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then false; fi\n")
-    assert kernel.run(f"%stack {tree.path} --bg").error == {}
+    assert kernel.run(f"%stack '{tree.path}' --bg").error == {}
     cell = kernel.run("%wait stack")
     assert shown(cell).startswith("HookFailed: '10-a.sh' failed with status 1 under errexit\n")
     assert "no task 'stack' was started" in shown(kernel.run("%wait stack"))
@@ -387,7 +387,7 @@ def test_a_panel_leaves_no_thread_no_comm_and_no_file_behind(kernel: Kernel, tre
         "    files = [name for name in files if '.log' in name or '.json' in name]\n"
         "    return names, len(comm.get_comm_manager().comms), files\n"
     )
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     kernel.run(look + "from stacknb import widgets; widgets.close_all(); seen = []")
     for _ in range(4):
         kernel.run("panel = %stack panel\npanel")
@@ -409,9 +409,9 @@ def test_two_stacks_with_two_panels_do_not_disturb_each_other(
     for name in ("one", "two"):
         extras = tmp_path / name / "extras.d"
         extras.mkdir(parents=True)
-        wait = f"until [[ -e {tmp_path}/go ]]; do sleep 0.02; done"
+        wait = f"until [[ -e '{tmp_path}/go' ]]; do sleep 0.02; done"
         (extras / f"10-{name}.sh").write_text(f"if [[ $2 == install ]]; then {wait}; fi\n")
-        assert kernel.run(f"%stack {tmp_path / name} --bg").error == {}
+        assert kernel.run(f"%stack '{tmp_path / name}' --bg").error == {}
         kernel.run(f"{name} = stacknb.current()")
     assert kernel.run("one.busy, two.busy").value == "(True, True)"
     (tmp_path / "go").touch()
@@ -432,10 +432,10 @@ def test_a_run_that_goes_on_beside_another_tree_is_found_again_and_collected(
     other = tmp_path / "other" / "extras.d"
     other.mkdir(parents=True)
     (other / "10-b.sh").write_text(":\n")
-    assert kernel.run(f"%stack {tree.path} --bg\nfirst = stacknb.current()").error == {}
+    assert kernel.run(f"%stack '{tree.path}' --bg\nfirst = stacknb.current()").error == {}
     assert kernel.run("%stack other --until source\nsecond = stacknb.current()").error == {}
     assert kernel.run("first.busy, second is first").value == "(True, False)"
-    assert "goes on in the background" in shown(kernel.run(f"%stack {tree.path} step"))
+    assert "goes on in the background" in shown(kernel.run(f"%stack '{tree.path}' step"))
     assert kernel.run("stacknb.current() is first, second.closed").value == "(True, True)"
     assert kernel.run("%stack other --until source").error == {}
     Path("go").touch()
@@ -446,7 +446,7 @@ def test_a_run_that_goes_on_beside_another_tree_is_found_again_and_collected(
 
 def test_a_run_that_is_watched_and_then_resumed_keeps_its_panel(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "nosuch\n")
-    assert kernel.run(f"%stack {tree.path} --run-dir run").error["ename"] == "HookFailed"
+    assert kernel.run(f"%stack '{tree.path}' --run-dir run").error["ename"] == "HookFailed"
     kernel.run("stacknb.current().close(); from stacknb import widgets; widgets.close_all()")
     watched = kernel.run("panel = %stack panel run\npanel")
     assert kernel.run("panel._shown['can']").value == "[]"
@@ -468,7 +468,7 @@ def test_a_run_behind_a_link_has_one_panel_whichever_way_it_is_named(
     Path("real").mkdir()
     Path("link").symlink_to("real")
     tree.hook("10-a.sh", "nosuch\n")
-    assert kernel.run(f"%stack {tree.path} --run-dir link/run").error["ename"] == "HookFailed"
+    assert kernel.run(f"%stack '{tree.path}' --run-dir link/run").error["ename"] == "HookFailed"
     kernel.run("from stacknb.widgets import panel_of; panel = panel_of(stacknb.current())")
     for path in ("link/run", "real/run"):
         kernel.run(f"again = %stack panel {path}")
@@ -478,7 +478,7 @@ def test_a_run_behind_a_link_has_one_panel_whichever_way_it_is_named(
 
 def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo before; false; fi\n")
-    cell = kernel.run(f"%stack {tree.path}")
+    cell = kernel.run(f"%stack '{tree.path}'")
     assert cell.error["ename"] == "HookFailed"
     assert shown(cell).startswith("HookFailed: '10-a.sh' failed with status 1 under errexit\n")
     assert "✗ 10-a.sh failed" in cell.summary["text/plain"]
@@ -487,7 +487,7 @@ def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any)
 
 def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "colour='deep blue'; f() { echo \"f says $1\"; }\n")
-    kernel.run(f"%stack {tree.path} step")
+    kernel.run(f"%stack '{tree.path}' step")
     cell = kernel.run('%%stack\nf "$colour"; echo oops >&2; false')
     assert cell.text == "f says deep blue\noops\n"
     assert cell.value.startswith("<bash exited with status 1, log ")
@@ -498,7 +498,7 @@ def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any)
 
 def test_status_log_reset_and_resume(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", 'echo "in $*"; mark=here\n')
-    kernel.run(f"%stack {tree.path} --until source")
+    kernel.run(f"%stack '{tree.path}' --until source")
     assert "unfinished, 2 of 7 phases" in kernel.run("%stack status").value
     log = kernel.run("%stack log 10-a.sh").value
     assert "in override_defaults" in log
