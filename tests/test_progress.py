@@ -523,6 +523,12 @@ def test_a_mark_says_that_something_is_ok_and_no_word_beside_it(watched: Run) ->
     assert set(re.findall(r"stacknb-twin \.(.)\{", style)) == used == {"k", "d"}
 
 
+def test_the_summary_of_a_run_under_way_says_when_for_it_may_be_kept(watched: Run) -> None:
+    watched.begin_phase("source", "10-a.sh")
+    first = summary(watched)["text/plain"].splitlines()[0]
+    assert re.fullmatch(r"stack of /tree: under way on \d\d \w+ at \d\d:\d\d", first)
+
+
 def test_of_much_output_the_end_is_shown_and_the_log_is_named(watched: Run) -> None:
     run = watched
     run.begin_phase("source", "10-a.sh")

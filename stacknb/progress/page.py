@@ -136,7 +136,8 @@ def _state(board: Board) -> str:
         return f"complete after {seconds(spent)}"
     if state == "unfinished" and board.next_phase:
         return f"next is {board.next_phase}"
-    return "ended early" if board.ended else "under way"
+    # A notebook that was saved meanwhile and then closed says so for ever.
+    return "ended early" if board.ended else time.strftime("under way on %d %b at %H:%M")
 
 
 def _lines_allowed(hooks: list[HookState], board: Board, share: float) -> dict[Path, list[str]]:

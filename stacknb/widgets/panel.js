@@ -107,7 +107,7 @@ function sender(model, said, unknown) {
 
 function render({ model, el }) {
   let S = null;
-  let skew = 0, log = null, toast = 0, told = "", gone = false;
+  let skew = 0, log = null, toast = 0, told = "", gone = false, byKeyboard = false;
   const now = () => Date.now() / 1000 + skew;
   const part = {};
   const node = (name, tag, attributes, ...children) =>
@@ -128,6 +128,7 @@ function render({ model, el }) {
       node("state", "span"), node("title", "span"), node("clock", "span"),
       node("actions", "span", { role: "group", "aria-label": "Actions" },
         ...BUTTONS.map(([action, text, title]) => button(text, title, (event) => {
+          byKeyboard = event.detail === 0;
           event.currentTarget.disabled = true;
           send(action);
         }, { "data-do": action, hidden: "" })))),
@@ -185,6 +186,13 @@ function render({ model, el }) {
       const can = S.can.includes(item.dataset.do);
       if (item.hidden === can) item.disabled = false;
       item.hidden = !can;
+    }
+    // A button that goes away takes the focus with it: whoever pressed it by keyboard is given what can
+    // be done next. Not Stop, which the same key would press.
+    const able = part.actions.querySelector("button:enabled:not([hidden], [data-do=stop])");
+    if (byKeyboard && able && document.activeElement === document.body) {
+      byKeyboard = false;
+      able.focus();
     }
   }
 
@@ -502,8 +510,11 @@ function render({ model, el }) {
   onPicture();
   // What was sent before this view was there to hear it is not repeated until something else changes.
   if (kernelOf(model) || model.comm_live) send("sync"); else lose(S.now);
+  const hadKernel = Boolean(kernelOf(model));
   const ticking = setInterval(() => {
     if (gone) return;
+    const kernel = kernelOf(model);
+    if (hadKernel && (!kernel || kernel.isDisposed || kernel.status === "dead")) return lose(now());
     if (S.run.state === "running" || S.order.some((key) => running(S.rows[key] ?? {}))) {
       clock(); phases(); hooks(); waits(); tasks();
     }

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -433,12 +433,15 @@ def test_a_task_that_left_no_status_is_called_lost(lab: Lab, shop: Path) -> None
     expect(row).to_have_attribute("title", "Its process is gone and left no status")
 
 
-def test_a_panel_whose_kernel_is_gone_says_so(lab: Lab, shop: Path) -> None:
+@pytest.mark.parametrize("end", [Lab.restart, Lab.shutdown])
+def test_a_panel_whose_kernel_is_gone_says_so(
+    lab: Lab, shop: Path, end: Callable[[Lab], None]
+) -> None:
     hook(shop, "10-a.sh", "async_run slow until_there never\nuntil_there never")
     lab.open("gone.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
     state(lab, "running")
-    lab.restart()
+    end(lab)
     state(lab, "the kernel is gone")
     expect(lab.button("Stop")).to_be_hidden()
     expect(lab.panel.locator(".snb-toast")).to_contain_text("%stack panel ")
@@ -654,6 +657,7 @@ def test_it_can_be_used_with_the_keyboard_and_says_what_it_is(lab: Lab, shop: Pa
     stop.focus()
     lab.page.keyboard.press("Space")
     state(lab, "interrupted")
+    expect(panel.get_by_role("button", name="Retry the phase")).to_be_focused()
 
 
 def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_result(
