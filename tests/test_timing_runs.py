@@ -456,6 +456,12 @@ def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:
     assert figures[["background_s", "waited_s"]].tolist() == [6, 1.5]
     assert figures["task_work_s"] == 5 + 6 - 4, "outer did nothing while it waited"
     assert float(run.what_if()) == 10
+    assert float(run.what_if(faster={"inner": 5})) == 9, "then outer is over when it is waited for"
+    assert float(run.what_if(faster={"inner": 1})) == 10
+    assert float(run.what_if(faster={"inner": 0.5})) == 15
+    # Its own work, the last 2 s, not what it waited for.
+    assert run.what_if(faster={"outer": 2}).saved_s == 1
+    assert run.what_if(faster={"outer": 4, "inner": 5}).saved_s == 1
     assert "never waited for" not in set(run.advice()["kind"])
 
 

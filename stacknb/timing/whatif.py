@@ -101,6 +101,7 @@ def changed(
 class _Change:
     def __init__(self, records: Records, program: Program) -> None:
         self.records = records
+        self.factors: dict[int, float] = {}
         self.program = replace(
             program, ops=list(program.ops), jobs=dict(program.jobs), threads=dict(program.threads)
         )
@@ -113,12 +114,39 @@ class _Change:
         for index in tasks:
             job = self.program.jobs[index]
             self.program.jobs[index] = replace(job, length=_divided(job.length, factor))
+            self.factors[index] = factor * self.factors.get(index, 1.0)
+        if tasks:
+            self._let_waiting_tasks_end()
         self.program.ops = [
             replace(op, length=_divided(op.length, factor))
             if op.kind == "work" and op.hook in hooks
             else op
             for op in self.program.ops
         ]
+
+    def _let_waiting_tasks_end(self) -> None:
+        """Have tasks that waited for others end when these do now; none starts at another time."""
+        tasks, jobs = self.records.tasks, self.program.jobs
+        waits = self.records.waits_within()
+        # Whoever waited ended after those it waited for.
+        for index in sorted(waits, key=lambda index: tasks[index].end or 0):
+            task, factor = tasks[index], self.factors.get(index, 1.0)
+            if index not in jobs or task.start is None or task.end is None:
+                continue
+            at = last = task.start
+            for wait in waits[index]:
+                other = None if wait.task is None else tasks[wait.task]
+                start, stop = max(wait.start, last), max(wait.end or last, last)
+                at += _divided(start - last, factor)
+                now = jobs.get(-1 if wait.task is None else wait.task)
+                if now is None or other is None or other.start is None or (other.end or 0) > stop:
+                    at += stop - start
+                else:
+                    shown = stop - max(other.end or start, start)
+                    at = max(at, other.start + now.length) + _divided(shown, factor)
+                last = stop
+            at += _divided(max(task.end, last) - last, factor)
+            jobs[index] = replace(jobs[index], length=at - task.start)
 
     def move(self, name: str, where: str, kind: str) -> None:
         tasks = self._tasks(name)
