@@ -56,6 +56,7 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "f() {\n  declare x=1\n  exit 3\n}\nfunction g {\n  local y\n  declare z\n}\n",
         "f() {\n  if [[ $1 == start ]]; then true; fi\n  case $2 in\n    x) true ;;\n  esac\n}\n",
         'f() { [ "$1" = start ]; }\ng() ( [[ $1 == x ]] )\ntrue\n',
+        'f() {\n  awk -v a="$b" \'{print "x " a}\' y\n  exit 3\n}\n',
         "(\n  exit 3\n)\nA=$(\n  exit 3\n) || true\nf() (\n  exit 3\n)\n",
         "declare -g A=1\ndeclare -gA B\ndeclare -f f\n",
         "[[ $1 == clean ]] && rm -f x || true\n",

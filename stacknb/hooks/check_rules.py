@@ -53,7 +53,9 @@ _DEFINED = re.compile(
     r"(?:[ \t]*\([ \t]*\)|(?=\s*(?:\{|$)))|(?P<name>[^\s(){};&|<>$'\"=]+)[ \t]*\([ \t]*\))",
     re.MULTILINE,
 )
-_BRACKET = re.compile(r"""\\.|'[^']*'|"[^"$`]*"|([{}()])""")  # quoted ones need not be pairs
+_BRACKET = re.compile(
+    r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*"|([{}()])"""
+)  # quoted ones need not be pairs
 _PATTERN = re.compile(r"^\s*\(?[^()]*\)")  # of a case
 _WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"

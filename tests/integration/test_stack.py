@@ -456,6 +456,22 @@ def test_plugin_requires_that_the_order_contradicts_is_a_note(tree) -> None:
     )
 
 
+def test_plugin_requires_is_heeded_in_a_devstack_tree_where_it_does_nothing(tree) -> None:
+    for name in ("stack.sh", "functions-common"):
+        (tree.path / name).write_text(":\n")
+    (tree.path / "functions").write_text(
+        "declare -gA GITDIR; cleanup_oscwrap() { :; }; plugin_requires() { :; }\n"
+        "enable_plugin() { DEVSTACK_PLUGINS+=,$1; GITDIR[$1]=$DEST/$1; }\n"
+    )
+    plugins = [
+        tree.plugin("a", settings="set -x\nplugin_requires a b\nset +x"),
+        tree.plugin("b", settings=":"),
+    ]
+    stack = tree.stack(plugins=plugins)
+    notes = stack.run(until="source").notes
+    assert notes == ["plugin 'a' requires 'b', which comes after it; move 'b' before 'a'"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
