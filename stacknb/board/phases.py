@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stacknb import lifecycle
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
 from stacknb.journal import Event
@@ -121,8 +122,8 @@ class PhaseList:
         if any(other.name == hook.name or other.status in BAD for other in before if not expected):
             # No hook of a try is sourced twice, none after one that failed: this is another try.
             self._begin(phase, hook.begun, [other for other in begun if other not in before])
-        if not phase.begun:
-            self._begin(phase, hook.begun, phase.hooks)
+        if not phase.begun and hook.name != lifecycle.CLEAN_UP:  # which comes after exit 0, too
+            self._begin(phase, hook.begun, [other for other in phase.hooks if other not in before])
         for number, other in enumerate(phase.hooks):
             if other.name == hook.name and not other.begun:
                 phase.hooks[number] = hook
@@ -257,7 +258,7 @@ class PhaseList:
             under_way = phase.heard and not over
             soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
             going_on = soon and is_held()  # what comes of it will be told
-            if going_on or any(hook is self.hook for hook in begun):
+            if going_on or (phase.begun and any(hook is self.hook for hook in begun)):
                 phase.status, phase.duration_s = "running", None
                 continue
             if not phase.begun and not (over or self.complete):
@@ -266,7 +267,8 @@ class PhaseList:
             phase.status = bad or ("unfinished" if under_way else "ok")
             ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
             ends += [self._heard] if under_way and not bad else []
-            phase.duration_s = max(0.0, max(ends) - phase.begun) if ends else None
+            known = ends and phase.begun
+            phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None
         *_, last = self  # where the journal is not there
         if not (last.heard or self.ended) and last.status == "ok":
             self.complete = self.ended = not is_held()
