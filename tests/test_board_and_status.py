@@ -408,6 +408,24 @@ def test_after_exit_0_the_later_phases_are_skipped_until_the_run_is_resumed(play
     assert [phase.status for phase in looked(play.path).phases[2:]] == ["to come"] * 5
 
 
+def test_the_clean_up_after_exit_0_makes_no_phase_of_those_that_were_begun(play: Play) -> None:
+    play.phase(FIRST, [("10-a.sh", "exit 0", [])])
+    last = lifecycle.phases_of(play.mode)[-1].label
+    told = []
+    play.listener = lambda: told.append(looked(play.path).state)
+    play.hook(last, lifecycle.CLEAN_UP, "ok", [])
+    assert told[0] == "running"
+    play.complete(complete=False)
+    assert [phase.status for phase in status.read(play.path).phases[1:]] == ["skipped"] * 6
+    (play.path / "journal.jsonl").unlink()
+    assert [phase.status for phase in status.read(play.path).phases[1:]] == ["to come"] * 6
+    for phase in lifecycle.phases_of(play.mode):
+        play.phase(phase.label, WELL)
+    play.hook(last, lifecycle.CLEAN_UP, "ok", [])
+    [*_, phase] = looked(play.path).phases
+    assert [hook.name for hook in phase.hooks] == [*(name for name, *_ in WELL), lifecycle.CLEAN_UP]
+
+
 def test_a_clean_run_has_the_phases_of_its_unstack_run_on_the_board_and_its_own_in_its_status(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stacknb import lifecycle
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
 from stacknb.journal import Event
@@ -118,13 +119,15 @@ class PhaseList:
         is_past = not told and phase.heard and hook.begun < phase.begun
         if is_past or any(other.name == hook.name for other in after):
             return hook  # of an earlier try
-        if not phase.begun:
-            self._begin(phase, hook.begun, phase.hooks)
+        if not phase.begun and hook.name != lifecycle.CLEAN_UP:  # which comes after exit 0, too
+            left = [other for other in phase.hooks if not other.begun or other in after]
+            self._begin(phase, hook.begun, left)
+            begun = after
         for number, other in enumerate(phase.hooks):
             if other.name == hook.name and not other.begun:
                 phase.hooks[number] = hook
                 return hook
-        before = begun[: len(begun) - len(after)]
+        before = [other for other in begun if other not in after]
         if any(other.name == hook.name or other.status in BAD for other in before):
             # No hook of a try is sourced twice, none after one that failed: this is another try.
             self._begin(phase, hook.begun, [hook, *after])
@@ -260,8 +263,9 @@ class PhaseList:
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
             under_way = phase.heard and not over
             soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
+            at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
             # What comes of a phase that has just been at work will be told.
-            if any(hook is self.hook for hook in begun) or (soon and is_held()):
+            if at_work or (soon and is_held()):
                 phase.status, phase.duration_s = "running", None
                 continue
             if not phase.begun and not (over or self.complete):
@@ -270,7 +274,8 @@ class PhaseList:
             phase.status = bad or ("unfinished" if under_way else "ok")
             ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
             ends += [self._heard] if under_way and not bad else []
-            phase.duration_s = max(0.0, max(ends) - phase.begun) if ends else None
+            known = ends and phase.begun
+            phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None
         *_, last = self  # where the journal is not there
         if not (last.heard or self.ended) and last.status == "ok":
             self.complete = self.ended = not is_held()
