@@ -86,6 +86,23 @@ def test_cells_are_laid_over_the_tree(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_hook_ends_with_a_newline_whether_its_cell_does_or_not(tmp_path: Path) -> None:
+    for text in ("true", "true\n"):
+        path = cellhooks.add(tmp_path, "50-a.sh", text).path
+        assert path.read_text() == "# %%hook 50-a.sh\ntrue\n"
+
+
+def test_links_of_a_tree_and_of_a_plugin_stay_links_in_what_is_exported(tmp_path: Path) -> None:
+    tree, plugin = tmp_path / "tree", tmp_path / "shop"
+    for folder in (tree, plugin / "devstack"):
+        folder.mkdir(parents=True)
+        (folder / "link").symlink_to("nowhere")
+    cellhooks.export(tmp_path / "out", tmp_path / "cells", tree, [Plugin("shop", plugin)])
+    for link in ("out/link", "out/plugins/shop/devstack/link"):
+        assert (tmp_path / link).readlink() == Path("nowhere")
+    assert (tmp_path / "out" / "extras.d").is_dir()
+
+
 def test_the_local_conf_of_an_exported_tree_keeps_its_bytes(tmp_path: Path) -> None:
     tree, cells = tmp_path / "tree", tmp_path / "cells"
     (tree / "extras.d").mkdir(parents=True)

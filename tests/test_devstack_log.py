@@ -57,6 +57,7 @@ def log_of(path: Path, *texts: str) -> LogFile:
             (1, "./stack.sh", "main", 12, "run x"),
         ),
         ("+./stack.sh:main:12     run x", (1, "./stack.sh", "main", 12, "run x")),
+        ("+ lib/a:f:3   :", (1, "lib/a", "f", 3, "")),
         ("+++inc/a:f:3 :", (3, "inc/a", "f", 3, ":")),
         ("+ lib/a:f:3 :   : no-op", (1, "lib/a", "f", 3, ": no-op")),
         (
@@ -299,6 +300,16 @@ def test_the_tables_at_the_end_are_read(tmp_path: Path) -> None:
         "serial_s": 3253.0,
         "speedup": 1.28577,
     }
+
+
+def test_a_row_long_after_the_heading_is_of_no_table(tmp_path: Path) -> None:
+    path, much = tmp_path / "stack.log", "text\n" * 400
+    path.write_text(
+        f"{stamp(0)}+ ./stack.sh:main:1 :   x\nDevStack Component Timing\nearly 4\n{much}late 5\n"
+    )
+    log = LogFile(path)
+    log.read()
+    assert log.tables.components == {"early": 4}
 
 
 def test_a_table_that_a_task_traces_is_not_taken_for_one(tmp_path: Path) -> None:

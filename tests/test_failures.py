@@ -1,13 +1,14 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import stacknb
 from stacknb import tasklog
 from stacknb.exceptions import Failure
-from stacknb.run.failures import explain
+from stacknb.run.failures import explain, to_run_first
 from stacknb.shell.turns import Turn
 
 GONE = "its variables are gone: the session goes on from the state before it"
@@ -107,6 +108,40 @@ def test_a_shell_that_is_gone_without_a_word(script: Path, status: int, reason: 
     failure = explained(script, Turn("lost", status, {}))
 
     assert (failure.status, failure.reason, failure.file) == (status, reason, str(script))
+
+
+def test_a_shell_that_died_without_a_message_tells_its_status(script: Path) -> None:
+    failure = explained(script, died(2, "other", script, "2", "f() {"), "no message\n")
+
+    assert failure.reason == "ended its shell with status 2"
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "told"),
+    [
+        ("5", "_abort 4 x", "f"), ("5", "builtin exit 4", "f"), ("5", "exit 4", "exit 4"),
+        ("99", "_abort 4 x", "_abort 4 x"),
+    ],
+)  # fmt: skip
+def test_an_exit_that_a_function_called_is_told_by_the_line_of_the_hook(
+    script: Path, line: str, command: str, told: str
+) -> None:
+    assert explained(script, died(4, "exit", script, line, command)).command == told
+
+
+@pytest.mark.parametrize("command", ["return 1", "builtin return 1"])
+def test_a_return_under_errexit_is_told_by_the_line_that_called(script: Path, command: str) -> None:
+    assert explained(script, died(1, "errexit", script, "5", command)).command == "f"
+
+
+def test_the_phases_to_run_first_are_those_of_the_tasks_whose_wait_failed() -> None:
+    ill = [
+        SimpleNamespace(name=name, phase=phase)
+        for name, phase in [("db", "source"), ("d", "stack install"), ("web", "stack extra")]
+    ]
+    said = ["async_wait: FAILED: db (status 1), web (status 2)"]
+    assert to_run_first(said, lambda: ill, "stack extra") == ["source"]
+    assert to_run_first(["db (status 1)"], lambda: ill, "stack extra") == []
 
 
 def test_an_interrupted_hook(script: Path) -> None:

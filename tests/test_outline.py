@@ -68,6 +68,7 @@ def test_a_command_may_go_on_in_the_next_line() -> None:
         ("[[ $2 == install ]] && a\n[ $2 = extra ] && b; true\n", 1, 1, 0),
         ("[[ $2 == install ]] && a || b\n", 1, 1, 1),
         ("[[ $2 != install ]] && a\n", 1, 1, 1),
+        ("[[ $1 == stack || $2 != x ]] && a\n", 1, 1, 1),
         ("[[ $2 == install ]] && {\n  a\n}\n", 2, 2, 2),
         ("if [[ -e x ]]; then a; fi\n", 1, 1, 1),
         ("if [[ -e x ]]; then if [[ $2 == extra ]]; then a; fi; fi; b\n", 1, 2, 1),

@@ -85,6 +85,7 @@ def test_the_files_are_told_and_sourced_as_they_are(tmp_path: Path) -> None:
     assert list(Settings.given().scripts(tmp_path)) == []
     settings = Settings.given(os.path.relpath(rc), conf)
     assert settings.facts() == {"localrc": str(rc), "local_conf": str(conf)}
+    assert settings.text() == "\n\n\nA=1\nR=\udcff\n"
     copy = tmp_path / "state" / "local.conf"
     assert list(settings.scripts(tmp_path)) == [(copy, conf), (rc, rc)]
     assert copy.read_text() == "\n\n\nA=1\n"

@@ -351,6 +351,7 @@ def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:
     assert found["lines"][-1] == (1001, "no end LINE 5")
     assert found["words"] == "found 112 times"
     assert search("x.log", run.log, "nothing like it")["words"] == "not found"
+    assert search("x.log", run.log, "")["words"] == "not found"
 
 
 def test_a_search_across_blocks_misses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
