@@ -175,3 +175,8 @@ def test_names_of_tasks_are_found() -> None:
     text = "async_run --after a --timeout 3 \\\n  b cmd\nasync_runfunc c; true\nasync_wait b  c\n"
     assert tasks_started(text) == {"b", "c"}
     assert list(tasks_waited_for(text)) == [(4, "b"), (4, "c")]
+
+
+def test_only_names_that_stand_there_are_waited_for() -> None:
+    text = 'async_wait a_$s b_{1,2} "c$d" ${e}f g* `h`\nasync_wait "i" \'j\' k>l; m || n\n'
+    assert list(tasks_waited_for(text)) == [(2, "i"), (2, "j"), (2, "k")]

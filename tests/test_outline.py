@@ -104,3 +104,9 @@ def test_both_arguments_may_be_compared_at_once(
 ) -> None:
     found = [outline(text, phase).lines for phase in (INSTALL, EXTRA, SOURCE)]
     assert found == [install, extra, source]
+
+
+def test_names_of_tasks_may_be_quoted_and_those_made_as_it_runs_are_none() -> None:
+    text = "async_run 'a' x; async_runfunc \"b\"; async_run c_$n x\nasync_wait 'a' \"b\" d_$n e\n"
+    found = outline(text, Phase("stack", "install"))
+    assert (found.starts, found.waits) == (["a", "b"], ["a", "b", "e"])

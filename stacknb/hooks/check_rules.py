@@ -57,7 +57,8 @@ _BRACKET = re.compile(
     r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*"|([{}()])"""
 )  # quoted ones need not be pairs
 _PATTERN = re.compile(r"^\s*\(?[^()]*\)")  # of a case
-_WAITED = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
+_WAITED = re.compile(r"""\basync_wait((?:[ \t]+(?:"[^"]*"|'[^']*'|[^\s;&|()<>#'"])+)+)""")
+_NAME = re.compile(r"""(["']?)([A-Za-z0-9._-]+)\1""")  # one that is not made as it runs
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
 _CALLED = r"\b(?:builtin|command)\s+{}(?![^\s;&|)}}])"
 _STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
@@ -108,8 +109,9 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
     """Yield line and name of each ``async_wait``."""
     for number, code in enumerate(_code(text), 1):
         for names in _WAITED.findall(code):
-            for name in names.split():
-                yield number, name
+            for word in names.split():
+                if name := _NAME.fullmatch(word):
+                    yield number, name[2]
 
 
 def _opened(code: str, *, in_case: bool) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from stacknb.hooks.check_rules import tasks_waited_for
 from stacknb.lifecycle import Phase
 
 __all__ = ["Outline", "outline"]
@@ -22,8 +23,9 @@ _CASE = re.compile(rf"""^case\s+(?:["']?{_ONE}["']?|{_BOTH})\s+in\b""")
 _WORD = r"""(?:"[^"]*"|'[^']*'|\\.|[\w*./:-])+"""
 _LABEL = re.compile(rf"^\(?((?:{_WORD}\s*\|\s*)*{_WORD})\)\s*(.*)")
 _FUNCTION = re.compile(r"^(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
-_START = re.compile(r"\basync_run(func)?\s+((?:--\w+\s+\S+\s+)*)([A-Za-z0-9._-]+)")
-_WAIT = re.compile(r"\basync_wait((?:\s+[A-Za-z0-9._-]+)+)")
+_START = re.compile(
+    r"""\basync_run(?:func)?\s+(?:--\w+\s+\S+\s+)*(["']?)([A-Za-z0-9._-]+)\1(?![^\s;&|)}])"""
+)
 _SERVICE = re.compile(r"\brun_process\s+([A-Za-z0-9._-]+)")
 _HEAD = re.compile(r"((?:if|elif)\b.*?;\s*then\b|else\b|fi\s*;)\s*(.*)")
 _NEXT = re.compile(r"(.*?\S)\s*;\s*((?:fi|elif|else)\b.*)")
@@ -174,6 +176,6 @@ def _note(code: str, found: Outline) -> None:
     if not code or code in _NO_WORK:
         return
     found.lines += 1
-    found.starts += [name for _, _, name in _START.findall(code)]
-    found.waits += [name for names in _WAIT.findall(code) for name in names.split()]
+    found.starts += [name for _, name in _START.findall(code)]
+    found.waits += [name for _, name in tasks_waited_for(code)]
     found.services += _SERVICE.findall(code)
