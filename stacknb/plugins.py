@@ -40,7 +40,7 @@ _VARIABLE = r"\$\w+|\$\{\w+\}"
 _PART = re.compile(rf"""'[^']*'|"(?:{_VARIABLE}|[^"$`\\])*"|{_VARIABLE}|{_PLAIN.pattern}""")
 _WORD = rf"(?:{_PART.pattern})++"  # possessive: what it does not match it refuses at once
 _ENABLES = re.compile(
-    rf"enable_plugin[ \t]+([A-Za-z0-9._-]+)(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
+    rf"enable_plugin[ \t]+(['\"]?)([A-Za-z0-9._-]+)\1(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
 _SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
@@ -126,7 +126,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
         if sets := _SETS_DEST.fullmatch(line):
             dest = _meant(sets[1] or "", top_dir) or ""  # or unknown
         elif enables := _ENABLES.fullmatch(line):
-            name, source = enables[1], _meant(enables[2] or "", top_dir, splits=True)
+            name, source = enables[2], _meant(enables[3] or "", top_dir, splits=True)
             folder = _folder_of(name, source, top_dir, dest)
             if folder is not None and (folder / "devstack").is_dir():
                 found.setdefault(name, Plugin(name, folder))

@@ -164,6 +164,12 @@ def test_a_folder_with_a_blank_is_foreseen_where_it_is_quoted(tmp_path: Path) ->
     assert foreseen("enable_plugin a $TOP_DIR/a", top, "") == []
 
 
+@pytest.mark.parametrize("name", ['"a"', "'a'"])
+def test_a_plugin_is_foreseen_whose_name_is_quoted(three: Path, name: str) -> None:
+    [plugin] = foreseen(f"enable_plugin {name} $TOP_DIR/lib/a", three / "top", "")
+    assert plugin.name == "a"
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -177,6 +183,7 @@ def test_a_folder_with_a_blank_is_foreseen_where_it_is_quoted(tmp_path: Path) ->
         "enable_plugin a https://host/a || true",
         "enable_plugin a https://host/a; echo",
         "enable_plugin $a https://host/a",
+        "enable_plugin \"a' https://host/a",
         "enable_plugin a#b https://host/a",
         "enable_plugins a https://host/a",
         "DEST=$HOME\nenable_plugin a https://host/a",
