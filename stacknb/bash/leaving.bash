@@ -54,7 +54,8 @@ _stacknb_take_hidden() {
     for ((_nb_i = 3; _nb_i < ${#_stacknb_read[@]}; _nb_i += 4)); do
         case ${_stacknb_read[_nb_i]} in
             ERR) [[ $_stacknb_begun$_stacknb_had != *E* ]] || builtin continue ;;
-            *) [[ $_stacknb_begun$_stacknb_had != *T* ]] || builtin continue ;;
+            # Shown, unless an interrupt met a function that goes without functrace, as async_wait does.
+            *) [[ $_stacknb_begun$_stacknb_had != *T* ]] || [[ ${_stacknb_where[0]-} == interrupt && ${_stacknb_exit[2]-} != *T* ]] || builtin continue ;;
         esac
         [[ ${_stacknb_read[_nb_i - 1]} == - ]] || # in posix mode: not set
             _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
@@ -75,7 +76,7 @@ _stacknb_take_leave() {
 # does to them; the status is the one that it ends the shell with. Of the traps that one is left out:
 # it runs now, and shall not run again. A failure within it changes nothing any more.
 _stacknb_foresee() {
-    [[ $_stacknb_busy == told ]] || _stacknb_flags=$-
+    [[ $_stacknb_busy == told ]] || _stacknb_flags=$- _stacknb_exit[2]=$-
     _stacknb_regained=''
     builtin set +eufxvCEkT
     [[ $- != *[eufxvCEkT]* ]] || command set +eufxvCEkT

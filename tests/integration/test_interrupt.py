@@ -131,6 +131,19 @@ def test_after_an_interrupt_within_a_wait_a_hook_still_ends_at_its_first_failure
         stack.run_phase("override_defaults")
 
 
+@pytest.mark.parametrize("trap", ["", "trap 'echo bye' EXIT; "])
+def test_an_interrupt_within_a_wait_loses_no_trap_of_an_earlier_hook(tree, trap: str) -> None:
+    tree.hook(
+        "05-traps.sh",
+        "[[ ! -v traps ]] || return 0; trap ': d' DEBUG; trap ': r' RETURN; set -T; traps=1",
+    )
+    script = f"{trap}async_run w sleep 1000; async_wait w"  # which has functrace off
+    stack, *_ = interrupted_run(tree, script, Stack.interrupt)
+
+    shown = stack.evaluate("trap -p DEBUG RETURN").stdout
+    assert shown == "trap -- ': d' DEBUG\ntrap -- ': r' RETURN\n"
+
+
 def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monkeypatch) -> None:
     # It is a child of the shell, in its process group.
     escalate = Dialogue._escalate
