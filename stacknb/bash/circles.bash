@@ -8,10 +8,12 @@
 # Whether the task that was named waits for this very one; sets _stacknb_text to why it must not be waited
 # for. If it does not, this one is said to wait for it.
 _stacknb_goes_round() { # NAME
-    local _nb_left=("${_stacknb_tasks[$1]%% *}") _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_me=$_stacknb_leader
+    local _nb_left=("${_stacknb_tasks[$1]%% *}") _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_glob _nb_me=$_stacknb_leader
     ! _stacknb_is_aside || _nb_me=$BASHPID
     _stacknb_waits=$_stacknb_control/waits.$_nb_me.$BASHPID
     printf '%d\n' "${_nb_left[0]}" >|"$_stacknb_waits"
+    _nb_glob=${_stacknb_control//\\/\\\\} # as a pattern, whatever is in its name
+    _nb_glob=${_nb_glob//\*/\\*} _nb_glob=${_nb_glob//\?/\\?} _nb_glob=${_nb_glob//\[/\\[}
     while ((${#_nb_left[@]})); do
         _nb_pid=${_nb_left[0]} _nb_left=("${_nb_left[@]:1}")
         if [[ $_nb_pid == "$_nb_me" ]]; then
@@ -22,7 +24,7 @@ _stacknb_goes_round() { # NAME
         fi
         [[ $_nb_seen != *" $_nb_pid "* ]] || continue
         _nb_seen+="$_nb_pid "
-        builtin compgen -G "$_stacknb_control/waits.$_nb_pid.*" >|"$_stacknb_control/files.$BASHPID"
+        builtin compgen -G "$_nb_glob/waits.$_nb_pid.*" >|"$_stacknb_control/files.$BASHPID"
         mapfile -t _nb_files <"$_stacknb_control/files.$BASHPID"
         for _nb_file in "${_nb_files[@]}"; do
             # One that was killed while it waited has left its file.

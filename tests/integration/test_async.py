@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -1347,6 +1348,23 @@ def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> 
         ("outer", "ok"),
         ("inner", "ok"),
     ]
+
+
+@pytest.mark.timeout(60)
+def test_a_circle_is_refused_where_the_name_of_the_scratch_folder_is_a_pattern(
+    tree, monkeypatch
+) -> None:
+    scratch = Path("a\\b[1]*?").absolute()
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    stack = tree.run(
+        UNTIL + "w() { until_there go; async_wait $1; }\nasync_run a w b; async_run b w a"
+    )
+    Path("go").touch()
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait(timeout=20)
+    assert "and neither would end" in "".join(result.tail() for result in caught.value.results)
 
 
 def test_a_task_that_was_killed_while_it_waited_is_in_no_circle(tree, until) -> None:
