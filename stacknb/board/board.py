@@ -68,7 +68,7 @@ class Board:
     def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
         self._logs = LogReader(run_dir)
         self.tasks = TaskList(self._logs)
-        self._phases = PhaseList(run_dir, self._logs, phases, self.tasks.begin_try)
+        self._phases = PhaseList(self._logs, phases, self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new.

@@ -29,7 +29,6 @@ class PhaseList:
 
     Parameters
     ----------
-    run_dir : Path
     logs : LogReader
     phases : list of PhaseState
         To come.
@@ -47,10 +46,8 @@ class PhaseList:
     """
 
     def __init__(
-        self, run_dir: Path, logs: LogReader, phases: list[PhaseState],
-        again: Callable[[str, float], None],
-    ) -> None:  # fmt: skip
-        self._run_dir = run_dir
+        self, logs: LogReader, phases: list[PhaseState], again: Callable[[str, float], None]
+    ) -> None:
         self._origin = ""
         self._logs = logs
         self._phases = {phase.label: phase for phase in phases}
@@ -100,7 +97,14 @@ class PhaseList:
             self.complete, self.ended = bool(data["complete"]), True
 
     def _begin(self, phase: PhaseState, when: float, hooks: list[HookState]) -> None:
-        """Begin a try of a phase."""
+        """Begin a try of a phase; later ones, if tried before and not well, will come again."""
+        labels = list(self._phases)
+        for label in labels[labels.index(phase.label) + 1 :]:
+            later = self._phases[label]
+            bad = later.heard or any(hook.status in BAD for hook in later.hooks)
+            if 0 < later.begun < when and (later.status != "ok" if later.told else bad):
+                self._ends.pop(label, None)
+                self._phases[label] = PhaseState(label, expected_s=later.expected_s)
         phase.begun, phase.hooks, phase.heard = when, hooks, False
         if self._ends.get(phase.label, 0.0) < when:
             phase.told, phase.duration_s = False, None
@@ -112,7 +116,7 @@ class PhaseList:
         One of which the journal has `told` is the newest, even if the clock was set back.
         """
         begun = phase.begun_hooks()
-        if (name := self._name(hook.log)) in self._known:
+        if (name := self._logs.name(hook.log)) in self._known:
             return next((other for other in begun if other.log == hook.log), hook)
         self._known.add(name)
         after = [] if told else [other for other in begun if other.begun > hook.begun]
@@ -172,7 +176,7 @@ class PhaseList:
         for name in self._logs.names_of_hooks():
             if name not in self._known and (record := self._logs.read(name)) is not None:
                 hook = HookState(
-                    str(record.header.get("name")), self._run_dir / name,
+                    str(record.header.get("name")), self._logs.path(name),
                     record.header.get("start", 0.0),
                 )  # fmt: skip
                 hook.status, hook.exit_code = state_of(record.header, record.footer, None)
@@ -193,7 +197,7 @@ class PhaseList:
         """Take in when a hook has ended; one that is lost, when it last said something."""
         end = (footer or {}).get("end")
         if footer is None:
-            end = self._logs.changed(self._name(hook.log))
+            end = self._logs.changed(self._logs.name(hook.log))
         if end is not None:
             hook.duration_s = max(0.0, end - hook.begun)
 
@@ -201,7 +205,7 @@ class PhaseList:
         """Take in that nobody tells the end of the hook at work: its log does, or it is lost."""
         hook, self.hook = self.hook, None
         if hook is not None:
-            record = self._logs.read(self._name(hook.log), _REACH)
+            record = self._logs.read(self._logs.name(hook.log), _REACH)
             footer = record.footer if record is not None else None
             hook.status, hook.exit_code = status_of(footer, None)
             self._time(hook, footer)
@@ -213,7 +217,7 @@ class PhaseList:
         unread = {id(hook): hook for hook in self._unread}
         self._unread = []
         for hook in (hook for phase in self for hook in phase.hooks if id(hook) in unread):
-            record = self._logs.read(self._name(hook.log), _REACH)
+            record = self._logs.read(self._logs.name(hook.log), _REACH)
             if record is not None and record.footer is not None:
                 said, hook.exit_code = status_of(record.footer, None)
                 # It cannot say of an interrupt, nor that something of it could not be written.
@@ -240,7 +244,7 @@ class PhaseList:
         if self.hook is None:
             self._doubt = 0.0
             return
-        name = self._name(self.hook.log)
+        name = self._logs.name(self.hook.log)
         record = self._logs.read(name, 0)
         if record is not None and record.footer is None and still_runs(record.header):
             self._doubt = 0.0
@@ -289,10 +293,5 @@ class PhaseList:
         """Return where a log of the run is, which may be a copy from elsewhere."""
         path = Path(log)
         if self._origin and path.is_relative_to(self._origin):
-            return self._run_dir / path.relative_to(self._origin)
+            return self._logs.path(str(path.relative_to(self._origin)))
         return path
-
-    def _name(self, log: Path) -> str:
-        return (
-            str(log.relative_to(self._run_dir)) if log.is_relative_to(self._run_dir) else str(log)
-        )
