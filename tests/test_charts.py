@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
-import struct
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,10 @@ import altair as alt
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 from writerun import write_run
 
 from stacknb.charts.load import cores_used
-from stacknb.charts.pixels import fewer_colours
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
@@ -150,22 +149,7 @@ def test_a_timeline_takes_little_of_a_notebook(tmp_path: Path) -> None:
 
 def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.int16]]:
     """Return red, green, blue and opacity of each pixel, times the opacity: what is seen."""
-    width, height, _, kind = struct.unpack(">IIBB", png[16:26])
-    parts, at = {b"IDAT": b""}, 8
-    while at < len(png):
-        size, name = struct.unpack(">I4s", png[at : at + 8])
-        parts[name] = parts.get(name, b"") + png[at + 8 : at + 8 + size]
-        at += size + 12
-    each = 1 if kind == 3 else 4
-    rows = np.frombuffer(zlib.decompress(parts[b"IDAT"]), np.uint8).reshape(height, -1)
-    found = rows[:, 1:].reshape(height, width, each)
-    if kind == 3:
-        colours = np.frombuffer(parts[b"PLTE"], np.uint8).reshape(-1, 3)
-        opacity = np.frombuffer(parts[b"tRNS"], np.uint8)[:, np.newaxis]
-        found = np.hstack([colours, opacity])[found[:, :, 0]]
-    else:
-        found = found.cumsum(axis=1, dtype=np.uint8)
-    seen = found.astype(np.int32)
+    seen = np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")).astype(np.int32)
     seen[:, :, :3] = seen[:, :, :3] * seen[:, :, 3:] // 255
     return seen.astype(np.int16)
 
@@ -179,33 +163,10 @@ def test_the_picture_in_a_notebook_is_small_and_looks_like_the_chart(
     data, metadata = chart._repr_mimebundle_()
     small, whole = base64.b64decode(data["image/png"]), chart.to_png(1.25)
     assert len(small) < len(whole) / 5
-    wide, high = struct.unpack(">II", small[16:24])
+    wide, high = Image.open(io.BytesIO(small)).size
     assert metadata == {"image/png": {"width": round(wide / 1.25), "height": round(high / 1.25)}}
-    assert np.abs(pixels(small) - pixels(whole)).max() < 32
-
-
-def test_of_a_picture_of_many_colours_those_alike_become_one() -> None:
-    red, green = np.meshgrid(*[np.arange(256, dtype=np.uint8)] * 2)
-    colours = np.stack([red, green, red // 2 + green // 2, np.full_like(red, 255)], axis=2)
-    lines = np.ones((256, 1025), np.uint8)
-    before = np.zeros((256, 1, 4), np.uint8)
-    lines[:, 1:] = np.diff(colours, axis=1, prepend=before).reshape(256, -1)
-    parts = {
-        b"IHDR": struct.pack(">IIBBBBB", 256, 256, 8, 6, 0, 0, 0),
-        b"IDAT": zlib.compress(lines.tobytes()),
-    }
-    png = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + b"\0" * 4 for name, data in parts.items()
-    )
-    small = pixels(fewer_colours(png))
-    assert len(np.unique(small.reshape(-1, 4), axis=0)) <= 256
-    assert np.abs(small - pixels(png)).max() < 32
-
-
-def test_a_picture_that_another_program_wrote_is_left_as_it_is() -> None:
-    head = struct.pack(">I4sIIBBBBBI", 13, b"IHDR", 1, 1, 8, 2, 0, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + head
-    assert fewer_colours(png) == png
+    differences = np.abs(pixels(small) - pixels(whole))
+    assert differences.max() < 64 and differences.mean() < 1
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -9,15 +9,15 @@ where there is none, JupyterLab draws one, which is larger, and saves it beside 
 from __future__ import annotations
 
 import base64
+import io
 import re
-import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import vl_convert
+from PIL import Image
 
 from stacknb.charts.importing import alt
-from stacknb.charts.pixels import fewer_colours
 from stacknb.text.signs import shown_lines
 
 __all__ = ["ConcatChart", "LayerChart", "Offline", "Rows"]
@@ -98,8 +98,8 @@ class Offline:
         self, *args: Any, **options: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         made = self.specification()
-        png = fewer_colours(_png(made, _SHARP))
-        width, height = (round(pixels / _SHARP) for pixels in struct.unpack(">II", png[16:24]))
+        png, size = _small_png(made)
+        width, height = (round(pixels / _SHARP) for pixels in size)
         data = {
             _VEGA_LITE: made,
             _PNG: base64.b64encode(png).decode("ascii"),
@@ -160,6 +160,18 @@ def _svg(specification: dict[str, Any]) -> str:
 
 def _png(specification: dict[str, Any], scale: float) -> bytes:
     return bytes(vl_convert.vegalite_to_png(specification, vl_version=_VERSION, scale=scale))
+
+
+def _small_png(specification: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:
+    """Return the picture for a notebook, and its size in pixels.
+
+    Charts have few colours: with a table of them it takes a tenth of the bytes.
+    """
+    picture = Image.open(io.BytesIO(_png(specification, _SHARP)))
+    method, dither = Image.Quantize.FASTOCTREE, Image.Dither.NONE  # the method that knows opacity
+    small = io.BytesIO()
+    picture.quantize(256, method, dither=dither).save(small, "PNG", optimize=True)
+    return small.getvalue(), picture.size
 
 
 def _rounded(place: re.Match[str]) -> str:
