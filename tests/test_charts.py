@@ -166,7 +166,8 @@ def test_the_picture_in_a_notebook_is_small_and_looks_like_the_chart(
     wide, high = Image.open(io.BytesIO(small)).size
     assert metadata == {"image/png": {"width": round(wide / 1.25), "height": round(high / 1.25)}}
     differences = np.abs(pixels(small) - pixels(whole))
-    assert differences.max() < 64 and differences.mean() < 1
+    assert differences.max() < 64
+    assert differences.mean() < 1
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])
