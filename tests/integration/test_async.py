@@ -1342,7 +1342,10 @@ def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> 
         "outer() { DEVSTACK_PARALLEL=False; async_run inner echo in; echo $?; }; async_run outer outer",
         jobs=1,
     )
-    results = stack.async_wait()
+    results = [
+        *stack.async_wait("outer"),
+        *stack.async_wait(),
+    ]  # it has started the inner one by then
 
     assert [(result.name, result.status) for result in results] == [
         ("outer", "ok"),
