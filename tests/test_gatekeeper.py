@@ -120,6 +120,46 @@ def test_a_task_that_waits_gives_its_place_back_and_gets_one_before_those_in_the
     assert keeper.tick() == ["last: go"]
 
 
+def test_a_place_stays_free_while_another_shell_of_the_task_waits(gates, start: Start) -> None:
+    keeper = gates(jobs=1)
+    outer, first, second = start(), start(), start()
+    keeper.task("outer", outer.pid)
+    assert keeper.tick() == ["outer: go"]
+    keeper.task("first", first.pid)
+    keeper.task("second", second.pid)
+    keeper.keeper.take(f"rest\x1f{outer.pid}")
+    keeper.keeper.take(f"rest\x1f{outer.pid}")
+    assert keeper.tick() == ["first: go"]
+
+    first.kill()
+    first.wait()
+    keeper.take("return", "one", str(outer.pid))
+    assert sorted(keeper.tick()) == ["one: go", "second: go"]
+    keeper.take("return", "two", str(outer.pid))
+    assert keeper.tick() == []
+    second.kill()
+    second.wait()
+    assert keeper.tick() == ["two: go"]
+
+
+def test_two_shells_of_a_task_that_go_on_at_once_each_read_it(
+    gates, start: Start, tmp_path: Path
+) -> None:
+    keeper = gates(jobs=1)
+    outer = start()
+    keeper.task("outer", outer.pid)
+    assert keeper.tick() == ["outer: go"]
+    for gate in ("one", "two"):
+        keeper.keeper.take(f"rest\x1f{outer.pid}")
+        keeper.keeper.take(f"return\x1f{tmp_path / gate}\x1f{outer.pid}")
+    keeper.tick()
+
+    for gate in ("one", "two"):
+        reader = os.open(tmp_path / gate, os.O_RDONLY | os.O_NONBLOCK)
+        assert os.read(reader, 10) == b"go\n"
+        os.close(reader)
+
+
 @pytest.mark.parametrize(
     ("exit_code", "verdict"),
     [(0, "go"), (3, "ended with status 3"), (None, "was killed")],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from dataclasses import dataclass, field
 
@@ -32,9 +33,9 @@ class _Task:
     limit_s: float | None
     log: str = ""
     after: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, log
-    gate_fd: int = -1
+    gate_fds: list[int] = field(default_factory=list)
     deadline: float = float("inf")
-    resting: bool = False  # waits for other tasks, which may take its place
+    resting: int = 0  # how many of its shells wait for other tasks, which may take its place
     killed: bool = False
 
 
@@ -71,7 +72,7 @@ class Gatekeeper:
                 limit_s = float(limit) if limit else None
                 self._waiting.append(_Task(gate, int(pid), limit_s, log, deps))
             case ["rest", pid] if int(pid) in self._running:
-                self._running[int(pid)].resting = True
+                self._running[int(pid)].resting += 1
             case ["return", gate, pid]:
                 _make_gate(gate, int(pid))
                 task = self._running.get(int(pid)) or _Task(gate, int(pid), None)
@@ -81,9 +82,7 @@ class Gatekeeper:
         """Free the places of ended tasks, end late ones, let others start."""
         for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
             del self._running[task.pid]
-            if task.gate_fd >= 0:
-                os.close(task.gate_fd)
-                task.gate_fd = -1
+            _close_all(task.gate_fds)
             if task.killed:  # what it started may not heed SIGTERM as it did
                 self._ending.append(task)
         for task in list(self._ending):
@@ -95,9 +94,10 @@ class Gatekeeper:
             if now > task.deadline:
                 self._end(task, now)
         for task, gate in list(self._returning):
-            if not processes.alive(task.pid) or self._has_place():
+            # While another shell of it waits, its place is needed by what that one waits for.
+            if not processes.alive(task.pid) or task.resting > 1 or self._has_place():
                 self._returning.remove((task, gate))
-                task.resting = False
+                task.resting = max(0, task.resting - 1)
                 self._open(task, gate, "go")
                 self._running[task.pid] = task
         for task in list(self._waiting):
@@ -154,14 +154,14 @@ class Gatekeeper:
         return self._jobs is None or taken < self._jobs
 
     def _open(self, task: _Task, gate: str, verdict: str) -> None:
-        # Opened for both, so that it does not block; held until the task has ended, because what is
-        # in a FIFO is lost when nobody has it open.
-        if task.gate_fd >= 0:
-            os.close(task.gate_fd)
-            task.gate_fd = -1
+        # Opened for both, so that it does not block; held until it is read, or the task has ended,
+        # because what is in a FIFO is lost when nobody has it open.
+        unread = [fd for fd in task.gate_fds if _has_something(fd)]
+        _close_all([fd for fd in task.gate_fds if fd not in unread])
+        task.gate_fds = unread
         try:
-            task.gate_fd = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
-            os.write(task.gate_fd, verdict.encode() + b"\n")
+            task.gate_fds.append(os.open(gate, os.O_RDWR | os.O_NONBLOCK))
+            os.write(task.gate_fds[-1], verdict.encode() + b"\n")
         except OSError:  # as in `_make_gate`
             _signal_group(task.pid, signal.SIGKILL)
 
@@ -185,6 +185,17 @@ def _make_gate(gate: str, pid: int) -> None:
         os.mkfifo(gate, 0o600)
     except OSError:  # somebody has removed the folder: the task would be held back for ever
         _signal_group(pid, signal.SIGKILL)
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
+
+
+def _has_something(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _threes(words: list[str]) -> zip[tuple[str, str, str]]:

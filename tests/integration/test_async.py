@@ -1354,6 +1354,17 @@ def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> 
 
 
 @pytest.mark.timeout(60)
+def test_subshells_of_a_task_that_each_wait_for_another_hold_up_none(tree) -> None:
+    stack = tree.run(
+        "outer() { async_run a true; async_run b true; (async_wait a) & (async_wait b) & wait; }\n"
+        "async_run outer outer",
+        jobs=1,
+    )
+
+    assert all(stack.async_wait("outer"))
+
+
+@pytest.mark.timeout(60)
 def test_a_circle_is_refused_where_the_name_of_the_scratch_folder_is_a_pattern(
     tree, monkeypatch
 ) -> None:

@@ -105,13 +105,15 @@ def test_charts_fit_beside_the_file_browser_and_scroll_in_a_narrower_cell(
     lab.wait_run(0)
     boxes = lab.page.locator(".jp-RenderedVegaCommon5:has(canvas, svg)")
     expect(boxes).to_have_count(4)
-    over = "boxes => boxes.map(box => box.scrollWidth - box.clientWidth)"
-    assert boxes.evaluate_all(over) == [0, 0, 0, 0]
+    # A chart is drawn, and JupyterLab lays its panels out anew, some time after it was asked to.
+    charts = "[...document.querySelectorAll('.jp-RenderedVegaCommon5:has(canvas, svg)')]"
+    fits = "every(box => box.scrollWidth === box.clientWidth)"
+    lab.page.wait_for_function(f"() => {charts}.{fits}")
     lab.page.set_viewport_size({"width": 700, "height": 800})
-    ends = "boxes => boxes.map(box => (box.scrollLeft = 9999, box.scrollLeft))"
-    assert all(end > 0 for end in boxes.evaluate_all(ends))
-    notebook = lab.page.locator(".jp-WindowedPanel-outer")
-    assert notebook.evaluate("all => all.scrollWidth - all.clientWidth") == 0
+    scrolled = "every(box => (box.scrollLeft = 9999, box.scrollLeft > 0))"
+    lab.page.wait_for_function(f"() => {charts}.{scrolled}")
+    notebook = "document.querySelector('.jp-WindowedPanel-outer')"
+    lab.page.wait_for_function(f"() => {notebook}.scrollWidth === {notebook}.clientWidth")
 
 
 def test_the_tables_of_times_fit_beside_the_file_browser(lab: Lab) -> None:
