@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,19 @@ def test_a_junit_report_is_not_green_where_stack_failed_outside_of_its_hooks(
     assert [(part.tag, part.get("message")) for part in case] == [(tag, said)]
     assert "the last phase that began was 'stack install'" in (case[0].text or "")
     assert said in load(path).to_html(tmp_path / "report.html").read_text()
+
+
+def test_a_junit_report_counts_a_hook_that_ended_stack_once(tmp_path: Path) -> None:
+    path = tmp_path / "stack.sh.log"
+    write_devstack_log(path, lines=3000, start=T0 // S)
+    lines = path.read_text().splitlines(keepends=True)
+    begun = next(n for n, line in enumerate(lines) if re.search(r"source \S+\.sh stack ", line))
+    path.write_text("".join(lines[: begun + 1]) + FAILED)
+    run = load(path)
+    assert run.hooks["status"].tolist()[-1] == "failed"
+    root = ET.parse(run.to_junit(tmp_path / "report.xml")).getroot()
+    assert root.get("failures") == "1"
+    assert root.find("testsuite[@name='stack.sh']") is None
 
 
 def test_a_junit_report_of_a_stack_that_ended_well_has_hooks_and_tasks_alone(
