@@ -91,48 +91,29 @@ class RunDir:
         BadInput
             If it cannot be written, or holds another run.
         """
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(clock()))
+        start = clock()
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(start))
         run = f"{stamp}-{mode}-{os.urandom(3).hex()}"
-        chosen = path is not None
-        if path is not None and not os.fspath(path):
-            raise BadInput("run directory '' has no name; choose another with --run-dir")
-        where = Path(path) if path is not None else Path(".stacknb") / "runs" / f"{stamp}-{mode}"
-        where = absolute(where)
-        if "\n" in str(where):
-            raise BadInput(
-                f"run directory {str(where)!r} has a line break in its name; choose another"
-            )
+        where = _wanted(path if path is not None else f".stacknb/runs/{stamp}-{mode}")
+        new: RunDir | None = None
         try:
-            if chosen and (where / "run.json").exists():
+            if path is None:
+                where = _numbered(where)
+            elif (where / "run.json").exists():
                 raise BadInput(
                     f"run directory {str(where)!r} holds a run already; choose another or resume it"
                 )
-            count = 1
-            base = where
-            while not chosen and where.exists():
-                count += 1
-                where = base.with_name(f"{base.name}.{count}")
-            where.mkdir(parents=True, exist_ok=True)
-            for folder in _FOLDERS:
-                (where / folder).mkdir(exist_ok=True)
-                if folder in _OF_BASH:
-                    heed_no_umask(where / folder)
-            (where / "state").chmod(0o700)
             new = cls(where, run)
-            new.take()
-            os.close(
-                os.open(where / "waits.jsonl", _APPEND, 0o644)
-            )  # here, not under a hook's umask
-            document = {"run": run, "mode": mode, "start": clock(), **facts}
-            (where / "run.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            new._furnish({"run": run, "mode": mode, "start": start, **facts})
         except OSError as error:
-            with contextlib.suppress(OSError):
-                (where / "run.json").unlink()  # it may have been begun
+            if new is not None:
+                with contextlib.suppress(OSError):
+                    new.abandon()
             raise BadInput(
                 f"run directory {str(where)!r} cannot be written: {error.strerror}; "
                 "choose another with --run-dir"
             ) from error
-        if not chosen:
+        if path is None:
             new._point_latest()
         return new
 
@@ -250,6 +231,19 @@ class RunDir:
         )
         return [wait for wait in filled if fits_wait(wait)]
 
+    def _furnish(self, facts: Mapping[str, Any]) -> None:
+        """Make what a run needs in its directory, and hold it; ``run.json`` comes last."""
+        for folder in _FOLDERS:
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+            if folder in _OF_BASH:
+                heed_no_umask(self.path / folder)
+        (self.path / "state").chmod(0o700)
+        self.take()
+        # Here, not under the umask of a hook.
+        os.close(os.open(self.path / "waits.jsonl", _APPEND, 0o644))
+        document = json.dumps(facts, indent=1) + "\n"
+        (self.path / "run.json").write_text(document, encoding="utf-8")
+
     def _point_latest(self) -> None:
         link = self.path.parent / "latest"
         temporary = link.with_name(f".latest-{self.run}")
@@ -258,3 +252,26 @@ class RunDir:
             temporary.replace(link)
         except OSError:  # a file system without links: the name is a convenience
             temporary.unlink(missing_ok=True)
+
+
+def _wanted(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):
+        raise BadInput("run directory '' has no name; choose another with --run-dir")
+    where = absolute(path)
+    if "\n" in str(where):
+        raise BadInput(f"run directory {str(where)!r} has a line break in its name; choose another")
+    return where
+
+
+def _numbered(base: Path) -> Path:
+    """Make a folder of that name, or with a number behind it; others may do the same now."""
+    base.parent.mkdir(parents=True, exist_ok=True)
+    where, number = base, 1
+    while True:
+        try:
+            where.mkdir()
+        except FileExistsError:
+            number += 1
+            where = base.with_name(f"{base.name}.{number}")
+        else:
+            return where

@@ -3,6 +3,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,22 @@ def test_runs_of_the_same_second_are_numbered_and_latest_is_the_last() -> None:
         "20261122T120000Z-stack.3",
     ]
     assert places.find(".").name == names[-1]
+
+
+def test_runs_that_begin_in_the_same_moment_get_a_folder_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mkdir, others = Path.mkdir, []
+
+    def meanwhile(path: Path, *args: Any, **options: Any) -> None:
+        if path.name == "20261122T120000Z-stack" and not others:
+            others.append(path)
+            others.append(made(None).path)
+        mkdir(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", meanwhile)
+    run = made(None)
+    assert (others[1].name, run.path.name) == ("20261122T120000Z-stack", "20261122T120000Z-stack.2")
 
 
 def test_a_folder_of_ones_own_choice_leaves_latest_alone(here: Path) -> None:
@@ -92,6 +109,15 @@ def test_a_folder_that_cannot_be_made_is_named(here: Path, path: str) -> None:
         match=r"run directory '.*' (cannot be written: .*; choose another|has a line break)",
     ):
         made(path)
+
+
+def test_a_folder_that_could_not_be_made_a_run_is_free_afterwards(here: Path) -> None:
+    (here / "run" / "waits.jsonl").mkdir(parents=True)
+    with pytest.raises(BadInput, match="cannot be written: Is a directory") as kept:
+        made()
+    (here / "run" / "waits.jsonl").rmdir()
+    made()
+    assert kept.tb  # in a notebook, the last error keeps all that it came from
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
