@@ -419,6 +419,16 @@ def test_runs_of_another_tree_or_mode_or_that_failed_tell_nothing(tmp_path: Path
     assert (expected(board), left(board, 0.0)) == (None, None)
 
 
+def test_a_phase_whose_time_an_earlier_run_does_not_tell_has_none(tmp_path: Path) -> None:
+    earlier = finished(tmp_path, "1")
+    journal = earlier.folder / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"duration_s": 2.0, ', "", 1))
+    run = Run(tmp_path, "2")
+    run.begin("unstack")
+    board = look(Board(lambda: run.folder))
+    assert [phase.expected_s for phase in board.phases] == [None, 2.0, 2.0]
+
+
 # -- pictures -------------------------------------------------------------------------------------
 
 ROWS = st.dictionaries(st.text(max_size=3), st.integers(), max_size=5)

@@ -41,7 +41,8 @@ class Earlier:
         self._tasks: dict[str, float | None] = {}
         for event in RunDir(run_dir, "").new_events():
             if event.kind == "phase-end" and event.data.get("ok"):
-                self.phases[event.name] = float(event.data["duration_s"])
+                if (took := event.data.get("duration_s")) is not None:
+                    self.phases[event.name] = float(took)
             elif event.kind == "run-end":
                 self.complete = bool(event.data.get("complete"))
 
