@@ -471,7 +471,9 @@ def test_a_panel_kept_by_a_notebook_does_not_pretend_to_live(
     lab: Lab, server: Server, shop: Path
 ) -> None:
     hook(shop, "10-a.sh", "async_run slow sleep 1000\nfalse")
-    cells = [nbformat.v4.new_code_cell(cell) for cell in (LOAD, f"%stack {shop.name}")]
+    runs = f"it's {shop.name}"
+    stacks = f"%stack {shop.name} --run-dir {shlex.quote(runs)}"
+    cells = [nbformat.v4.new_code_cell(cell) for cell in (LOAD, stacks)]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = nbclient.NotebookClient(notebook, timeout=300, allow_errors=True)
     client.resources["metadata"] = {"path": str(server.root)}
@@ -481,7 +483,8 @@ def test_a_panel_kept_by_a_notebook_does_not_pretend_to_live(
     lab.name = "kept.ipynb"
     lab.load()
     toast = lab.panel.locator(".snb-toast")
-    expect(toast).to_contain_text(re.compile("%stack panel .* shows what is left of the run"))
+    where = shlex.quote(str(server.root / runs))
+    expect(toast).to_contain_text(f"%stack panel {where} shows what is left of the run")
     state(lab, "failed")
     row = lab.panel.locator("tbody tr")
     expect(row).to_contain_text("slow")
