@@ -78,13 +78,16 @@ def load(run_dir: Path, hooks: Sequence[str | HookResult]) -> TraceFrame:
         If no such hook was traced.
     """
     wanted = {hook if isinstance(hook, str) else hook.log for hook in hooks}
-    found: list[tuple[str, Path, float | None]] = []
-    for log in sorted(run_dir.glob("hooks/*/*.log"), key=lambda path: path.stat().st_mtime_ns):
-        path, record = tracing.path_of(run_dir, log), tasklog.read(log)
-        name = str(record.header["name"])
-        if path.exists() and (not wanted or {name, log} & wanted):
-            end = record.footer["end"] if record.footer else None
-            found.append((f"{record.header['phase']} · {name}", path, end))
+    found: list[tuple[float, str, Path, float | None]] = []
+    for log in sorted(run_dir.glob("hooks/*/*.log")):
+        path = tracing.path_of(run_dir, log)
+        if not path.exists():  # it may be that of a hook that was never reached, without a header
+            continue
+        record = tasklog.read(log)
+        name, end = str(record.header.get("name")), (record.footer or {}).get("end")
+        if not wanted or {name, log} & wanted:
+            title = f"{record.header.get('phase', '')} · {name}"
+            found.append((record.header.get("start", 0.0), title, path, end))
     if not found:
         names = [hook if isinstance(hook, str) else hook.name for hook in hooks]
         what = f"hook {names[0]!r} was not traced" if names else "no hook was traced"
@@ -93,7 +96,7 @@ def load(run_dir: Path, hooks: Sequence[str | HookResult]) -> TraceFrame:
     masker = Masker(snapshot.read_variables(state) if state is not None else [])
     rows = [
         (printable(hook), *_row(replace(command, command=masker.text(command.command))))
-        for hook, path, until in found
+        for _, hook, path, until in sorted(found)
         for command in tracing.read(path, until)
     ]
     made = TraceFrame(rows, columns=list(COLUMNS))

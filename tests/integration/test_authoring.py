@@ -1,5 +1,6 @@
 """Hooks from cells, stepping hook by hook, and traces, with a real shell."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,28 @@ def test_commands_of_a_task_are_told_apart(tree: Any) -> None:
         "async_run job echo hi",
         "async_wait job",
     ]
+
+
+def test_a_trace_has_the_hooks_as_they_ran_though_a_child_of_the_first_goes_on_printing(
+    tree: Any,
+) -> None:
+    for name in ("10-a.sh", "20-b.sh"):
+        tree.hook(name, ":\n")
+    stack = tree.stack()
+    for result in stack.step(trace=True)[:1]:
+        os.utime(result.log, (2**31, 2**31))  # as if it had printed just now
+    hooks = ["override_defaults · 10-a.sh", "override_defaults · 20-b.sh"]
+    assert [*stack.trace()["hook"].unique()] == hooks
+
+
+def test_a_log_that_a_killed_session_has_not_begun_is_no_reason_to_show_no_trace(
+    tree: Any,
+) -> None:
+    tree.hook("10-a.sh", ":\n")
+    stack = tree.stack()
+    [traced] = stack.step(trace=True)
+    traced.log.with_name("20-b.sh.log").touch()
+    assert commands_of(stack) == [(1, ":", 0)]
 
 
 def test_a_trace_shows_no_secrets(tree: Any) -> None:
