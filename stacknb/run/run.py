@@ -13,14 +13,13 @@ from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, opening, outcome, recall
+from stacknb.run import cells, closing, opening, outcome, recall
 from stacknb.run.agenda import Agenda
 from stacknb.run.roster import Roster
 from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
-from stacknb.supervision import services
 
 __all__ = ["Run"]
 
@@ -89,13 +88,17 @@ class Run:
         self.tasks = TaskBook(folder, self.shell, self.note, resumed)
         self.shell.recall = self.tasks.memory
         self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
-        if resumed:
-            self.result.phases = folder.phases_done()
-            self.failed = self.next_phase  # it may have begun
-            self.shell.restore()
-            self.roster.hear(self.shell.evaluate(""))
-        else:
-            self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
+        try:
+            if resumed:
+                self.result.phases = folder.phases_done()
+                self.failed = self.next_phase  # it may have begun
+                self.shell.restore()
+                self.roster.hear(self.shell.evaluate(""))
+            else:
+                self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
+        except BaseException:
+            self.shell.close()
+            raise
 
     # -- the lifecycle -------------------------------------------------------------------------
 
@@ -212,20 +215,17 @@ class Run:
             self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how)
 
     def _finish(self) -> None:
-        """Collect what nobody waited for, and keep DevStack's tables of times."""
+        """Collect what nobody waited for; keep DevStack's tables of times, or end the services."""
         phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
             self._turn(Hook(phase, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
-            tables = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
-            self.result.timing = "".join(tables).strip("\n")
+            self.result.timing = closing.tables(self.shell)
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
-        else:
-            records = services.directory(self.top_dir)
-            if ended := [name for name in services.names(records) if services.stop(records, name)]:
-                self.note(f"ended services still running: {', '.join(ended)}")
+        elif said := closing.end_services(self.top_dir):
+            self.note(said)
         self.result.complete = not self._given_up
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)

@@ -22,6 +22,7 @@ import pytest
 import stacknb
 from stacknb import BadInput, HookFailed, Stack, StacknbError, status
 from stacknb.exceptions import ShellDied
+from stacknb.shell import Shell
 from stacknb.supervision import services
 
 LABELS = [
@@ -913,6 +914,26 @@ def test_what_cannot_be_resumed_is_named(tree, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(BadInput, match=r"left no snapshot to resume from; stack anew"):
         Stack.resume(tmp_path / "run")
+
+
+def test_a_resume_that_is_interrupted_leaves_nothing_running(
+    tree, left, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.hook("10-a.sh", ":")
+    stack = tree.stack()
+    stack.step()
+    run_dir = stack.run_dir
+    stack.close()
+
+    def interrupted(_: Shell) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shell, "restore", interrupted)
+        with pytest.raises(KeyboardInterrupt) as kept:
+            Stack.resume(run_dir)
+    assert left() == []
+    assert kept.tb  # in a notebook, the last error keeps all that it came from
 
 
 @pytest.mark.parametrize(
