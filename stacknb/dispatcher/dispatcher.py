@@ -18,7 +18,6 @@ from stacknb.journal import RunDir
 from stacknb.plugins import check_tree, parse_plugins
 from stacknb.run.settings import Settings
 from stacknb.shell.environment import check_bash, checked_environment, inherited
-from stacknb.snapshots.vault import Vault
 
 __all__ = ["Stack", "at_hand", "current"]
 
@@ -161,12 +160,7 @@ class Stack(Stepping, Looking, Background, Authoring):
                 facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
                 jobs=facts["jobs"],
             )  # fmt: skip
-            if Vault(folder.path / "state").newest is None:
-                lacking = f"run {str(folder.path)!r} left no snapshot to resume from"
-                raise BadInput(f"{lacking}; stack anew")
-            stack._settings = Settings.of_run(folder.path, facts)
-            stack.cells = Path(facts.get("cells") or stack.cells)
-            stack._run = stack._new_run(facts["mode"], folder, dict(os.environ), resumed=True)
+            stack._take_up(folder, facts)
         except BaseException:
             if stack is not None:
                 stack.close()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stacknb import lifecycle
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import Interrupted
+from stacknb.exceptions import BadInput, Interrupted
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook
@@ -20,6 +20,7 @@ from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
 from stacknb.shell.environment import inherited
+from stacknb.snapshots.vault import Vault
 
 __all__ = ["Listener", "Session"]
 
@@ -207,16 +208,7 @@ class Session:
             if (run := self._under_way(mode, anew)) is not None:
                 return run
             env = inherited(self._added)
-            facts = {
-                "top_dir": str(self.top_dir),
-                "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
-                "parallel": self.parallel,
-                "jobs": self._jobs,
-                "cpus": os.cpu_count(),
-                "cells": str(self.cells),
-                **self._settings.facts(),
-                **({"before": str(before)} if before is not None else {}),
-            }
+            facts = self._facts(before)
             folder = RunDir.create(self._run_dir, mode, facts)  # if it is refused, nothing ends
             try:
                 self.reset()
@@ -226,6 +218,34 @@ class Session:
                 raise
             self._run_dir = None
             return self._run
+
+    def _facts(self, before: Path | None) -> dict[str, object]:
+        """Return what ``run.json`` is to tell of a run; `Stack.resume` goes by it."""
+        return {
+            "top_dir": str(self.top_dir),
+            "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
+            "parallel": self.parallel,
+            "jobs": self._jobs,
+            "cpus": os.cpu_count(),
+            "cells": str(self.cells),
+            **self._settings.facts(),
+            **({"before": str(before)} if before is not None else {}),
+        }
+
+    def _take_up(self, folder: RunDir, facts: Mapping[str, Any]) -> None:
+        """Go on with an earlier run, which began with these `_facts`.
+
+        Raises
+        ------
+        BadInput
+            If it left no snapshot.
+        """
+        if Vault(folder.path / "state").newest is None:
+            raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
+        self._settings = Settings.of_run(folder.path, facts)
+        self.cells = Path(facts.get("cells") or self.cells)
+        env = inherited(self._added)
+        self._run = self._new_run(facts["mode"], folder, env, resumed=True)
 
     def _new_run(self, mode: str, folder: RunDir, env: dict[str, str], resumed: bool) -> Run:
         return Run(
