@@ -396,7 +396,9 @@ def test_a_task_whose_start_is_not_known_ends_when_it_did_on_any_number_of_cores
     assert read(made, tmp_path).what_if(cores=1) == 14.0
 
 
-def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
+def test_a_task_that_another_one_started_begins_earlier_if_that_one_is_faster(
+    tmp_path: Path,
+) -> None:
     made = Records("", "run", cores=2)
     made.hooks = [hook("10-a.sh", "stack install", 0, 8.5, cpu=9.6)]  # all of it of the tasks
     made.tasks = [task("parent", 0, 6), task("one", 2, 8, 4.8), task("two", 2, 8, 4.8)]
@@ -405,7 +407,8 @@ def test_a_task_that_another_one_started_begins_with_it(tmp_path: Path) -> None:
     wait(made, 2, 8, 8, "10-a.sh", "stack install")
     run = read(made, tmp_path)
     assert run.what_if() == run.what_if(cores=4) == 8.5
-    assert run.what_if(faster={"parent": 3}) == 8.5
+    # The two begin at 0.667 then, 1.333 earlier, and are still what is waited for last.
+    assert run.what_if(faster={"parent": 3}) == pytest.approx(8.5 - 1.333333)
     assert run.what_if(faster={"one": 2, "two": 2}) == 7.0
     assert run.what_if(cores=1) == 12.1  # the two share a core, of which each wants 0.8
 
@@ -576,6 +579,27 @@ def test_the_critical_path_goes_through_what_a_task_waited_for(tmp_path: Path) -
     assert path_of(read(made, tmp_path)) == [
         ("10-a.sh", 0, 1), ("outer", 1, 3), ("inner", 3, 7), ("outer", 7, 10), ("10-a.sh", 10, 12),
     ]  # fmt: skip
+
+
+def test_a_task_that_only_another_one_waits_for_shrinks_the_run_as_well(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 14)]
+    made.tasks = [
+        task("outer", 1, 12), task("first", 3, 7, by="outer"), task("second", 8, 11, by="outer")
+    ]  # fmt: skip
+    wait(made, 0, 5, 12, "10-a.sh", "stack install")
+    for index, (start, end) in {1: (4, 7), 2: (8, 11)}.items():
+        wait(made, index, start, end, "10-a.sh", "stack install")
+        made.waits[-1].by = "outer"
+    made.inner_waits, made.waits = made.waits[1:], made.waits[:1]
+    run = read(made, tmp_path)
+    # Of the 5 s in which outer works, one is hidden behind the first.
+    shrunk = run.impact().set_index("name")["shrink_s"].to_dict()
+    assert shrunk == {"outer": 4.0, "first": 3.0, "second": 3.0}
+    for name, saved in shrunk.items():
+        assert run.what_if(faster={name: math.inf}).saved_s == pytest.approx(saved)
+    assert run.what_if(faster={"first": math.inf, "second": math.inf}).saved_s == 6.0
+    assert run.what_if(start_after={"outer": "start"}).saved_s == 1.0
 
 
 def test_before_a_task_that_another_task_started_that_one_set_the_time(tmp_path: Path) -> None:

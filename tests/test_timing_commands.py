@@ -290,6 +290,20 @@ def test_a_failed_run_that_is_followed_is_a_failure(said: Said) -> None:
     assert err == "stacknb: stack.sh ended with status 3; its log is 'failed.log'\n"
 
 
+def test_how_a_stack_that_failed_has_ended_is_told_with_its_times(said: Said) -> None:
+    write_devstack_log("failed.log", lines=2000, fails="init_neutron")
+    how = "Not run to the end: stack.sh ended with status 3."
+    for what in ("phases", "summary", "profile"):
+        assert said("timing", "failed.log", "--what", what)[1].startswith(f"{how}\n")
+    status, out, err = said("timing", "failed.log", "--format", "json")
+    assert (json.loads(out)[0]["name"], err) == ("install_tempest", f"{how}\n")
+    named = f"{os.path.abspath('failed.log')} (stack.sh ended with status 3)"
+    status, out, _ = said("compare", "stack.sh.log", "failed.log", "--fail-slower")
+    assert status == 1
+    assert f"Not run to the end: {named}. " in out
+    assert f"No comparison, so the status is 1: not run to the end: {named}." in out
+
+
 # --- the magics -----------------------------------------------------------------------------------
 
 
@@ -325,6 +339,14 @@ def test_the_magic_says_in_words_that_there_is_nothing_to_show(
     assert repr(frame).startswith(said)
     assert frame._repr_html_() == f"<p>{frame!r}</p>"
     pd.testing.assert_frame_equal(frame, answer(load("alone"), said[3:8]).frame)
+
+
+def test_the_magic_tells_how_a_stack_that_failed_has_ended(
+    magic: Any, shown: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_devstack_log("failed.log", lines=2000, fails="init_neutron")
+    magic("timing failed.log --what phases")
+    assert "Not run to the end: stack.sh ended with status 3.\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

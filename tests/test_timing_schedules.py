@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from dataclasses import dataclass, field, replace
 
@@ -51,6 +52,24 @@ class Schedule:
         )
         self.records.tasks.append(task)
 
+    def start_within(self, outer: int, inner: list[tuple[int, int, int, str]]) -> None:
+        """Let a task start others one after the other, and wait for some before it goes on."""
+        records, by, at = self.records, self.records.tasks[outer], self.records.tasks[outer].start
+        last, made = at or 0, []
+        for own, length, shown, waited in inner:
+            last += own + 1
+            task = replace(by, name=f"{by.name}-{outer}-{len(made)}", by=by.name, queued=None)
+            task.start, task.end = last, last + length
+            made.append(task)
+            if waited != "never":
+                waited_for = made[-1 if waited == "at once" else 0]
+                wait = WaitRecord(waited_for.name, last, 0, self.phase, self.hook, by=by.name)
+                wait.end = last = max(last, waited_for.end or 0) + shown
+                wait.task = len(records.tasks) + made.index(waited_for)
+                records.inner_waits.append(wait)
+        by.end = last + (by.end or 0) - (at or 0)
+        records.tasks += made
+
     def wait(self, which: int) -> None:
         if not self.uncollected:
             return
@@ -90,6 +109,29 @@ def schedules(draw: st.DrawFn) -> Schedule:
                 else:
                     made.wait(*rest)
             record.end, record.cpu = made.now, 0
+    return made
+
+
+@st.composite
+def nested_schedules(draw: st.DrawFn) -> Schedule:
+    """Return a schedule of which some tasks start others, and wait for them."""
+    made = Schedule(phase="stack install", hook="50-api.sh")
+    hook = HookRecord(made.hook, made.phase, made.hook, "ok", 0, made.now, host="here")
+    made.records.hooks.append(hook)
+    waits = st.sampled_from(["at once", "for the first", "never"])
+    inner = st.lists(st.tuples(times, times, times, waits), max_size=4)
+    for kind, *rest in draw(st.lists(steps, max_size=8)):
+        made.now += 1
+        count = len(made.records.tasks)
+        if kind == "work":
+            made.now += rest[0]
+        elif kind == "wait":
+            made.wait(*rest)
+        else:
+            made.start_task(*rest)
+        if len(made.records.tasks) > count:
+            made.start_within(count, draw(inner))
+    hook.end, hook.cpu = made.now, 0
     return made
 
 
@@ -170,8 +212,8 @@ def test_the_critical_path_adds_up_to_the_elapsed_time(made: Schedule) -> None:
         assert part.phase == max((start, name) for start, name in phases if start <= part.start)[1]
 
 
-@given(schedules())
-@settings(max_examples=40)
+@given(schedules() | nested_schedules())
+@settings(max_examples=80)
 def test_a_replay_of_what_was_recorded_is_the_record(made: Schedule) -> None:
     records = written(made.records).records
     again = replay(program(records))
@@ -180,22 +222,27 @@ def test_a_replay_of_what_was_recorded_is_the_record(made: Schedule) -> None:
     assert again.ended == {i: task.end for i, task in enumerate(records.tasks)}
 
 
-@given(schedules())
-@settings(max_examples=40)
+@given(schedules() | nested_schedules())
+@settings(max_examples=80)
 def test_only_tasks_on_the_critical_path_can_shrink_the_run(made: Schedule) -> None:
     run = written(made.records)
-    made_program = program(run.records)
-    recorded = replay(made_program).end
-    expected = []
-    for index, job in made_program.jobs.items():
-        made_program.jobs[index] = replace(job, length=0)
-        expected.append(recorded - replay(made_program).end)
-        made_program.jobs[index] = job
-    assert list(shrinks(made_program, list(made_program.jobs))) == expected
+    expected = [run.what_if(faster={name: math.inf}).saved_s for _, name in run.records.task_names]
+    found = shrinks(program(run.records), range(len(expected)))
+    assert [micros / 1e6 for micros in found] == pytest.approx(expected, abs=1e-9)
     by_log = dict(zip(run.impact()["log"], run.impact()["shrink_s"], strict=True))
-    assert [by_log[task.log] for task in run.records.tasks] == pytest.approx(
-        [e / 1e6 for e in expected], abs=1e-9
-    )
+    assert [by_log[task.log] for task in run.records.tasks] == pytest.approx(expected, abs=1e-9)
+
+
+@given(nested_schedules(), st.sampled_from([1, 2, 8]))
+@settings(max_examples=40)
+def test_a_task_made_faster_shortens_the_run_by_no_more_than_it_takes(
+    made: Schedule, factor: int
+) -> None:
+    run = written(made.records)
+    for (_, name), task in zip(run.records.task_names, run.records.tasks, strict=True):
+        own = ((task.end or 0) - (task.start or 0)) / 1e6
+        saved = [run.what_if(faster={name: f}).saved_s for f in (factor, 2 * factor, math.inf)]
+        assert -1e-5 <= saved[0] <= saved[1] + 1e-5 <= saved[2] + 2e-5 <= own + 1e-4
 
 
 @given(schedules())

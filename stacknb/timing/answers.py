@@ -133,11 +133,12 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
     BadInput
         If there is no such question, or the run cannot answer it.
     """
+    note = f"Not run to the end: {run.records.bad_end}." if run.records.bad_end else ""
     if what == "profile":
-        return Answer(what, run.profile(by), run)
+        return Answer(what, run.profile(by), run, note)
     if what not in _ASKED:
         raise BadInput(f"{what!r} is none of {', '.join([*_ASKED, 'profile'])}")
-    return Answer(what, _ASKED[what](run), run)
+    return Answer(what, _ASKED[what](run), run, note)
 
 
 def _table(frame: pd.DataFrame, what: str, width: int | None) -> str:

@@ -193,7 +193,7 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
     parts = parts if len(told) != 1 else "; 1 part differs by more than its noise"
     assumed = len(sides[0]) + len(sides[1]) == 2
     hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
-    stopped = [run.path for runs in sides for run in runs if _stopped(run)]
+    stopped = [_named(run) for runs in sides for run in runs if _stopped(run)]
     note = f" Not run to the end: {listed(stopped, 3)}." if stopped else ""
     return f"{said} ({counts}{hint}){parts}.{note}"
 
@@ -204,8 +204,12 @@ def _incomparable(rows: list[_Row], sides: list[list[Run]]) -> str:
     # Runs may be stopped on purpose, with --until: all behind the same phase, and well until then.
     runs = [run for side in sides for run in side]
     alike = len({tuple(run.phases["phase"]) for run in runs}) == 1
-    early = [run.path for run in runs if _stopped(run) and not (alike and _is_well(run))]
+    early = [_named(run) for run in runs if _stopped(run) and not (alike and _is_well(run))]
     return f"not run to the end: {listed(early, 3)}" if early else ""
+
+
+def _named(run: Run) -> str:
+    return f"{run.path} ({run.records.bad_end})" if run.records.bad_end else run.path
 
 
 def _is_well(run: Run) -> bool:

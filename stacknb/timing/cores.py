@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from stacknb.exceptions import BadInput
 from stacknb.timing.contention import activities, contention
-from stacknb.timing.program import Op, Program
+from stacknb.timing.program import MAIN, Op, Program
 from stacknb.timing.records import Records
 
 __all__ = ["elapsed_with_cores"]
 
-_MAIN = -1
 _NEVER = math.inf
 
 
@@ -75,15 +74,13 @@ class _Machine:
             lost = (lost_tasks if is_task else lost_hooks).get(number, 0)
             self.alone[is_task, number] = (length - lost) / length if length else 1.0
             self.shares[is_task, number] = one.cpu / (length - lost) if length > lost else 0.0
-        self.children = self.program.children()
-        self.known = self.program.jobs.keys() | self.program.threads.keys()
 
     def run(self) -> float:
         for index, job in self.program.jobs.items():
             if job.fixed is not None:
                 length = max(0, job.fixed - self.program.start)
                 self._begin(index, [Op("pause", length)])
-        self._begin(_MAIN, self.program.ops)
+        self._begin(MAIN, self.program.ops)
         while self.running or any(thread.deadline < _NEVER for thread in self.waiting.values()):
             self._pass_time()
         return self.now
@@ -91,24 +88,13 @@ class _Machine:
     def _begin(self, number: int, ops: Iterable[Op]) -> None:
         self._go_on(_Thread(number, iter(ops)))
 
-    def _spawn(self, index: int, delay: float = 0.0) -> None:
-        if index in self.program.threads:
-            self._begin(index, self.program.threads[index])
-            return
+    def _spawn(self, index: int) -> None:
         job = self.program.jobs[index]
         pending = {other for other in job.after if other not in self.ended}
         if pending:
             self.held[index] = pending
             return
-        length = job.length * self.alone.get((True, index), 1.0)
-        self._begin(
-            index,
-            [
-                Op("pause", max(0, round(job.lag + delay))),
-                Op("begin"),
-                Op("work", round(length), task=index),
-            ],
-        )
+        self._begin(index, [Op("pause", max(0, job.lag)), *job.ops])
 
     def _go_on(self, thread: _Thread) -> None:
         """Let a thread take its next steps, up to one that takes time."""
@@ -117,16 +103,13 @@ class _Machine:
                 is_task = op.task >= 0
                 key = (is_task, op.task if is_task else op.hook)
                 thread.share = self.shares.get(key, 0.0)
-                thread.left = op.length * (1.0 if is_task else self.alone.get(key, 1.0))
+                thread.left = op.length * self.alone.get(key, 1.0)
                 self.running[thread.number] = thread
                 return
             if op.kind == "spawn":
                 self._spawn(op.task)
-            elif op.kind == "begin" and thread.number >= 0:
-                for child in self.children.get(thread.number, ()):
-                    self._spawn(child, self.program.jobs[child].offset)
             elif op.kind == "wait":
-                if op.task in self.ended or op.task not in self.known:
+                if op.task in self.ended or op.task not in self.program.jobs:
                     thread.left, thread.share = float(op.length), 0.0
                     self.running[thread.number] = thread
                     return

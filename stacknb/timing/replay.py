@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from stacknb.timing.program import Op, Program
+from stacknb.timing.program import MAIN, Op, Program
 
 __all__ = ["Replay", "replay", "shrinks"]
 
@@ -34,17 +35,11 @@ def replay(program: Program) -> Replay:
     """Run a program: work takes as long as recorded, waits last until their task has ended."""
     begun: dict[int, int] = {}
     ended = {i: job.fixed for i, job in program.jobs.items() if job.fixed is not None}
-    children = program.children()
 
     def begin(index: int, spawned: int) -> None:
-        if index in program.threads:
-            ended[index] = run(program.threads[index], spawned)
-            return
         job = program.jobs[index]
-        start = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
-        begun[index], ended[index] = start, start + job.length
-        for child in children.get(index, ()):
-            begin(child, start + program.jobs[child].offset)
+        begun[index] = max([spawned, *(ended[i] for i in job.after if i in ended)]) + job.lag
+        ended[index] = run(job.ops, begun[index])
 
     def run(ops: list[Op], at: int) -> int:
         for op in ops:
@@ -77,8 +72,7 @@ def shrinks(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64
 def _shrunk(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64]:
     width = len(candidates)
     column = {task: i for i, task in enumerate(candidates)}
-    at = np.full(width, program.start, dtype=np.int64)
-    last = at.copy()
+    last = np.full(width, program.start, dtype=np.int64)
     ended = {
         i: np.full(width, job.fixed, dtype=np.int64)
         for i, job in program.jobs.items()
@@ -86,59 +80,61 @@ def _shrunk(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64
     }
     for final in ended.values():
         np.maximum(last, final, out=last)
-    children = program.children()
     needed = _needed_later(program)
 
     def begin(index: int, spawned: npt.NDArray[np.int64]) -> None:
         job = program.jobs[index]
-        start = spawned
         for other in job.after:
             if other in ended:
-                start = np.maximum(start, ended[other])
-        start = start + job.lag
-        end = start + job.length
-        if index in column:
-            end[column[index]] -= job.length
+                spawned = np.maximum(spawned, ended[other])
+        end = run(job.ops, spawned + job.lag, index)
         np.maximum(last, end, out=last)
         if index in needed:
             ended[index] = end
-        for child in children.get(index, ()):
-            begin(child, start + program.jobs[child].offset)
 
-    for number, op in enumerate(program.ops):
-        if op.kind in {"work", "pause"}:
+    def run(ops: list[Op], at: npt.NDArray[np.int64], who: int) -> npt.NDArray[np.int64]:
+        own = column.get(who)
+        for number, op in enumerate(ops):
+            if op.kind == "spawn":
+                begin(op.task, at)
+                continue
+            if op.kind == "wait" and op.task in ended:
+                over = np.maximum(at, ended[op.task])
+                at = over if op.limit is None else np.minimum(over, at + op.limit)
+                if who == MAIN and needed[op.task] == number:
+                    del ended[op.task]
             at += op.length
-        elif op.kind == "spawn":
-            begin(op.task, at)
-        elif op.kind == "wait" and op.task in ended:
-            over = np.maximum(at, ended[op.task])
-            at = (over if op.limit is None else np.minimum(over, at + op.limit)) + op.length
-            if needed.get(op.task) == number:
-                del ended[op.task]
-        elif op.kind == "wait":
-            at += op.length
-    np.maximum(last, at, out=last)
+            if own is not None and op.kind != "pause":
+                at[own] -= op.length
+        return at
+
+    start = np.full(width, program.start, dtype=np.int64)
+    np.maximum(last, run(program.ops, start, MAIN), out=last)
     shrunk: npt.NDArray[np.int64] = replay(program).end - last
     return shrunk
 
 
 def _needed_later(program: Program) -> dict[int, float]:
-    """Return for each task whose end matters the number of the last step that asks for it."""
+    """Return for each task whose end matters the last step of the main shell that asks for it."""
     needed: dict[int, float] = {}
     for number, op in enumerate(program.ops):
         if op.kind == "wait":
             needed[op.task] = number
     for job in program.jobs.values():
-        needed.update(dict.fromkeys(job.after, float("inf")))
+        asked = [*job.after, *(op.task for op in job.ops if op.kind == "wait")]
+        needed.update(dict.fromkeys(asked, math.inf))
     return needed
 
 
 def _most_pending(program: Program) -> int:
     needed = _needed_later(program)
-    most = pending = sum(job.parent is not None for job in program.jobs.values())
+    pending = sum(needed.get(index) == math.inf for index in program.jobs)
+    inner = {op.task for job in program.jobs.values() for op in job.ops if op.kind == "spawn"}
+    pending += sum(needed.get(index, math.inf) < math.inf for index in inner)
+    most = pending
     for number, op in enumerate(program.ops):
         if op.kind == "spawn":
-            pending += op.task in needed
+            pending += needed.get(op.task, math.inf) < math.inf
             most = max(most, pending)
         elif op.kind == "wait":
             pending -= needed.get(op.task) == number

@@ -9,7 +9,7 @@ from dataclasses import replace
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
 from stacknb.timing.cores import elapsed_with_cores
-from stacknb.timing.program import END, Op, Program, place
+from stacknb.timing.program import END, MAIN, Job, Op, Program, place
 from stacknb.timing.records import Records, TaskRecord
 from stacknb.timing.replay import replay
 
@@ -101,10 +101,7 @@ def changed(
 class _Change:
     def __init__(self, records: Records, program: Program) -> None:
         self.records = records
-        self.factors: dict[int, float] = {}
-        self.program = replace(
-            program, ops=list(program.ops), jobs=dict(program.jobs), threads=dict(program.threads)
-        )
+        self.program = replace(program, ops=list(program.ops), jobs=dict(program.jobs))
 
     def speed_up(self, name: str, factor: float) -> None:
         if not factor > 0:
@@ -112,41 +109,14 @@ class _Change:
         tasks = self._tasks(name)
         hooks = set() if tasks else set(self._hook_numbers(name))
         for index in tasks:
+            # What it waits for is not its own; showing the log of that is.
             job = self.program.jobs[index]
-            self.program.jobs[index] = replace(job, length=_divided(job.length, factor))
-            self.factors[index] = factor * self.factors.get(index, 1.0)
-        if tasks:
-            self._let_waiting_tasks_end()
+            ops = [op if op.kind == "pause" else _sped(op, factor) for op in job.ops]
+            self.program.jobs[index] = replace(job, ops=ops)
         self.program.ops = [
-            replace(op, length=_divided(op.length, factor))
-            if op.kind == "work" and op.hook in hooks
-            else op
+            _sped(op, factor) if op.kind == "work" and op.hook in hooks else op
             for op in self.program.ops
         ]
-
-    def _let_waiting_tasks_end(self) -> None:
-        """Have tasks that waited for others end when these do now; none starts at another time."""
-        tasks, jobs = self.records.tasks, self.program.jobs
-        waits = self.records.waits_within()
-        # Whoever waited ended after those it waited for.
-        for index in sorted(waits, key=lambda index: tasks[index].end or 0):
-            task, factor = tasks[index], self.factors.get(index, 1.0)
-            if index not in jobs or task.start is None or task.end is None:
-                continue
-            at = last = task.start
-            for wait in waits[index]:
-                other = None if wait.task is None else tasks[wait.task]
-                start, stop = max(wait.start, last), max(wait.end or last, last)
-                at += _divided(start - last, factor)
-                now = jobs.get(-1 if wait.task is None else wait.task)
-                if now is None or other is None or other.start is None or (other.end or 0) > stop:
-                    at += stop - start
-                else:
-                    shown = stop - max(other.end or start, start)
-                    at = max(at, other.start + now.length) + _divided(shown, factor)
-                last = stop
-            at += _divided(max(task.end, last) - last, factor)
-            jobs[index] = replace(jobs[index], length=at - task.start)
 
     def move(self, name: str, where: str, kind: str) -> None:
         tasks = self._tasks(name)
@@ -184,8 +154,8 @@ class _Change:
         ops = self.program.ops
         first = next(n for n, op in enumerate(ops) if op.kind == "begin" and op.hook == hook)
         last = next(n for n, op in enumerate(ops) if op.kind == "mark" and op.hook == hook)
-        thread = -2 - len(self.program.threads)
-        self.program.threads[thread] = ops[first + 1 : last]
+        thread = min([MAIN, *self.program.jobs]) - 1
+        self.program.jobs[thread] = Job(ops[first + 1 : last])
         where = collected or self.records.hooks[hook].phase
         if collected is None and not any(op.mark == where for op in ops):
             where = END
@@ -202,7 +172,8 @@ class _Change:
 
     def _tasks(self, name: str) -> list[int]:
         """Return the tasks of that name, or the one called ``NAME #2`` for the second of a name."""
-        found = [index for index in self.program.jobs if name in self.records.task_names[index]]
+        names = self.records.task_names
+        found = [index for index in self.program.jobs if index >= 0 and name in names[index]]
         fixed = [task for task in self._named(name) if not found]
         if fixed and fixed[0].foreground:
             within = place(fixed[0].phase, fixed[0].hook) if fixed[0].hook else "the main script"
@@ -257,8 +228,8 @@ def _spellings(mark: str) -> set[str]:
     return {mark, mark.replace(" ", "-"), mark.removeprefix("stack ")}
 
 
-def _divided(length: int, factor: float) -> int:
-    return 0 if math.isinf(factor) else round(length / factor)
+def _sped(op: Op, factor: float) -> Op:
+    return replace(op, length=0 if math.isinf(factor) else round(op.length / factor))
 
 
 def _names(names: Iterable[str] | None) -> list[str]:
