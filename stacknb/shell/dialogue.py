@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from stacknb.exceptions import BadInput, ShellDied
-from stacknb.shell import turns
+from stacknb.shell import foreground, turns
 from stacknb.shell.line import Line, unreadable
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.vault import bytes_of, is_whole
@@ -26,11 +27,15 @@ __all__ = ["Dialogue", "encoded"]
 _TICK_S = 0.1
 _END_S = 10.0
 _BLOCKED_S = 10.0  # without using the processor
-# After an interrupt: SIGTERM, then SIGKILL to what ignores it, then to bash; within a second.
+# After an interrupt: SIGTERM to the foreground command, thrice, since of a pipeline one is found at
+# a time; SIGKILL to what ignores it, then to bash's whole group, then to bash; within a second.
 _ESCALATION = (
-    (0.35, signal.SIGTERM, False),
-    (0.65, signal.SIGKILL, False),
-    (0.85, signal.SIGKILL, True),
+    (0.35, signal.SIGTERM, "foreground"),
+    (0.45, signal.SIGTERM, "foreground"),
+    (0.55, signal.SIGTERM, "foreground"),
+    (0.65, signal.SIGKILL, "foreground"),
+    (0.75, signal.SIGKILL, "group"),
+    (0.85, signal.SIGKILL, "shell"),
 )
 _LEAVE_S = 5.0  # on a busy machine, or of many variables, a snapshot takes longer than that
 _NOTHING = b"_stacknb_reply nothing 0 '' ''\0"
@@ -43,6 +48,8 @@ class Dialogue:
     ----------
     line : Line
         With a bash started.
+    journal : Path
+        Of the run; it names the tasks, which an interrupt leaves alone.
 
     Attributes
     ----------
@@ -52,8 +59,9 @@ class Dialogue:
         bash has answered a turn, and nobody has taken the snapshot that it writes after that.
     """
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, journal: Path) -> None:
         self._line = line
+        self._journal = journal
         self.snapshot = line.control / "snapshot"
         self.owed = self._writing = False
         self._signalling = threading.RLock()  # no signal is sent after its turn has ended
@@ -139,6 +147,7 @@ class Dialogue:
         """End the foreground command and the bash, which writes its snapshot before."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._line.pid, signal.SIGINT)
+            os.kill(self._line.pid, signal.SIGCONT)  # it may have stopped itself
 
     @property
     def _interrupted(self) -> bool:
@@ -219,13 +228,19 @@ class Dialogue:
             except KeyboardInterrupt:  # Ctrl-C twice
                 continue
 
-    def _escalate(self, stages: list[tuple[float, signal.Signals, bool]], waited_s: float) -> None:
+    def _escalate(self, stages: list[tuple[float, signal.Signals, str]], waited_s: float) -> None:
         if waited_s < _LEAVE_S and self._leaves_by_itself:
             return
         while stages and waited_s > stages[0][0]:
-            _, number, bash_too = stages.pop(0)
-            group = processes.members(group=self._line.pid)
-            processes.send([pid for pid in group if bash_too or pid != self._line.pid], number)
+            _, number, whom = stages.pop(0)
+            processes.send(self._found(whom), number)
+
+    def _found(self, whom: str) -> list[int]:
+        shell = self._line.pid
+        pids = foreground.processes_of(shell, self._journal) if whom == "foreground" else []
+        if not pids and (whom != "foreground" or not os.path.isdir("/proc/self")):
+            pids = processes.members(group=shell)
+        return [pid for pid in pids if whom == "shell" or pid != shell]
 
     @property
     def _leaves_by_itself(self) -> bool:

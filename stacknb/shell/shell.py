@@ -71,7 +71,7 @@ class Shell:
         self._lacking = ""
         self._prepared, self._is_handed_over = b"", False
         self._half = False  # restored: a Ctrl-C came in between
-        self._dialogue = Dialogue(self._line)
+        self._dialogue = Dialogue(self._line, run_dir / "journal.jsonl")
         self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
             self._start(self._env)

@@ -154,7 +154,7 @@ def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monk
         told = self._line.control / "where"
         while self._line.alive and not (told.exists() and told.stat().st_size):
             time.sleep(0.002)
-        stages = [(0.0, signal.SIGTERM, False)]
+        stages = [(0.0, signal.SIGTERM, "group")]
         escalate(self, stages, waited_s)
         untold.append(stages)
 
@@ -164,6 +164,23 @@ def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monk
     assert untold
     assert all(untold), "a signal was sent"
     assert stack.evaluate("echo $last").stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["timeout 1000 sleep 1000", "x=$(timeout 1000 sleep 1000)", "timeout 1000 sleep 1000 | cat",
+     "setsid sleep 1000", "set -m; sleep 1000", "set -m; (trap '' INT TERM; sleep 1000) | cat",
+     "trap 'echo bye' EXIT; timeout 1000 sleep 1000", "trap '' INT; sleep 1000 | cat | cat",
+     "sh -c 'trap \"\" INT; sleep 1000; sleep 1000'", "kill -STOP $$; sleep 1000"],
+)  # fmt: skip
+def test_an_interrupt_keeps_variables_and_background_wherever_the_foreground_is(
+    tree, script: str
+) -> None:
+    script = f"kept=1; sleep 1000 & left=$!\n{script}"
+    stack, *_ = interrupted_run(tree, script, Stack.interrupt)
+
+    assert stack.evaluate("echo $kept; kill -0 $left && echo runs on").stdout == "1\nruns on\n"
+    assert stack.tasks["other"].running
 
 
 def test_the_place_of_an_interrupt_is_reported_and_the_state_is_that_of_the_moment(tree) -> None:
