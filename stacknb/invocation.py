@@ -7,10 +7,11 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stacknb import places
 from stacknb.commands import arguments, commands, parsers, printing
@@ -83,52 +84,71 @@ def answer_error(argv: Sequence[str], text: str) -> None:
             silence(sys.stdout)
 
 
+@dataclass
+class _End:
+    """How a command on a stack has ended; `given_up` by the user, who would not wait for tasks."""
+
+    value: Any = None
+    code: int = 0
+    said: str = ""
+    ended: list[str] = field(default_factory=list)  # tasks
+    given_up: bool = False
+
+
 def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
-    value, code, said = None, 0, ""
-    ended: list[str] = []
-    given_up = False
     if getattr(o, "resume", False):
         complain(f"going on with the run in {stack.run_dir}", 0)
     stack.listeners.append(signals)
     try:
-        with shown(stack, sys.stderr):
-            value = o.command.run(stack, o)
-        said = _stay(stack, o)
-        if bad := stack.result.tasks if stack.result is not None else ():
-            left = listed([repr(result.name) for result in bad])
-            code = TaskFailed.status
-            said = f"{TaskFailed(bad)}\n  next    have a hook wait for it: nobody waited for {left}"
-    except (Interrupted, KeyboardInterrupt) as stop:
-        first = [task.phase for task in stack.tasks.values() if task.running and task.hook]
-        code, said = Interrupted.status, _stopped_at(stop) + _how_to_resume(o, stack, first)
-    except StacknbError as error:
-        code, said = error.status, str(error)
-        if isinstance(error, HookFailed | ShellDied):
-            said += _how_to_resume(o, stack, _starting_again(error, stack))
-        if isinstance(error, HookFailed) and o.command.resumes:
-            ended, given_up = _await_earlier(stack)
+        end = _done(stack, o)
     finally:
         signals.stop()
         result, run_dir = stack.result, stack.run_dir
-        ended += [task.name for task in stack.tasks.values() if task.running]
+        running = [task.name for task in stack.tasks.values() if task.running]
         stack.close()
-    if code == Interrupted.status and run_dir is not None:
+    end.ended += running
+    if end.code == Interrupted.status and run_dir is not None:
         names = services.stop_run(services.directory(stack.top_dir), run_dir)
-        said += f"\n  services ended: {listed(names)}" if names else ""
-    if code and ended:
-        lost = "; a wait for one of them will fail after --resume, too" if given_up else ""
-        said += f"\n  tasks ended: {listed(ended)}{lost}"
-    if said:
-        complain(said, code)
+        end.said += f"\n  services ended: {listed(names)}" if names else ""
+    if end.code and end.ended:
+        lost = "; a wait for one of them will fail after --resume, too" if end.given_up else ""
+        end.said += f"\n  tasks ended: {listed(end.ended)}{lost}"
+    if end.said:
+        complain(end.said, end.code)
     try:
         with printing.to_stdout():
-            if value is not None and not o.command.runs_hooks:
-                o.command.show(value, o)
-            elif value is not None or getattr(o, "json", False):
-                printing.run(result, o, said if code else None)
+            if end.value is not None and not o.command.runs_hooks:
+                o.command.show(end.value, o)
+            elif end.value is not None or getattr(o, "json", False):
+                printing.run(result, o, end.said if end.code else None)
     except BrokenPipeError:
         silence(sys.stdout)
-    return code
+    return end.code
+
+
+def _done(stack: Stack, o: Namespace) -> _End:
+    """Do what was asked for, and say how it ended."""
+    end = _End()
+    try:
+        with shown(stack, sys.stderr):
+            end.value = o.command.run(stack, o)
+        end.said = _stay(stack, o)
+        if bad := stack.result.tasks if stack.result is not None else ():
+            left = listed([repr(result.name) for result in bad])
+            end.code = TaskFailed.status
+            advice = f"have a hook wait for it: nobody waited for {left}"
+            end.said = f"{TaskFailed(bad)}\n  next    {advice}"
+    except (Interrupted, KeyboardInterrupt) as stop:
+        first = [task.phase for task in stack.tasks.values() if task.running and task.hook]
+        end.code = Interrupted.status
+        end.said = _stopped_at(stop) + _how_to_resume(o, stack, first)
+    except StacknbError as error:
+        end.code, end.said = error.status, str(error)
+        if isinstance(error, HookFailed | ShellDied):
+            end.said += _how_to_resume(o, stack, _starting_again(error, stack))
+        if isinstance(error, HookFailed) and o.command.resumes:
+            end.ended, end.given_up = _await_earlier(stack)
+    return end
 
 
 def _stay(stack: Stack, o: Namespace) -> str:

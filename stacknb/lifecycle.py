@@ -22,6 +22,7 @@ __all__ = [
     "Hook",
     "Phase",
     "check_order",
+    "check_recorded",
     "find_phase",
     "hooks_of",
     "numbered",
@@ -120,6 +121,21 @@ _PHASES = {
     "clean": (*_FIRST, Phase("clean")),
 }
 PHASES = tuple(dict.fromkeys(phase for mode in MODES for phase in _PHASES[mode]))  # of any mode
+
+
+def check_recorded(mode: str, file: Path) -> None:
+    """Refuse a mode that a ``run.json`` tells and that there is not.
+
+    Raises
+    ------
+    BadInput
+        Names the file.
+    """
+    if mode not in MODES:
+        raise BadInput(
+            f"{str(file)!r} is damaged: its mode {mode!r} is none of {', '.join(MODES)}; begin "
+            "another run (timing, log and changes still tell what the logs of this one hold)"
+        )
 
 
 def phases_of(mode: str) -> tuple[Phase, ...]:

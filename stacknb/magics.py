@@ -193,8 +193,8 @@ def _told(stack: Stack | None) -> AbstractContextManager[object]:
 
 
 def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:
-    for problem, count, example in answer.problems():
-        print(f"{count} × {problem}: {example}", file=sys.stderr)
+    for problem in answer.problems():
+        print(problem, file=sys.stderr)
     if answer.note:
         print(answer.note)
     display(answer.chart())  # type: ignore[no-untyped-call] # IPython's

@@ -140,10 +140,10 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
     Raises
     ------
     BadInput
-        If there is no run, or its ``run.json`` cannot be read.
+        If there is no run, or its ``run.json`` is damaged.
     """
     folder = RunDir.open(path)
-    lifecycle.phases_of(folder.facts()["mode"])
+    lifecycle.check_recorded(folder.facts()["mode"], folder.path / "run.json")
     board = Board(lambda: folder.path, alone=True)
     board.update(thoroughly=True)
     board.tasks.read_logs()

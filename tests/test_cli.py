@@ -393,6 +393,20 @@ def test_a_message_steers_no_terminal(said: Said) -> None:
     assert "\x1b" not in said("stack", "tree", "--run-dir", "a\nb\x1b[31m")[2]
 
 
+@pytest.mark.parametrize(
+    "words", [["status", "{run}"], ["follow", "{run}"], ["stack", ".", "--resume"]]
+)
+def test_a_run_that_tells_no_mode_is_named_by_its_file(
+    said: Said, run: RunDir, words: list[str]
+) -> None:
+    run.close()
+    file = run.path / "run.json"
+    file.write_text(json.dumps({**run.facts(), "mode": "stak"}))
+    status, out, err = said(*(word.format(run=run.path) for word in words))
+    assert (status, out) == (2, "")
+    assert f"{str(file)!r} is damaged: its mode 'stak' is none of stack, unstack, clean; " in err
+
+
 def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:
     run.write(Event("run-start", 1.0, "stack", {"top_dir": "/tree", "run_dir": str(run.path)}))
     run.close()

@@ -407,3 +407,15 @@ def test_an_error_is_shown_without_a_traceback(
     assert "Traceback" not in out + err
     assert "BadInput: top_dir 'no/where': there is no such folder" in out + err
     assert len((out + err).strip().splitlines()) == 1
+
+
+def test_the_name_of_a_log_that_is_none_steers_no_page(
+    ipython: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDir.create("run", "stack", {})
+    log = run.new_log("hook", "50-a.sh", ["/t/50-a.sh"], "source", lambda _: 1)
+    log.with_name("a\x1b[31m.log").write_text("no header")
+    run.close()
+    ipython.run_line_magic("stack", "timing run")
+    err = capsys.readouterr().err
+    assert err == f"1 × file without a header: {log.parent}/a\N{SYMBOL FOR ESCAPE}[31m.log\n"

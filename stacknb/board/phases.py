@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import lifecycle
+from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
 from stacknb.journal import Event
-from stacknb.rundir.ending import BAD, state_of, status_of, still_runs
+from stacknb.rundir.ending import BAD
 
 __all__ = ["PhaseList"]
 
 _DOUBT_S = 3.0  # after which a hook whose shell is gone is taken for lost
-_REACH = 1 << 20  # bytes before the end of a log in which its footer is looked for
 _PAUSED_S = 1.0  # after which a phase in which no hook runs is one that is gone through by hand
 
 
@@ -174,41 +174,20 @@ class PhaseList:
         """Take in the logs of hooks that the journal does not tell of."""
         found = []
         for name in self._logs.names_of_hooks():
-            if name not in self._known and (record := self._logs.read(name)) is not None:
-                hook = HookState(
-                    str(record.header.get("name")), self._logs.path(name),
-                    record.header.get("start", 0.0),
-                )  # fmt: skip
-                hook.status, hook.exit_code = state_of(record.header, record.footer, None)
-                found.append((hook, str(record.header.get("phase", "")), record))
-        for hook, label, record in sorted(found, key=lambda item: item[0].begun):
-            if (
-                label not in self._phases
-                or self._place(self._phases[label], hook, False) is not hook
-            ):
-                continue
-            if hook.status == "running":
+            if name not in self._known and (begun := hooklogs.begun_hook(self._logs, name)):
+                found.append(begun)
+        for hook, label in sorted(found, key=lambda item: item[0].begun):
+            phase = self._phases.get(label)
+            is_new = phase is not None and self._place(phase, hook, False) is hook
+            if is_new and hook.status == "running":
                 self._leave_hook()
                 self.hook = hook
-            else:
-                self._time(hook, record.footer)
-
-    def _time(self, hook: HookState, footer: dict[str, Any] | None) -> None:
-        """Take in when a hook has ended; one that is lost, when it last said something."""
-        end = (footer or {}).get("end")
-        if footer is None:
-            end = self._logs.changed(self._logs.name(hook.log))
-        if end is not None:
-            hook.duration_s = max(0.0, end - hook.begun)
 
     def _leave_hook(self) -> None:
-        """Take in that nobody tells the end of the hook at work: its log does, or it is lost."""
+        """Take in that nobody tells the end of the hook at work."""
         hook, self.hook = self.hook, None
         if hook is not None:
-            record = self._logs.read(self._logs.name(hook.log), _REACH)
-            footer = record.footer if record is not None else None
-            hook.status, hook.exit_code = status_of(footer, None)
-            self._time(hook, footer)
+            hooklogs.leave(self._logs, hook)
 
     def _read_ends(self) -> None:
         """Let the logs say how hooks have ended of which the journal says that they have."""
@@ -217,15 +196,7 @@ class PhaseList:
         unread = {id(hook): hook for hook in self._unread}
         self._unread = []
         for hook in (hook for phase in self for hook in phase.hooks if id(hook) in unread):
-            record = self._logs.read(self._logs.name(hook.log), _REACH)
-            if record is not None and record.footer is not None:
-                said, hook.exit_code = status_of(record.footer, None)
-                # It cannot say of an interrupt, nor that something of it could not be written.
-                if hook.status != "interrupted" and said != "ok":
-                    hook.status = said
-                start = record.header.get("start")
-                if start is not None and "end" in record.footer:
-                    hook.duration_s = max(0.0, record.footer["end"] - start)
+            hooklogs.take_end(self._logs, hook)
 
     # -- what follows from it --------------------------------------------------------------------
 
@@ -241,15 +212,11 @@ class PhaseList:
         at_once : bool
             It was not looked at before: how long its shell is gone, its log tells.
         """
-        if self.hook is None:
+        if self.hook is None or hooklogs.is_at_work(self._logs, self.hook):
             self._doubt = 0.0
             return
-        name = self._logs.name(self.hook.log)
-        record = self._logs.read(name, 0)
-        if record is not None and record.footer is None and still_runs(record.header):
-            self._doubt = 0.0
-            return
-        self._doubt = self._doubt or (self._logs.changed(name) if at_once else now)
+        last = self._logs.changed(self._logs.name(self.hook.log))
+        self._doubt = self._doubt or (last if at_once else now)
         if now - self._doubt >= _DOUBT_S or not is_held():
             self._leave_hook()
 

@@ -120,8 +120,8 @@ def answer(value: Answer | str, o: Namespace) -> None:
     if isinstance(value, str):  # for flame graphs
         sys.stdout.write(value)
         return
-    for problem, count, example in value.problems():
-        print(f"stacknb: {count} × {problem}: {shown(example)}", file=sys.stderr)
+    for problem in value.problems():
+        print(f"stacknb: {problem}", file=sys.stderr)
     if value.note:
         print(value.note, file=sys.stdout if o.format == "table" else sys.stderr)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn, Self
 
+from stacknb import lifecycle
 from stacknb.dispatcher.authoring import Authoring
 from stacknb.dispatcher.awaiting import Async
 from stacknb.dispatcher.background import Background
@@ -156,6 +157,7 @@ class Stack(Stepping, Looking, Background, Authoring):
         stack: Self | None = None
         try:
             facts = folder.facts()
+            lifecycle.check_recorded(facts["mode"], folder.path / "run.json")
             stack = cls(
                 facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
                 jobs=facts["jobs"],

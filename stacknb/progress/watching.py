@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from stacknb import lifecycle
 from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
 from stacknb.progress.plain import Plain
@@ -30,9 +31,12 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
 
     Raises
     ------
+    BadInput
+        If its ``run.json`` is damaged.
     StacknbError
         At the end, if a hook failed, or a task that nobody had waited for.
     """
+    lifecycle.check_recorded(folder.facts()["mode"], folder.path / "run.json")
     said: list[str] = []
     plain = Plain(lambda: folder.path, said.append)
     origin = str(folder.path)

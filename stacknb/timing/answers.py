@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.text.signs import shown
 from stacknb.timing.columns import fitting, texts
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run
@@ -102,10 +103,11 @@ class Answer:
             return "no waits: they are in waits.jsonl, which was not copied along"
         return _NONE.get(self.what, f"no {self.what}")
 
-    def problems(self) -> Iterator[tuple[str, int, str]]:
-        """Yield what of the logs could not be understood: what, how often, an example."""
+    def problems(self) -> Iterator[str]:
+        """Yield in words what of the logs could not be understood, each as one line."""
         if self.run is not None and self.what != "problems":
-            yield from self.run.problems.itertuples(index=False, name=None)
+            for problem, count, example in self.run.problems.itertuples(index=False, name=None):
+                yield f"{count} × {problem}{f': {shown(example)}' if example else ''}"
 
     def chart(self) -> Any:
         """Return the chart that goes with it; None if it is of several runs."""

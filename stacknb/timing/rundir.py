@@ -14,17 +14,7 @@ from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.rundir.ending import state_of, status_of, still_runs
 from stacknb.text.signs import printable
-from stacknb.timing.logs import (
-    JOURNAL,
-    KINDS,
-    WAITS,
-    as_cores,
-    facts_of_run,
-    micros,
-    of_one_run,
-    wait_rows,
-    waits_without_row,
-)
+from stacknb.timing.logs import KINDS, as_cores, facts_of_run, micros, of_one_run
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,
@@ -33,6 +23,7 @@ from stacknb.timing.records import (
     TaskRecord,
     WaitRecord,
 )
+from stacknb.timing.waits import JOURNAL, WAITS, by_log, wait_rows, waits_without_row
 
 __all__ = ["read_folder", "read_log"]
 
@@ -97,7 +88,7 @@ def _records(
 ) -> Records:
     cores: dict[str, int] = {}
     logs.sort(key=_in_time)
-    rows_of, unmatched = _by_log(logs, rows)
+    rows_of, unmatched = by_log(logs, rows)
     for log in logs:
         said = log.header
         if (known := as_cores(said.get("cpus"))) is not None:
@@ -150,33 +141,6 @@ def _count_overlaps(records: Records) -> None:
 def _in_time(log: tasklog.LogRecord) -> tuple[int, float, str]:
     end = micros(log.footer.get("end")) if log.footer else None
     return micros(log.header.get("start")) or 0, math.inf if end is None else end, str(log.path)
-
-
-def _by_log(
-    logs: list[tasklog.LogRecord], rows: list[dict[str, Any]]
-) -> tuple[dict[Path, list[dict[str, Any]]], list[dict[str, Any]]]:
-    tasks = [log for log in logs if log.header["kind"] == "task"]
-    by_file = {log.path.name: log.path for log in tasks}
-    by_name: dict[str, list[tasklog.LogRecord]] = {}
-    for log in tasks:
-        by_name.setdefault(str(log.header.get("name")), []).append(log)
-    found: dict[Path, list[dict[str, Any]]] = {}
-    unmatched = []
-    for row in rows:
-        path = by_file.get(Path(row["log"]).name) if isinstance(row.get("log"), str) else None
-        if path is None and not row.get("log"):
-            path = _latest(by_name.get(row["name"], []), float(row["wait_start"]))
-        if path is None:
-            unmatched.append(row)
-        else:
-            found.setdefault(path, []).append(row)
-    return found, unmatched
-
-
-def _latest(logs: list[tasklog.LogRecord], time: float) -> Path | None:
-    # A name may be used again once its task was collected; logs come in the order of their starts.
-    begun = [log for log in logs if (micros(log.header.get("start")) or 0) <= time * 1e6]
-    return (begun[-1] if begun else logs[0]).path if logs else None
 
 
 def _wait(row: Mapping[str, Any], task: int | None, problems: Problems) -> WaitRecord:

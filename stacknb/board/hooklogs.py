@@ -1,0 +1,62 @@
+"""What the log of a hook says of it: that it has begun, how it ended, or that it is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stacknb.board.logs import LogReader
+from stacknb.board.states import HookState
+from stacknb.rundir.ending import state_of, status_of, still_runs
+
+__all__ = ["begun_hook", "is_at_work", "leave", "take_end"]
+
+_REACH = 1 << 20  # bytes before the end of a log in which its footer is looked for
+
+
+def begun_hook(logs: LogReader, name: str) -> tuple[HookState, str] | None:
+    """Return the hook of a log, and its phase; None if the log has not begun."""
+    if (record := logs.read(name)) is None:
+        return None
+    header = record.header
+    hook = HookState(str(header.get("name")), logs.path(name), header.get("start", 0.0))
+    hook.status, hook.exit_code = state_of(header, record.footer, None)
+    if hook.status != "running":
+        _time(hook, record.footer, logs)
+    return hook, str(header.get("phase", ""))
+
+
+def is_at_work(logs: LogReader, hook: HookState) -> bool:
+    """Tell whether the shell of a hook lives, and the hook has not ended."""
+    record = logs.read(logs.name(hook.log), 0)
+    return record is not None and record.footer is None and still_runs(record.header)
+
+
+def leave(logs: LogReader, hook: HookState) -> None:
+    """Take in that nobody tells the end of a hook: its log does, or it is lost."""
+    record = logs.read(logs.name(hook.log), _REACH)
+    footer = record.footer if record is not None else None
+    hook.status, hook.exit_code = status_of(footer, None)
+    _time(hook, footer, logs)
+
+
+def take_end(logs: LogReader, hook: HookState) -> None:
+    """Let the log say how a hook has ended of which the journal says that it has."""
+    record = logs.read(logs.name(hook.log), _REACH)
+    if record is None or record.footer is None:
+        return
+    said, hook.exit_code = status_of(record.footer, None)
+    # It cannot say of an interrupt, nor that something of it could not be written.
+    if hook.status != "interrupted" and said != "ok":
+        hook.status = said
+    start = record.header.get("start")
+    if start is not None and "end" in record.footer:
+        hook.duration_s = max(0.0, record.footer["end"] - start)
+
+
+def _time(hook: HookState, footer: dict[str, Any] | None, logs: LogReader) -> None:
+    """Take in when a hook has ended; one that is lost, when it last said something."""
+    end = (footer or {}).get("end")
+    if footer is None:
+        end = logs.changed(logs.name(hook.log))
+    if end is not None:
+        hook.duration_s = max(0.0, end - hook.begun)

@@ -1,0 +1,153 @@
+"""Finds the waits of a run: those that ended have a row, of others the journal tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from stacknb.tasklog import LogRecord
+from stacknb.text import reading
+from stacknb.text.reading import json_object
+from stacknb.text.signs import printable
+from stacknb.timing.logs import micros
+from stacknb.timing.records import Problems
+
+__all__ = ["JOURNAL", "WAITS", "by_log", "wait_rows", "waits_without_row"]
+
+WAITS = "waits.jsonl"
+JOURNAL = "journal.jsonl"
+_NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end", "run-end"}
+
+
+def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list[dict[str, Any]]:
+    """Return the rows of files of waits that belong to `runs`, by the time they began."""
+    rows = []
+    for file in files:
+        try:
+            *whole, begun = reading.whole(file).split(b"\n")  # the last may be being written
+        except OSError as error:
+            problems.add("file that cannot be opened", printable(error))
+            continue
+        for line in [*whole, *([begun] if json_object(begun) else [])]:
+            row = json_object(line)
+            if row is None or not isinstance(row.get("name"), str):
+                problems.add(f"malformed line in {WAITS}", printable(repr(line[:120])))
+            elif micros(row.get("wait_start")) is None:
+                problems.add(f"wait without a start time in {WAITS}", printable(row["name"]))
+            elif row.get("run") is None or str(row["run"]) in runs:
+                rows.append(row)
+    return sorted(rows, key=lambda row: float(row["wait_start"]))
+
+
+def waits_without_row(
+    folder: Path, rows: Iterable[Mapping[str, Any]], logs: Iterable[LogRecord]
+) -> list[dict[str, Any]]:
+    """Return the waits of the main shell that were begun and left no row; from the journal.
+
+    A person's may have been given up. An interrupt ends one of a hook together with its hook. The
+    last one may go on; an earlier one was over when its task ended, or when the run was taken up
+    again after its shell was killed.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    rows : iterable of dict
+        The waits that are over.
+    logs : iterable of LogRecord
+    """
+    try:
+        journal = reading.whole(folder / JOURNAL)
+    except OSError:
+        return []
+    rows, logs, found = list(rows), list(logs), _given_up(journal)
+    turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
+    if not any(log.footer is None or log.footer["exit_code"] for log in turns):
+        return found
+    begun, last = _begun_waits(journal)
+    over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
+    ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
+    ended = [
+        (str(log.path.relative_to(folder)), log.footer["end"])
+        for log in logs
+        if log.header["kind"] == "task" and log.footer and micros(log.footer.get("end"))
+    ]
+    for event in begun:
+        start = micros(event.get("time"))
+        if start is None or not isinstance(event.get("name"), str):
+            continue
+        if (str(event.get("log")), start) in over:
+            continue
+        row = {**event, "wait_start": event["time"]}
+        of_hook = [end for start, end in ends if end is not None and start <= event["time"] <= end]
+        if of_hook:
+            found.append({**row, "wait_end": min(of_hook)})
+        elif event is last:
+            found.append(row)
+        elif later := [start for start, _ in ends if start > event["time"]]:
+            over_at = [end for log, end in ended if log == event.get("log")]
+            again = [wait["wait_start"] for wait in rows if wait.get("log") == event.get("log")]
+            over_at += [at for at in again if at > event["time"]]
+            found.append({**row, "wait_end": max(event["time"], min([*later, *over_at]))})
+    return found
+
+
+def _given_up(journal: bytes) -> list[dict[str, Any]]:
+    """Return the waits of a person that a timeout or a Ctrl-C ended."""
+    if b'"given_up"' not in journal:
+        return []
+    events = [json_object(line) or {} for line in journal.splitlines() if b'"given_up"' in line]
+    return [
+        {**event, "wait_start": event["given_up"], "wait_end": event.get("time")}
+        for event in events
+        if micros(event.get("given_up")) is not None and isinstance(event.get("name"), str)
+    ]
+
+
+def _begun_waits(journal: bytes) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the waits whose end the journal does not tell, and the one that may go on."""
+    begun: dict[str, list[dict[str, Any]]] = {}  # by the log of the task
+    last: dict[str, Any] | None = None
+    for line in journal.splitlines():
+        if b'"wait-' not in line and not last:
+            continue
+        event = json_object(line) or {}
+        log = str(event.get("log"))
+        if event.get("event") == "wait-start":
+            last = event
+            begun.setdefault(log, []).append(event)
+        elif event.get("event") == "wait-end":
+            begun.pop(log, None)
+            last = None
+        elif event.get("event") in _NO_LONGER:
+            last = None
+    return [event for events in begun.values() for event in events], last
+
+
+def by_log(
+    logs: list[LogRecord], rows: list[dict[str, Any]]
+) -> tuple[dict[Path, list[dict[str, Any]]], list[dict[str, Any]]]:
+    """Return the rows of each log of a task, and those of which there is no log."""
+    tasks = [log for log in logs if log.header["kind"] == "task"]
+    by_file = {log.path.name: log.path for log in tasks}
+    by_name: dict[str, list[LogRecord]] = {}
+    for log in tasks:
+        by_name.setdefault(str(log.header.get("name")), []).append(log)
+    found: dict[Path, list[dict[str, Any]]] = {}
+    unmatched = []
+    for row in rows:
+        path = by_file.get(Path(row["log"]).name) if isinstance(row.get("log"), str) else None
+        if path is None and not row.get("log"):
+            path = _latest(by_name.get(row["name"], []), float(row["wait_start"]))
+        if path is None:
+            unmatched.append(row)
+        else:
+            found.setdefault(path, []).append(row)
+    return found, unmatched
+
+
+def _latest(logs: list[LogRecord], time: float) -> Path | None:
+    # A name may be used again once its task was collected; logs come in the order of their starts.
+    begun = [log for log in logs if (micros(log.header.get("start")) or 0) <= time * 1e6]
+    return (begun[-1] if begun else logs[0]).path if logs else None
