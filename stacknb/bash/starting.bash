@@ -44,6 +44,13 @@ _stacknb_prepare() {
         printf -v _nb_names ', "%s"' "${_nb_after[@]}"
         _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
+    # A task that runs another in the foreground waits for it, and for what that comes after.
+    if [[ $_stacknb_serial && ${_stacknb_within-} ]]; then
+        _stacknb_need circles
+        if _stacknb_goes_round "${_nb_after[@]}"; then
+            _stacknb_complain "async_run: task '$_stacknb_task' cannot run in the foreground: what it is to start after waits in turn for '$_stacknb_within', and neither would end"; return 1
+        fi
+    fi
     _stacknb_new_log
     # Expanded here, since `shopt -s assoc_expand_once` keeps unset from doing it.
     unset -v "_stacknb_codes[$_stacknb_task]" "_stacknb_ended[$_stacknb_task]" "_stacknb_told[$_stacknb_task]"
@@ -120,6 +127,8 @@ _stacknb_pass_gate() {
 
 # The first of a task that is no ordinary one of a hook, in its own process.
 _stacknb_enter() {
+    # For whoever runs it in the foreground, and must have said so before it goes on.
+    [[ ! $_stacknb_serial || ! ${_stacknb_waits-} ]] || printf '%d\n' "${BASHPID-}" >>"$_stacknb_waits"
     [[ $_stacknb_special != gate* ]] || _stacknb_pass_gate "$@" || return
     _stacknb_begin "$@"
     _stacknb_arrange
@@ -163,6 +172,7 @@ _stacknb_run_serially() { # PID
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     _stacknb_reap "$_stacknb_task" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log" || :
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
+    [[ ! $_stacknb_within ]] || _stacknb_waits_no_more
     _stacknb_foreground=''
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
     return "$_stacknb_code"

@@ -127,11 +127,11 @@ _stacknb_block() { # show|quiet NAME
 }
 
 # A task that waits for another one gives its place under --jobs back meanwhile, as make does.
-_stacknb_rest() { printf 'rest\x1f%s\n' "$_stacknb_leader" >|"$_stacknb_control/supervisor"; }
+_stacknb_rest() { printf 'rest\x1f%s\x1f%s\n' "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor"; }
 
 _stacknb_go_on() {
     local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
-    printf 'return\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" >|"$_stacknb_control/supervisor"
+    printf 'return\x1f%s\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor"
     until [[ -p $_nb_gate ]]; do read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"; done
     read -r _nb_nothing <"$_nb_gate"
 }

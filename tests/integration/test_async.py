@@ -1354,6 +1354,42 @@ def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> 
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("outer", "wanted"),
+    [
+        ("async_run inner async_wait outer", "and neither would end"),
+        ("async_run inner async_wait other", "and neither would end"),
+        ("async_run --after other inner true", "cannot run in the foreground"),
+    ],
+)
+def test_a_task_in_the_foreground_that_waits_for_the_one_that_runs_it_is_refused(
+    tree, outer: str, wanted: str
+) -> None:
+    stack = tree.run(
+        UNTIL + "other() { until_there go; async_wait outer; }\n"
+        f"outer() {{ : >go; DEVSTACK_PARALLEL=False; until_waits; {outer}; }}\n"
+        # What the other one says must be there when it is looked for, or the other one sees it.
+        "until_waits() { until grep -q Waiting $_stacknb_dir/async/other.log; do :; done; }\n"
+        "async_run other other; async_run outer outer"
+    )
+    with pytest.raises(TaskFailed):
+        stack.async_wait("outer", "other", timeout=20)
+
+    assert wanted in "".join(task.log.read_text() for task in stack.tasks.values())
+
+
+@pytest.mark.timeout(60)
+def test_a_task_that_ignores_an_interrupt_is_in_a_circle_as_any_other(tree) -> None:
+    stack = tree.run(
+        UNTIL + "a() { trap '' INT; until_there go; (async_wait b); }\nb() { async_wait a; }\n"
+        "async_run a a; async_run b b"
+    )
+    Path("go").touch()
+    with pytest.raises(TaskFailed):
+        stack.async_wait(timeout=20)
+
+
+@pytest.mark.timeout(60)
 def test_subshells_of_a_task_that_each_wait_for_another_hold_up_none(tree) -> None:
     stack = tree.run(
         "outer() { async_run a true; async_run b true; (async_wait a) & (async_wait b) & wait; }\n"
