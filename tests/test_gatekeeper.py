@@ -198,6 +198,19 @@ def test_a_task_has_its_place_again_when_the_shell_that_lent_it_was_killed(
     assert keeper.tick() == ["second: go"]
 
 
+def test_a_message_that_is_too_long_for_one_write_is_read_from_a_file(
+    gates, start: Start, tmp_path: Path
+) -> None:
+    keeper = gates()
+    task = start()
+    (tmp_path / "long").write_text(f"task\x1f{tmp_path / 'gate'}\x1f{task.pid}\x1f")
+    keeper.keeper.take(f"said\x1f{tmp_path / 'removed'}")
+    keeper.keeper.take(f"said\x1f{tmp_path / 'long'}")
+    keeper.keeper.tick(0.0)
+
+    assert read_late(tmp_path / "gate") == b"go\n"
+
+
 def test_a_gate_that_was_passed_is_taken_away(gates, start: Start, tmp_path: Path) -> None:
     keeper = gates()
     keeper.task("gate", start().pid)

@@ -64,9 +64,13 @@ class Gatekeeper:
 
         ``task GATE PID LIMIT LOG [NAME PID LOG]…`` hands over a task. ``rest PID SHELL`` gives the
         place of a running one back while a shell of it waits for others, ``return GATE PID SHELL``
-        asks for one again.
+        asks for one again. ``said FILE`` names a file that holds what is too long for one write.
         """
         match message.split("\x1f"):
+            case ["said", path]:
+                # Somebody may have removed the folder.
+                with contextlib.suppress(OSError), open(path, "rb") as file:
+                    self.take(os.fsdecode(file.read()))
             case ["task", gate, pid, limit, *after] if len(after) % 3 <= 1:
                 log = after.pop(0) if len(after) % 3 else ""
                 _make_gate(gate, int(pid))

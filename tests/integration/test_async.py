@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -1387,6 +1388,51 @@ def test_a_task_that_ignores_an_interrupt_is_in_a_circle_as_any_other(tree) -> N
     Path("go").touch()
     with pytest.raises(TaskFailed):
         stack.async_wait(timeout=20)
+
+
+@pytest.mark.timeout(60)
+def test_tasks_of_many_shells_that_start_after_many_others_are_told_apart(tree) -> None:
+    stack = tree.run(
+        "for n in {1..40}; do printf -v name %0120d $n; after+=(--after $name); async_run $name :; done\n"
+        "many() { for n in {1..6}; do async_run ${after[@]} $1.$n : & async_run --timeout 60 $1_$n : & done; wait; }\n"
+        "for n in {1..4}; do async_run of$n many $n; done; async_wait of{1..4}"
+    )
+
+    assert all(stack.async_wait())
+    assert len(stack.tasks) == 40 + 4 * 13
+
+
+@pytest.mark.timeout(60)
+def test_a_task_that_was_killed_and_that_no_parent_asks_for_is_not_waited_for(tree) -> None:
+    stack = tree.run(
+        UNTIL + "outer() { async_run inner die_at_go; until_there on; exec sleep 100; }\n"
+        "die_at_go() { until_there go; kill -KILL $BASHPID; }\n"
+        "waits() { : >on; until_sleeps; : >go; async_wait inner; }\n"
+        "until_sleeps() { until [[ $(<on) && $(</proc/$(<on)/comm) == sleep ]]; do async_pidof outer >on; done; }\n"
+        "async_run outer outer; until grep -q '\"inner\"' $_stacknb_dir/journal.jsonl; do :; done; async_run waits waits"
+    )
+    with pytest.raises(TaskFailed, match="inner"):
+        stack.async_wait("waits", timeout=20)
+
+
+@pytest.mark.timeout(60)
+def test_tasks_that_wait_end_where_the_scratch_folder_was_removed(tree, until) -> None:
+    stack = tree.run(
+        UNTIL + "one() { until_there go; }; two() { async_wait one; : >on; }\n"
+        "three() { until_there gone; async_run late true; }\n"
+        "async_run one one; async_run two two; async_run three three; echo $_stacknb_control >where",
+        jobs=2,
+    )
+    until(lambda: stack.tasks["three"].state == "running", "the second one has lent its place")
+    shutil.rmtree(Path("where").read_text().strip())
+    Path("gone").touch()
+    until(lambda: not stack.tasks["three"].running, "it has started another one")
+    Path("go").touch()
+    until(Path("on").exists, "the second one goes on")
+    until(lambda: not stack.tasks["late"].running, "what nobody can let start is over")
+
+    said = "not started: the scratch folder of the session was removed\n"
+    assert said in stack.tasks["late"].log.read_text()
 
 
 @pytest.mark.timeout(60)
