@@ -98,13 +98,16 @@ _stacknb_new_log() {
     : >>"$_stacknb_dir/$_stacknb_log_name"
 }
 
+# Before the journal tells others of the task, who may wait for it from then on.
+_stacknb_announce() { # PID
+    ((${#_stacknb_deps[@]})) || return 0
+    _stacknb_need circles
+    _stacknb_says_after "$1"
+}
+
 # Tells the supervisor of a task that it has to hold back or to watch.
 _stacknb_hand_over() { # PID
     local IFS=$'\x1f' _nb_said
-    if ((${#_stacknb_deps[@]})); then
-        _stacknb_need circles
-        _stacknb_says_after "$1"
-    fi
     set -- task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
     # In one write, so that messages cannot mix; what is too long for one is in a file.
     _nb_said=$*

@@ -1379,6 +1379,20 @@ def test_a_task_in_the_foreground_that_waits_for_the_one_that_runs_it_is_refused
     assert wanted in "".join(task.log.read_text() for task in stack.tasks.values())
 
 
+def test_what_a_task_is_held_back_for_is_said_before_another_can_wait_for_it(tree) -> None:
+    stack = tree.run(
+        '_stacknb_need circles; eval "then$(declare -f _stacknb_says_after)"\n'
+        "_stacknb_says_after() {\n"
+        "    if grep -q second $_stacknb_dir/journal.jsonl; then echo late; else echo early; fi >said\n"
+        '    then_stacknb_says_after "$@"\n'
+        "}\n"
+        "async_run first true; async_run --after first second true"
+    )
+
+    assert all(stack.async_wait())
+    assert Path("said").read_text() == "early\n"
+
+
 @pytest.mark.timeout(60)
 def test_a_task_that_ignores_an_interrupt_is_in_a_circle_as_any_other(tree) -> None:
     stack = tree.run(
