@@ -31,6 +31,15 @@ def start() -> Iterator[Start]:
         process.communicate()
 
 
+def read_late(gate: Path) -> bytes:
+    """Return what a shell reads at a gate that it opens only now."""
+    reader = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        return os.read(reader, 10)
+    finally:
+        os.close(reader)
+
+
 class Gates:
     """A gatekeeper, and what can be read at the gates of its tasks."""
 
@@ -108,9 +117,9 @@ def test_a_task_that_waits_gives_its_place_back_and_gets_one_before_those_in_the
     keeper.task("last", last.pid)
     assert keeper.tick() == []
 
-    keeper.keeper.take(f"rest\x1f{outer.pid}")
+    keeper.keeper.take(f"rest\x1f{outer.pid}\x1f{outer.pid}")
     assert keeper.tick() == ["inner: go"]
-    keeper.take("return", "back", str(outer.pid))
+    keeper.take("return", "back", str(outer.pid), str(outer.pid))
     assert keeper.tick() == []
     inner.kill()
     inner.wait()
@@ -122,20 +131,20 @@ def test_a_task_that_waits_gives_its_place_back_and_gets_one_before_those_in_the
 
 def test_a_place_stays_free_while_another_shell_of_the_task_waits(gates, start: Start) -> None:
     keeper = gates(jobs=1)
-    outer, first, second = start(), start(), start()
+    outer, shell, first, second = start(), start(), start(), start()
     keeper.task("outer", outer.pid)
     assert keeper.tick() == ["outer: go"]
     keeper.task("first", first.pid)
     keeper.task("second", second.pid)
-    keeper.keeper.take(f"rest\x1f{outer.pid}")
-    keeper.keeper.take(f"rest\x1f{outer.pid}")
+    for waiter in (outer, shell):
+        keeper.keeper.take(f"rest\x1f{outer.pid}\x1f{waiter.pid}")
     assert keeper.tick() == ["first: go"]
 
     first.kill()
     first.wait()
-    keeper.take("return", "one", str(outer.pid))
+    keeper.take("return", "one", str(outer.pid), str(shell.pid))
     assert sorted(keeper.tick()) == ["one: go", "second: go"]
-    keeper.take("return", "two", str(outer.pid))
+    keeper.take("return", "two", str(outer.pid), str(outer.pid))
     assert keeper.tick() == []
     second.kill()
     second.wait()
@@ -146,18 +155,69 @@ def test_two_shells_of_a_task_that_go_on_at_once_each_read_it(
     gates, start: Start, tmp_path: Path
 ) -> None:
     keeper = gates(jobs=1)
-    outer = start()
+    outer, shell = start(), start()
     keeper.task("outer", outer.pid)
     assert keeper.tick() == ["outer: go"]
-    for gate in ("one", "two"):
-        keeper.keeper.take(f"rest\x1f{outer.pid}")
-        keeper.keeper.take(f"return\x1f{tmp_path / gate}\x1f{outer.pid}")
+    for gate, waiter in (("one", outer), ("two", shell)):
+        keeper.keeper.take(f"rest\x1f{outer.pid}\x1f{waiter.pid}")
+        keeper.keeper.take(f"return\x1f{tmp_path / gate}\x1f{outer.pid}\x1f{waiter.pid}")
     keeper.tick()
 
-    for gate in ("one", "two"):
-        reader = os.open(tmp_path / gate, os.O_RDONLY | os.O_NONBLOCK)
-        assert os.read(reader, 10) == b"go\n"
-        os.close(reader)
+    assert [read_late(tmp_path / gate) for gate in ("one", "two")] == [b"go\n", b"go\n"]
+
+
+def test_a_shell_whose_task_has_ended_reads_late_that_it_may_go_on(
+    gates, start: Start, tmp_path: Path
+) -> None:
+    keeper = gates(jobs=1).keeper
+    outer, shell = start(), start()
+    outer.kill()
+    outer.wait()
+    keeper.take(f"return\x1f{tmp_path / 'gate'}\x1f{outer.pid}\x1f{shell.pid}")
+    for _ in range(3):
+        keeper.tick(0.0)
+
+    assert read_late(tmp_path / "gate") == b"go\n"
+
+
+def test_a_task_has_its_place_again_when_the_shell_that_lent_it_was_killed(
+    gates, start: Start
+) -> None:
+    keeper = gates(jobs=1)
+    outer, shell, second = start(), start(), start()
+    keeper.task("outer", outer.pid)
+    assert keeper.tick() == ["outer: go"]
+    keeper.keeper.take(f"rest\x1f{outer.pid}\x1f{shell.pid}")
+    shell.kill()
+    shell.wait()
+    keeper.task("second", second.pid)
+    assert keeper.tick() == []
+
+    outer.kill()
+    outer.wait()
+    assert keeper.tick() == ["second: go"]
+
+
+def test_a_message_that_is_too_long_for_one_write_is_read_from_a_file(
+    gates, start: Start, tmp_path: Path
+) -> None:
+    keeper = gates()
+    task = start()
+    (tmp_path / "long").write_text(f"task\x1f{tmp_path / 'gate'}\x1f{task.pid}\x1f")
+    keeper.keeper.take(f"said\x1f{tmp_path / 'removed'}")
+    keeper.keeper.take(f"said\x1f{tmp_path / 'long'}")
+    keeper.keeper.tick(0.0)
+
+    assert read_late(tmp_path / "gate") == b"go\n"
+
+
+def test_a_gate_that_was_passed_is_taken_away(gates, start: Start, tmp_path: Path) -> None:
+    keeper = gates()
+    keeper.task("gate", start().pid)
+    assert keeper.tick() == ["gate: go"]
+
+    keeper.tick()
+    assert not (tmp_path / "gate").exists()  # a later shell with its number may need the name
 
 
 @pytest.mark.parametrize(

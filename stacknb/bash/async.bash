@@ -34,6 +34,7 @@ async_run() {
     _stacknb_order+=("$_stacknb_task")
     # Each fork inherits the list of jobs; to show it lets bash keep the ended ones more compactly.
     ((++_stacknb_open % 8)) || builtin jobs >/dev/null
+    [[ ! $_stacknb_special ]] || _stacknb_announce "$!" || :
     printf '{"event": "task", "time": %s, "name": "%s", "pid": %d, "log": "%s", "phase": "%s", "hook": "%s"}\n' \
         "$_stacknb_queued" "$_stacknb_task" "$!" "$_stacknb_log_name" "$_stacknb_phase" "$_stacknb_hook" >>"$_stacknb_dir/journal.jsonl" || { _stacknb_need starting; _stacknb_take_back "$!" || return; }
     if [[ $_stacknb_special ]]; then

@@ -5,13 +5,14 @@
 # what the others say: of two that wait for each other one at least sees it. What a subshell of a task waits
 # for, the task waits for, too (`async_wait b | cat`, `$(async_wait b)`), unless it is in the background.
 
-# Whether the task that was named waits for this very one; sets _stacknb_text to why it must not be waited
-# for. If it does not, this one is said to wait for it.
-_stacknb_goes_round() { # NAME
-    local _nb_left=("${_stacknb_tasks[$1]%% *}") _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_glob _nb_me=$_stacknb_leader
+# Whether one of the tasks that were named waits for this very one; sets _stacknb_text to why it must not be
+# waited for. If none does, this one is said to wait for them.
+_stacknb_goes_round() { # NAME…
+    local _nb_left=() _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_glob _nb_me=$_stacknb_leader
     ! _stacknb_is_aside || _nb_me=$BASHPID
     _stacknb_waits=$_stacknb_control/waits.$_nb_me.$BASHPID
-    printf '%d\n' "${_nb_left[0]}" >|"$_stacknb_waits"
+    for _nb_file in "$@"; do _nb_left+=("${_stacknb_tasks[$_nb_file]%% *}"); done
+    printf '%s\n' "${_nb_left[@]}" >|"$_stacknb_waits"
     _nb_glob=${_stacknb_control//\\/\\\\} # as a pattern, whatever is in its name
     _nb_glob=${_nb_glob//\*/\\*} _nb_glob=${_nb_glob//\?/\\?} _nb_glob=${_nb_glob//\[/\\[}
     while ((${#_nb_left[@]})); do
@@ -41,13 +42,14 @@ _stacknb_goes_round() { # NAME
     return 1
 }
 
-# Whether this is a subshell in the background, for which its task goes on: bash lets such ones ignore SIGINT.
+# Whether this is a subshell in the background, for which its task goes on: bash lets such ones ignore SIGINT
+# and SIGQUIT. A task may ignore the first by itself.
 _stacknb_is_aside() {
     local _nb_line=''
     [[ $BASHPID != "$_stacknb_leader" ]] || return 1
     [[ -r /proc/$BASHPID/status ]] || return 0
     while IFS= read -r _nb_line && [[ $_nb_line != SigIgn:* ]]; do :; done <"/proc/$BASHPID/status"
-    ((16#0${_nb_line: -1} & 2))
+    (((16#0${_nb_line: -1} & 6) == 6))
 }
 
 _stacknb_waits_no_more() { : >|"$_stacknb_waits"; }

@@ -44,6 +44,13 @@ _stacknb_prepare() {
         printf -v _nb_names ', "%s"' "${_nb_after[@]}"
         _stacknb_said+="\"after\": [${_nb_names#, }], " # the critical path goes back through it
     fi
+    # A task that runs another in the foreground waits for it, and for what that comes after.
+    if [[ $_stacknb_serial && ${_stacknb_within-} ]]; then
+        _stacknb_need circles
+        if _stacknb_goes_round "${_nb_after[@]}"; then
+            _stacknb_complain "async_run: task '$_stacknb_task' cannot run in the foreground: what it is to start after waits in turn for '$_stacknb_within', and neither would end"; return 1
+        fi
+    fi
     _stacknb_new_log
     # Expanded here, since `shopt -s assoc_expand_once` keeps unset from doing it.
     unset -v "_stacknb_codes[$_stacknb_task]" "_stacknb_ended[$_stacknb_task]" "_stacknb_told[$_stacknb_task]"
@@ -91,22 +98,34 @@ _stacknb_new_log() {
     : >>"$_stacknb_dir/$_stacknb_log_name"
 }
 
+# Before the journal tells others of the task, who may wait for it from then on.
+_stacknb_announce() { # PID
+    ((${#_stacknb_deps[@]})) || return 0
+    _stacknb_need circles
+    _stacknb_says_after "$1"
+}
+
 # Tells the supervisor of a task that it has to hold back or to watch.
 _stacknb_hand_over() { # PID
-    local IFS=$'\x1f'
-    if ((${#_stacknb_deps[@]})); then
-        _stacknb_need circles
-        _stacknb_says_after "$1"
-    fi
+    local IFS=$'\x1f' _nb_said
     set -- task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
-    printf '%s\n' "$*" >|"$_stacknb_control/supervisor" # in one write, so that messages cannot mix
+    # In one write, so that messages cannot mix; what is too long for one is in a file.
+    _nb_said=$*
+    if ((${#_nb_said} > 1000)); then
+        printf '%s' "$_nb_said" >|"$_stacknb_control/$_stacknb_special.said"
+        _nb_said=said$IFS$_stacknb_control/$_stacknb_special.said
+    fi
+    printf '%s\n' "$_nb_said" >|"$_stacknb_control/supervisor"
 }
 
 # Held back until the supervisor says "go": a free place under --jobs, and what it comes after done.
 _stacknb_pass_gate() {
     local _nb_verdict=''
     _stacknb_command=("$@")
-    until [[ -p $_stacknb_control/$_stacknb_special ]]; do read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; done
+    until [[ -p $_stacknb_control/$_stacknb_special ]]; do
+        { read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; } 2>/dev/null
+        [[ -p $_stacknb_control/never ]] || break # the supervisor may not have been told
+    done
     { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     if [[ $_nb_verdict == go ]]; then
         ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID.$BASHPID"
@@ -120,6 +139,8 @@ _stacknb_pass_gate() {
 
 # The first of a task that is no ordinary one of a hook, in its own process.
 _stacknb_enter() {
+    # For whoever runs it in the foreground, and must have said so before it goes on.
+    [[ ! $_stacknb_serial || ! ${_stacknb_waits-} ]] || printf '%d\n' "${BASHPID-}" >>"$_stacknb_waits"
     [[ $_stacknb_special != gate* ]] || _stacknb_pass_gate "$@" || return
     _stacknb_begin "$@"
     _stacknb_arrange
@@ -163,6 +184,7 @@ _stacknb_run_serially() { # PID
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_rest
     _stacknb_reap "$_stacknb_task" "$_nb_pid" "$_nb_owner" "$_stacknb_dir/$_nb_log" || :
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
+    [[ ! $_stacknb_within ]] || _stacknb_waits_no_more
     _stacknb_foreground=''
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
     return "$_stacknb_code"

@@ -127,14 +127,17 @@ _stacknb_block() { # show|quiet NAME
 }
 
 # A task that waits for another one gives its place under --jobs back meanwhile, as make does.
-_stacknb_rest() { printf 'rest\x1f%s\n' "$_stacknb_leader" >|"$_stacknb_control/supervisor"; }
+_stacknb_rest() { printf 'rest\x1f%s\x1f%s\n' "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor"; } 2>/dev/null
 
 _stacknb_go_on() {
     local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
-    printf 'return\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" >|"$_stacknb_control/supervisor"
-    until [[ -p $_nb_gate ]]; do read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"; done
+    printf 'return\x1f%s\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor" || return 0
+    until [[ -p $_nb_gate ]]; do
+        read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"
+        [[ -p $_stacknb_control/never ]] || return 0 # somebody has removed the folder: nobody would answer
+    done
     read -r _nb_nothing <"$_nb_gate"
-}
+} 2>/dev/null
 
 # Blocks until the task has ended, whoever's child it is; sets _stacknb_code.
 _stacknb_reap() { # NAME PID OWNER LOG
@@ -152,8 +155,9 @@ _stacknb_reap() { # NAME PID OWNER LOG
         ((_stacknb_code == 127)) || return 0
     fi
     # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
-    while kill -0 "$2" 2>/dev/null && ! _stacknb_has_ended "$1" "$2" "$4"; do
-        read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"
+    while _stacknb_is_there "$2" && ! _stacknb_has_ended "$1" "$2" "$4"; do
+        # Where somebody has removed the folder, a program bides the time.
+        { read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"; } 2>/dev/null || [[ -p $_stacknb_control/never ]] || _stacknb_program sleep 0.02
     done
     _stacknb_code=${_nb_code:-127}
     if _stacknb_has_ended "$1" "$2" "$4"; then
@@ -162,6 +166,15 @@ _stacknb_reap() { # NAME PID OWNER LOG
     elif [[ -r $_stacknb_control/exit.$2 ]]; then
         read -r _stacknb_code <"$_stacknb_control/exit.$2"
     fi
+}
+
+# Whether a process is there. One that has ended is, until its parent asks for its status; but a program that
+# took the place of its shell may never ask. The supervisor does, and keeps the status.
+_stacknb_is_there() { # PID
+    local _nb_line=''
+    builtin kill -0 "$1" 2>/dev/null || return 1
+    [[ ! $_stacknb_proc ]] || { IFS= read -r _nb_line <"/proc/$1/stat"; } 2>/dev/null
+    [[ ${_nb_line##*) } != [ZX]' '* || ${_nb_line##*) } == ?" $PPID "* ]]
 }
 
 # Whether a footer of the task closes the log; sets _stacknb_foot. What another task has printed, or a

@@ -33,9 +33,9 @@ class _Task:
     limit_s: float | None
     log: str = ""
     after: list[tuple[str, int, str]] = field(default_factory=list)  # name, pid, log
-    gate_fds: list[int] = field(default_factory=list)
     deadline: float = float("inf")
-    resting: int = 0  # how many of its shells wait for other tasks, which may take its place
+    # Its shells that wait for other tasks, which may take its place; one twice if a trap waits too.
+    resting: list[int] = field(default_factory=list)
     killed: bool = False
 
 
@@ -55,34 +55,40 @@ class Gatekeeper:
         self._jobs = jobs
         self._waiting: list[_Task] = []
         self._running: dict[int, _Task] = {}
-        self._returning: list[tuple[_Task, str]] = []  # with the gate at which it waits
+        self._returning: list[tuple[_Task, int, str]] = []  # with the shell, and its gate
         self._ending: list[_Task] = []
+        self._open_gates: list[tuple[int, int, str]] = []  # who reads it, the descriptor, the file
 
     def take(self, message: str) -> None:
         """Take a line of a shell, its fields parted by 0x1f.
 
-        ``task GATE PID LIMIT LOG [NAME PID LOG]…`` hands over a task. ``rest PID`` gives the place
-        of a running one back while it waits for others, ``return GATE PID`` asks for one again.
+        ``task GATE PID LIMIT LOG [NAME PID LOG]…`` hands over a task. ``rest PID SHELL`` gives the
+        place of a running one back while a shell of it waits for others, ``return GATE PID SHELL``
+        asks for one again. ``said FILE`` names a file that holds what is too long for one write.
         """
         match message.split("\x1f"):
+            case ["said", path]:
+                # Somebody may have removed the folder.
+                with contextlib.suppress(OSError), open(path, "rb") as file:
+                    self.take(os.fsdecode(file.read()))
             case ["task", gate, pid, limit, *after] if len(after) % 3 <= 1:
                 log = after.pop(0) if len(after) % 3 else ""
                 _make_gate(gate, int(pid))
                 deps = [(name, int(number), path) for name, number, path in _threes(after)]
                 limit_s = float(limit) if limit else None
                 self._waiting.append(_Task(gate, int(pid), limit_s, log, deps))
-            case ["rest", pid] if int(pid) in self._running:
-                self._running[int(pid)].resting += 1
-            case ["return", gate, pid]:
+            case ["rest", pid, shell] if int(pid) in self._running:
+                self._running[int(pid)].resting.append(int(shell))
+            case ["return", gate, pid, shell]:
                 _make_gate(gate, int(pid))
                 task = self._running.get(int(pid)) or _Task(gate, int(pid), None)
-                self._returning.append((task, gate))
+                self._returning.append((task, int(shell), gate))
 
     def tick(self, now: float) -> None:
         """Free the places of ended tasks, end late ones, let others start."""
+        self._close_gates()
         for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
             del self._running[task.pid]
-            _close_all(task.gate_fds)
             if task.killed:  # what it started may not heed SIGTERM as it did
                 self._ending.append(task)
         for task in list(self._ending):
@@ -93,19 +99,24 @@ class Gatekeeper:
         for task in self._running.values():
             if now > task.deadline:
                 self._end(task, now)
-        for task, gate in list(self._returning):
+            # One that was killed while it waited goes on no more: what it lent is in use again.
+            task.resting = [shell for shell in task.resting if processes.alive(shell)]
+        for entry in list(self._returning):
+            task, shell, gate = entry
+            lends = processes.alive(task.pid) and shell in task.resting
             # While another shell of it waits, its place is needed by what that one waits for.
-            if not processes.alive(task.pid) or task.resting > 1 or self._has_place():
-                self._returning.remove((task, gate))
-                task.resting = max(0, task.resting - 1)
-                self._open(task, gate, "go")
+            if not lends or len(task.resting) > 1 or self._has_place():
+                self._returning.remove(entry)
+                if lends:
+                    task.resting.remove(shell)
+                self._open(task, shell, gate, "go")
                 self._running[task.pid] = task
         for task in list(self._waiting):
             if not processes.alive(task.pid):
                 self._waiting.remove(task)
             elif (verdict := self._verdict(task)) is not None:
                 self._waiting.remove(task)
-                self._open(task, task.gate, verdict)
+                self._open(task, task.pid, task.gate, verdict)
                 self._running[task.pid] = task
                 if verdict == "go":
                     task.deadline = now + task.limit_s if task.limit_s else float("inf")
@@ -153,17 +164,25 @@ class Gatekeeper:
         taken = sum(not task.resting for task in self._running.values())
         return self._jobs is None or taken < self._jobs
 
-    def _open(self, task: _Task, gate: str, verdict: str) -> None:
-        # Opened for both, so that it does not block; held until it is read, or the task has ended,
-        # because what is in a FIFO is lost when nobody has it open.
-        unread = [fd for fd in task.gate_fds if _has_something(fd)]
-        _close_all([fd for fd in task.gate_fds if fd not in unread])
-        task.gate_fds = unread
+    def _open(self, task: _Task, reader: int, gate: str, verdict: str) -> None:
+        # Opened for both, so that it does not block.
         try:
-            task.gate_fds.append(os.open(gate, os.O_RDWR | os.O_NONBLOCK))
-            os.write(task.gate_fds[-1], verdict.encode() + b"\n")
+            descriptor = os.open(gate, os.O_RDWR | os.O_NONBLOCK)
+            self._open_gates.append((reader, descriptor, gate))
+            os.write(descriptor, verdict.encode() + b"\n")
         except OSError:  # as in `_make_gate`
             _signal_group(task.pid, signal.SIGKILL)
+
+    def _close_gates(self) -> None:
+        # Not before one is read, because what is in a FIFO is lost when nobody has it open. A shell
+        # may get the number, and so the gate, of an earlier one.
+        for entry in list(self._open_gates):
+            reader, descriptor, gate = entry
+            if not processes.alive(reader) or not _has_something(descriptor):
+                self._open_gates.remove(entry)
+                os.close(descriptor)
+                with contextlib.suppress(OSError):
+                    os.unlink(gate)
 
     def _end(self, task: _Task, now: float) -> None:
         if not task.killed:
@@ -185,11 +204,6 @@ def _make_gate(gate: str, pid: int) -> None:
         os.mkfifo(gate, 0o600)
     except OSError:  # somebody has removed the folder: the task would be held back for ever
         _signal_group(pid, signal.SIGKILL)
-
-
-def _close_all(descriptors: list[int]) -> None:
-    while descriptors:
-        os.close(descriptors.pop())
 
 
 def _has_something(descriptor: int) -> bool:

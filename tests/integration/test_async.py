@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -1351,6 +1352,101 @@ def test_a_task_that_runs_another_in_the_foreground_lends_it_its_place(tree) -> 
         ("outer", "ok"),
         ("inner", "ok"),
     ]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("outer", "wanted"),
+    [
+        ("async_run inner async_wait outer", "and neither would end"),
+        ("async_run inner async_wait other", "and neither would end"),
+        ("async_run --after other inner true", "cannot run in the foreground"),
+    ],
+)
+def test_a_task_in_the_foreground_that_waits_for_the_one_that_runs_it_is_refused(
+    tree, outer: str, wanted: str
+) -> None:
+    stack = tree.run(
+        UNTIL + "other() { until_there go; async_wait outer; }\n"
+        f"outer() {{ : >go; DEVSTACK_PARALLEL=False; until_waits; {outer}; }}\n"
+        # What the other one says must be there when it is looked for, or the other one sees it.
+        "until_waits() { until grep -q Waiting $_stacknb_dir/async/other.log; do :; done; }\n"
+        "async_run other other; async_run outer outer"
+    )
+    with pytest.raises(TaskFailed):
+        stack.async_wait("outer", "other", timeout=20)
+
+    assert wanted in "".join(task.log.read_text() for task in stack.tasks.values())
+
+
+def test_what_a_task_is_held_back_for_is_said_before_another_can_wait_for_it(tree) -> None:
+    stack = tree.run(
+        '_stacknb_need circles; eval "then$(declare -f _stacknb_says_after)"\n'
+        "_stacknb_says_after() {\n"
+        "    if grep -q second $_stacknb_dir/journal.jsonl; then echo late; else echo early; fi >said\n"
+        '    then_stacknb_says_after "$@"\n'
+        "}\n"
+        "async_run first true; async_run --after first second true"
+    )
+
+    assert all(stack.async_wait())
+    assert Path("said").read_text() == "early\n"
+
+
+@pytest.mark.timeout(60)
+def test_a_task_that_ignores_an_interrupt_is_in_a_circle_as_any_other(tree) -> None:
+    stack = tree.run(
+        UNTIL + "a() { trap '' INT; until_there go; (async_wait b); }\nb() { async_wait a; }\n"
+        "async_run a a; async_run b b"
+    )
+    Path("go").touch()
+    with pytest.raises(TaskFailed):
+        stack.async_wait(timeout=20)
+
+
+@pytest.mark.timeout(60)
+def test_tasks_of_many_shells_that_start_after_many_others_are_told_apart(tree) -> None:
+    stack = tree.run(
+        "for n in {1..40}; do printf -v name %0120d $n; after+=(--after $name); async_run $name :; done\n"
+        "many() { for n in {1..6}; do async_run ${after[@]} $1.$n : & async_run --timeout 60 $1_$n : & done; wait; }\n"
+        "for n in {1..4}; do async_run of$n many $n; done; async_wait of{1..4}"
+    )
+
+    assert all(stack.async_wait())
+    assert len(stack.tasks) == 40 + 4 * 13
+
+
+@pytest.mark.timeout(60)
+def test_a_task_that_was_killed_and_that_no_parent_asks_for_is_not_waited_for(tree) -> None:
+    stack = tree.run(
+        UNTIL + "outer() { async_run inner die_at_go; until_there on; exec sleep 100; }\n"
+        "die_at_go() { until_there go; kill -KILL $BASHPID; }\n"
+        "waits() { : >on; until_sleeps; : >go; async_wait inner; }\n"
+        "until_sleeps() { until [[ $(<on) && $(</proc/$(<on)/comm) == sleep ]]; do async_pidof outer >on; done; }\n"
+        "async_run outer outer; until grep -q '\"inner\"' $_stacknb_dir/journal.jsonl; do :; done; async_run waits waits"
+    )
+    with pytest.raises(TaskFailed, match="inner"):
+        stack.async_wait("waits", timeout=20)
+
+
+@pytest.mark.timeout(60)
+def test_tasks_that_wait_end_where_the_scratch_folder_was_removed(tree, until) -> None:
+    stack = tree.run(
+        UNTIL + "one() { until_there go; }; two() { async_wait one; : >on; }\n"
+        "three() { until_there gone; async_run late true; }\n"
+        "async_run one one; async_run two two; async_run three three; echo $_stacknb_control >where",
+        jobs=2,
+    )
+    until(lambda: stack.tasks["three"].state == "running", "the second one has lent its place")
+    shutil.rmtree(Path("where").read_text().strip())
+    Path("gone").touch()
+    until(lambda: not stack.tasks["three"].running, "it has started another one")
+    Path("go").touch()
+    until(Path("on").exists, "the second one goes on")
+    until(lambda: not stack.tasks["late"].running, "what nobody can let start is over")
+
+    said = "not started: the scratch folder of the session was removed\n"
+    assert said in stack.tasks["late"].log.read_text()
 
 
 @pytest.mark.timeout(60)
