@@ -64,6 +64,7 @@ CARRIED = [
     ("IFS", "IFS=:", "v=a:b; printf '%s.' $v", "a.b."),
     ("ulimit", "ulimit -S -n 77", "ulimit -S -n", "77\n"),
     ("getopts_state", "set -- -a -b; getopts ab o -a -b", "echo $OPTIND", "2\n"),
+    ("a_traced_function", "f() { :; }; declare -ft f", "declare -Ft", "declare -ft f\n"),
     ("the_hash_table", "hash -p /bin/echo nosuch", "nosuch hashed", "hashed\n"),
     ("a_disowned_child", "sleep 100 & p=$!; disown", "kill -0 $p && echo there; kill $p", "there\n"),
     ("SECONDS", "SECONDS=1000", "((SECONDS >= 1000 && SECONDS < 1100)) && echo counted", "counted\n"),
