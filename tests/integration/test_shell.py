@@ -64,6 +64,8 @@ CARRIED = [
     ("IFS", "IFS=:", "v=a:b; printf '%s.' $v", "a.b."),
     ("ulimit", "ulimit -S -n 77", "ulimit -S -n", "77\n"),
     ("getopts_state", "set -- -a -b; getopts ab o -a -b", "echo $OPTIND", "2\n"),
+    ("numbers_that_are_none", "N='30 s'; declare -gi N; L=ABC; declare -glr L; A=('x y' z); declare -gaiu A; declare -gix I=4",
+     "declare -p N L A I", "declare -i N=\"30 s\"\ndeclare -rl L=\"ABC\"\ndeclare -aiu A=([0]=\"x y\" [1]=\"z\")\ndeclare -ix I=\"4\"\n"),
     ("a_traced_function", "f() { :; }; declare -ft f", "declare -Ft", "declare -ft f\n"),
     ("the_hash_table", "hash -p /bin/echo nosuch", "nosuch hashed", "hashed\n"),
     ("a_disowned_child", "sleep 100 & p=$!; disown", "kill -0 $p && echo there; kill $p", "there\n"),
