@@ -181,7 +181,7 @@ _stacknb_write_state() {
     builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
     builtin declare -f -- "${_stacknb_read[@]}"
     builtin printf '#stacknb attributes\n'
-    builtin declare -Fxr # those with one of the two
+    builtin declare -Fxrt # those with one of the three
     builtin printf '#stacknb aliases\n'
     builtin alias -p
     builtin printf '#stacknb options\n'

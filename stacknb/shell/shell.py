@@ -151,7 +151,7 @@ class Shell:
         command = " ".join(map(quote, words))
         turn = self._between(
             f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?',
-            "_stacknb_reply done $_stacknb_status '' ''",
+            "_stacknb_reply done \"$_stacknb_status\" '' ''",  # quoted: IFS may hold digits
         )
         return turn.status, self._scratch.read("call").decode("utf-8", "replace")
 

@@ -167,7 +167,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
         if name == b"POSIXLY_CORRECT" and b"set -o posix\n" in rest:
             continue  # to set it turns posix mode on, which comes last and sets it
         if _KEPT.fullmatch(name) if ours else not (_BASH_OWN.fullmatch(name) or name in skip):
-            out.append(text)
+            out.append(_unchanged(variable, text))
     # bash reads a group whole before it runs it, so the aliases have no effect on what follows.
     # A function may have been read under extglob, and would be a syntax error without it. One may
     # be named like a builtin.
@@ -187,6 +187,15 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
         out.append(b"builtin shopt -s expand_aliases\n")
     out.append(b"}\n")
     return b"".join(out)
+
+
+def _unchanged(variable: Variable, text: bytes) -> bytes:
+    # The value first: of a number or of capitals bash makes another than stood there before.
+    if variable.value is None or not set("iluc").intersection(variable.flags):
+        return text
+    first = re.sub("[ilucr]", "", variable.flags) or "-"
+    last = f"declare -{variable.flags} {variable.name}\n".encode()
+    return f"declare -{first} ".encode() + text.split(b" ", 2)[2] + last
 
 
 def _by_builtins(lines: bytes) -> bytes:

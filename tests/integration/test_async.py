@@ -866,6 +866,13 @@ def test_numbers_are_whole_where_ifs_is_digits(tree, output) -> None:
     assert "(0 other jobs running)" in output(stack, "10-hook.sh")
 
 
+def test_a_person_starts_and_waits_where_a_hook_has_left_digits_in_ifs(tree) -> None:
+    stack = tree.run("IFS=0123456789")
+
+    stack.async_run("t", "true")
+    assert [result.exit_code for result in stack.async_wait("t")] == [0]
+
+
 def test_a_task_started_in_one_phase_is_waited_for_in_a_later_one(tree, output) -> None:
     tree.hook(
         "10-a.sh",
