@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -161,6 +162,22 @@ def test_the_report_of_a_stack_log_ends_with_its_last_lines(tmp_path: Path, suff
     data = gzip.decompress(log.read_bytes()) if suffix else log.read_bytes()
     last = data.decode().rstrip().splitlines()[-1]
     assert last in Page(page(load(log))).text
+
+
+@pytest.mark.parametrize("rest", [b"", b"\xff" * 8], ids=["cut", "damaged"])
+def test_the_report_of_a_gzip_file_that_breaks_off_ends_with_what_can_be_read(
+    tmp_path: Path, rest: bytes
+) -> None:
+    log = tmp_path / "stack.sh.log"
+    write_devstack_log(log, lines=30_000)
+    packed = zlib.compressobj(0, wbits=31)
+    data = packed.compress(log.read_bytes()) + packed.flush(zlib.Z_FULL_FLUSH)
+    log = log.rename(tmp_path / "stack.sh.log.gz")
+    log.write_bytes(data + rest)
+    text = Page(page(load(log))).text
+    ends = text[text.index("Ends of the logs") :]
+    assert " | " in ends
+    assert "stack.sh.log.gz' cannot be read any further: " in ends
 
 
 @pytest.mark.parametrize(("tasks", "charts"), [(0, 2), (1, 3)])

@@ -289,6 +289,18 @@ def test_a_log_shows_what_was_printed_and_then_what_comes(run: Run) -> None:
     assert log.news() is None
 
 
+def test_a_log_that_has_ended_shows_what_looks_like_a_footer_and_what_comes_after(
+    run: Run,
+) -> None:
+    run.prints(b"\n#stacknb-end of a story\nthe rest\n")
+    log = OpenLog("x.log", run.log)
+    run.end_hook()
+    shown = ""
+    while news := log.news():
+        shown += news["text"] + news["partial"]
+    assert shown.split("\n")[1:3] == ["#stacknb-end of a story", "the rest"]
+
+
 def test_of_a_long_log_the_end_is_shown(run: Run) -> None:
     run.prints(b"a line of it\n" * 100_000 + b"the last\n")
     news = OpenLog("x.log", run.log).news()
@@ -352,6 +364,33 @@ def test_a_search_finds_lines_by_number_whatever_their_case(run: Run) -> None:
     assert found["words"] == "found 112 times"
     assert search("x.log", run.log, "nothing like it")["words"] == "not found"
     assert search("x.log", run.log, "")["words"] == "not found"
+
+
+def test_a_search_finds_a_line_by_its_own_words_in_any_script(run: Run) -> None:
+    run.prints("GRÜSSE AUS KÖLN\n".encode())
+    assert search("x.log", run.log, "GRÜSSE aus")["lines"] == [(1, "GRÜSSE AUS KÖLN")]
+
+
+def test_a_search_counts_all_there_is_and_says_when_it_shows_less(run: Run) -> None:
+    run.prints(b"once\n" + b"needle\n" * 1000)
+    found = search("x.log", run.log, "needle")
+    assert (len(found["lines"]), found["words"]) == (
+        200,
+        "found 1000 times, the first 200 lines shown",
+    )
+
+
+def test_a_line_that_holds_the_word_twice_is_not_said_to_be_one_of_several(run: Run) -> None:
+    run.prints(b"tick tick\n")
+    assert search("x.log", run.log, "tick")["words"] == "found 2 times"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["no newline", "newline"])
+def test_a_search_finds_nothing_in_the_footer(run: Run, end: bytes) -> None:
+    run.prints(b"the output" + end)
+    run.end_hook()
+    assert b"exit_code" in run.log.read_bytes()
+    assert search("x.log", run.log, "exit_code")["words"] == "not found"
 
 
 def test_a_search_across_blocks_misses_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -62,17 +63,17 @@ def _logs(tasks: pd.DataFrame, hooks: pd.DataFrame) -> Iterator[tuple[str, str, 
 
 
 def _end_of(log: Path) -> list[str]:
+    data, trouble = b"", []
     try:
         with opened(log) as plain:
             file = gzip.GzipFile(fileobj=plain) if log.suffix == ".gz" else plain
             if log.suffix != ".gz":
                 file.seek(max(0, log.stat().st_size - _END))
-            data = b""
-            while piece := file.read(1 << 20):
+            while piece := file.read(_END):
                 data = (data + piece)[-_END:]
-    except (OSError, EOFError) as error:
-        return [f"{str(log)!r} cannot be read: {error}"]
-    return screen.clean(data, _WIDTH)[-60:]
+    except (OSError, EOFError, zlib.error) as error:  # a damaged log has an end that can be read
+        trouble = [f"{str(log)!r} cannot be read{' any further' if data else ''}: {error}"]
+    return screen.clean(data, _WIDTH)[-60:] + trouble
 
 
 def _escaped(lines: list[str]) -> str:

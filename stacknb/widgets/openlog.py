@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ _MATCHES = 200
 _VIEWS = 4  # a page that is loaded anew does not say that it has shut its log
 _PATIENCE_S = 3.0
 _BLOCK = 1 << 20
+_FOOTER = re.compile(rb"^#stacknb-end .*$", re.M)
 
 
 class OpenLog:
@@ -122,7 +124,7 @@ def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> 
     key : str
     path : Path
     text : str
-        What is searched for; capitals do not matter.
+        What is searched for; capitals of ASCII do not matter.
     patience_s : float
         Seconds.
 
@@ -131,7 +133,7 @@ def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> 
     dict
         ``lines``: pairs of line number and line, the first 200; ``words``: how many there are.
     """
-    wanted = text.lower().encode("utf-8", "replace")
+    wanted = text.encode("utf-8", "replace").lower()  # as the log: of bytes it knows ASCII alone
     found: list[tuple[int, str]] = []
     count, number, read = 0, 0, 0
     deadline, rest, cut = time.monotonic() + patience_s, b"", ""
@@ -140,15 +142,17 @@ def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> 
         while block := file.read(_BLOCK):
             read += len(block)
             whole, newline, rest = (rest + block).rpartition(b"\n")
-            data = whole + newline
+            data = _FOOTER.sub(b"", whole + newline)
             number = _scan(data, wanted, number, found)
             count += data.lower().count(wanted) if wanted else 0
             if time.monotonic() > deadline:
                 cut = f" in the first {size(read)}"
                 break
+    rest = _FOOTER.sub(b"", rest)
     _scan(rest, wanted, number, found)
-    count = max(count, len(found))
-    shown = f", the first {len(found)} shown" if count > len(found) else ""
+    count += rest.lower().count(wanted) if wanted else 0
+    # Of fewer lines all are shown, however often it stands in one.
+    shown = f", the first {_MATCHES} lines shown" if count > len(found) == _MATCHES else ""
     words = f"found {count} times{cut}{shown}" if count else f"not found{cut}"
     return {"kind": "found", "key": key, "text": text, "lines": found, "words": words}
 
@@ -162,8 +166,7 @@ def _scan(data: bytes, wanted: bytes, number: int, found: list[tuple[int, str]])
         end = len(data) if end < 0 else end
         line += data.count(b"\n", at if at else 0, begin)
         raw = data[begin : min(end, begin + 64 * _WIDTH)].decode("utf-8", "replace")
-        if not raw.startswith("#stacknb-end "):
-            found.append((line + 1, clean_line(raw, _WIDTH)))
+        found.append((line + 1, clean_line(raw, _WIDTH)))
         at = end + 1
         line += 1
     return number + data.count(b"\n")

@@ -51,6 +51,16 @@ def test_a_plugin_from_cells_is_enabled_and_may_begin_in_the_middle_of_a_run(tre
     assert said.stdout == "1 stack pre-install\non\n"
 
 
+def test_a_plugin_from_a_cell_is_planned_as_soon_as_it_is_added_in_the_middle_of_a_run(
+    tree: Any,
+) -> None:
+    stack = tree.stack()
+    stack.run(until="source")
+    stack.add_hook("plugin.sh", "echo $*\n", plugin="shop")
+    assert [plugin.name for plugin in stack.plugins] == ["shop"]
+    assert "shop-plugin.sh" in set(stack.plan()["hook"])
+
+
 def test_hooks_from_cells_are_there_after_a_resume(tree: Any) -> None:
     stack = tree.stack()
     stack.add_hook("20-b.sh", "SEEN+=b\n")
