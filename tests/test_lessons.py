@@ -364,7 +364,7 @@ fi
         ("for n in 1 2 3 4; do async_run count$n true; done", True),
         ("for n in 1 2 3 4; do async_run count$n true; done\nasync_wait count4 count{3..1}", True),
         ("for n in 1 2 3 4; do async_run count$n true; async_wait count$n; done", False),
-        ("async_run count1 true\nfor n in 2 3 4; do async_run --after count1 count$n :; done", False),
+        ("async_run count1 :\nfor n in 2 3 4; do async_run --after count1 count$n :; done", False),
         ("DEVSTACK_PARALLEL=False; for n in 1 2 3 4; do async_run count$n true; done", False),
     ],
 )  # fmt: skip

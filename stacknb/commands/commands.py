@@ -135,7 +135,7 @@ COMMANDS = (
          Argument("--tail", _TAIL, "number", short="-n")), show=printing.logs,
     ),
     Command("vars", "show the shell's variables", notebook_commands.variables,
-            (_TREE, Argument("GLOB", "of their names: SHOP_*", optional=True),
+            (_TREE, Argument("GLOB", "of their names: SHOP_*", "glob", optional=True),
              Argument("--history", "their values through the run, hook by hook", "switch")),
             (STACK,)),
     Command(
