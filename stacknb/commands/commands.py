@@ -185,6 +185,21 @@ def of_face(face: str) -> dict[str, Command]:
     return {entry.name: entry for entry in COMMANDS if face in entry.faces}
 
 
+def in_notebook(name: str) -> str:
+    """Return how a notebook calls a command that the command line has not; empty if it has none.
+
+    Examples
+    --------
+    >>> in_notebook("vars"), in_notebook("hook"), in_notebook("plan")
+    ('%stack vars', '%%hook', '')
+    """
+    entry = next((entry for entry in COMMANDS if entry.name == name), None)
+    if entry is None or CLI in entry.faces:
+        return ""
+    face = entry.faces[0]
+    return f"{face} {name}" if face == STACK else "%%hook" if name == "hook" else face
+
+
 def open_tree(o: Namespace) -> Stack:
     """Open the tree of hooks that the arguments name, or the run to be resumed.
 
