@@ -65,7 +65,12 @@ def _completer(argument: Argument) -> Callable[..., Iterable[str]]:
 
 
 def _names(kind: str, o: Namespace) -> list[str]:
-    """Return the names of what is a hook, a task, or has a log, of the run that is named."""
+    """Return the names of what is a hook, a task, a variable, or has a log, of the run named."""
     with contextlib.suppress(BadInput, OSError):
-        return loglist.names(places.find(getattr(o, "run", None) or "."), kind)
+        run = places.find(getattr(o, "run", None) or ".")
+        if kind == "variable":
+            from stacknb.hooks import changes
+
+            return changes.variable_names(run)
+        return loglist.names(run, kind)
     return []

@@ -60,6 +60,8 @@ def run(argv: list[str], signals: Signals) -> int:
         What is not the end of a run: `main` has words for it.
     """
     table = commands.of_face(arguments.CLI).values()
+    if argv and (called := commands.in_notebook(argv[0])):
+        raise BadInput(f"{argv[0]!r} is for notebooks: {called}; see stacknb --help")
     with printing.to_stdout():  # --help and --version
         o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"), _STATUSES)
     if o.command.opens_tree:

@@ -277,13 +277,13 @@ def numbered(name: str) -> str:
     Examples
     --------
     >>> numbered("50-api.sh"), numbered("95-late.sh")
-    ('', 'the number 95 is reserved for DevStack itself; use 10 to 89')
+    ('', "number 95 is DevStack's own; use 10 to 89")
     """
     number = _NUMBER.match(name)
     if number is None:
-        return "its name should begin with two digits, which order the hooks (10 to 89 are yours)"
+        return "its name should begin with two digits, 10 to 89"
     if not 10 <= int(number[1]) <= 89:
-        return f"the number {number[1]} is reserved for DevStack itself; use 10 to 89"
+        return f"number {number[1]} is DevStack's own; use 10 to 89"
     return ""
 
 

@@ -57,6 +57,9 @@ Said = Callable[..., tuple[int, str, str]]
     [
         ([], "COMMAND is missing; see stacknb --help"),
         (["stak"], "unknown command 'stak'; did you mean 'stack'?; see stacknb --help"),
+        (["vars", "SHOP_*"], "'vars' is for notebooks: %stack vars; see stacknb --help"),
+        (["async_task", "a"], "'async_task' is for notebooks: %async_task; see stacknb --help"),
+        (["hook", "50-a.sh"], "'hook' is for notebooks: %%hook; see stacknb --help"),
         (["stack"], "TOP_DIR is missing; see stacknb stack --help"),
         (["picture", "nowhere"], "top_dir 'nowhere': there is no such folder; "),
         (["stack", "nowhere"], "top_dir 'nowhere': there is no such folder; "),

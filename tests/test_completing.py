@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from fakerun import Run
 
-from stacknb import completing
+from stacknb import Stack, completing
 from stacknb.commands import commands
 from stacknb.commands.arguments import CLI
 from stacknb.commands.candidates import phase_words
@@ -70,6 +70,13 @@ def test_what_has_a_log_is_completed_from_the_run_that_is_named() -> None:
     assert found("log", "NAME", run=RUN) == ["50-api.sh", "db.sync", "web"]
     assert found("log", "NAME", "5", run=RUN) == ["50-api.sh"]
     assert found("changes", "HOOK_OR_PHASE", run=RUN) == ["50-api.sh", *phase_words()]
+
+
+def test_a_variable_is_completed_from_the_run_that_is_named() -> None:
+    with Stack("webshop", run_dir="run") as stack:
+        stack.add_hook("60-shop.sh", "SHOP_NAME=corner\n")
+        stack.step()
+    assert found("changes", "--vars", "SHOP_", run="run") == ["SHOP_NAME"]
 
 
 @pytest.mark.parametrize("run", [None, "nowhere"])

@@ -123,6 +123,17 @@ def test_tasks_can_be_waited_for(at_hand: Stack) -> None:
     assert found("%async_task --after generate_p") == ["generate_products"]
 
 
+def test_variables_that_a_hook_or_a_cell_has_set_are_completed() -> None:
+    with Stack("webshop") as stack:
+        dispatcher._current = stack
+        assert found("%stack vars SHOP_") == []
+        stack.add_hook("60-shop.sh", "SHOP_NAME=corner SHOP_URL=here\n")
+        stack.step()
+        stack.evaluate("SHOP_COLOUR=red; unset SHOP_URL")
+        assert found("%stack vars SHOP_") == ["SHOP_COLOUR", "SHOP_NAME"]
+        assert found("%stack vars SHOP_N --history SHOP_C") == ["SHOP_COLOUR"]
+
+
 def test_runs_can_be_resumed() -> None:
     assert found("%stack resume ") == [".stacknb/runs/20260101T000000Z-stack/"]
 

@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,19 @@ def test_orders_count_only_if_changed_before_they_are_made(stack: Stack) -> None
     assert seen("01.1") == (True, "the task generate_orders makes 20000 orders")
 
 
+def test_orders_being_made_are_those_that_were_set_when_the_task_began(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP.replace("    async_wait generate_orders\n", ""))
+    stack.run(until="source")
+    stack.evaluate("make() { until [[ -e $TOP_DIR/go ]]; do sleep 0.01; done; }")
+    stack.evaluate("SHOP_ORDERS=30000; async_run generate_orders make; SHOP_ORDERS=20000")
+    assert seen("01.1")[0]  # the cell that sets it also starts the task: nobody can tell
+    stack.evaluate("SHOP_ORDERS=30000")
+    stack.evaluate("SHOP_ORDERS=20000")
+    assert seen("01.1") == (False, "the orders were made before SHOP_ORDERS became 20000")
+    (stack.top_dir / "go").touch()
+    stack.async_wait("generate_orders")
+
+
 def test_who_started_a_task_is_asked_for(stack: Stack) -> None:
     stack.add_hook("20-catalog.sh", SHOP)
     stack.add_hook("30-other.sh", "true\n")
@@ -103,6 +117,16 @@ def test_a_task_of_ones_own_must_have_seen_the_address(stack: Stack) -> None:
     stack.async_run("mine", "eval", 'echo "$SHOP_URL"')
     stack.async_wait("mine")
     assert seen("01.3")[0]
+
+
+def test_the_wait_for_an_earlier_task_of_that_name_does_not_count(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.run(until="pre-install")
+    for _ in range(2):
+        task = stack.async_run("mine", "eval", 'echo "$SHOP_URL"')
+        assert seen("01.3") == (False, "'mine' was started and nobody waited for it")
+        task.wait()
+        assert seen("01.3")[0]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +200,41 @@ def test_the_default_must_be_changed_before_it_is_read(stack: Stack) -> None:
     assert seen("02.1")[0]
 
 
+@pytest.mark.parametrize(
+    ("app", "mine", "until", "saw"),
+    [
+        ("", "[[ $1 == override_defaults ]] && APP_PORT=9090", "",
+         "70-mine.sh failed in 'source', which ended the run"),
+        ("", "[[ $1 != override_defaults ]] || readonly APP_PORT=9090", "",
+         "50-app.sh failed in 'source', which ended the run"),
+        ("APP_PORT=9090", "true", "", "50-app.sh sets APP_PORT itself"),
+        ("", "APP_PORT=9090", "override_defaults",
+         "APP_PORT is 9090, and 50-app.sh has not read it yet"),
+    ],
+)  # fmt: skip
+def test_a_port_that_the_app_does_not_come_to_listen_on_is_refused(
+    stack: Stack, app: str, mine: str, until: str, saw: str
+) -> None:
+    stack.add_hook("50-app.sh", f"{app}\n[[ $1 != source ]] || APP_PORT=${{APP_PORT:-8080}}\n")
+    stack.add_hook("70-mine.sh", f"{mine}\n")
+    with contextlib.suppress(HookFailed):
+        stack.run(until=until or None)
+    assert seen("02.1") == (False, saw)
+
+
+def test_a_variable_that_is_missing_because_the_run_failed_is_told_so(stack: Stack) -> None:
+    stack.add_hook("70-mine.sh", "[[ ${2-} == install ]] && INSTALLED=yes\n")
+    with pytest.raises(HookFailed):
+        stack.run()
+    saw = "no hook had set INSTALLED when 70-mine.sh failed in 'override_defaults'"
+    assert seen("02.2") == (False, saw)
+
+
+def test_an_answer_too_many_is_refused() -> None:
+    with pytest.raises(BadInput, match="takes fewer answers than the 1 given; it asks for: a hook"):
+        lessons.check("02.1", "70-mine.sh")
+
+
 def test_a_phase_too_many_is_seen(stack: Stack) -> None:
     stack.add_hook("10-a.sh", "INSTALLED=$1${2-}\n")
     stack.run()
@@ -189,12 +248,55 @@ def test_a_phase_too_many_is_seen(stack: Stack) -> None:
         ("declare -g COLOURS=abc", False),
         ("declare -ga COLOURS=(a b)", False),
         ("declare -ga COLOURS=(a 'b c' d)", True),
+        ("declare -ga COLOURS=('a]=\"b' $'c\\nd]=' e)", True),
+        ("declare -ga COLOURS=('a]=b]=c]=')", False),
     ],
 )
 def test_the_array_is_looked_at(stack: Stack, code: str, passed: bool) -> None:
     stack.add_hook("10-a.sh", f"{code}\n")
     stack.run(until="source")
     assert seen("02.3")[0] is passed
+
+
+def test_an_array_made_by_a_cell_is_not_made_by_a_hook(stack: Stack) -> None:
+    stack.add_hook("10-a.sh", "true\n")
+    stack.run(until="source")
+    stack.evaluate("COLOURS=(a b c)")
+    assert seen("02.3") == (False, "COLOURS was set by cell 1")
+
+
+FRAGILE = "if [[ ${2-} == install ]]; then FRAGILE=done; fi\n"
+LAST = "[[ $1 == clean ]] && rm -f /tmp/of-the-app"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{FRAGILE}{LAST}\ntrue\n",
+        f"{FRAGILE}{LAST}\nreturn 0\n",
+        f"{FRAGILE}{LAST} || true\n",
+        f"{FRAGILE}[[ $1 != clean ]] || rm -f /tmp/of-the-app\n",
+        f"{LAST}\n{FRAGILE}",
+        f"{FRAGILE}case $1 in clean) rm -f /tmp/of-the-app;; esac\n",
+        'case "$1 ${2-}" in "stack install") FRAGILE=done;; "clean ") rm -f /tmp/of-the-app;; esac',
+    ],
+)
+def test_each_way_to_mend_the_fragile_hook_is_right(stack: Stack, text: str) -> None:
+    stack.add_hook("60-fragile.sh", text)
+    stack.run()
+    assert seen("02.4")[0]
+
+
+def test_a_fragile_hook_is_not_mended_by_doing_less_or_by_switching_errexit_off(
+    stack: Stack,
+) -> None:
+    stack.add_hook("60-fragile.sh", FRAGILE)
+    stack.run()
+    assert seen("02.4") == (False, "60-fragile.sh does nothing in 'clean' now")
+    stack.reset()
+    stack.add_hook("60-fragile.sh", f"set +e\n{FRAGILE}{LAST}\n")
+    stack.run()
+    assert "60-fragile.sh ended with status 1 in 'override_defaults', 'source'" in seen("02.4")[1]
 
 
 def test_a_run_that_ended_early_is_seen(stack: Stack) -> None:
@@ -232,11 +334,64 @@ def test_a_lost_variable_is_seen(stack: Stack) -> None:
     assert seen("05.2") == (False, "ANSWER is '0' in the shell")
 
 
+@pytest.mark.parametrize("early", [True, False])
+def test_an_answer_that_was_there_before_the_wait_did_not_come_from_the_task(
+    stack: Stack, early: bool
+) -> None:
+    stack.add_hook(
+        "10-a.sh", f"[[ $1 != {'override_defaults' if early else 'source'} ]] || ANSWER=42\n"
+    )
+    stack.add_hook("30-b.sh", "[[ $1 != source ]] || { async_run think true; async_wait think; }\n")
+    stack.run()
+    where = "override_defaults" if early else "source"
+    saw = f"10-a.sh set ANSWER in {where!r}, before 'think' was waited for"
+    assert seen("05.2") == (False, saw)
+
+
+COUNT = """
+if [[ $1 == source ]]; then
+    COUNTER=$TOP_DIR/counter
+elif [[ ${2-} == pre-install ]]; then
+    echo 100 >"$COUNTER"
+    %s
+fi
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "passed"),
+    [
+        ("for n in 1 2 3 4; do async_run count$n true; done", True),
+        ("for n in 1 2 3 4; do async_run count$n true; done\nasync_wait count4 count{3..1}", True),
+        ("for n in 1 2 3 4; do async_run count$n true; async_wait count$n; done", False),
+        ("async_run count1 :\nfor n in 2 3 4; do async_run --after count1 count$n :; done", False),
+        ("DEVSTACK_PARALLEL=False; for n in 1 2 3 4; do async_run count$n true; done", False),
+    ],
+)  # fmt: skip
+def test_tasks_that_take_turns_do_not_count_together(stack: Stack, code: str, passed: bool) -> None:
+    stack.add_hook("40-count.sh", COUNT % f"{code}\nasync_cleanup")
+    stack.run(until="pre-install")
+    verdict = "4 tasks counted to 100 without losing one", "the tasks ran one after the other"
+    assert seen("05.3") == (passed, verdict[not passed])
+
+
+def test_tasks_of_a_phase_that_was_run_again_are_past(stack: Stack) -> None:
+    start = "for n in 1 2 3 4; do async_run count$n %s; done\nasync_wait count{1..4}"
+    stack.add_hook("40-count.sh", COUNT % start % "false")
+    with pytest.raises(HookFailed):
+        stack.run(until="pre-install")
+    assert "did not end well" in seen("05.3")[1]
+    stack.add_hook("40-count.sh", COUNT % start % "true")
+    stack.run(until="pre-install")
+    assert seen("05.3") == (True, "4 tasks counted to 100 without losing one")
+
+
 def test_a_miscount_is_seen(stack: Stack, tmp_path: Path) -> None:
     stack.add_hook(
         "10-a.sh",
         f"COUNTER='{tmp_path}/c'; echo 99 >\"$COUNTER\"\n"
-        "for n in 1 2 3 4; do async_run count$n true; async_wait count$n; done\n",
+        "for n in 1 2 3 4; do async_run count$n true; done\n"
+        "async_wait count1 count2 count3 count4\n",
     )
     stack.step()
     assert seen("05.3") == (False, "c says 99")
@@ -257,11 +412,34 @@ def test_a_plugin_is_followed_to_its_clean(stack: Stack, tmp_path: Path) -> None
     assert seen("06.1")[0]
 
 
+@pytest.mark.parametrize(
+    ("settings", "plugin", "idle"),
+    [
+        ("", "[[ ${2-} == pre-install ]] && echo hi >$GREETER_FILE\n:\n", "stack install"),
+        ("echo hi >$GREETER_FILE\n", "if [[ $1 == clean ]]; then rm -f $GREETER_FILE; fi\n",
+         "stack install"),
+        ("", "case $1 in stack) echo hi >$GREETER_FILE;; unstack) rm $GREETER_FILE;; esac\n",
+         "clean"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_works_in_another_phase_is_seen(
+    stack: Stack, tmp_path: Path, settings: str, plugin: str, idle: str
+) -> None:
+    text = f"GREETER_FILE='{tmp_path}/hello'\n{settings}"
+    stack.add_hook("settings", text, plugin="greeter")
+    stack.add_hook("plugin.sh", plugin, plugin="greeter")
+    stack.run()
+    assert seen("06.1")[0] is (idle == "clean")
+    if idle == "clean":
+        stack.run("clean")
+        assert seen("06.1") == (False, "plugin.sh does nothing in 'clean'")
+
+
 def test_a_broken_plugin_is_seen(tmp_path: Path) -> None:
     (tmp_path / "devstack").mkdir()
     (tmp_path / "devstack" / "settings").write_text("declare A=1\n")
     passed, saw = seen("06.2", tmp_path)
     assert not passed
-    assert saw.startswith("1 findings, the first is: devstack/settings:1: warning: 'A' vanishes")
+    assert saw.startswith("1 finding, the first is: devstack/settings:1: warning: 'A' vanishes")
     (tmp_path / "devstack" / "settings").write_text("A=1\n")
     assert seen("06.2", str(tmp_path))[0]

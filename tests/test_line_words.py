@@ -81,6 +81,7 @@ def test_a_folder_named_as_a_word_is_the_word() -> None:
         ("log", "NAME is missing"),
         ("unstack", "'unstack' is no word of %stack but a magic of its own: %unstack"),
         ("webshop clean", "'clean' is no word of %stack but a magic of its own: %clean"),
+        ("report run", "'report' is no word of %stack but of the command line: stacknb report"),
         ("step install", "'step' runs the next phase and takes none; %stack install runs that one"),
         ("'webshop", "no closing quotation"),
         ("install source", "'source' is not understood"),

@@ -37,6 +37,14 @@ def test_nested_conditions_hold_together() -> None:
     assert [outline(text, phase).lines for phase in (INSTALL, EXTRA, SOURCE)] == [2, 1, 0]
 
 
+def test_a_case_in_one_line_counts_as_branches() -> None:
+    text = 'case "$1 ${2-}" in "stack install") a; async_run t b;; "clean ") c ;; esac\nd\n'
+    counts = [outline(text, phase).lines for phase in (INSTALL, Phase("clean"), EXTRA)]
+    assert counts == [2, 2, 1]
+    assert outline(text, INSTALL).starts == ["t"]
+    assert outline("case $x in a) b;; esac; c\n", EXTRA).lines == 2
+
+
 def test_case_counts_as_branches() -> None:
     text = 'case "$1" in\n  source) a ;;\n  stack|clean)\n    b\n    c\n    ;;\n  *) d ;;\nesac\n'
     assert outline(text, SOURCE).lines == 2  # a, and what * may do

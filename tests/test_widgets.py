@@ -153,6 +153,25 @@ def test_the_summary_of_a_run_that_goes_on_does_not_stay_where_its_panel_was(
     assert [line == moved for line in shown].count(True) == 1
 
 
+def test_what_a_cell_tells_of_a_run_stays_when_the_next_one_has_only_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tree/extras.d").mkdir(parents=True)
+    Path("tree/extras.d/10-a.sh").write_text("true\n")
+    with Stack("tree") as stack, capture_output() as captured:
+        stack.step()
+        panel = Panel(stack)
+        panel.show()
+        stack.reset()
+        stack.evaluate("A=1")
+        panel.settle()
+        panel.leave()
+        panel.close()
+    told = [line for line in _texts(captured) if line.startswith("stack of ")]
+    assert {line.rpartition(": ")[2] for line in told} == {"next is source"}
+
+
 def test_it_updates_ten_times_a_second_at_most_however_often_it_is_woken(
     run: Run, panel: Panel, sent: list[dict[str, Any]]
 ) -> None:

@@ -27,7 +27,7 @@ _STATES = {
 _TASK = "#AA3377"
 _TOLD = ("hook", "arguments", "path", "state", "took", "starts", "waits for", "warning")
 _COLUMN, _ROW, _HIGHEST = 70, 44, 120  # px; nine columns fit beside a file browser
-_OF_TASK = 24  # px of a row for each further task, so that the names do not touch
+_OF_TASK = 30  # px of a row for each further task, so that the names do not touch
 _HALO: dict[str, Any] = {
     "stroke": "white",
     "strokeWidth": 3,

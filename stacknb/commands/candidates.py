@@ -21,7 +21,8 @@ def values(kind: str, start: str, names: Callable[[str], list[str]]) -> list[str
     start : str
         What is typed of it: paths are looked up by that.
     names : callable
-        Returns the names of what is a ``hook``, is a ``task``, or has a ``log``, where it is asked.
+        Returns the names of what is a ``hook``, a ``task``, a ``variable``, or has a ``log``,
+        where it is asked.
 
     Returns
     -------
@@ -34,6 +35,8 @@ def values(kind: str, start: str, names: Callable[[str], list[str]]) -> list[str
         return list(lifecycle.MODES)
     if kind in ("task", "log"):
         return names(kind)
+    if kind == "glob":
+        return names("variable")
     if kind == "hook":
         return [*names("hook"), *phase_words()]
     if kind == "script":

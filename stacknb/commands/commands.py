@@ -135,7 +135,7 @@ COMMANDS = (
          Argument("--tail", _TAIL, "number", short="-n")), show=printing.logs,
     ),
     Command("vars", "show the shell's variables", notebook_commands.variables,
-            (_TREE, Argument("GLOB", "of their names: SHOP_*", optional=True),
+            (_TREE, Argument("GLOB", "of their names: SHOP_*", "glob", optional=True),
              Argument("--history", "their values through the run, hook by hook", "switch")),
             (STACK,)),
     Command(
@@ -183,6 +183,21 @@ MAGICS = tuple({face[1:]: None for entry in COMMANDS for face in entry.faces if 
 def of_face(face: str) -> dict[str, Command]:
     """Return the commands of a face by name."""
     return {entry.name: entry for entry in COMMANDS if face in entry.faces}
+
+
+def in_notebook(name: str) -> str:
+    """Return how a notebook calls a command that the command line has not; empty if it has none.
+
+    Examples
+    --------
+    >>> in_notebook("vars"), in_notebook("hook"), in_notebook("plan")
+    ('%stack vars', '%%hook', '')
+    """
+    entry = next((entry for entry in COMMANDS if entry.name == name), None)
+    if entry is None or CLI in entry.faces:
+        return ""
+    face = entry.faces[0]
+    return f"{face} {name}" if face == STACK else "%%hook" if name == "hook" else face
 
 
 def open_tree(o: Namespace) -> Stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from stacknb.snapshots.masking import Masker
 from stacknb.text.names import nearest
 from stacknb.text.signs import shown
 
-__all__ = ["Change", "Space", "between", "of_run", "variable_history"]
+__all__ = ["Change", "Space", "between", "of_run", "variable_history", "variable_names"]
 
 # Told by `cwd`, or by every clock.
 _DULL = {"PWD", "OLDPWD", "SECONDS", "MAPFILE", "REPLY"}
@@ -214,6 +215,13 @@ def _compared(
                     changes.append(Change(*place, "file", name, "added", "", "the log of a task"))
         if moment.kind != "begin":
             yield moment, changes
+
+
+def variable_names(run_dir: Path) -> list[str]:
+    """Return the names of the variables that the shell has had since the last hook or cell."""
+    snapshots = (m.snapshot for m in history.read(run_dir) if m.snapshot is not None)
+    last = deque(snapshots, maxlen=1)
+    return sorted(Space(last[0]).variables) if last else []
 
 
 def _logs_by_hook(run_dir: Path) -> dict[tuple[str, str], list[tuple[float, str]]]:

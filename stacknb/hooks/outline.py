@@ -28,6 +28,7 @@ _START = re.compile(
 )
 _SERVICE = re.compile(r"\brun_process\s+([A-Za-z0-9._-]+)")
 _HEAD = re.compile(r"((?:if|elif)\b.*?;\s*then\b|else\b|fi\s*;)\s*(.*)")
+_WHOLE_CASE = re.compile(r"(case\b.*?\sin)\s+(\S.*?)(?:;|\s)\s*esac\b\s*;?\s*(.*)")
 _NEXT = re.compile(r"(.*?\S)\s*;\s*((?:fi|elif|else)\b.*)")
 _TEST = re.compile(r"(\[\[.*?\]\]|\[ .*? \])\s*&&\s*([^|]*[^|{\s])$")
 _NO_WORK = {"then", "do", "done", "{", "}", ";;", ":", "true"}
@@ -108,10 +109,16 @@ def outline(text: str, phase: Phase) -> Outline:
 
 
 def _parted(text: str) -> Iterator[str]:
-    """Yield the lines of code; what an ``if … fi`` in one line holds, line by line."""
+    """Yield the lines of code; what ``if … fi``, ``case … esac`` in one line hold, line by line."""
     for line in text.replace("\\\n", " ").splitlines():
         code = line.strip()
         while code and not code.startswith("#"):
+            if whole := _WHOLE_CASE.fullmatch(code):
+                yield whole[1]
+                yield from filter(None, map(str.strip, whole[2].split(";;")))
+                yield "esac"
+                code = whole[3]
+                continue
             if head := _HEAD.fullmatch(code):
                 yield head[1]
                 code = head[2]

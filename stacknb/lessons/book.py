@@ -10,15 +10,23 @@ from stacknb import dispatcher, status, tasklog
 from stacknb.dispatcher import Stack
 from stacknb.hooks import changes
 from stacknb.hooks.changes import Change
+from stacknb.hooks.outline import outline
 from stacknb.journal import RunDir
+from stacknb.lifecycle import Phase
+from stacknb.snapshots import history
+from stacknb.snapshots.history import Moment
 
 __all__ = [
     "CHECKS",
     "WHAT",
     "NotYet",
+    "begun",
+    "does_in",
+    "ended_by",
     "exercise",
     "history_of",
     "log_of",
+    "moment_of",
     "need",
     "run_dir",
     "stack",
@@ -62,11 +70,37 @@ def run_dir() -> Path:
 def history_of(name: str) -> list[Change]:
     """Return how hooks and cells set a variable, in order."""
     found = [c for c in changes.variable_history(run_dir(), name) if c.hook]
+    if not found and (ended := ended_by()):
+        raise NotYet(f"no hook had set {name} when {ended}", "mend that hook, then run %stack")
     if not found:
         raise NotYet(
             f"no hook has set {name} in this run", "set it in a hook, then %stack reset and %stack"
         )
     return found
+
+
+def moment_of(change: Change) -> Moment:
+    """Return the call of a hook, or the cell, that a change is of: the latest of that name."""
+    return [
+        moment for moment in history.read(run_dir())
+        if (moment.phase, moment.name) == (change.phase, change.hook.removeprefix("cell "))
+    ][-1]  # fmt: skip
+
+
+def ended_by() -> str:
+    """Say which hook ended the run early, if one did and its phase was not run again."""
+    result = stack().result
+    if result is None:
+        return ""
+    bad = [hook for hook in result.hooks if not hook.ok and hook.phase not in result.phases]
+    return f"{bad[0].name} failed in {bad[0].phase!r}" if bad else ""
+
+
+def does_in(hook: str, phase: Phase) -> bool:
+    """Tell whether a hook may have work in a phase, as far as its text tells."""
+    plan = stack().plan()
+    paths = plan.loc[plan["hook"] == hook, "path"]
+    return bool(len(paths)) and bool(outline(Path(paths.iloc[0]).read_text(), phase).lines)
 
 
 def value_of(name: str) -> str:
@@ -89,10 +123,20 @@ def task_of(name: str) -> status.LogStatus:
 
 def wait_of(name: str) -> dict[str, Any]:
     """Return the wait for a task, the latest of that name."""
-    found = [wait for wait in RunDir.open(run_dir()).new_waits() if wait["name"] == name]
+    start = begun(task_of(name))
+    found = [
+        wait for wait in RunDir.open(run_dir()).new_waits()
+        if wait["name"] == name and wait["wait_end"] >= start  # not that of an earlier one
+    ]  # fmt: skip
     if found:
         return found[-1]
     raise NotYet(f"{name!r} was started and nobody waited for it", f"async_wait {name}")
+
+
+def begun(task: status.LogStatus) -> float:
+    """Return when a task was asked for, epoch seconds."""
+    header = tasklog.read_header(run_dir() / task.log)
+    return float(header.get("queued") or header["start"])
 
 
 def log_of(task: status.LogStatus) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from stacknb import status
+from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.hooks import checking
 from stacknb.lessons.book import (
     NotYet,
+    begun,
+    does_in,
+    ended_by,
     exercise,
     history_of,
     log_of,
+    moment_of,
     need,
     run_dir,
     stack,
@@ -21,6 +26,8 @@ from stacknb.lessons.book import (
     value_of,
     wait_of,
 )
+from stacknb.lifecycle import Phase
+from stacknb.text.screen import counted
 
 __all__: list[str] = []
 
@@ -34,7 +41,8 @@ def _fewer_orders() -> str:
     made = [task for task in status.read(run_dir()).tasks if task.name == "generate_orders"]
     if not made:
         return "SHOP_ORDERS is 20000, and no hook has read it yet"
-    need("20,000 orders" in log_of(made[0]) or made[0].status == "running",
+    early = moment_of(history_of("SHOP_ORDERS")[-1]).start < begun(made[-1])
+    need("20,000 orders" in log_of(made[-1]) or (made[-1].status == "running" and early),
          "the orders were made before SHOP_ORDERS became 20000",
          "%stack reset, %stack --until source, and set it then")  # fmt: skip
     return "the task generate_orders makes 20000 orders"
@@ -62,6 +70,8 @@ def _own_task() -> str:
 
 # --- 02: the hook lifecycle -----------------------------------------------------------------------
 
+_ELEMENT = re.compile(r"""\[\d+\]=(?:"(?:\\.|[^"\\])*"|\$'(?:\\.|[^'\\])*')""")
+
 
 @exercise("02.1", "a hook of yours changes a default before 50-app.sh reads it")
 def _early_default() -> str:
@@ -71,8 +81,13 @@ def _early_default() -> str:
         f"APP_PORT was first set in {first.phase!r}, by {first.hook}, to {first.new!r}",
         "$1 is 'override_defaults' in the first phase of all; set it there, plainly",
     )
+    need(first.hook != "50-app.sh", "50-app.sh sets APP_PORT itself", "write a hook 70-mine.sh")
     value = value_of("APP_PORT")
     need(value == "9090", f"APP_PORT ended as {value!r}", "it should be 9090")
+    need(not ended_by(), f"{ended_by()}, which ended the run", "if [[ … ]]; then …; fi")
+    need(any(hook.name == "50-app.sh" for phase in status.read(run_dir()).phases
+             if phase.name == "source" for hook in phase.hooks),
+         "APP_PORT is 9090, and 50-app.sh has not read it yet", "%stack runs the rest")  # fmt: skip
     return f"{first.hook} set APP_PORT to 9090 in override_defaults, and 50-app.sh kept it"
 
 
@@ -99,9 +114,11 @@ def _global_array() -> str:
     )
     kind, value = variables.iloc[0][["type", "value"]]
     need(kind == "array", f"COLOURS is of type {kind}", "declare -ga COLOURS=(…)")
-    count = value.count("]=")
-    need(count == 3, f"COLOURS has {count} elements: {value}", "it should have 3")
-    return f"COLOURS is an array with 3 elements, set by {history_of('COLOURS')[-1].hook}"
+    count = len(_ELEMENT.findall(value))
+    need(count == 3, f"COLOURS has {counted(count, 'element')}: {value}", "it should have 3")
+    where = history_of("COLOURS")[-1].hook
+    need(not where.startswith("cell "), f"COLOURS was set by {where}", "%%hook 40-colours.sh")
+    return f"COLOURS is an array with 3 elements, set by {where}"
 
 
 @exercise("02.4", "60-fragile.sh is mended, and the run comes to its end")
@@ -109,11 +126,16 @@ def _no_false_end() -> str:
     result = stack().result
     need(result is not None, "nothing has run yet", "run the phases with %stack")
     assert result is not None
-    bad = [hook for hook in result.hooks if not hook.ok and hook.phase not in result.phases]
-    need(not bad, f"{bad[0].name if bad else ''} failed in {bad[0].phase if bad else ''!r}",
-          "if [[ … ]]; then …; fi has status 0 when the test is false")  # fmt: skip
-    need(result.complete, f"the run has done {len(result.phases)} phases", "%stack runs the rest")
+    need(not ended_by(), ended_by(), "if [[ … ]]; then …; fi has status 0 when the test is false")
+    last = {hook.phase: hook for hook in result.hooks if hook.name == "60-fragile.sh"}
+    bad = [phase for phase, hook in last.items() if hook.exit_code]
+    need(not bad, f"60-fragile.sh ended with status 1 in {', '.join(map(repr, bad))}",
+         "let errexit be, and mend the last line")  # fmt: skip
+    done = counted(len(result.phases), "phase")
+    need(result.complete, f"the run has done {done}", "%stack runs the rest")
     need(value_of("FRAGILE") == "done", f"FRAGILE is {value_of('FRAGILE')!r}", "keep what it did")
+    need(does_in("60-fragile.sh", Phase("clean")), "60-fragile.sh does nothing in 'clean' now",
+         "keep what it did: rm -f /tmp/of-the-app")  # fmt: skip
     return "60-fragile.sh ended well in every phase and did its work"
 
 
@@ -183,20 +205,29 @@ def _handed_over() -> str:
     need(value == "42", f"ANSWER is {value!r} in the shell",
           "let the task write a file, wait for it, then ANSWER=$(<file)")  # fmt: skip
     where = history_of("ANSWER")[-1]
+    need(moment_of(where).end >= wait["wait_end"],
+         f"{where.hook} set ANSWER in {where.phase!r}, before 'think' was waited for",
+         "async_wait think, then read what it has written")  # fmt: skip
     return f"{where.hook} read ANSWER=42 in {where.phase!r} after waiting in {wait['phase']!r}"
 
 
 @exercise("05.3", "four tasks count to 100 together: the file named by $COUNTER says 100")
 def _no_race() -> str:
     run = status.read(run_dir())
-    tasks = [task for task in run.tasks if task.name.startswith("count")]
-    need(len(tasks) >= 4, f"{len(tasks)} tasks named count… ran", "start count1 to count4")
+    tasks = [t for t in run.tasks if t.name.startswith("count") and not t.superseded]
+    need(len(tasks) >= 4, f"{counted(len(tasks), 'task')} named count… ran",
+         "start count1 to count4")  # fmt: skip
     bad = [task.name for task in tasks if task.status != "ok"]
     need(not bad, f"{', '.join(bad)} did not end well", "wait for all four with async_wait")
     path = Path(value_of("COUNTER"))
     text = path.read_text().strip() if path.is_file() else ""
     need(text == "100", f"{path.name} says {text or 'nothing'}",
           "read and write while holding a lock: ( flock 9; …; ) 9>>$COUNTER.lock")  # fmt: skip
+    heads = [tasklog.read_header(run_dir() / task.log) for task in tasks]
+    waited = min(wait_of(task.name)["wait_start"] for task in tasks)
+    turns = any(head.get("after") or head.get("foreground") for head in heads)
+    need(not turns and waited >= max(map(begun, tasks)), "the tasks ran one after the other",
+         "start all four before you wait for one, without --after")  # fmt: skip
     return f"{len(tasks)} tasks counted to 100 without losing one"
 
 
@@ -214,8 +245,14 @@ def _plugin() -> str:
     if mode != "clean":
         need(path.is_file(), f"there is no file {path.name!r} after the run",
               "plugin.sh is called with: stack install")  # fmt: skip
+        need(does_in("greeter-plugin.sh", Phase("stack", "install")),
+             f"{path.name} is there, yet plugin.sh does nothing in 'stack install'",
+             "plugin.sh is called with: stack install")  # fmt: skip
         return f"{path.name} says {path.read_text().strip()!r}; %clean should take it away"
     need(not path.exists(), f"{path.name!r} is there after clean", 'rm -f it where $1 is "clean"')
+    for phase in (Phase("stack", "install"), Phase("clean")):
+        need(does_in("greeter-plugin.sh", phase), f"plugin.sh does nothing in {phase.label!r}",
+             'write the file where $2 is "install", rm -f it where $1 is "clean"')  # fmt: skip
     return f"{path.name} was written, and is gone after clean"
 
 
@@ -228,10 +265,10 @@ def _checked(folder: str | os.PathLike[str]) -> str:
     first = str(next(iter(report.findings), ""))
     need(
         not report.findings,
-        f"{len(report.findings)} findings, the first is: {first}",
+        f"{counted(len(report.findings), 'finding')}, the first is: {first}",
         "mend that line and check again",
     )
-    return f"{len(report.files)} scripts and nothing to mend"
+    return f"{counted(len(report.files), 'script')} and nothing to mend"
 
 
 # --- 07: reading a log ----------------------------------------------------------------------------

@@ -95,6 +95,11 @@ def check(exercise: str, *answers: Any) -> Verdict:
         return Verdict(exercise, False, str(error), "run the cells above this one first")
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         asked = WHAT[exercise]
+        if "positional arguments but" in str(error):
+            raise BadInput(
+                f"exercise {exercise!r} takes fewer answers than the {len(answers)} given;"
+                f" it asks for: {asked}"
+            ) from None
         if "positional argument" in str(error):
             raise BadInput(f"exercise {exercise!r} asks for: {asked}; give that") from None
         if not answers:

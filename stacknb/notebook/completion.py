@@ -146,11 +146,15 @@ def _places(entries: Iterable[Command], face: str) -> list[str]:
 
 
 def _names(kind: str, stack: Stack | None) -> list[str]:
-    """Return the names of hooks, tasks, or what has a log, of the stack at hand."""
+    """Return the names of hooks, tasks, variables, or what has a log, of the stack at hand."""
     if stack is None:
         return []
     if kind == "task":
         return list(stack.tasks)
+    if kind == "variable":
+        from stacknb.hooks import changes
+
+        return changes.variable_names(stack.run_dir) if stack.run_dir else []
     planned = lifecycle.plan("stack", stack.top_dir, stack.plugins, stack.cells)
     hooks = list({hook.name: None for _, hook in planned})
     return hooks if kind == "hook" else [*hooks, *stack.tasks]

@@ -8,7 +8,7 @@ import shlex
 from argparse import Namespace
 
 from stacknb.commands import commands
-from stacknb.commands.arguments import STACK, Argument, Command, given
+from stacknb.commands.arguments import CLI, STACK, Argument, Command, given
 from stacknb.commands.candidates import phase_words
 from stacknb.commands.parsers import line_parser
 from stacknb.exceptions import BadInput
@@ -47,6 +47,10 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
     if words and words[0] not in table:
         if words[0] in commands.MAGICS:
             raise BadInput(f"{words[0]!r} is no word of %stack but a magic of its own: %{words[0]}")
+        if words[0] in commands.of_face(CLI):
+            raise BadInput(
+                f"{words[0]!r} is no word of %stack but of the command line: stacknb {words[0]}"
+            )
         if not _is_phase(words[0]):
             known = [*table, *phase_words()]
             trees = [os.path.dirname(path) for path in glob.glob("*/extras.d")]

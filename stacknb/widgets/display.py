@@ -93,6 +93,8 @@ class _Summary:
         """Show it, or change what is shown."""
         self.drawn = time.monotonic()
         if board.run_dir != self._entry.run:
+            if self._entry.run is not None and board.phase is None:
+                return  # after a reset: the next run has nothing to tell yet, this one has
             self._entry.run, self._entry.size = board.run_dir, 0
             self._most = KERNEL.room(board.run_dir, budget.SUMMARY, budget.LINE)
             self._entry.size = self._most + budget.VIEW + 2 * budget.OUTPUT
