@@ -39,8 +39,8 @@ class Event:
     ----------
     kind : str
         ``run-start``, ``phase-start``, ``phase-hooks`` (others are left of it now),
-        ``hook-start``, ``hook-end``, ``phase-end``, ``run-end``, ``task`` (started),
-        ``wait-start``, ``wait-end``, ``warning``.
+        ``hook-start``, ``hook-end``, ``phase-end``, ``pause`` (what was to follow at once does
+        not), ``run-end``, ``task`` (started), ``wait-start``, ``wait-end``, ``warning``.
     time : float
         Epoch seconds.
     name : str
@@ -167,6 +167,11 @@ class RunDir:
             if event.kind == "phase-end":
                 done[event.name] = bool(event.data.get("ok"))
         return [label for label, ok in done.items() if ok]
+
+    def is_complete(self) -> bool:
+        """Return whether the run came to its end with every phase done."""
+        events = RunDir(self.path, self.run).new_events()
+        return any(event.kind == "run-end" and event.data.get("complete") for event in events)
 
     def new_log(
         self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[Path], int]

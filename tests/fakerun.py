@@ -36,8 +36,8 @@ class Run:
         self.phase = name
         self.tell("phase-start", name, hooks=list(hooks))
 
-    def end_phase(self, ok: bool = True, how: str = "") -> None:
-        self.tell("phase-end", self.phase, ok=ok, duration_s=2.0, how=how)
+    def end_phase(self, ok: bool = True, how: str = "", **more: Any) -> None:
+        self.tell("phase-end", self.phase, ok=ok, duration_s=2.0, how=how, **more)
 
     def begin_hook(self, name: str) -> None:
         self.log = self.journal.new_log("hook", name, [name], self.phase, lambda _: os.getpid())

@@ -83,6 +83,25 @@ def test_phases_and_hooks_go_from_to_come_to_their_end(run: Run, board: Board) -
     assert board.phases[0].duration_s == 2.0
 
 
+def test_between_two_phases_that_follow_at_once_a_run_goes_on_while_somebody_works_on_it(
+    run: Run, board: Board
+) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh")
+    run.end_phase(goes_on=True)
+    for state in (look(board), look(Board(lambda: run.folder, alone=True))):
+        assert (state.state, state.live, state.next_phase) == ("running", True, "")
+    run.tell("pause", "stack")
+    assert (look(board).state, board.next_phase) == ("unfinished", "source")
+
+    run.begin_phase("stack test-config", "10-a.sh")
+    run.end_phase(goes_on=True)
+    run.hook("async_cleanup")
+    assert look(board).state == "running", "its end is still to be told"
+    run.journal.close()
+    assert look(board).state == "unfinished", "it was killed"
+
+
 def test_a_phase_takes_as_long_as_the_cleanup_after_it_too(run: Run, board: Board) -> None:
     run.begin_phase("stack test-config", "10-a.sh")
     run.hook("10-a.sh")

@@ -159,7 +159,8 @@ class Board:
             return "failed"
         if self.complete:
             return "complete"
-        return "running" if self.hook is not None else "unfinished"
+        at_work = self.hook is not None or self._phases.goes_on
+        return "running" if at_work else "unfinished"
 
     @property
     def next_phase(self) -> str:

@@ -39,10 +39,9 @@ class PhaseList:
     ----------
     hook : HookState or None
         What runs: a hook or a cell.
-    complete : bool
-        Every phase is done.
-    ended : bool
-        Nothing will come any more: complete, or given up by ``exit 0``.
+    complete, ended, goes_on : bool
+        Every phase is done; nothing will come any more (complete, or given up by ``exit 0``); what
+        follows the phase that has ended comes at once.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class PhaseList:
         self._unread: list[HookState] = []  # which the journal says have ended
         self._heard = self._doubt = 0.0
         self.hook: HookState | None = None
-        self.complete = self.ended = False
+        self.complete = self.ended = self.goes_on = False
 
     def __iter__(self) -> Iterator[PhaseState]:
         return iter(self._phases.values())
@@ -70,6 +69,8 @@ class PhaseList:
         is_cell = Path(str(data.get("log", ""))).parent.name == "cells"
         if not is_cell:
             self._heard = max(self._heard, event.time)
+        if event.kind in ("phase-end", "pause", "run-end"):
+            self.goes_on = bool(data.get("goes_on"))
         if event.kind == "run-start":
             self._origin = str(data.get("run_dir", ""))
         elif event.kind == "phase-start":
@@ -223,6 +224,7 @@ class PhaseList:
     def settle(self, now: float, is_held: Callable[[], bool]) -> None:
         """Say how phases stand of which the journal does not."""
         self._read_ends()
+        self.goes_on = self.goes_on and is_held()
         for place, phase in enumerate(self):
             if phase.told:
                 phase.begun = phase.begun or self._ends[phase.label] - (phase.duration_s or 0.0)

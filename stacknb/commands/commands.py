@@ -253,7 +253,7 @@ def _open_run(o: Namespace) -> Stack:
         why = f"{run} is of another tree, {str(stack.top_dir)!r}; choose one with --run-dir"
     elif _result(stack).mode != "stack":
         why = f"{run} is one of {_result(stack).mode}; choose one with --run-dir"
-    elif stack.next_phase is None:
+    elif _result(stack).complete:
         other = ", and choose another --run-dir," if o.run_dir else ""
         why = f"{run} has nothing left to run; leave out --resume{other} to stack anew"
     if why:

@@ -196,7 +196,7 @@ class Session:
     def _under_way(self, mode: str, anew: bool) -> Run | None:
         """Return the run under way if it is of that mode, and has not ended where `anew`."""
         run = self._run
-        return run if run and run.mode == mode and not (anew and run.next_phase is None) else None
+        return run if run and run.mode == mode and not (anew and run.over) else None
 
     def _begin(self, mode: str, anew: bool = False, before: Path | None = None) -> Run:
         """Return the run under way, or a new one: of another mode, or `anew` after its end.

@@ -48,9 +48,10 @@ class Stepping(Session):
                 following = run.next_phase.label if run.next_phase else "none"
                 raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
             while (phase := run.next_phase) is not None:
-                run.run_phase(phase)
+                run.run_phase(phase, goes_on=phase != last)
                 if phase == last:
                     break
+            run.finish()
             return run.result
 
     def run_phase(self, phase: str, mode: str = "stack") -> list[HookResult]:
@@ -106,6 +107,9 @@ class Stepping(Session):
                 raise BadInput(f"every phase of {mode!r} is done; %stack reset begins anew")
             run = self._begin_run(mode)
             phase = run.next_phase
+            if phase is None and not run.over:
+                run.finish()
+                return []
             if phase is None:
                 raise BadInput(f"the run of {mode!r} has ended; %stack reset begins anew")
             results = run.run_phase(phase, one_hook=hook, trace=trace)

@@ -11,7 +11,12 @@ from stacknb.run.taskbook import TaskBook
 from stacknb.rundir import room
 from stacknb.text import screen
 
-__all__ = ["error_of", "in_words"]
+__all__ = ["GIVEN_UP", "error_of", "in_words"]
+
+GIVEN_UP = (
+    "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
+    "use return)"
+)
 
 
 def error_of(

@@ -55,22 +55,11 @@ class Run:
     """
 
     def __init__(
-        self,
-        mode: str,
-        top_dir: Path,
-        given: Sequence[Plugin],
-        folder: RunDir,
-        *,
-        env: dict[str, str],
-        parallel: bool,
-        jobs: int | None,
-        settings: Settings,
-        emit: Callable[[Event], None],
-        tick: Callable[[], None],
-        check: Callable[[], None],
-        overlay: Path,
-        resumed: bool,
-    ) -> None:
+        self, mode: str, top_dir: Path, given: Sequence[Plugin], folder: RunDir, *,
+        env: dict[str, str], parallel: bool, jobs: int | None, settings: Settings,
+        emit: Callable[[Event], None], tick: Callable[[], None], check: Callable[[], None],
+        overlay: Path, resumed: bool,
+    ) -> None:  # fmt: skip
         self.mode = mode
         self.top_dir = top_dir
         self.folder = folder
@@ -81,7 +70,8 @@ class Run:
         self._settings = settings
         self._agenda: Agenda | None = None
         self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
-        self._cells, self._given_up = 0, False
+        self._cells, self._given_up, self._goes_on = 0, False, False
+        self.over = self.result.complete = resumed and folder.is_complete()
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
@@ -127,7 +117,7 @@ class Run:
         return self._agenda.left[0] if self._agenda is not None else None
 
     def run_phase(
-        self, phase: Phase, *, one_hook: bool = False, trace: bool = False
+        self, phase: Phase, *, one_hook: bool = False, trace: bool = False, goes_on: bool = False
     ) -> list[HookResult]:
         """Source the hooks of one phase, or what `one_hook` has left; the last one ends the run.
 
@@ -138,6 +128,8 @@ class Run:
             Stop after the next hook.
         trace : bool
             Keep each command as it ran.
+        goes_on : bool
+            The next phase follows at once.
 
         Raises
         ------
@@ -162,12 +154,13 @@ class Run:
             self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))
             raise
         if self._given_up or not agenda.left:
-            self._leave(agenda, ok=not agenda.left and all(result.ok for result in agenda.results))
+            ok = not agenda.left and all(result.ok for result in agenda.results)
+            is_last = phase == lifecycle.phases_of(self.mode)[-1]
+            self._leave(agenda, ok, more=(goes_on or is_last) and not self.over)
             self.failed = None
             self.result.phases.append(phase.label)
             self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
-            if self.next_phase is None and not self.result.complete:
-                self._finish()
+            self.finish()
         return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
@@ -180,6 +173,7 @@ class Run:
         self.failed = phase
         self._begun.add(phase.label)
         agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
+        self._goes_on = False
         try:
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
             if not self.result.phases:
@@ -201,7 +195,7 @@ class Run:
         if self.roster.follow(agenda):
             self.emit("phase-hooks", agenda.phase.label, hooks=[hook.name for hook in agenda.left])
 
-    def _leave(self, agenda: Agenda, ok: bool, stopped: bool = False) -> None:
+    def _leave(self, agenda: Agenda, ok: bool, stopped: bool = False, more: bool = False) -> None:
         self._agenda, well = None, False
         try:
             self.settle()  # whoever resumes after a phase needs what it has left
@@ -212,10 +206,17 @@ class Run:
         finally:
             how = "interrupted" if stopped else "left off" if self._given_up and not ok else ""
             took = time.time() - agenda.begun
-            self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how)
+            self._goes_on = more and not stopped
+            on = {"goes_on": True} if self._goes_on else {}
+            self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how, **on)
 
-    def _finish(self) -> None:
-        """Collect what nobody waited for; keep DevStack's tables of times, or end the services."""
+    def finish(self) -> None:
+        """End a run with no phase left: collect what nobody waited for; keep the tables of times.
+
+        Does nothing once the run is `over`; what an interrupt has broken off is done again.
+        """
+        if self.over or self.next_phase is not None:
+            return
         phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
             self._turn(Hook(phase, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
@@ -226,7 +227,7 @@ class Run:
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
         elif said := closing.end_services(self.top_dir):
             self.note(said)
-        self.result.complete = not self._given_up
+        self.result.complete, self.over = not self._given_up, True
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
         self._sourcing.check_room()
@@ -251,8 +252,11 @@ class Run:
         return cells.result_of(code, done)
 
     def settle(self) -> None:
-        """Finish what is put off while hooks follow one another."""
+        """Finish what is put off while hooks follow one another; nothing follows at once now."""
         self._sourcing.settle()
+        if self._goes_on and not self.over:
+            self.emit("pause", self.mode)
+        self._goes_on = False
 
     def close(self) -> None:
         """End the shell with everything it started."""
@@ -288,10 +292,7 @@ class Run:
         self.roster.hear(turn)
         if result.ok and turn.outcome != "done":
             self._given_up = True
-            self.note(
-                f"{hook.name} called exit 0, which ends the whole run with status 0: no later hook "
-                "runs (hardly ever meant; use return)"
-            )
+            self.note(f"{hook.name} {outcome.GIVEN_UP}")
         if not result.ok:
             if kind == "hook":
                 self.result.hooks.append(result)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Interrupted, Stack, StacknbError, status, tasklog
+from stacknb import BadInput, HookFailed, Interrupted, Stack, StacknbError, status, tasklog
 from stacknb.board.board import Board
-from stacknb.journal import RunDir
+from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
 from stacknb.shell import Shell, dialogue, requests, turns
@@ -635,6 +635,65 @@ def test_ctrl_c_at_the_end_of_a_step_is_an_interrupt_and_the_next_step_goes_on(
 
     assert [hook.name for hook in stack.step(hook=True)] == ["20-b.sh"]
     assert stack.evaluate("echo $x").stdout == "12\n"
+
+
+class Watcher:
+    """Says how a run stands at each of its events; sends a Ctrl-C at one of them."""
+
+    def __init__(self, stack: Stack, at: tuple[str, str]) -> None:
+        self.states: list[tuple[str, str]] = []
+        self._stack, self._at = stack, at
+        stack.listeners.append(self)
+
+    def on_event(self, event: Event) -> None:
+        if event.kind in ("phase-end", "hook-end", "pause", "run-end"):
+            self.states.append((event.kind, status.read(self._stack.run_dir).state))
+        if (event.kind, event.name) == self._at:
+            self._at = ("", "")
+            signal.raise_signal(signal.SIGINT)
+
+    def on_tick(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("again", ["run", "step", "resume"])
+def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_to_it(
+    tree, again: str
+) -> None:
+    tree.hook("10-a.sh", '[[ "$2" != install ]] || async_run t true')
+    stack = tree.stack()
+    run_dir = stack.begin()
+    watcher = Watcher(stack, ("hook-end", "async_cleanup"))
+    with pytest.raises(Interrupted):
+        stack.run()
+    assert watcher.states.pop() == ("pause", "unfinished")
+    assert {state for _, state in watcher.states} == {"running"}, "between two phases, too"
+    assert not stack.result.complete
+
+    if again == "resume":
+        stack.close()
+        stack = Stack.resume(run_dir)
+    assert stack.step() == [] if again == "step" else stack.run().complete
+    assert (stack.run_dir, status.read(run_dir).state) == (run_dir, "complete")
+    with pytest.raises(BadInput, match="every phase of 'stack' is done"):
+        stack.step()
+    stack.close()
+    with Stack.resume(run_dir) as resumed:
+        assert resumed.result.complete
+
+
+def test_ctrl_c_between_two_phases_leaves_a_run_that_does_not_seem_to_go_on(tree) -> None:
+    tree.hook("10-a.sh", "x=1")
+    stack = tree.stack()
+    stack.begin()
+    watcher = Watcher(stack, ("phase-end", "source"))
+    with pytest.raises(Interrupted):
+        stack.run()
+    assert watcher.states[-2:] == [("phase-end", "running"), ("pause", "unfinished")]
+    assert (status.read(stack.run_dir).state, stack.next_phase) == ("unfinished", "source")
+    assert stack.run(until="source").phases[-1] == "source"
+    assert status.read(stack.run_dir).state == "unfinished", "until there is a next one"
+    assert watcher.states[-1] == ("phase-end", "unfinished")
 
 
 def test_ctrl_c_while_an_earlier_one_is_passed_on_is_passed_on_too(tree, monkeypatch) -> None:
