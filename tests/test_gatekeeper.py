@@ -211,6 +211,21 @@ def test_a_message_that_is_too_long_for_one_write_is_read_from_a_file(
     assert read_late(tmp_path / "gate") == b"go\n"
 
 
+def test_what_outlives_its_kill_does_not_keep_the_supervisor_busy(
+    gates, start: Start, monkeypatch
+) -> None:
+    keeper = gates()
+    task = start()
+    keeper.task("gate", task.pid, limit="1")
+    keeper.tick(now=0.0)
+    keeper.tick(now=2.0)  # SIGTERM
+    task.wait()
+    monkeypatch.setattr(processes, "members", lambda **_: [1])
+    keeper.tick(now=9.0)  # SIGKILL
+
+    assert keeper.keeper.next_deadline() > 9.0
+
+
 def test_a_gate_that_was_passed_is_taken_away(gates, start: Start, tmp_path: Path) -> None:
     keeper = gates()
     keeper.task("gate", start().pid)

@@ -96,6 +96,7 @@ class Gatekeeper:
                 self._ending.remove(task)
             elif now > task.deadline:
                 _signal_group(task.pid, signal.SIGKILL)
+                task.deadline = now + _GRACE_S  # of another user, or in the kernel: it may stay
         for task in self._running.values():
             if now > task.deadline:
                 self._end(task, now)
