@@ -31,7 +31,7 @@ _stacknb_prepare() {
         _stacknb_complain "async_run: '${1:0:20}…' cannot name a task: it has ${#1} characters; use at most 200"; return 2
     elif (($# < 2)); then
         _stacknb_complain "async_run: task '$1' has no command; give it after the name"; return 2
-    elif [[ $_stacknb_limit && ! $_stacknb_limit =~ ^[0-9]+([.][0-9]+)?$ ]]; then
+    elif [[ $_stacknb_limit && ! $_stacknb_limit =~ ^([0-9]+([.][0-9]*)?|[.][0-9]+)$ ]]; then
         _stacknb_complain "async_run: timeout '$_stacknb_limit' of task '$1' is no number of seconds"; return 2
     elif [[ ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]]; then
         _stacknb_complain "async_run: a task '$1' is in use (started, not yet waited for); wait for it or take another name"; return 1

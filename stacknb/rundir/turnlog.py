@@ -44,7 +44,7 @@ def make(
     path = tasklog.numbered(run_dir / folder / f"{name}.log")
     try:
         if not os.path.isdir(path.parent):
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=run_dir.is_dir(), exist_ok=True)
         with open(path, "xb"):
             pass
     except OSError as error:

@@ -1697,6 +1697,13 @@ def test_the_timeout_counts_from_the_start_and_not_from_the_queue(tree) -> None:
     assert stack.tasks["b"].wait().status == "ok"
 
 
+@pytest.mark.parametrize("seconds", [".9", "90.", "90", "90.5"])
+def test_seconds_are_taken_as_a_person_writes_them(tree, seconds: str) -> None:
+    stack = tree.run(f"async_run --timeout {seconds} t true")
+
+    assert stack.tasks["t"].wait() is not None
+
+
 def test_a_timeout_of_0_is_refused(tree) -> None:
     stack = tree.run(":")
     with pytest.raises(BadInput):

@@ -203,6 +203,14 @@ def test_an_interrupted_hook_with_an_exit_trap_of_its_own_keeps_its_variables(tr
     assert list(stack.variables("near").value) == ["L"]
 
 
+def test_an_interrupt_that_ends_an_exit_trap_too_names_where_it_met_the_hook(tree) -> None:
+    _, error = interrupted_run(tree, "trap 'sleep 2000' EXIT\nsleep 1000", Stack.interrupt)
+
+    assert error.failure is not None
+    assert error.failure.place == f"{tree.extras}/20-hook.sh:5"
+    assert error.failure.command == "sleep 1000"
+
+
 def test_an_interrupt_just_after_exit_leaves_the_variables_of_the_hook(tree) -> None:
     # A DEBUG trap sends the signal at the first command after it, which is one of the EXIT trap.
     look = 'case $BASH_COMMAND in "builtin exit"*) next=1 ;; *) ((next-- != 1)) || kill -INT $$ ;; esac'

@@ -536,6 +536,16 @@ def test_a_hook_that_removes_its_own_log_is_told_so(tree) -> None:
     assert "next    mend it and run 'source' again" in str(caught.value)
 
 
+def test_a_hook_that_removes_all_logs_can_be_run_again(tree) -> None:
+    tree.hook("10-a.sh", 'cd "$(dirname "$(readlink /proc/$$/fd/1)")"; rm -r ../../hooks; false')
+    stack = tree.stack()
+    with pytest.raises(HookFailed, match="its log was removed while it ran"):
+        stack.step()
+    tree.hook("10-a.sh", ":")
+
+    assert [hook.ok for hook in stack.step()] == [True]
+
+
 def test_warnings_are_notes_once_each(tree) -> None:
     tree.hook("05-a.sh", ":")
     tree.hook("name.sh", ":")
