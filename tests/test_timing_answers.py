@@ -602,6 +602,23 @@ def test_a_task_that_only_another_one_waits_for_shrinks_the_run_as_well(tmp_path
     assert run.what_if(start_after={"outer": "start"}).saved_s == 1.0
 
 
+def test_hundreds_of_tasks_of_which_each_starts_the_next_and_waits_for_it_can_be_replayed(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 2010, cpu=1)]
+    for number in range(600):
+        by = f"t{number - 1}" if number else ""
+        made.tasks.append(task(f"t{number}", number + 1, 2002 - number, cpu=1, by=by))
+        wait(made, number, number + 1, 2002 - number, "10-a.sh", "stack install")
+        made.waits[-1].by = by
+    made.inner_waits, made.waits = made.waits[1:], made.waits[:1]
+    run = read(made, tmp_path)
+    assert run.what_if() == run.what_if(cores=2) == 2010.0
+    assert run.impact().set_index("name").loc["t0", "shrink_s"] == 2.0
+    assert run.what_if(faster={"t50": math.inf}).saved_s == 2.0
+
+
 def test_before_a_task_that_another_task_started_that_one_set_the_time(tmp_path: Path) -> None:
     made = Records("", "run")
     made.hooks = [hook("10-a.sh", "stack install", 0, 12)]

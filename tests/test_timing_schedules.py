@@ -67,7 +67,7 @@ class Schedule:
                 wait.end = last = max(last, waited_for.end or 0) + shown
                 wait.task = len(records.tasks) + made.index(waited_for)
                 records.inner_waits.append(wait)
-        by.end = last + (by.end or 0) - (at or 0)
+        by.end = last + 1 + (by.end or 0) - (at or 0)  # it ends after what it waited for
         records.tasks += made
 
     def wait(self, which: int) -> None:

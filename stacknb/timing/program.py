@@ -84,6 +84,7 @@ class SequentialWait:
 
 MAIN = -1  # the number of the main shell, where those of tasks stand
 
+_DEEPEST = 100  # of tasks that each start the next one; a replay calls itself for each
 _Point = tuple[int, int, int, Op]  # time, rank, order within the rank, step
 _SPAWN, _WAIT, _MARK = 0, 1, 2
 
@@ -175,12 +176,18 @@ class _Jobs:
             for index, task in enumerate(self.tasks)
             if self._is_job(index) and task.start is not None
         }
+        in_turn = sorted(self.starter, key=lambda index: self.tasks[index].start or 0)
+        depth = {MAIN: 0}
+        for index in in_turn:
+            depth[index] = depth[self.starter[index]] + 1
+            if depth[index] > _DEEPEST:
+                self.starter[index], depth[index] = MAIN, 1
         self.points: dict[int, list[_Point]] = {MAIN: []}
         for who, some in self.waits.items():
             self.points[who] = [(wait.start, _WAIT, 0, self._wait(who, wait)) for wait in some]
         self.lags: dict[int, tuple[int, tuple[int, ...]]] = {}
         latest: dict[str, int] = {}
-        for index in sorted(self.starter, key=lambda index: self.tasks[index].start or 0):
+        for index in in_turn:
             self._add(index, latest)
 
     def all(self) -> dict[int, Job]:
