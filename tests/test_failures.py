@@ -102,7 +102,7 @@ def test_of_a_syntax_error_in_two_lines_the_first_is_told(script: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [(137, "ended: its shell was killed by SIGKILL"), (139, "ended: its shell was killed by SIGSEGV"),
-     (0, "ended its shell with status 0 (by exec, set -n or an EXIT trap of its own); " + GONE), (255, "ended its shell with status 255 (by exec, set -n or an EXIT trap of its own); " + GONE), (162, "ended: its shell was killed by SIGRTMIN")],
+     (0, "ended its shell with status 0 (by exec, set -n or an EXIT trap of its own); " + GONE), (255, "ended its shell with status 255 (by exec, set -n or an EXIT trap of its own); " + GONE), (162, "ended: its shell was killed by SIGRTMIN"), (192, "ended: its shell was killed by SIGRTMAX")],
 )  # fmt: skip
 def test_a_shell_that_is_gone_without_a_word(script: Path, status: int, reason: str) -> None:
     failure = explained(script, Turn("lost", status, {}))

@@ -247,6 +247,7 @@ def test_a_phase_too_many_is_seen(stack: Stack) -> None:
         ("declare -a COLOURS=(a b c)", False),
         ("declare -g COLOURS=abc", False),
         ("declare -ga COLOURS=(a b)", False),
+        ("declare -gA COLOURS=([a]=1 [b]=2 [c]=3)", False),
         ("declare -ga COLOURS=(a 'b c' d)", True),
         ("declare -ga COLOURS=('a]=\"b' $'c\\nd]=' e)", True),
         ("declare -ga COLOURS=('a]=b]=c]=')", False),

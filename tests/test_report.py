@@ -103,7 +103,12 @@ def test_what_failed_is_told_first_and_its_log_is_open(tmp_path: Path) -> None:
     logs = text[text.index('id="logs"') :]
     assert re.search(r"<details open><summary>task t2", logs)
     assert logs.index("task t2") < logs.index("task t0")
+    assert "<details><summary>task t0" in logs
     assert '<td class="bad">failed</td>' in text
+
+
+def test_a_log_without_output_says_so(tmp_path: Path) -> None:
+    assert "task t0: ok, stack installno output" in Page(page(made(tmp_path, 1, b""))).text
 
 
 def test_markup_and_escapes_in_a_log_are_only_text(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from stacknb.board import Board
 from stacknb.exceptions import BadInput
 from stacknb.text import budget
 from stacknb.widgets import Panel, actions, openlog
+from stacknb.widgets.clicks import Clicks
 from stacknb.widgets.link import Link, _from_control
 from stacknb.widgets.openlog import OpenLog, OpenLogs, search
 
@@ -426,6 +427,25 @@ def test_a_search_without_end_says_how_far_it_came(
     run.prints(b"needle\n" * 10_000)
     found = search("x.log", run.log, "needle", patience_s=0.0)
     assert found["words"].startswith("found 143 times in the first 1.0 kB")
+
+
+def test_who_joins_the_clicks_waits_for_what_they_began_and_not_for_itself() -> None:
+    taken, go_on, told = threading.Event(), threading.Event(), list[str]()
+
+    def do(content: dict[str, Any]) -> str:
+        taken.set()
+        assert go_on.wait(60)
+        clicks.join()  # as closing the panel does
+        return "done"
+
+    clicks = Clicks(do, lambda message: told.append(message.get("text", "")), lambda: None)
+    clicks.take({"id": 1, "do": "it"})
+    assert taken.wait(60)
+    joined = threading.Thread(target=lambda: (clicks.join(), told.append("joined")))
+    joined.start()
+    go_on.set()
+    joined.join()
+    assert told == ["", "done", "joined"]
 
 
 def test_a_docked_panel_is_named_after_its_tree_before_the_first_run_too(

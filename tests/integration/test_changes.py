@@ -78,13 +78,13 @@ def test_a_task_is_a_file_of_the_run_directory_and_files_of_the_hook_are_too(tre
 
 def test_a_file_that_a_hook_leaves_in_the_run_directory_is_told(tree: Any, tmp_path: Path) -> None:
     stack = tree.run(
-        f"echo x >'{tmp_path}/run/note.txt'", f"echo y >>'{tmp_path}/run/note.txt'",
+        f"echo x >'{tmp_path}/run/note.txt'", "true", f"echo y >>'{tmp_path}/run/note.txt'",
         f"rm '{tmp_path}/run/note.txt'", run_dir=tmp_path / "run",
     )  # fmt: skip
     assert [row for row in rows(stack.changes()) if row[1] == "file"] == [
         ("10-hook.sh", "file", "note.txt", "added", "", "2 bytes"),
-        ("11-hook.sh", "file", "note.txt", "changed", "2 bytes", "4 bytes"),
-        ("12-hook.sh", "file", "note.txt", "removed", "4 bytes", ""),
+        ("12-hook.sh", "file", "note.txt", "changed", "2 bytes", "4 bytes"),
+        ("13-hook.sh", "file", "note.txt", "removed", "4 bytes", ""),
     ]
 
 
