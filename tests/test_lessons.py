@@ -259,6 +259,16 @@ def test_the_array_is_looked_at(stack: Stack, code: str, passed: bool) -> None:
     assert seen("02.3")[0] is passed
 
 
+def test_a_hook_that_was_mended_after_its_phase_is_told_to_begin_anew(stack: Stack) -> None:
+    stack.add_hook("40-colours.sh", "[[ $1 != source ]] || declare -a COLOURS=(a b c)\n")
+    stack.run(until="source")
+    stack.add_hook("40-colours.sh", "[[ $1 != source ]] || declare -ga COLOURS=(a b c)\n")
+    stack.run()
+    verdict = lessons.check("02.3")
+    assert verdict.saw == "the shell has no COLOURS"
+    assert verdict.hint.endswith("; then %stack reset and %stack")
+
+
 def test_an_array_made_by_a_cell_is_not_made_by_a_hook(stack: Stack) -> None:
     stack.add_hook("10-a.sh", "true\n")
     stack.run(until="source")

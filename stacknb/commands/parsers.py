@@ -59,8 +59,9 @@ class Parser(argparse.ArgumentParser):
         text = message.removeprefix("argument ")
         missing = text.removeprefix("the following arguments are required: ")
         if missing != text:
-            text = f"{missing} is missing"
-            if {*missing.split(", ")} & {*self.runs}:
+            names = missing.split(", ")
+            text = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
+            if {*names} & {*self.runs}:
                 text += ", .stacknb/runs/latest for one"
         elif choice := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", text):
             known = re.findall(r"[a-z]+", choice[2])

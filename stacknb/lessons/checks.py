@@ -110,7 +110,8 @@ def _global_array() -> str:
     need(
         len(variables),
         "the shell has no COLOURS",
-        "a plain declare is local to the hook: which letter makes it global? -g",
+        "a plain declare is local to the hook: which letter makes it global? -g"
+        "; then %stack reset and %stack",
     )
     kind, value = variables.iloc[0][["type", "value"]]
     need(kind == "array", f"COLOURS is of type {kind}", "declare -ga COLOURS=(…)")
