@@ -237,7 +237,9 @@ def test_a_name_that_looks_like_markup_or_code_is_only_a_name(tmp_path: Path) ->
 @pytest.mark.parametrize("tasks", [0, 1])
 @pytest.mark.parametrize("name", ["timeline", "phase_chart", "slack_chart"])
 def test_a_run_of_next_to_nothing_has_charts(tmp_path: Path, name: str, tasks: int) -> None:
-    assert getattr(made(tmp_path, tasks), name)().to_svg().startswith("<svg")
+    chart = getattr(made(tmp_path, tasks), name)()
+    assert chart.to_svg().startswith("<svg")
+    assert "image/png" in chart._repr_mimebundle_()[0]
 
 
 @pytest.mark.parametrize("name", ["timeline", "phase_chart", "slack_chart"])
@@ -246,6 +248,7 @@ def test_one_task_without_a_hook_has_charts(tmp_path: Path, name: str) -> None:
     run = load(folder / "async" / "t0.log")
     assert run.tasks["end"].isna().all()
     assert getattr(run, name)().to_svg().startswith("<svg")
+    assert "image/png" in getattr(run, name)()._repr_mimebundle_()[0]
 
 
 def test_what_a_phase_was_spent_on_adds_up(tmp_path: Path) -> None:

@@ -109,11 +109,10 @@ def _bars(
         for row in _stacked(name, said_of, parts)
     ]
     present = {part[1]: part[2] for part in parts if any(row["part"] == part[1] for row in rows)}
-    colour = alt.Color(
-        "part:N",
-        scale=alt.Scale(domain=[*present], range=[*present.values()]),
-        legend=alt.Legend(orient="top", title=None, symbolType="square", columns=0),
-    )
+    # A legend of nothing has no size, and then neither has the picture.
+    legend = alt.Legend(orient="top", title=None, symbolType="square", columns=0) if rows else None
+    scale = alt.Scale(domain=[*present], range=[*present.values()])
+    colour = alt.Color("part:N", scale=scale, legend=legend)
     told = {"name": "name", "part": "part", "lasts": "lasted", "whole": "in all",
             "tasks": "waited for"}  # fmt: skip
     axis = alt.Axis(ticks=False, domain=False, labelLimit=220)
