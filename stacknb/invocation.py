@@ -211,7 +211,9 @@ def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> 
     starting : sequence of str
         Phases whose tasks are ended: where they are not run again first, a wait fails.
     """
-    if not o.command.resumes or stack.run_dir is None or not stack.next_phase:
+    # A run may have been interrupted behind its last phase: what ends it is yet to come.
+    over = stack.result is not None and stack.result.complete
+    if not o.command.resumes or stack.run_dir is None or over:
         return ""
     first = [*dict.fromkeys(phase for phase in starting if phase != stack.next_phase)]
     lines = [_resume_line(o, stack, phase) for phase in first] + [_resume_line(o, stack)]

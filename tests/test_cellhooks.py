@@ -68,7 +68,7 @@ def test_line_ends_of_another_system_are_mended_and_nul_is_refused(tmp_path: Pat
 
 
 def test_a_reserved_number_is_pointed_out(tmp_path: Path) -> None:
-    assert "reserved" in cellhooks.add(tmp_path, "95-a.sh", "true\n").warning
+    assert "DevStack's own" in cellhooks.add(tmp_path, "95-a.sh", "true\n").warning
 
 
 def test_cells_are_laid_over_the_tree(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from fakerun import Run
 
 from stacknb import progress, tasklog
-from stacknb.board import Board, brief, phases, picture
+from stacknb.board import Board, brief, hooklogs, picture
 from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
 from stacknb.progress import page
@@ -621,7 +621,7 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
     run.begin_phase("override_defaults", "10-a.sh")
     run.begin_hook("10-a.sh")
     run.journal.close()
-    monkeypatch.setattr(phases, "still_runs", lambda header: False)
+    monkeypatch.setattr(hooklogs, "still_runs", lambda header: False)
 
     with pytest.raises(StacknbError, match=r"'10-a\.sh' lost; its logs are in "):
         list(watch(RunDir.open(run.folder), pause=pytest.fail))
