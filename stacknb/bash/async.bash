@@ -27,11 +27,12 @@ async_run() {
         shift "$_stacknb_words"
     fi
     printf -v _stacknb_words '%s ' "$@"
-    set -m # a process group of its own, so that the task can be ended whole
-    _stacknb_child "$@" >>"$_stacknb_dir/$_stacknb_log_name" 2>&1 &
+    # A process group of its own, so that the task can be ended whole. In braces, because `exit` in a bare
+    # call would free all that the shell has open, page by page copied, before it ends.
+    set -m
+    { _stacknb_child "$@"; } >>"$_stacknb_dir/$_stacknb_log_name" 2>&1 &
     [[ $_stacknb_opts == *m* ]] || set +m
     _stacknb_tasks[$_stacknb_task]="$! $BASHPID $_stacknb_log_name ${_stacknb_words% }"
-    _stacknb_order+=("$_stacknb_task")
     # Each fork inherits the list of jobs; to show it lets bash keep the ended ones more compactly.
     ((++_stacknb_open % 8)) || builtin jobs >/dev/null
     [[ ! $_stacknb_special ]] || _stacknb_announce "$!" || :

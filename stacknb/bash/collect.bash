@@ -48,9 +48,14 @@ async_wait() {
 # Waits for every task that nobody has waited for, with a warning each; the status is always 0.
 async_cleanup() {
     { local -; set +eufxvkT; } 2>/dev/null
-    local _stacknb_left
-    for _stacknb_left in "${_stacknb_order[@]}"; do
-        [[ -z ${_stacknb_codes[$_stacknb_left]-} ]] || continue
+    local _stacknb_left _nb_lines=()
+    # In the order of their starts, which the journal has; it may have been removed.
+    { mapfile -t _nb_lines <"$_stacknb_dir/journal.jsonl"; } 2>/dev/null
+    for _stacknb_left in "${_nb_lines[@]}" "${!_stacknb_tasks[@]}"; do
+        if [[ $_stacknb_left == '{"event": "task", '* ]]; then
+            _stacknb_left=${_stacknb_left#*\"name\": \"} _stacknb_left=${_stacknb_left%%\"*}
+        fi
+        [[ $_stacknb_left && $_stacknb_left != *[!A-Za-z0-9._-]* && ${_stacknb_tasks[$_stacknb_left]-} && -z ${_stacknb_codes[$_stacknb_left]-} ]] || continue
         printf 'WARNING: uncollected async future %s\n' "$_stacknb_left"
         async_wait "$_stacknb_left" || :
     done

@@ -34,7 +34,7 @@ builtin set --
 # otherwise than by `wait`; once collected; and how many logs it has, where that is more than one.
 builtin declare -A _stacknb_tasks _stacknb_ended _stacknb_codes _stacknb_counts _stacknb_requires _stacknb_told
 _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stacknb_requires=() _stacknb_told=()
-_stacknb_order=() _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0 _stacknb_waited_to=0
+_stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0 _stacknb_waited_to=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
 # is about to end; where a hook has an EXIT trap of its own, the files are all that will be known. What

@@ -197,7 +197,7 @@ _stacknb_take_back() { # PID
     wait "$1" 2>/dev/null
     _stacknb_need programs
     _stacknb_program rm -f -- "$_stacknb_dir/$_stacknb_log_name"
-    unset -v "_stacknb_tasks[$_stacknb_task]" '_stacknb_order[-1]'
+    unset -v "_stacknb_tasks[$_stacknb_task]"
     ((--_stacknb_open, 1))
     _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"
     return 1

@@ -200,7 +200,6 @@ _stacknb_adopt() { # NAME
     [[ $_nb_head ]] || return 1
     _nb_pid=${_nb_head##*\"pid\": } _nb_log=${_nb_head##*\"log\": \"}
     _stacknb_tasks[$1]="${_nb_pid%%[!0-9]*} 0 ${_nb_log%%\"*} a command of another shell"
-    _stacknb_order+=("$1")
     ((++_stacknb_open))
 }
 

@@ -26,7 +26,6 @@ _KNOWN = """\
     [[ ${{_stacknb_tasks[{name}]-}} && -z ${{_stacknb_codes[{name}]-}} ]] || ((++_stacknb_open))
     _stacknb_tasks[{name}]={facts}
     builtin unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
-    _stacknb_order+=({name})
 }}
 """
 _ENDED = "_stacknb_ended[{name}]={code}\n"

@@ -165,6 +165,20 @@ def test_async_cleanup_waits_for_every_uncollected_task_and_warns_about_each(tre
     assert [wait["name"] for wait in waits_of(stack)] == ["c", "a", "b"]
 
 
+def test_async_cleanup_waits_in_the_order_of_the_starts_also_for_what_a_journal_no_longer_has(
+    tree, output
+) -> None:
+    names = [f"{letter}{number}" for number in (3, 1, 2) for letter in "zam"]
+    start = "".join(f"async_run {name} true\n" for name in names)
+    stack = tree.run(
+        start
+        + 'async_cleanup\nasync_run last false\n: >"$_stacknb_dir/journal.jsonl"\nasync_cleanup'
+    )
+
+    shown = re.findall(r"WARNING: uncollected async future (\w+)", output(stack, "10-hook.sh"))
+    assert shown == [*names, "last"]
+
+
 def test_a_run_that_ends_collects_what_nobody_waited_for(tree) -> None:
     tree.hook("10-a.sh", "[[ $* != 'stack install' ]] || async_run t sleep 0.1")
     stack = tree.stack()
