@@ -199,6 +199,7 @@ def test_a_service_that_is_gone_though_nobody_has_stopped_it_is_called_lost(tree
     while children_of_run():
         pass
     assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "lost")]
+    assert "services/api.log, gone, though nobody has stopped it" in str(status.read(run_dir))
     assert call("unstack", tree.path).returncode == 0
     assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "ended")]
 
