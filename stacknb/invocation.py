@@ -99,7 +99,8 @@ class _End:
 
 def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     if getattr(o, "resume", False):
-        complain(f"going on with the run in {stack.run_dir}", 0)
+        notes = stack.result.notes if stack.result is not None else []
+        complain("\n  ".join([f"going on with the run in {stack.run_dir}", *notes]), 0)
     stack.listeners.append(signals)
     try:
         end = _done(stack, o)

@@ -26,6 +26,9 @@ from stacknb.text.signs import shown
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
 
+_UNHEEDED = "nobody waited for it"
+_UNSTOPPED = "gone, though nobody has stopped it"
+
 
 @dataclass(frozen=True)
 class LogStatus:
@@ -180,7 +183,7 @@ def _phase(phase: PhaseState, run_dir: Path, now: float) -> PhaseStatus:
         )
         for hook in phase.begun_hooks()
     ]  # fmt: skip
-    return PhaseStatus(phase.label, phase.status, phase.spent(now), hooks)
+    return PhaseStatus(phase.label, phase.status, _rounded(phase.spent(now)), hooks)
 
 
 def _task(task: TaskState, now: float) -> LogStatus:
@@ -229,13 +232,15 @@ def _lines(run: RunStatus) -> Iterable[str]:
         yield _row(phase.status, phase.name, phase.duration_s, count)
         for hook in phase.hooks:
             if hook.status != "ok":
-                code = f"status {hook.exit_code}, " if hook.exit_code is not None else ""
-                yield "  " + _row(hook.status, hook.name, hook.duration_s, f"{code}{hook.log}")
+                yield "  " + _row(hook.status, hook.name, hook.duration_s, _where(hook))
+    newest = {task.name: task for task in run.tasks}  # of each name: an earlier one is collected
+    ill = {id(newest[name]): _UNHEEDED for name in run.unheeded}
+    ill |= {id(service): _UNSTOPPED for service in run.services if service.status == "lost"}
     for title, logs in (("tasks", run.tasks), ("services", run.services)):
         if logs:
             yield title
         for log in logs:
-            yield _row(log.status, log.name, log.duration_s, _where(log))
+            yield _row(log.status, log.name, log.duration_s, _where(log, ill.get(id(log), "")))
     if run.notes:
         yield "notes"
         yield from (f"  {shown(note)}" for note in run.notes)
@@ -256,8 +261,10 @@ def _in_short(run: RunStatus) -> Iterable[str]:
     yield "in short; print(_) tells all"
 
 
-def _where(log: LogStatus) -> str:
-    return f"{log.log}, {AGAIN}" if log.superseded else log.log
+def _where(log: LogStatus, more: str = "") -> str:
+    known = log.status != "ok" and log.exit_code is not None
+    code = f"status {log.exit_code}" if known else ""
+    return ", ".join(filter(None, (code, log.log, AGAIN if log.superseded else more)))
 
 
 def _row(status: str, name: str, duration_s: float | None, more: str) -> str:

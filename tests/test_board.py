@@ -102,6 +102,22 @@ def test_between_two_phases_that_follow_at_once_a_run_goes_on_while_somebody_wor
     assert look(board).state == "unfinished", "it was killed"
 
 
+def test_a_run_whose_shell_is_on_its_way_goes_on_while_somebody_works_on_it(run: Run) -> None:
+    (run.folder / "journal.jsonl").rename(run.folder / "later")
+    board = look(Board(lambda: run.folder))
+    assert board.state == "running"
+    (run.folder / "later").rename(run.folder / "journal.jsonl")
+    assert look(board).state == "unfinished", "somebody has begun it to look at its variables"
+    run.begin_phase("source", "10-a.sh")
+    assert look(board).state == "running"
+
+
+def test_a_run_that_was_left_before_there_was_a_shell_is_unfinished(run: Run) -> None:
+    run.journal.close()
+    (run.folder / "journal.jsonl").unlink()
+    assert look(Board(lambda: run.folder)).state == "unfinished"
+
+
 def test_a_phase_takes_as_long_as_the_cleanup_after_it_too(run: Run, board: Board) -> None:
     run.begin_phase("stack test-config", "10-a.sh")
     run.hook("10-a.sh")

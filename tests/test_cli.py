@@ -180,6 +180,7 @@ def test_json_holds_names_that_are_no_utf_8_as_strict_readers_take_them(
 
 
 def test_status_tells_of_a_run(said: Said, run: RunDir) -> None:
+    run.write(Event("run-start", 1.0, "stack"))
     run.write(Event("warning", 1.0, "mind this"))
     status, out, err = said("status", ".")
     assert (status, err) == (0, "")

@@ -37,6 +37,16 @@ def test_options_may_stand_anywhere() -> None:
         assert (o.command, o.top_dir, o.phase, o.jobs) == (STACKING, "tree", "install", 2)
 
 
+def test_behind_two_dashes_no_word_is_an_option() -> None:
+    o = read("stack", "--jobs", "2", "--", "-x", "install")
+    assert (o.top_dir, o.phase, o.jobs) == ("-x", "install", 2)
+    assert read("stack", "tree", "--", "-x").phase == "-x"
+    with pytest.raises(BadInput, match="'--serial' is not understood"):
+        read("stack", "--", "tree", "install", "--serial")
+    line = line_parser("%stack", [TREE, NUMBER])
+    assert line.read(["--jobs", "3", "--", "--jobs"]).top_dir == "--jobs"
+
+
 def test_what_is_not_given_is_none() -> None:
     o = read("stack", "tree")
     assert (o.phase, o.jobs, o.serial, o.plugin) == (None, None, False, None)

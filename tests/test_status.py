@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -103,6 +104,19 @@ def test_a_failed_task_that_somebody_waited_for_is_dealt_with(
     assert found.tasks[0].status == "failed"
 
 
+def test_the_words_tell_how_a_task_failed_and_whether_anybody_waited_for_it(run: Run) -> None:
+    run.log("async/db", 3)
+    run.log("async/db.2", 4, name="db", start=1001.0)
+    run.log("async/api", 0)
+    run.wait("db", 3)
+    said = str(run.read())
+    assert re.search(r"✗ db +failed +2\.50 s  status 3, async/db\.log\n", said)
+    assert re.search(
+        r"✗ db +failed +1\.50 s  status 4, async/db\.2\.log, nobody waited for it", said
+    )
+    assert re.search(r"✓ api +ok +2\.50 s  async/api\.log", said)
+
+
 def test_the_logs_alone_tell_what_failed(run: Run) -> None:
     run.hook("override_defaults", "10-a.sh")
     run.hook("source", "10-a.sh")
@@ -195,6 +209,12 @@ def test_files_that_are_no_logs_are_passed_over(run: Run) -> None:
     (run.path / "async" / "junk.log").write_bytes(b"\xff\0")
     (run.path / "journal.jsonl").write_bytes(b'{"event": 1}\nnonsense\n')
     assert run.read().tasks == []
+
+
+def test_lengths_in_the_document_are_whole_microseconds(run: Run) -> None:
+    run.hook("source", "10-a.sh")
+    run.event("phase-end", "source", ok=True, duration_s=0.0223996639251709)
+    assert run.read().to_dict()["phases"][1]["duration_s"] == 0.0224
 
 
 def test_the_document_is_plain_data(run: Run) -> None:

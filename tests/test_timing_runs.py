@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from stacknb.exceptions import BadInput, LogError
-from stacknb.timing import load
+from stacknb.timing import compare, load
 from stacknb.timing.answers import answer
 
 RUN = "20261122T151600Z-stack-1f3a9c"
@@ -571,3 +571,67 @@ def test_a_task_that_waits_for_one_held_back_is_not_busy(tmp_path: Path) -> None
     waits(tmp_path, wait("inner", 1, 6, by="outer"))
     figures = load(tmp_path).summary()
     assert figures[["work_s", "busy_s"]].tolist() == [4, 4]
+
+
+def resumed(run: Path, mended: float = 100, of_first: float | None = 4) -> None:
+    """Write a run whose second hook ended the shell; another shell went on with it."""
+    hook(run, "stack install", "10-a.sh", 0, 2)
+    hook(run, "stack install", "50-api.sh", 2, of_first)
+    task(run, "db", 1, 6)
+    folder, again = run / "hooks/stack-install", header("50-api.sh", T0 + mended, pid=NOBODY + 1)
+    again |= {"kind": "hook", "phase": "stack install"}
+    write(folder / "50-api.sh.2.log", again, end=T0 + mended + 3)
+    hook(run, "stack test-config", "10-a.sh", mended + 3, mended + 4, pid=NOBODY + 1)
+    waits(run, wait("db", mended + 1, mended + 1))
+
+
+def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Path) -> None:
+    resumed(tmp_path)
+    run = load(tmp_path)
+    assert run.paused_s == 94.0  # the task ran on for two seconds after the failure
+    assert run.elapsed_s == 10.0
+    assert run.end - run.start == pd.Timedelta(seconds=104)
+    figures = run.summary()
+    assert (figures["paused_s"], figures["elapsed_s"], figures["speedup"]) == (94.0, 10.0, 1.5)
+    assert run.phases["duration_s"].tolist() == [9.0, 1.0]
+    assert run.phases["unaccounted_s"].tolist() == [2.0, 0.0]
+    path = run.critical_path()
+    assert path["duration_s"].sum() == pytest.approx(10.0)
+    assert path["end"].iloc[-1] == run.end
+    assert run.what_if() == 10.0
+    assert run.waits["wait_start"].iloc[0] == pd.Timestamp(T0 + 101, unit="s", tz="UTC")
+    assert run.tasks["slack_s"].tolist() == [1.0]
+    assert answer(run, "summary").note == "The run stood still for 94 s, which do not count."
+    report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
+    assert report.get("time") == "10.000000"
+
+
+def test_a_killed_hook_was_at_work_until_it_last_said_something(tmp_path: Path) -> None:
+    resumed(tmp_path, of_first=None)
+    killed = tmp_path / "hooks/stack-install/50-api.sh.log"
+    os.utime(killed, (T0 + 7, T0 + 7))
+    assert load(tmp_path).paused_s == 93.0
+    os.utime(killed)  # of a copy nobody can tell
+    run = load(tmp_path)
+    assert (run.paused_s, run.elapsed_s) == (0.0, 104.0)
+
+
+def test_a_run_that_was_to_stop_between_phases_stood_still(tmp_path: Path) -> None:
+    hook(tmp_path, "source", "10-a.sh", 0, 2)
+    hook(tmp_path, "stack install", "10-a.sh", 3, 5)
+    hook(tmp_path, "stack extra", "10-a.sh", 60, 62)
+    ends = [("source", 2, {"goes_on": True}), ("stack install", 5, {})]
+    events = [{"event": "phase-end", "name": n, "time": T0 + t, **more} for n, t, more in ends]
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(e) + "\n" for e in events))
+    run = load(tmp_path)
+    assert (run.paused_s, run.elapsed_s) == (55.0, 7.0)
+    assert run.phases["after_s"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_a_comparison_does_not_count_that_a_run_stood_still_and_says_so(tmp_path: Path) -> None:
+    resumed(tmp_path / "before", mended=6)
+    resumed(tmp_path / "after", mended=3606)
+    found = compare(tmp_path / "before", tmp_path / "after")
+    assert set(found["verdict"]) == {"too little to tell"}
+    after = tmp_path / "after"
+    assert f"Stood still, which does not count: {after} 3600 s." in found.attrs["conclusion"]

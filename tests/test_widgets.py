@@ -264,7 +264,6 @@ def test_what_can_be_done_depends_on_what_goes_on(run: Run) -> None:
     assert actions.allowed(None, board) == []
     assert actions.allowed(stack(run, busy=True), board) == ["stop", "cancel"]
     assert actions.allowed(stack(run), board) == ["step", "rest", "cancel"]
-    assert actions.allowed(stack(run, next_phase=None), board) == ["cancel"]
     assert actions.allowed(stack(run, run_dir=Path("other")), board) == []
     assert actions.allowed(stack(run, run_dir=None, result=None), board) == []
     nothing = Board(lambda: None)
@@ -279,6 +278,22 @@ def test_what_can_be_done_depends_on_what_goes_on(run: Run) -> None:
     assert actions.allowed(stack(run), board) == ["retry", "cancel"]
     with pytest.raises(BadInput, match="'step' cannot be done now: no run goes on"):
         actions.do(stack(run), board, {"do": "step"})
+
+
+def test_a_run_that_was_interrupted_behind_its_last_hook_can_be_brought_to_its_end(
+    run: Run,
+) -> None:
+    board, begun = Board(lambda: run.folder), []
+    run.end_hook()
+    run.end_phase()
+    board.update()
+    here = stack(run, next_phase=None, step=begun.append, start=lambda call, label: call())
+    assert actions.allowed(here, board) == ["rest", "cancel"]
+    assert actions.do(here, board, {"do": "rest"}) == "bringing the run to its end"
+    assert begun == ["stack"], "a run would begin anew"
+    run.tell("run-end", "stack", ok=True, complete=False)  # as after exit 0
+    board.update()
+    assert actions.allowed(here, board) == ["cancel"]
 
 
 # -- an open log ----------------------------------------------------------------------------------

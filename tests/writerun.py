@@ -58,12 +58,12 @@ def write_run(
         if task.by:
             header["by"] = task.by
         _write(top / files[index], header, task, records, printed.get(task.name, b""))
-    for index, hook in enumerate(records.hooks):
+    for hook in records.hooks:
         kind = "cell" if hook.is_cell else "hook"
         part = "cells" if hook.is_cell else f"hooks/{hook.phase.replace(' ', '-')}"
         file = top / _numbered(f"{part}/{hook.name}", taken)
         file.parent.mkdir(parents=True, exist_ok=True)
-        header = _header(hook, kind, [hook.path], run, 100_000 + index)
+        header = _header(hook, kind, [hook.path], run, 100_000)  # one shell
         header |= {"hook": hook.name}
         _write(file, header, hook, records, printed.get(hook.name, b""))
     rows = (json.dumps(_wait(wait, files, run)) for wait in records.all_waits)

@@ -41,7 +41,7 @@ class PhaseList:
         What runs: a hook or a cell.
     complete, ended, goes_on : bool
         Every phase is done; nothing will come any more (complete, or given up by ``exit 0``); what
-        follows the phase that has ended comes at once.
+        follows the phase that has ended comes at once, or the first phase does.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PhaseList:
         is_cell = Path(str(data.get("log", ""))).parent.name == "cells"
         if not is_cell:
             self._heard = max(self._heard, event.time)
-        if event.kind in ("phase-end", "pause", "run-end"):
+        if event.kind in ("run-start", "phase-end", "pause", "run-end"):
             self.goes_on = bool(data.get("goes_on"))
         if event.kind == "run-start":
             self._origin = str(data.get("run_dir", ""))
@@ -224,7 +224,8 @@ class PhaseList:
     def settle(self, now: float, is_held: Callable[[], bool]) -> None:
         """Say how phases stand of which the journal does not."""
         self._read_ends()
-        self.goes_on = self.goes_on and is_held()
+        is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
+        self.goes_on = (self.goes_on or is_new) and is_held()
         for place, phase in enumerate(self):
             if phase.told:
                 phase.begun = phase.begun or self._ends[phase.label] - (phase.duration_s or 0.0)

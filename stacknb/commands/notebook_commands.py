@@ -48,6 +48,8 @@ def resume(stack: Stack | None, o: Namespace) -> Stack:
         before, stack = stack, Stack.resume(where)
         if before is not None and not before.busy:
             make_way(before)
+        for note in stack.result.notes if stack.result is not None else ():
+            print(note, file=sys.stderr)
     print(what_is_next(stack))
     return stack
 

@@ -17,6 +17,8 @@ from stacknb.text.names import nearest
 
 __all__ = ["Parser", "argv_parsers", "line_parser", "read_argv"]
 
+_MARK = "\0"  # no argument of a process has it
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that refuses in one line, with what was probably meant."""
@@ -37,7 +39,9 @@ class Parser(argparse.ArgumentParser):
         elif face != CLI and argument.kind in ("file", "folder", "run"):
             convert = os.path.expanduser  # no shell has done it
         options |= {"metavar": argument.metavar, "type": convert}
-        if not argument.by_place:
+        if argument.by_place:
+            options["type"] = lambda word: convert(_bare(word))
+        else:
             options |= {"required": argument.needed}
             options |= {"action": "append" if argument.many else "store"}
             self.add_argument(*filter(None, (argument.short, argument.flag)), **options)
@@ -81,13 +85,26 @@ class Parser(argparse.ArgumentParser):
         # The words of a task's command are the rest of the line, whatever they look like.
         verbatim = any(action.nargs == argparse.REMAINDER for action in self._actions)
         parse = self.parse_known_args if verbatim else self.parse_known_intermixed_args
-        found, extra = parse(list(words), o or argparse.Namespace())
+        found, extra = parse(
+            list(words) if verbatim else _guarded(words), o or argparse.Namespace()
+        )
         if extra:
+            extra = [*map(_bare, extra)]
             asked = extra[0] in ("-h", "--help")
             # The dashes alone make any two flags alike by half.
             near = "" if asked else nearest(extra[0], self._option_string_actions, 0.65)
             self.refuse(f"{extra[0]!r} is not understood{near}")
         return found
+
+
+def _guarded(words: Sequence[str]) -> list[str]:
+    """Mark the words behind ``--``, none of which is an option; argparse takes them for some."""
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], *(f"{_MARK}{word}" for word in words[end + 1 :])]
+
+
+def _bare(word: str) -> str:
+    return word.removeprefix(_MARK)
 
 
 def _choice(choices: Sequence[str], text: str) -> str:

@@ -64,7 +64,7 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
             f"'step' runs the next phase and takes none; %stack {words[0]} runs that one"
         )
     own = [a for a in command.of(STACK) if a.by_place and a.flag != "TOP_DIR"]
-    line_parser(f"%stack {command.name}", own).read(words, o)
+    line_parser(f"%stack {command.name}", own).read(["--", *words], o)
     allowed = {argument.flag for argument in command.arguments}
     foreign = [a for a in given(options, o) if a.flag not in allowed]
     if foreign:

@@ -28,7 +28,8 @@ _SIZES = (  # … tasks in the timeline, rows of a table, characters of logs, wh
     (400, 1000, 250_000), (250, 500, 150_000), (120, 200, 100_000), (60, 60, 30_000),
 )  # fmt: skip
 _FIGURES = {
-    "elapsed_s": "from the first moment known to the last",
+    "elapsed_s": "from the first moment known to the last, without pauses",
+    "paused_s": "the run stood still: it had stopped, and nobody had taken it up again",
     "work_s": "all work done, by the main script and by tasks",
     "main_work_s": "of it the main script, without waits",
     "task_work_s": "of it tasks",
@@ -93,6 +94,7 @@ def _subtitle(run: Questions) -> str:
         return "<p>Nothing in it has a time.</p>\n"
     state = "still going on" if run.going_on else "over"
     took = duration(run.elapsed_s)
+    took += f" without the {run.stood_still} it stood still" if run.stood_still else ""
     said = f"{run.start:%Y-%m-%d %H:%M:%S} UTC, {took}, {state}; "
     said += f"{len(run.phases)} phases, {len(run.hooks)} hooks, {len(run.tasks):,} tasks"
     bad = pd.concat([run.tasks["status"], run.hooks["status"]])

@@ -77,8 +77,12 @@ def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
 
 def last_change(log: Path) -> float:
     """Return when something was last written to a log: now, if it is not there."""
+    header: dict[str, Any] = {}
+    with contextlib.suppress(OSError, LogError):
+        header = tasklog.read_header(log)
     try:
-        return log.stat().st_mtime
+        # The clock of a file system may be a few milliseconds late.
+        return max(log.stat().st_mtime, float(header.get("start", 0.0)))
     except OSError:
         return time.time()
 

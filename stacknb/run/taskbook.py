@@ -269,11 +269,19 @@ class TaskBook:
                 self._taken[task.name] = wait["wait_end"]
 
     def _settle_old(self) -> None:
+        gone = []
         for task in self._tasks.values():
             if task.result is None and not task.running:
                 footer = tasklog.footer_of(task.log)
                 if footer is None:  # killed, or its machine was
+                    gone.append(repr(task.name))
                     tasklog.close(
                         task.log, exit_code=127, status="lost", end=recall.last_change(task.log)
                     )
                 self._lost[task.name] = 127 if footer is None else footer["exit_code"]
+        if gone:
+            was, it = ("tasks {} were", "them") if len(gone) > 1 else ("task {} was", "it")
+            self._warn(
+                f"{was.format(listed(gone))} lost when the earlier session ended: a wait fails "
+                f"with status 127 until what starts {it} has run again"
+            )

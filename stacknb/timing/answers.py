@@ -136,6 +136,8 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
         If there is no such question, or the run cannot answer it.
     """
     note = f"Not run to the end: {run.records.bad_end}." if run.records.bad_end else ""
+    if run.stood_still:
+        note = f"The run stood still for {run.stood_still}, which do not count."
     if what == "profile":
         return Answer(what, run.profile(by), run, note)
     if what not in _ASKED:

@@ -195,6 +195,8 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
     hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
     stopped = [_named(run) for runs in sides for run in runs if _stopped(run)]
     note = f" Not run to the end: {listed(stopped, 3)}." if stopped else ""
+    paused = [f"{r.path} {r.stood_still}" for runs in sides for r in runs if r.stood_still]
+    note += f" Stood still, which does not count: {listed(paused, 3)}." if paused else ""
     return f"{said} ({counts}{hint}){parts}.{note}"
 
 

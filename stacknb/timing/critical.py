@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from stacknb.timing.frames import frame
+from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.program import SequentialWait, sequential_waits, task_ends
 from stacknb.timing.records import Records
 
@@ -37,8 +38,9 @@ def critical_path(records: Records) -> list[Segment]:
     return _Walk(records).segments()
 
 
-def path_frame(records: Records, segments: list[Segment]) -> pd.DataFrame:
-    """Return the segments as a frame; see `Run.critical_path`."""
+def path_frame(watch: Stopwatch, segments: list[Segment]) -> pd.DataFrame:
+    """Return the segments, which are by this watch, as a frame; see `Run.critical_path`."""
+    records = watch.records
     tasks, hooks = records.tasks, records.hooks
     starts = [phase.start for phase in records.phases]
     whole = (records.end or 0) - (records.start or 0)
@@ -67,8 +69,8 @@ def path_frame(records: Records, segments: list[Segment]) -> pd.DataFrame:
             "kind": (part.kind for part in segments),
             "name": map(name, segments),
             "phase": map(phase, segments),
-            "start": (part.start for part in segments),
-            "end": (part.end for part in segments),
+            "start": (watch.start(part.start) for part in segments),
+            "end": (watch.end(part.end) for part in segments),
             "duration_s": (part.end - part.start for part in segments),
             "share": ((part.end - part.start) / whole if whole else 0.0 for part in segments),
             "log": map(log, segments),

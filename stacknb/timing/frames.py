@@ -1,7 +1,8 @@
 """Records as pandas frames, with the same columns and dtypes for every kind of log.
 
-Instants are ``datetime64[us, UTC]``, durations float seconds, names and texts ``string``, exit
-codes ``Int64``. What a log does not tell is NaT, NaN or NA.
+Instants are ``datetime64[us, UTC]``, durations float seconds (by the watch of the run, which stands
+still while that does), names and texts ``string``, exit codes ``Int64``. What a log does not tell
+is NaT, NaN or NA.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pandas as pd
 
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
+from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records, WaitRecord
 from stacknb.timing.spans import Cover
 
@@ -63,7 +65,7 @@ def seconds(values: Iterable[int | None]) -> np.ndarray[Any, np.dtype[np.float64
     return np.array([np.nan if v is None else v / 1e6 for v in values], dtype=np.float64)
 
 
-def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
+def tasks(records: Records, watch: Stopwatch, collections: list[Collection]) -> pd.DataFrame:
     """Return one row a task, in the order of their starts; see `Run.tasks`."""
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
@@ -80,8 +82,8 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
             "start": (task.start for task, _ in rows),
             "end": (task.end for task, _ in rows),
             "duration_s": (times.duration for _, times in rows),
-            "wait_start": (times.wait_start for _, times in rows),
-            "wait_end": (times.wait_end for _, times in rows),
+            "wait_start": (watch.start(times.wait_start) for _, times in rows),
+            "wait_end": (watch.end(times.wait_end) for _, times in rows),
             "wait_s": (times.waited for _, times in rows),
             "hidden_s": (times.hidden for _, times in rows),
             "slack_s": (times.slack for _, times in rows),
@@ -95,15 +97,17 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
     )
 
 
-def hooks(records: Records, waiting: Cover, *, cells: bool = False) -> pd.DataFrame:
+def hooks(
+    records: Records, watch: Stopwatch, waiting: Cover, *, cells: bool = False
+) -> pd.DataFrame:
     """Return one row a hook (or a cell); see `Run.hooks`."""
     rows = [hook for hook in records.hooks if hook.is_cell == cells]
-    spans = [(hook.start, hook.end) for hook in rows]
+    spans = [(hook.start, hook.end) for hook in watch.records.hooks if hook.is_cell == cells]
     durations = [None if a is None or b is None else b - a for a, b in spans]
     waited = [None if a is None or b is None else waiting.within(a, b) for a, b in spans]
     cpu = records.hook_cpu()
-    stop = records.end or 0
-    length = {one.name: (one.end or stop) - one.start for one in records.phases}
+    stop = watch.records.end or 0
+    length = {one.name: (one.end or stop) - one.start for one in watch.records.phases}
     return frame(
         {
             "phase": (hook.phase for hook in rows),
@@ -136,9 +140,9 @@ def hooks(records: Records, waiting: Cover, *, cells: bool = False) -> pd.DataFr
     )
 
 
-def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
+def waits(records: Records, watch: Stopwatch, blocked: list[int | None]) -> pd.DataFrame:
     """Return one row a wait, in the order they began; see `Run.waits`."""
-    rows = records.all_waits
+    rows, timed = records.all_waits, watch.records.all_waits
     return frame(
         {
             "name": (wait.name for wait in rows),
@@ -146,7 +150,7 @@ def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
             "hook": (wait.hook for wait in rows),
             "wait_start": (wait.start for wait in rows),
             "wait_end": (wait.end for wait in rows),
-            "wait_s": (None if wait.end is None else wait.end - wait.start for wait in rows),
+            "wait_s": (None if wait.end is None else wait.end - wait.start for wait in timed),
             "blocked_s": blocked,
             "exit_code": (wait.exit_code for wait in rows),
             "by": (wait.by for wait in rows),
@@ -157,18 +161,19 @@ def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
     )
 
 
-def phases(records: Records, waiting: Cover) -> pd.DataFrame:
+def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
     """Return one row a phase; see `Run.phases`."""
-    rows, stop = records.phases, records.end or 0
-    spans = [(phase.start, stop if phase.end is None else phase.end) for phase in rows]
-    working = Cover(filter(None, records.hook_spans()))
+    rows, timed = records.phases, watch.records
+    stop = timed.end or 0
+    spans = [(one.start, stop if one.end is None else one.end) for one in timed.phases]
+    working = Cover(filter(None, timed.hook_spans()))
     length = [end - start for start, end in spans]
     waited = [waiting.within(*span) for span in spans]
     worked = [
         working.within(*span) - sum(waiting.within(*part) for part in working.cut(*span))
         for span in spans
     ]
-    main_end = stop if records.main_end is None else records.main_end
+    main_end = stop if timed.main_end is None else timed.main_end
     next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
     return frame(
         {
@@ -182,7 +187,7 @@ def phases(records: Records, waiting: Cover) -> pd.DataFrame:
                 whole - work - wait
                 for whole, work, wait in zip(length, worked, waited, strict=True)
             ),
-            "waited_for": (_waited_for(records.waits, span, stop) for span in spans),
+            "waited_for": (_waited_for(timed.waits, span, stop) for span in spans),
             "hooks": (
                 sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
                 for phase in rows

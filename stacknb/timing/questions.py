@@ -27,10 +27,10 @@ class Questions(RecordedRun):
         """Return the chain of segments that set the elapsed time: shorten one to shorten the run.
 
         ``kind name phase start end duration_s share log``, in order, without gaps, from `start` to
-        `end`. ``kind`` is ``hook`` or ``cell`` (at work), ``main`` (stack.sh itself), ``task``,
-        ``wait`` (one whose task does not explain it: it timed out, or its start is not known),
-        ``queued`` (a task that had been asked for and had to wait its turn), ``idle`` (between
-        hooks), ``unknown``.
+        `end`, but for those in which the run stood still. ``kind`` is ``hook`` or ``cell`` (at
+        work), ``main`` (stack.sh itself), ``task``, ``wait`` (one whose task does not explain it:
+        it timed out, or its start is not known), ``queued`` (a task that had been asked for and had
+        to wait its turn), ``idle`` (between hooks), ``unknown``.
 
         Examples
         --------
@@ -38,7 +38,7 @@ class Questions(RecordedRun):
         >>> bool(abs(path["duration_s"].sum() - run.elapsed_s) < 1e-6)
         True
         """
-        return path_frame(self.records, self._critical)
+        return path_frame(self._watch, self._critical)
 
     def impact(self) -> pd.DataFrame:
         """Return what each task did to the run, most harmful first.
@@ -54,7 +54,7 @@ class Questions(RecordedRun):
         ['stock']
         """
         program = self._program if self._critical else Program(0, 0)
-        return impact_frame(self.records, self._collections, self._critical, program)
+        return impact_frame(self._timed, self._collections, self._critical, program)
 
     def what_if(
         self,
@@ -103,10 +103,10 @@ class Questions(RecordedRun):
         True
         """
         new = changed(
-            self.records, self._program, faster=faster, start_after=start_after,
+            self._timed, self._program, faster=faster, start_after=start_after,
             wait_after=wait_after, as_task=as_task,
         )  # fmt: skip
-        return predicted(self.records, self._program, new, cores)
+        return predicted(self._timed, self._program, new, cores)
 
     def advice(self) -> pd.DataFrame:
         """Return what to change, the most useful first: ``kind name phase hook gain_s advice``.
@@ -124,9 +124,7 @@ class Questions(RecordedRun):
         """
         if self.records.start is None:
             return advice_frame([])
-        return advice_frame(
-            advice(self.records, self._program, self._collections, self._contention)
-        )
+        return advice_frame(advice(self._timed, self._program, self._collections, self._contention))
 
     def profile(self, by: By = "line") -> pd.DataFrame:
         """Return where the main shell's time went, from the xtrace of a stack.sh log.
@@ -186,8 +184,8 @@ class Questions(RecordedRun):
 
     @cached_property
     def _critical(self) -> list[Segment]:
-        return critical_path(self.records)
+        return critical_path(self._timed)
 
     @cached_property
     def _program(self) -> Program:
-        return program(self.records)
+        return program(self._timed)

@@ -8,12 +8,16 @@ import pandas as pd
 
 from stacknb.timing import frames
 from stacknb.timing.collection import Collection, blocked, collections
+from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention, contention
+from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover
 from stacknb.timing.summary import summary
 
 __all__ = ["RecordedRun"]
+
+_WORTH_S = 0.1  # of a pause that is worth a word: a run that is gone through by a program has some
 
 
 class RecordedRun:
@@ -58,8 +62,22 @@ class RecordedRun:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds from `start` to `end`."""
-        return ((self.records.end or 0) - (self.records.start or 0)) / 1e6
+        """Seconds from `start` to `end`, without those in which the run stood still."""
+        return ((self._timed.end or 0) - (self._timed.start or 0)) / 1e6
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds in which the run stood still: stopped, and not yet taken up again.
+
+        That is from where it failed, was interrupted or was to stop, to the next hook, as far as no
+        task ran. No other length counts them, be it of a phase, a wait or the critical path.
+        """
+        return self._watch.paused.length / 1e6
+
+    @property
+    def stood_still(self) -> str:
+        """Say how long the run stood still, where that is worth a word; else empty."""
+        return in_words(self.paused_s) if self.paused_s >= _WORTH_S else ""
 
     @cached_property
     def tasks(self) -> pd.DataFrame:
@@ -75,7 +93,7 @@ class RecordedRun:
         ``phase`` is the one that had last begun when the task was started, ``hook`` the hook that
         started it, if any. ``status`` is running, ok, failed, killed, cancelled, timeout or lost.
         """
-        return frames.tasks(self.records, self._collections)
+        return frames.tasks(self.records, self._watch, self._collections)
 
     @cached_property
     def hooks(self) -> pd.DataFrame:
@@ -86,12 +104,12 @@ class RecordedRun:
         ``wait_s`` is the part of the duration spent in waits for tasks, ``work_s`` the rest,
         ``share`` the hook's part of its phase.
         """
-        return frames.hooks(self.records, self._waiting)
+        return frames.hooks(self.records, self._watch, self._waiting)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
         """One row a notebook cell evaluated in the shell; columns as in `hooks`."""
-        return frames.hooks(self.records, self._waiting, cells=True)
+        return frames.hooks(self.records, self._watch, self._waiting, cells=True)
 
     @cached_property
     def phases(self) -> pd.DataFrame:
@@ -100,13 +118,14 @@ class RecordedRun:
         ``phase start end duration_s work_s wait_s unaccounted_s waited_for hooks tasks after_s
         after_wait_s``.
         A phase lasts from the start of its first hook (in stack.sh: of run_phase) to the end of its
-        last. ``work_s + wait_s + unaccounted_s`` is ``duration_s``: hooks at work, waits for tasks
-        (``waited_for`` names them, longest first), and what lies between hooks. ``after_s`` is the
-        time from there to the next phase, in stack.sh the main script's, of which it waited for
-        tasks ``after_wait_s``. A phase without an end is measured up to the last moment known.
-        ``tasks`` counts those started in the phase or after it, before the next.
+        last, without what it stood still. ``work_s + wait_s + unaccounted_s`` is ``duration_s``:
+        hooks at work, waits for tasks (``waited_for`` names them, longest first), and what lies
+        between hooks. ``after_s`` is the time from there to the next phase, in stack.sh the main
+        script's, of which it waited for tasks ``after_wait_s``. A phase without an end is measured
+        up to the last moment known. ``tasks`` counts those started in the phase or after it, before
+        the next.
         """
-        return frames.phases(self.records, self._waiting)
+        return frames.phases(self.records, self._watch, self._waiting)
 
     @cached_property
     def waits(self) -> pd.DataFrame:
@@ -116,8 +135,8 @@ class RecordedRun:
         part of the wait before the task had ended. ``by`` names the task that waited: such a wait
         holds up no hook. It is empty for the main shell.
         """
-        held = [blocked(self.records, wait) for wait in self.records.all_waits]
-        return frames.waits(self.records, held)
+        held = [blocked(self._timed, wait) for wait in self._timed.all_waits]
+        return frames.waits(self.records, self._watch, held)
 
     @cached_property
     def problems(self) -> pd.DataFrame:
@@ -143,9 +162,10 @@ class RecordedRun:
         ``speedup = serial_s / elapsed_s``. A wait that has no end, or whose task's duration is not
         known, is in ``waited_s`` and in nothing else.
 
-        The honest ones: ``work_s``, all work done: ``main_work_s`` (hooks, or stack.sh, without
-        waits) and ``task_work_s`` (tasks, without their waits for others); ``busy_s``, when
-        anything was at work; ``max_concurrency`` and ``mean_concurrency``, of tasks, while any ran;
+        The honest ones: ``paused_s``, when the run stood still, which is in none of the others;
+        ``work_s``, all work done: ``main_work_s`` (hooks, or stack.sh, without waits) and
+        ``task_work_s`` (tasks, without their waits for others); ``busy_s``, when anything was at
+        work; ``max_concurrency`` and ``mean_concurrency``, of tasks, while any ran;
         ``cpu_s`` used and ``cpu_available_s``, cores times elapsed; ``contention_s``, by how much
         tasks and hooks were stretched at the most by sharing the cores (see `Contention`);
         ``real_speedup = (work_s - contention_s) / elapsed_s``, the least that background tasks
@@ -157,7 +177,7 @@ class RecordedRun:
         >>> sorted(run.summary().index)[:2]
         ['background_minus_waits_s', 'background_s']
         """
-        return summary(self.records, self._collections, self._contention)
+        return summary(self._timed, self._collections, self._contention)
 
     @property
     def reported(self) -> dict[str, float]:
@@ -165,14 +185,23 @@ class RecordedRun:
         return {**self.records.reported, **self.records.components}
 
     @cached_property
+    def _watch(self) -> Stopwatch:
+        return Stopwatch(self.records)
+
+    @property
+    def _timed(self) -> Records:
+        """The records by a watch that stands still while the run does: for all lengths."""
+        return self._watch.records
+
+    @cached_property
     def _collections(self) -> list[Collection]:
-        return collections(self.records)
+        return collections(self._timed)
 
     @cached_property
     def _waiting(self) -> Cover:
-        stop = self.records.end or 0
-        return Cover((w.start, stop if w.end is None else w.end) for w in self.records.waits)
+        stop = self._timed.end or 0
+        return Cover((w.start, stop if w.end is None else w.end) for w in self._timed.waits)
 
     @cached_property
     def _contention(self) -> Contention | None:
-        return contention(self.records)
+        return contention(self._timed)

@@ -109,8 +109,7 @@ class Records:
     kind : str
         ``"run"`` (a run directory or logs of one) or ``"stack.sh"``.
     start, end : µs
-        The first and the last moment known; None if there is none. While something runs on this
-        machine `end` is now.
+        The first and the last moment known (now, while something runs here); None if there is none.
     going_on : bool
         Something still runs, so that every total is one so far.
     finished : bool
@@ -123,10 +122,11 @@ class Records:
     inner_waits : list of WaitRecord
         Those of tasks, which hold up nobody else.
     waits_known : bool
-        False for logs without the file of waits: then nobody can say that a task was not waited
-        for.
+        False for logs without the file of waits: nobody can say what was not waited for.
     not_started : list of WaitRecord
         Waits for names that no task had.
+    pauses : list of (µs, µs)
+        When the run stood still.
     main_start, main_end : µs
         When the main shell's work began and ended; None in a folder of task logs.
     reported : dict
@@ -141,6 +141,7 @@ class Records:
     inner_waits: list[WaitRecord] = field(default_factory=list)
     phases: list[PhaseRecord] = field(default_factory=list)
     not_started: list[WaitRecord] = field(default_factory=list)
+    pauses: list[tuple[Micros, Micros]] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     start: Micros | None = None
     end: Micros | None = None

@@ -63,6 +63,8 @@ class Run(Questions):
     (['10-shop.sh'], 0, ['stock'])
     >>> run.going_on, run.reported, len(run.problems), Path(run.path) == run_dir
     (False, {}, 0, True)
+    >>> run.paused_s, run.stood_still
+    (0.0, '')
     >>> bool((run.end - run.start).total_seconds() == round(run.elapsed_s, 6))
     True
     >>> sorted(run.frames)

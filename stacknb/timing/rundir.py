@@ -14,6 +14,7 @@ from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.rundir.ending import state_of, status_of, still_runs
 from stacknb.text.signs import printable
+from stacknb.timing import pauses
 from stacknb.timing.logs import KINDS, as_cores, facts_of_run, micros, of_one_run
 from stacknb.timing.records import (
     HookRecord,
@@ -117,6 +118,8 @@ def _records(
     _count_overlaps(records)
     records.set_span(round(now * 1e6) if records.going_on else None)
     records.phases = _phases(records)
+    scripts = [log for log in logs if log.header["kind"] not in ("task", "service")]
+    records.pauses = pauses.find(records, scripts)
     return records
 
 

@@ -15,7 +15,15 @@ _OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s",
 
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
-    """Return the figures; see `Run.summary`."""
+    """Return the figures; see `Run.summary`.
+
+    Parameters
+    ----------
+    records : Records
+        By the watch of the run, see `Stopwatch`.
+    times : list of Collection
+    contention : Contention or None
+    """
     stop = records.end or 0
     elapsed = stop - (records.start or 0)
     collected = {
@@ -46,6 +54,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "waited_s": waited / 1e6,
         "background_minus_waits_s": hidden / 1e6,
         "elapsed_s": elapsed / 1e6,
+        "paused_s": Cover(records.pauses).length / 1e6,
         "serial_s": serial / 1e6,
         "speedup": serial / elapsed if elapsed else unknown,
         "work_s": (main.length + task_work) / 1e6,

@@ -25,8 +25,10 @@ def allowed(stack: Stack | None, board: Board) -> list[str]:
         return []
     if stack.busy or (stack.worker is not None and stack.worker.running):
         return ["stop", "cancel"]
-    if stack.next_phase is None or (stack.result is not None and stack.result.complete):
+    if stack.result is not None and stack.result.complete:
         return ["cancel"]
+    if stack.next_phase is None:  # given up by `exit 0`; or interrupted just before its end
+        return ["cancel"] if board.ended else ["rest", "cancel"]
     if board.failed is not None:
         return ["retry", "cancel"]
     return ["step", "rest", "cancel"]
@@ -66,6 +68,9 @@ def _step(stack: Stack, content: dict[str, Any]) -> str:
 
 def _rest(stack: Stack, content: dict[str, Any]) -> str:
     mode = _mode(stack)
+    if stack.next_phase is None:  # a step would not begin another run
+        stack.start(lambda: stack.step(mode), mode)
+        return "bringing the run to its end"
     stack.start(lambda: stack.run(mode), mode)
     return "running every phase that is left"
 

@@ -170,6 +170,27 @@ def test_a_tree_is_checked_before_there_is_a_stack(run: Run, tree: Any) -> None:
     assert dispatcher._current is None
 
 
+def test_without_a_path_all_that_the_stack_at_hand_sources_is_checked(run: Run, tree: Any) -> None:
+    with pytest.raises(BadInput, match="no stack yet: name a plugin's folder, or a tree of hooks"):
+        run("%stack check")
+    tree.hook("10-a.sh", "async_run job true\n")
+    run(f"%stack '{tree.path}' plan")
+    assert run("%stack check").files == ["extras.d/10-a.sh"]
+    run("%%hook 50-hello.sh\nasync_wait job\nif [[ $2 == instal ]]; then true; fi\n")
+    report = run("%stack check")
+    assert report.files == ["extras.d/10-a.sh", "extras.d/50-hello.sh"]
+    assert [finding.line for finding in report.findings] == [3]
+    assert report.path == tree.path
+
+
+def test_a_tree_whose_name_begins_with_a_dash_is_named_behind_two(run: Run, tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    tree.path.rename("-x")
+    assert {*run("%stack -- -x plan")["hook"]} == {"10-a.sh"}
+    assert run("%stack check -- -x").ok
+    assert run("%stack --until source -- -x").phases == ["override_defaults", "source"]
+
+
 def test_a_stack_that_makes_way_for_another_says_what_ends_with_it(
     run: Run, tree: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

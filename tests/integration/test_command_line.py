@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from stacknb import status
+from stacknb import places, status, tasklog
 from stacknb.supervision import processes, services
 
 S = [sys.executable, "-m", "stacknb.cli"]
@@ -99,6 +99,23 @@ def test_a_hook_whose_run_was_killed_is_lost_and_not_well(
     found = {phase.name: phase for phase in status.read(".").phases}["stack install"]
     assert (found.status, found.hooks[0].exit_code) == ("lost", None)
     assert call("unstack", stuck.args[-1]).returncode == 0
+
+
+def test_a_task_that_died_with_its_session_is_called_lost_as_soon_as_the_run_is_resumed(
+    tree: Any, until: Until
+) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run nap sleep 1000; fi\n")
+    code = "stack.run(until='install'); os.kill(os.getpid(), signal.SIGKILL)"
+    words = f"import os, signal, stacknb; stack = stacknb.Stack({str(tree.path)!r}); {code}"
+    assert subprocess.run([sys.executable, "-c", words], check=False).returncode == -9
+    until(lambda: not children_of_run(), "all has ended")
+    resumed = call("stack", tree.path, "--resume")
+    said = "task 'nap' was lost when the earlier session ended: a wait fails with status 127 until"
+    assert f"stacknb: going on with the run in {places.latest()}\n  {said}" in resumed.stderr
+    assert [note for note in status.read(".").notes if said in note]
+    log = tasklog.read(places.latest() / "async/nap.log")
+    assert log.footer is not None
+    assert log.header["start"] <= log.footer["end"]
 
 
 def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> None:
@@ -182,6 +199,7 @@ def test_a_service_that_is_gone_though_nobody_has_stopped_it_is_called_lost(tree
     while children_of_run():
         pass
     assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "lost")]
+    assert "services/api.log, gone, though nobody has stopped it" in str(status.read(run_dir))
     assert call("unstack", tree.path).returncode == 0
     assert [(log.name, log.status) for log in status.read(run_dir).services] == [("api", "ended")]
 
