@@ -14,6 +14,7 @@ import pandas as pd
 
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
+from stacknb.timing.contention import hook_cpu, task_cpu
 from stacknb.timing.records import Records, WaitRecord
 from stacknb.timing.spans import Cover
 
@@ -68,7 +69,7 @@ def tasks(records: Records, collections: list[Collection]) -> pd.DataFrame:
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
     rows = [(every[i], collections[i]) for i in order]
-    cpu = records.task_cpu()
+    cpu = task_cpu(records)
     return frame(
         {
             "name": (task.name for task, _ in rows),
@@ -101,7 +102,7 @@ def hooks(records: Records, waiting: Cover, *, cells: bool = False) -> pd.DataFr
     spans = [(hook.start, hook.end) for hook in rows]
     durations = [None if a is None or b is None else b - a for a, b in spans]
     waited = [None if a is None or b is None else waiting.within(a, b) for a, b in spans]
-    cpu = records.hook_cpu()
+    cpu = hook_cpu(records)
     stop = records.end or 0
     length = {one.name: (one.end or stop) - one.start for one in records.phases}
     return frame(
