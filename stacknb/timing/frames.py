@@ -15,7 +15,7 @@ import pandas as pd
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
 from stacknb.timing.contention import hook_cpu, task_cpu
-from stacknb.timing.records import Records, WaitRecord
+from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover
 
 __all__ = ["frame", "hooks", "instants", "phases", "problems", "seconds", "tasks", "waits"]
@@ -160,8 +160,8 @@ def waits(records: Records, blocked: list[int | None]) -> pd.DataFrame:
 
 def phases(records: Records, waiting: Cover) -> pd.DataFrame:
     """Return one row a phase; see `Run.phases`."""
-    rows, stop = records.phases, records.end or 0
-    spans = [(phase.start, stop if phase.end is None else phase.end) for phase in rows]
+    rows = records.phases
+    spans = [(phase.start, records.until(phase)) for phase in rows]
     working = Cover(filter(None, records.hook_spans()))
     length = [end - start for start, end in spans]
     waited = [waiting.within(*span) for span in spans]
@@ -169,8 +169,9 @@ def phases(records: Records, waiting: Cover) -> pd.DataFrame:
         working.within(*span) - sum(waiting.within(*part) for part in working.cut(*span))
         for span in spans
     ]
-    main_end = stop if records.main_end is None else records.main_end
+    main_end = (records.end or 0) if records.main_end is None else records.main_end
     next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
+    after = [(end, begin) for (_, end), begin in zip(spans, next_start, strict=True)]
     return frame(
         {
             "phase": (phase.name for phase in rows),
@@ -183,20 +184,14 @@ def phases(records: Records, waiting: Cover) -> pd.DataFrame:
                 whole - work - wait
                 for whole, work, wait in zip(length, worked, waited, strict=True)
             ),
-            "waited_for": (_waited_for(records.waits, span, stop) for span in spans),
+            "waited_for": (_waited_for(records, *span) for span in spans),
             "hooks": (
                 sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
                 for phase in rows
             ),
             "tasks": (sum(task.phase == phase.name for task in records.tasks) for phase in rows),
-            "after_s": (
-                max(0, following - end)
-                for (_, end), following in zip(spans, next_start, strict=True)
-            ),
-            "after_wait_s": (
-                waiting.within(end, following)
-                for (_, end), following in zip(spans, next_start, strict=True)
-            ),
+            "after_s": (max(0, begin - end) for end, begin in after),
+            "after_wait_s": (waiting.within(*part) for part in after),
         },
         integers="hooks tasks",
         times="start end",
@@ -217,11 +212,10 @@ def problems(records: Records) -> pd.DataFrame:
     )
 
 
-def _waited_for(waits: list[WaitRecord], span: tuple[int, int], stop: int) -> str:
+def _waited_for(records: Records, start: int, end: int) -> str:
     times: dict[str, int] = {}
-    for wait in waits:
-        end = stop if wait.end is None else wait.end
-        common = min(end, span[1]) - max(wait.start, span[0])
+    for wait in records.waits:
+        common = min(records.until(wait), end) - max(wait.start, start)
         if common > 0:
             times[wait.name] = times.get(wait.name, 0) + common
     ranked = sorted(times.items(), key=lambda item: -item[1])

@@ -170,8 +170,7 @@ class RecordedRun:
 
     @cached_property
     def _waiting(self) -> Cover:
-        stop = self.records.end or 0
-        return Cover((w.start, stop if w.end is None else w.end) for w in self.records.waits)
+        return Cover((wait.start, self.records.until(wait)) for wait in self.records.waits)
 
     @cached_property
     def _contention(self) -> Contention | None:

@@ -172,6 +172,10 @@ class Records:
             names.append((task.name, f"{task.name} #{seen[task.name]}"))
         return names
 
+    def until(self, one: TaskRecord | WaitRecord | PhaseRecord) -> Micros:
+        """Return when it ended; what has no end lasts to the last moment known."""
+        return (self.end or 0) if one.end is None else one.end
+
     def hook_spans(self) -> list[tuple[Micros, Micros] | None]:
         """Return start and end of each hook; None without a start.
 

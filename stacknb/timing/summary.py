@@ -16,8 +16,7 @@ _OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s",
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
     """Return the figures; see `Run.summary`."""
-    stop = records.end or 0
-    elapsed = stop - (records.start or 0)
+    elapsed = (records.end or 0) - (records.start or 0)
     collected = {
         index: time.duration
         for index, (task, time) in enumerate(zip(records.tasks, times, strict=True))
@@ -28,7 +27,7 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     }
     background = sum(collected.values())
     # A person waits for several tasks at once: that time counts once.
-    held = [(w.start, stop if w.end is None else w.end, w.task) for w in records.waits]
+    held = [(wait.start, records.until(wait), wait.task) for wait in records.waits]
     waited = Cover((start, end) for start, end, _ in held).length
     hidden = background - Cover((a, b) for a, b, task in held if task in collected).length
     serial = elapsed + hidden
@@ -71,12 +70,11 @@ def _main_work(records: Records) -> Cover:
 
     The time of tasks run in the foreground (DEVSTACK_PARALLEL=False) is theirs.
     """
-    stop = records.end or 0
     if records.kind == "stack.sh":
-        spans = [(records.start or 0, stop)]
+        spans = [(records.start or 0, records.end or 0)]
     else:
         spans = [span for span in records.hook_spans() if span]
-    taken = [(wait.start, stop if wait.end is None else wait.end) for wait in records.waits]
+    taken = [(wait.start, records.until(wait)) for wait in records.waits]
     taken += [
         (task.start, task.end)
         for index, task in enumerate(records.tasks)
@@ -91,19 +89,19 @@ def _main_work(records: Records) -> Cover:
 def _working_tasks(records: Records) -> list[Cover]:
     """Return when each task worked: always but while it was held up by another one."""
     held = records.held_within()
-    stop = records.end or 0
-    found = []
-    for index, task in enumerate(records.tasks):
-        if task.start is not None and (task.end is not None or task.status == "running"):
-            span = Cover([(task.start, stop if task.end is None else task.end)])
-            found.append(span.without(Cover(held[index])) if index in held else span)
-    return found
+    return [
+        Cover([span]).without(Cover(held.get(index, ()))) for index, span in _spans(records).items()
+    ]
 
 
 def task_spans(records: Records) -> list[tuple[int, int]]:
     """Return start and end of each task that has both; what still runs ends at the last moment."""
-    return [
-        (task.start, (records.end or 0) if task.end is None else task.end)
-        for task in records.tasks
+    return [*_spans(records).values()]
+
+
+def _spans(records: Records) -> dict[int, tuple[int, int]]:
+    return {
+        index: (task.start, records.until(task))
+        for index, task in enumerate(records.tasks)
         if task.start is not None and (task.end is not None or task.status == "running")
-    ]
+    }
