@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
+from stacknb.text.names import check_name
 from stacknb.text.reading import beginning
 from stacknb.text.script import documents
 
@@ -73,8 +74,7 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
             pairs.append((name, folder))
     plugins: list[Plugin] = []
     for name, folder in pairs:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-            raise BadInput(f"{name!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
+        check_name(name, "plugin")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
         plugins.append(Plugin(name, _check_folder(name, absolute(os.path.expanduser(folder)))))

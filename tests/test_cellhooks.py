@@ -48,8 +48,8 @@ def test_a_fault_behind_the_last_line_quotes_none(tmp_path: Path) -> None:
     [
         ("", "50-a", "'50-a' should be called NN-name.sh"),
         ("", "../50-a.sh", "'../50-a.sh' cannot name a hook"),
-        ("", "5" * 300 + ".sh", "cannot be written: File name too long"),
-        ("", ".50-a.sh", "'.50-a.sh' cannot name a hook"),
+        ("", "5" * 300 + ".sh", "cannot name a hook: it has 303 characters; use at most 200"),
+        ("", ".50-a.sh", "'.50-a.sh' cannot name a hook: with a dot in front"),
         ("shop", "setings", "'setings' is no file of a plugin; did you mean 'settings'"),
         ("../shop", "settings", "'../shop' cannot name a plugin"),
     ],

@@ -20,6 +20,7 @@ from PIL import Image
 from writerun import write_run
 
 from stacknb.charts.load import cores_used
+from stacknb.charts.rows import MAIN_LANE
 from stacknb.exceptions import BadInput
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
@@ -211,6 +212,12 @@ def test_tasks_of_one_name_have_lanes_of_their_own(tmp_path: Path) -> None:
     run = made(tmp_path, 2, name="db")
     assert {"db #1", "db #2"} <= words(run.timeline())
     assert {"db #1", "db #2"} <= words(run.slack_chart())
+
+
+def test_a_task_called_as_the_main_script_is_has_a_lane_of_its_own(tmp_path: Path) -> None:
+    run = made(tmp_path, 1)
+    run.records.tasks[0].name = MAIN_LANE
+    assert {MAIN_LANE, f"{MAIN_LANE} #1"} <= words(run.timeline())
 
 
 @pytest.mark.parametrize("status", ["failed", "killed", "cancelled", "timeout", "lost"])

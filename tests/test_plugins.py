@@ -50,10 +50,15 @@ def test_a_word_without_a_folder_is_refused(word: str) -> None:
         parse_plugins([word])
 
 
-@pytest.mark.parametrize("name", ["a b", "a/b", "", "a,b", "ä", "a\n", "$x"])
+@pytest.mark.parametrize("name", ["a b", "a/b", "", "a,b", "ä", "a\n", "$x", ".", ".."])
 def test_a_name_that_cannot_be_one_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(BadInput, match="cannot name a plugin: use letters, digits"):
         parse_plugins({name: folder})
+
+
+def test_a_plugin_of_whose_name_no_log_can_be_called_is_refused(folder: Path) -> None:
+    with pytest.raises(BadInput, match="cannot name a plugin: it has 255 characters"):
+        parse_plugins({"p" * 255: folder})
 
 
 def test_a_plugin_given_twice_is_refused(folder: Path) -> None:

@@ -230,26 +230,9 @@ class PhaseList:
             if phase.told:
                 phase.begun = phase.begun or self._ends[phase.label] - (phase.duration_s or 0.0)
                 continue
-            begun = phase.begun_hooks()
-            bad = next((hook.status for hook in begun if hook.status in BAD), "")
-            bad = "failed" if bad == "killed" else bad  # as the journal has it
             later = list(self)[place + 1 :]
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
-            under_way = phase.heard and not over
-            soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
-            at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
-            # What comes of a phase that has just been at work will be told.
-            if at_work or (soon and is_held()):
-                phase.status, phase.duration_s = "running", None
-                continue
-            if not phase.begun and not (over or self.complete):
-                phase.status = "skipped" if self.ended else "to come"
-                continue
-            phase.status = bad or ("unfinished" if under_way else "ok")
-            ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
-            ends += [self._heard] if under_way and not bad else []
-            known = ends and phase.begun
-            phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None
+            self._infer(phase, over, now, is_held)
         *_, last = self  # where the journal is not there
         if not (last.heard or self.ended) and last.status == "ok":
             self.complete = self.ended = not is_held()
@@ -258,6 +241,28 @@ class PhaseList:
         )
 
     # -- within ----------------------------------------------------------------------------------
+
+    def _infer(
+        self, phase: PhaseState, over: bool, now: float, is_held: Callable[[], bool]
+    ) -> None:
+        begun = phase.begun_hooks()
+        bad = next((hook.status for hook in begun if hook.status in BAD), "")
+        bad = "failed" if bad == "killed" else bad  # as the journal has it
+        under_way = phase.heard and not over
+        soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
+        at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
+        # What comes of a phase that has just been at work will be told.
+        if at_work or (soon and is_held()):
+            phase.status, phase.duration_s = "running", None
+            return
+        if not phase.begun and not (over or self.complete):
+            phase.status = "skipped" if self.ended else "to come"
+            return
+        phase.status = bad or ("unfinished" if under_way else "ok")
+        ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
+        ends += [self._heard] if under_way and not bad else []
+        known = ends and phase.begun
+        phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None
 
     def _here(self, log: str) -> Path:
         """Return where a log of the run is, which may be a copy from elsewhere."""

@@ -11,14 +11,13 @@ import pandas as pd
 
 from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
-from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, WIDTH, Theme, config, ink
+from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import duration, records_of, told_apart
 from stacknb.timing.questions import Questions
 
 __all__ = ["phase_chart", "slack_chart"]
 
 _BAR = 18  # px
-_STRIPE = (1.5, 2.5)
 _TICKS = 8
 _MINUTES = 100  # seconds, as `duration` has it
 _STEPS = (15, 30, 60, 120, 300, 600, 1800, 3600)  # seconds between two ticks
@@ -37,6 +36,8 @@ _OF_TASK: tuple[Part, ...] = (
     ("blocked_s", _WAIT, KINDS["wait"]),
     ("slack_s", "over, not collected yet", "#66CCEE"),
 )
+_TOLD = {"name": "name", "part": "part", "lasts": "lasted", "whole": "in all",
+         "tasks": "waited for"}  # fmt: skip
 
 
 def phase_chart(run: Questions, *, theme: Theme = "both") -> alt.LayerChart:
@@ -108,27 +109,20 @@ def _bars(
         for name, said_of in zip(names, records_of(frame), strict=True)
         for row in _stacked(name, said_of, parts)
     ]
-    present = {part[1]: part[2] for part in parts if any(row["part"] == part[1] for row in rows)}
-    # A legend of nothing has no size, and then neither has the picture.
-    legend = alt.Legend(orient="top", title=None, symbolType="square", columns=0) if rows else None
-    scale = alt.Scale(domain=[*present], range=[*present.values()])
-    colour = alt.Color("part:N", scale=scale, legend=legend)
-    told = {"name": "name", "part": "part", "lasts": "lasted", "whole": "in all",
-            "tasks": "waited for"}  # fmt: skip
     axis = alt.Axis(ticks=False, domain=False, labelLimit=220)
     spans = alt.Chart().encode(
         alt.X("from:Q", **_ruler(rows)),
         alt.X2("to"),
         alt.Y("name:N", title=None, sort=None, axis=axis),
-        tooltip=[alt.Tooltip(f"{key}:N", title=text) for key, text in told.items()],
+        tooltip=[alt.Tooltip(f"{key}:N", title=text) for key, text in _TOLD.items()],
         description="text:N",
     )
     stripes = spans.transform_filter(f"datum.part == '{_WAIT}'").mark_rule(
-        strokeWidth=_BAR * 0.75, strokeDash=list(_STRIPE), color="white", opacity=0.85
+        strokeWidth=_BAR * 0.75, **STRIPES
     )
     total = alt.Chart().mark_text(align="left", dx=4, color=ink(theme), aria=False)
     layers = [
-        spans.mark_bar(size=_BAR * 0.75).encode(colour),
+        spans.mark_bar(size=_BAR * 0.75).encode(_colour(parts, rows)),
         stripes,
         total.transform_filter("datum.last").encode(
             alt.X("to:Q"), alt.Y("name:N", sort=None), alt.Text("whole:N")
@@ -143,6 +137,15 @@ def _bars(
         description=said,
         config=alt.Config(**config(theme)),
     )
+
+
+def _colour(parts: Iterable[Part], rows: list[Mapping[str, Any]]) -> alt.Color:
+    """Return the colours of the parts that there are."""
+    present = {part[1]: part[2] for part in parts if any(row["part"] == part[1] for row in rows)}
+    # A legend of nothing has no size, and then neither has the picture.
+    legend = alt.Legend(orient="top", title=None, symbolType="square", columns=0) if rows else None
+    scale = alt.Scale(domain=[*present], range=[*present.values()])
+    return alt.Color("part:N", scale=scale, legend=legend)
 
 
 def _ruler(rows: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -82,17 +82,11 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
         return {"x": alt.X(f"{x}:Q", scale=across, axis=None),
                 "y": alt.Y(f"{y}:Q", scale=down, axis=None)}  # fmt: skip
 
-    states = [state for state in _STATES if any(cell.state == state for cell in cells)]
-    fill = alt.Fill(
-        "state:N",
-        legend=alt.Legend(orient="bottom", title=None),
-        scale=alt.Scale(domain=states, range=[_STATES[state] for state in states]),
-    )
     boxes = alt.Chart(Rows(map(_box, cells)))
     layers = [
         alt.Chart(Rows(_heads(columns))).mark_rule(color=ink("both")).encode(**at(), x2="x2:Q"),
         boxes.mark_rect(cornerRadius=3).encode(
-            **at(), x2="x2:Q", y2="y2:Q", fill=fill, tooltip=[f"{name}:N" for name in _TOLD]
+            **at(), x2="x2:Q", y2="y2:Q", fill=_fill(cells), tooltip=[f"{name}:N" for name in _TOLD]
         ),
         *_arrows(shown.tasks, at()),
         boxes.mark_text(fontSize=9, color="#333333", baseline="middle", aria=False).encode(
@@ -113,6 +107,15 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
         title=alt.TitleParams(f"hooks of {fit(top_dir.name)}", subtitle=subtitle, fontSize=13),
         description=_in_words(shown),
         config=alt.Config(**config("both")),
+    )
+
+
+def _fill(cells: list[Cell]) -> alt.Fill:
+    states = [state for state in _STATES if any(cell.state == state for cell in cells)]
+    return alt.Fill(
+        "state:N",
+        legend=alt.Legend(orient="bottom", title=None),
+        scale=alt.Scale(domain=states, range=[_STATES[state] for state in states]),
     )
 
 

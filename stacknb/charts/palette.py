@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["CRITICAL", "HOOK", "KINDS", "MAIN", "STATUS", "WIDTH", "Theme", "config", "ink"]
+__all__ = [
+    "CRITICAL",
+    "HOOK",
+    "KINDS",
+    "MAIN",
+    "STATUS",
+    "STRIPES",
+    "WIDTH",
+    "Theme",
+    "config",
+    "ink",
+]
 
 Theme = Literal["both", "light", "dark"]
 
@@ -33,6 +44,8 @@ KINDS = {
     "hook failed": "#882255",
     "wait": "#999999",
 }
+# Over the bar of a wait; px drawn and px left, the width is the bar's.
+STRIPES: dict[str, Any] = {"strokeDash": [1.5, 2.5], "color": "white", "opacity": 0.85}
 _INK = {"both": "#767676", "light": "#333333", "dark": "#D0D0D0"}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from stacknb.charts.importing import alt
 from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
-from stacknb.charts.palette import CRITICAL, KINDS, WIDTH, Theme, config, ink
+from stacknb.charts.palette import CRITICAL, KINDS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import MAIN_LANE, Timeline, duration
 from stacknb.timing.questions import Questions
 
@@ -24,7 +24,6 @@ _ROOM = 900  # px for all lanes, where that leaves them high enough
 _LETTER = 5.4  # px
 _SHORT_MS = 100_000
 _LOAD, _STRIP, _MAIN = 60, 14, 15  # px
-_STRIPE = (1.5, 2.5)  # px drawn, px left
 _IN_MAIN = f"datum.lane == {json.dumps(MAIN_LANE)}"
 _LEGEND = (
     "bands: phases · striped: waiting · thin line: over, not collected yet · "
@@ -89,19 +88,9 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
     lanes, labels = _padded(rows, height)
     axis = alt.Axis(values=labels, ticks=False, domain=False, labelLimit=180, grid=False)
     y = alt.Y("lane:N", title=None, scale=alt.Scale(domain=lanes), axis=axis)
-    marks = rows.rows()
     spans: dict[str, Any] = {"x": _time(rows), "x2": alt.X2("to"), "y": y}
-    present = [kind for kind in KINDS if any(row["kind"] == kind for row in marks)]
-    scale = alt.Scale(domain=present, range=[KINDS[kind] for kind in present])
-    legend = alt.Legend(orient="top", title=None, symbolType="square")
-    fill = alt.Fill("kind:N", scale=scale, legend=legend)
-    stroke = alt.Stroke("kind:N", scale=scale, legend=legend)  # so that nothing is too short to see
-    thick = max(2.0, height * 0.72)
-    uncollected = alt.Chart().transform_filter("datum.kind == 'uncollected'")
-    bodies = [uncollected.mark_rule(color=ink(theme))]
-    for those, size in ((_IN_MAIN, max(thick, _MAIN)), (f"!({_IN_MAIN})", thick)):
-        bars, waits = _bars(those, size, min(1, height / 6))
-        bodies += [bars.encode(fill, stroke), waits]
+    marks, thick = rows.rows(), max(2.0, height * 0.72)
+    bodies = _bodies({row["kind"] for row in marks}, thick, min(1, height / 6), theme)
     # What they have in common is written once: it is most of the chart.
     every = (
         alt.LayerChart(layer=bodies)
@@ -112,21 +101,37 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
         )
         .encode(**spans, tooltip=_tooltip(_TOLD), description="text:N")
     )
-    segments, steps = rows.path_rows()
-    path: dict[str, Any] = {
-        "color": CRITICAL,
-        "strokeWidth": max(1.2, min(2.5, height / 7)),
-        "aria": False,
-    }
     below = min(height / 2 - 0.5, thick / 2 + 1)
-    step = _chart(steps).mark_rule(yOffset=below, y2Offset=below, **path)
-    layers = [
-        _bands(rows, theme, begun, "labelled"),
-        every,
-        _chart(segments).mark_rule(yOffset=below, **path).encode(**spans).add_params(_zoom()),
-        step.encode(_time(rows, "at"), y, alt.Y2("other")),
-    ]
+    path = _path(rows, spans, below, max(1.2, min(2.5, height / 7)))
+    layers = [_bands(rows, theme, begun, "labelled"), every, *path]
     return alt.LayerChart(layer=layers, width=WIDTH, height=alt.Step(height), data=Rows(marks))
+
+
+def _bodies(kinds: set[str], thick: float, edge: float, theme: Theme) -> list[alt.Chart]:
+    """Return what lies in the lanes: thin lines, bars, and the stripes of waits."""
+    present = [kind for kind in KINDS if kind in kinds]
+    scale = alt.Scale(domain=present, range=[KINDS[kind] for kind in present])
+    legend = alt.Legend(orient="top", title=None, symbolType="square")
+    fill = alt.Fill("kind:N", scale=scale, legend=legend)
+    stroke = alt.Stroke("kind:N", scale=scale, legend=legend)  # so that nothing is too short to see
+    uncollected = alt.Chart().transform_filter("datum.kind == 'uncollected'")
+    bodies = [uncollected.mark_rule(color=ink(theme))]
+    for those, size in ((_IN_MAIN, max(thick, _MAIN)), (f"!({_IN_MAIN})", thick)):
+        bars, waits = _bars(those, size, edge)
+        bodies += [bars.encode(fill, stroke), waits]
+    return bodies
+
+
+def _path(rows: Timeline, spans: dict[str, Any], below: float, width: float) -> list[alt.Chart]:
+    """Return the critical path, which can be zoomed: a line in each lane, and from lane to lane."""
+    segments, steps = rows.path_rows()
+    look: dict[str, Any] = {"color": CRITICAL, "strokeWidth": width, "aria": False}
+    line = _chart(segments).mark_rule(yOffset=below, **look).encode(**spans)
+    step = _chart(steps).mark_rule(yOffset=below, y2Offset=below, **look)
+    return [
+        line.add_params(_zoom()),
+        step.encode(_time(rows, "at"), spans["y"], alt.Y2("other")),
+    ]
 
 
 def _bars(those: str, size: float, edge: float) -> tuple[alt.Chart, alt.Chart]:
@@ -136,7 +141,7 @@ def _bars(those: str, size: float, edge: float) -> tuple[alt.Chart, alt.Chart]:
     waits = these.transform_filter("datum.kind == 'wait' && datum.to > datum.from")
     return (
         these.transform_filter(bar).mark_bar(size=size, strokeWidth=edge),
-        waits.mark_rule(strokeWidth=size, strokeDash=list(_STRIPE), color="white", opacity=0.85),
+        waits.mark_rule(strokeWidth=size, **STRIPES),
     )
 
 

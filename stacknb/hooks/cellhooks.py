@@ -7,7 +7,6 @@ the tree's. Line numbers are those of the cell, since the ``%%hook`` line is kep
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import time
@@ -20,12 +19,11 @@ from stacknb.exceptions import BadInput
 from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
 from stacknb.text import syntax
-from stacknb.text.names import nearest
+from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import counted
 
 __all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
 
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _LEFT_OUT = shutil.ignore_patterns(".stacknb", ".git", "__pycache__", ".ipynb_checkpoints", "*.pyc")
 
 
@@ -138,7 +136,7 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
-        raise BadInput(f"hook {shown[:80]!r} cannot be written: {error.strerror}") from error
+        raise BadInput(f"hook {shown!r} cannot be written: {error.strerror}") from error
     return CellHook(shown, path, replaced, "" if plugin else lifecycle.numbered(name))
 
 
@@ -216,13 +214,13 @@ def _write_settings(target: Path, plugins: Sequence[Plugin]) -> None:
 def _check_name(name: str) -> None:
     if not name.endswith(".sh"):
         raise BadInput(f"hook {name!r} should be called NN-name.sh: hooks end in '.sh'")
-    if not _NAME.fullmatch(name) or name.startswith("."):
-        raise BadInput(f"{name!r} cannot name a hook: use letters, digits, '.', '_' and '-'")
+    check_name(name, "hook")
+    if name.startswith("."):
+        raise BadInput(f"{name!r} cannot name a hook: with a dot in front it would be left out")
 
 
 def _check_plugin(plugin: str, name: str) -> None:
-    if not _NAME.fullmatch(plugin) or plugin.startswith("."):
-        raise BadInput(f"{plugin!r} cannot name a plugin: use letters, digits, '.', '_' and '-'")
+    check_name(plugin, "plugin")
     if name not in FILES:
         hint = nearest(name, FILES) or f"; it has {', '.join(FILES)}"
         raise BadInput(f"{name!r} is no file of a plugin{hint}")

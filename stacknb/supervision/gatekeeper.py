@@ -85,42 +85,12 @@ class Gatekeeper:
                 self._returning.append((task, int(shell), gate))
 
     def tick(self, now: float) -> None:
-        """Free the places of ended tasks, end late ones, let others start."""
+        """Free the places of ended tasks, end late ones, let others go on or start."""
         self._close_gates()
-        for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
-            del self._running[task.pid]
-            if task.killed:  # what it started may not heed SIGTERM as it did
-                self._ending.append(task)
-        for task in list(self._ending):
-            if not processes.members(group=task.pid):
-                self._ending.remove(task)
-            elif now > task.deadline:
-                _signal_group(task.pid, signal.SIGKILL)
-                task.deadline = now + _GRACE_S  # of another user, or in the kernel: it may stay
-        for task in self._running.values():
-            if now > task.deadline:
-                self._end(task, now)
-            # One that was killed while it waited goes on no more: what it lent is in use again.
-            task.resting = [shell for shell in task.resting if processes.alive(shell)]
-        for entry in list(self._returning):
-            task, shell, gate = entry
-            lends = processes.alive(task.pid) and shell in task.resting
-            # While another shell of it waits, its place is needed by what that one waits for.
-            if not lends or len(task.resting) > 1 or self._has_place():
-                self._returning.remove(entry)
-                if lends:
-                    task.resting.remove(shell)
-                self._open(task, shell, gate, "go")
-                self._running[task.pid] = task
-        for task in list(self._waiting):
-            if not processes.alive(task.pid):
-                self._waiting.remove(task)
-            elif (verdict := self._verdict(task)) is not None:
-                self._waiting.remove(task)
-                self._open(task, task.pid, task.gate, verdict)
-                self._running[task.pid] = task
-                if verdict == "go":
-                    task.deadline = now + task.limit_s if task.limit_s else float("inf")
+        self._free_places()
+        self._end_late(now)
+        self._let_return()
+        self._let_start(now)
 
     def next_deadline(self) -> float:
         """Return the clock time of the next timeout, infinite if there is none."""
@@ -133,6 +103,49 @@ class Gatekeeper:
         for task in self._waiting:
             pids.update(pid for _, pid, _ in task.after)
         return pids
+
+    def _free_places(self) -> None:
+        for task in [task for task in self._running.values() if not processes.alive(task.pid)]:
+            del self._running[task.pid]
+            if task.killed:  # what it started may not heed SIGTERM as it did
+                self._ending.append(task)
+
+    def _end_late(self, now: float) -> None:
+        for task in list(self._ending):
+            if not processes.members(group=task.pid):
+                self._ending.remove(task)
+            elif now > task.deadline:
+                _signal_group(task.pid, signal.SIGKILL)
+                task.deadline = now + _GRACE_S  # of another user, or in the kernel: it may stay
+        for task in self._running.values():
+            if now > task.deadline:
+                self._end(task, now)
+
+    def _let_return(self) -> None:
+        for task in self._running.values():
+            # One that was killed while it waited goes on no more: what it lent is in use again.
+            task.resting = [shell for shell in task.resting if processes.alive(shell)]
+        for entry in list(self._returning):
+            task, shell, gate = entry
+            lends = processes.alive(task.pid) and shell in task.resting
+            # While another shell of it waits, its place is needed by what that one waits for.
+            if not lends or len(task.resting) > 1 or self._has_place():
+                self._returning.remove(entry)
+                if lends:
+                    task.resting.remove(shell)
+                self._open(task, shell, gate, "go")
+                self._running[task.pid] = task
+
+    def _let_start(self, now: float) -> None:
+        for task in list(self._waiting):
+            if not processes.alive(task.pid):
+                self._waiting.remove(task)
+            elif (verdict := self._verdict(task)) is not None:
+                self._waiting.remove(task)
+                self._open(task, task.pid, task.gate, verdict)
+                self._running[task.pid] = task
+                if verdict == "go":
+                    task.deadline = now + task.limit_s if task.limit_s else float("inf")
 
     def _verdict(self, task: _Task) -> str | None:
         for dependency in list(task.after):

@@ -1,4 +1,4 @@
-"""What people call things: names a task may have, the known name that was meant."""
+"""What people call things: names that a log can be called by, the known name that was meant."""
 
 from __future__ import annotations
 
@@ -19,8 +19,14 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def check_name(name: str) -> None:
-    """Refuse what cannot name a task.
+def check_name(name: str, what: str = "task") -> None:
+    """Refuse what cannot name a task, a hook or a plugin, of which a log has its name.
+
+    Parameters
+    ----------
+    name : str
+    what : str
+        Which of these it is to name.
 
     Raises
     ------
@@ -29,11 +35,11 @@ def check_name(name: str) -> None:
     good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
     if not good or name.startswith("-") or name in (".", ".."):
         raise BadInput(
-            f"{name!r} cannot name a task: use letters, digits, '.', '_' and '-' (no '-' in front; "
-            "'.' and '..' are folders)"
+            f"{name!r} cannot name a {what}: use letters, digits, '.', '_' and '-' (no '-' in "
+            "front; '.' and '..' are folders)"
         )
     if len(name) > _LONGEST:
         raise BadInput(
-            f"{name[:20] + '…'!r} cannot name a task: it has {len(name)} characters; use at most "
-            f"{_LONGEST}"
+            f"{name[:20] + '…'!r} cannot name a {what}: it has {len(name)} characters; use at "
+            f"most {_LONGEST}"
         )

@@ -20,7 +20,7 @@ def trace_events(records: Records) -> dict[str, Any]:
     Times are µs since the start of the run, which is in ``otherData``. What has no end lasts to the
     last moment known; what has no start is left out.
     """
-    zero, stop = records.start or 0, records.end or 0
+    zero = records.start or 0
     events = _names(records)
     for phase in records.phases:
         events.append(_slice(_MAIN, _PHASES, phase.name, "phase", phase.start, phase.end, records))
@@ -35,7 +35,7 @@ def trace_events(records: Records) -> dict[str, Any]:
         one["args"] = {"phase": wait.phase, "hook": wait.hook}
         events.append(one)
     shown = [(task, task.start) for task in records.tasks if task.start is not None]
-    for (task, start), lane in zip(shown, _lanes(shown, stop), strict=True):
+    for (task, start), lane in zip(shown, _lanes(shown, records), strict=True):
         one = _slice(_TASKS, lane, task.name, "task", start, task.end, records)
         one["args"] = {
             "command": task.command,
@@ -46,7 +46,7 @@ def trace_events(records: Records) -> dict[str, Any]:
             "log": task.log,
         }
         events.append(one)
-    events += _counter((start, stop if t.end is None else t.end) for t, start in shown)
+    events += _counter((start, records.until(task)) for task, start in shown)
     for event in events:
         if "ts" in event:
             event["ts"] -= zero
@@ -87,7 +87,7 @@ def _slice(
     }
 
 
-def _lanes(tasks: list[tuple[TaskRecord, int]], stop: int) -> list[int]:
+def _lanes(tasks: list[tuple[TaskRecord, int]], records: Records) -> list[int]:
     """Return a lane for each task, so that no two in a lane overlap, and as few as possible."""
     order = sorted(range(len(tasks)), key=lambda i: tasks[i][1])
     lanes = [0] * len(tasks)
@@ -99,7 +99,7 @@ def _lanes(tasks: list[tuple[TaskRecord, int]], stop: int) -> list[int]:
             heapq.heappush(free, heapq.heappop(busy)[1])
         lane = heapq.heappop(free) if free else len(busy) + 1
         lanes[index] = lane
-        heapq.heappush(busy, (max(start, stop if task.end is None else task.end), lane))
+        heapq.heappush(busy, (max(start, records.until(task)), lane))
     return lanes
 
 

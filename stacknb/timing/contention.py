@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover
 
-__all__ = ["Activity", "Contention", "activities", "contention"]
+__all__ = ["Activity", "Contention", "activities", "contention", "hook_cpu", "task_cpu"]
 
 _SATURATED = 0.9  # of the cores; averages over a task's life hide its peaks
 
@@ -93,10 +95,10 @@ def activities(records: Records) -> list[Activity]:
     """
     found = [
         Activity([(task.start, task.end)], cpu, task=index)
-        for index, (task, cpu) in enumerate(zip(records.tasks, records.task_cpu(), strict=True))
+        for index, (task, cpu) in enumerate(zip(records.tasks, task_cpu(records), strict=True))
         if task.start is not None and task.end is not None and cpu is not None
     ]
-    own = records.hook_cpu()
+    own = hook_cpu(records)
     waiting = Cover((wait.start, wait.end) for wait in records.waits if wait.end is not None)
     for index, hook in enumerate(records.hooks):
         cpu = own[index]
@@ -105,3 +107,40 @@ def activities(records: Records) -> list[Activity]:
             if spans:
                 found.append(Activity(spans, cpu, hook=index))
     return found
+
+
+def task_cpu(records: Records) -> list[int | None]:
+    """Return the CPU time each task used itself, without that of tasks it has started, in µs."""
+    own = [task.cpu for task in records.tasks]
+    for index, outer in records.started_by.items():
+        task, whole, over = records.tasks[index], own[outer], records.tasks[outer].end
+        if task.cpu is None or task.end is None or whole is None or over is None:
+            continue
+        if task.end <= over:
+            own[outer] = max(0, whole - task.cpu)
+    return own
+
+
+def hook_cpu(records: Records) -> list[int | None]:
+    """Return the CPU time each hook used itself, in µs.
+
+    A shell's CPU time includes that of the children it has reaped, so that of the tasks that ended
+    while the hook ran; that of tasks of these is in theirs.
+    """
+    ended = sorted(
+        (task.end, task.cpu)
+        for index, task in enumerate(records.tasks)
+        if task.end is not None and task.cpu is not None and index not in records.started_by
+    )
+    ends = [end for end, _ in ended]
+    sums = [0, *accumulate(cpu for _, cpu in ended)]
+
+    def by(time: int) -> int:
+        return sums[bisect_right(ends, time)]
+
+    return [
+        None
+        if hook.cpu is None or hook.start is None or hook.end is None
+        else max(0, hook.cpu - by(hook.end) + by(hook.start))
+        for hook in records.hooks
+    ]

@@ -15,8 +15,13 @@ import pandas as pd
 
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
+<<<<<<< HEAD
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records, WaitRecord
+=======
+from stacknb.timing.contention import hook_cpu, task_cpu
+from stacknb.timing.records import Records
+>>>>>>> w-wall
 from stacknb.timing.spans import Cover
 
 __all__ = ["frame", "hooks", "instants", "phases", "problems", "seconds", "tasks", "waits"]
@@ -70,7 +75,7 @@ def tasks(records: Records, watch: Stopwatch, collections: list[Collection]) -> 
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
     rows = [(every[i], collections[i]) for i in order]
-    cpu = records.task_cpu()
+    cpu = task_cpu(records)
     return frame(
         {
             "name": (task.name for task, _ in rows),
@@ -105,9 +110,15 @@ def hooks(
     spans = [(hook.start, hook.end) for hook in watch.records.hooks if hook.is_cell == cells]
     durations = [None if a is None or b is None else b - a for a, b in spans]
     waited = [None if a is None or b is None else waiting.within(a, b) for a, b in spans]
+<<<<<<< HEAD
     cpu = records.hook_cpu()
     stop = watch.records.end or 0
     length = {one.name: (one.end or stop) - one.start for one in watch.records.phases}
+=======
+    cpu = hook_cpu(records)
+    stop = records.end or 0
+    length = {one.name: (one.end or stop) - one.start for one in records.phases}
+>>>>>>> w-wall
     return frame(
         {
             "phase": (hook.phase for hook in rows),
@@ -163,18 +174,29 @@ def waits(records: Records, watch: Stopwatch, blocked: list[int | None]) -> pd.D
 
 def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
     """Return one row a phase; see `Run.phases`."""
+<<<<<<< HEAD
     rows, timed = records.phases, watch.records
     stop = timed.end or 0
     spans = [(one.start, stop if one.end is None else one.end) for one in timed.phases]
     working = Cover(filter(None, timed.hook_spans()))
+=======
+    rows = records.phases
+    spans = [(phase.start, records.until(phase)) for phase in rows]
+    working = Cover(filter(None, records.hook_spans()))
+>>>>>>> w-wall
     length = [end - start for start, end in spans]
     waited = [waiting.within(*span) for span in spans]
     worked = [
         working.within(*span) - sum(waiting.within(*part) for part in working.cut(*span))
         for span in spans
     ]
+<<<<<<< HEAD
     main_end = stop if timed.main_end is None else timed.main_end
+=======
+    main_end = (records.end or 0) if records.main_end is None else records.main_end
+>>>>>>> w-wall
     next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
+    after = [(end, begin) for (_, end), begin in zip(spans, next_start, strict=True)]
     return frame(
         {
             "phase": (phase.name for phase in rows),
@@ -187,20 +209,18 @@ def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
                 whole - work - wait
                 for whole, work, wait in zip(length, worked, waited, strict=True)
             ),
+<<<<<<< HEAD
             "waited_for": (_waited_for(timed.waits, span, stop) for span in spans),
+=======
+            "waited_for": (_waited_for(records, *span) for span in spans),
+>>>>>>> w-wall
             "hooks": (
                 sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
                 for phase in rows
             ),
             "tasks": (sum(task.phase == phase.name for task in records.tasks) for phase in rows),
-            "after_s": (
-                max(0, following - end)
-                for (_, end), following in zip(spans, next_start, strict=True)
-            ),
-            "after_wait_s": (
-                waiting.within(end, following)
-                for (_, end), following in zip(spans, next_start, strict=True)
-            ),
+            "after_s": (max(0, begin - end) for end, begin in after),
+            "after_wait_s": (waiting.within(*part) for part in after),
         },
         integers="hooks tasks",
         times="start end",
@@ -221,11 +241,10 @@ def problems(records: Records) -> pd.DataFrame:
     )
 
 
-def _waited_for(waits: list[WaitRecord], span: tuple[int, int], stop: int) -> str:
+def _waited_for(records: Records, start: int, end: int) -> str:
     times: dict[str, int] = {}
-    for wait in waits:
-        end = stop if wait.end is None else wait.end
-        common = min(end, span[1]) - max(wait.start, span[0])
+    for wait in records.waits:
+        common = min(records.until(wait), end) - max(wait.start, start)
         if common > 0:
             times[wait.name] = times.get(wait.name, 0) + common
     ranked = sorted(times.items(), key=lambda item: -item[1])

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 
 __all__ = ["HookRecord", "PhaseRecord", "Problems", "Records", "TaskRecord", "WaitRecord"]
 
@@ -174,6 +173,10 @@ class Records:
             names.append((task.name, f"{task.name} #{seen[task.name]}"))
         return names
 
+    def until(self, one: TaskRecord | WaitRecord | PhaseRecord) -> Micros:
+        """Return when it ended; what has no end lasts to the last moment known."""
+        return (self.end or 0) if one.end is None else one.end
+
     def hook_spans(self) -> list[tuple[Micros, Micros] | None]:
         """Return start and end of each hook; None without a start.
 
@@ -241,42 +244,6 @@ class Records:
     def all_waits(self) -> list[WaitRecord]:
         """The waits of the main shell and of tasks, in the order they began."""
         return sorted([*self.waits, *self.inner_waits], key=lambda wait: wait.start)
-
-    def task_cpu(self) -> list[Micros | None]:
-        """Return the CPU time each task used itself, without that of tasks it has started."""
-        own = [task.cpu for task in self.tasks]
-        for index, outer in self.started_by.items():
-            task, whole, over = self.tasks[index], own[outer], self.tasks[outer].end
-            if task.cpu is None or task.end is None or whole is None or over is None:
-                continue
-            if task.end <= over:
-                own[outer] = max(0, whole - task.cpu)
-        return own
-
-    def hook_cpu(self) -> list[Micros | None]:
-        """Return the CPU time each hook used itself.
-
-        A shell's CPU time includes that of the children it has reaped, so that of the tasks that
-        ended while the hook ran; that of tasks of these is in theirs.
-        """
-        ended = sorted(
-            (task.end, task.cpu)
-            for index, task in enumerate(self.tasks)
-            if task.end is not None and task.cpu is not None and index not in self.started_by
-        )
-        ends = [end for end, _ in ended]
-        sums = [0, *accumulate(cpu for _, cpu in ended)]
-        return [
-            None
-            if hook.cpu is None or hook.start is None or hook.end is None
-            else max(
-                0,
-                hook.cpu
-                - sums[bisect_right(ends, hook.end)]
-                + sums[bisect_right(ends, hook.start)],
-            )
-            for hook in self.hooks
-        ]
 
     def set_span(self, now: Micros | None = None) -> None:
         """Derive start and end from the records; `now` counts as the end of what still runs."""

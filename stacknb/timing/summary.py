@@ -11,7 +11,7 @@ from stacknb.timing.spans import Cover, most_at_once
 
 __all__ = ["summary", "task_spans"]
 
-_OF_WAITS = ("background_s", "waited_s", "background_minus_waits_s", "serial_s", "speedup")
+_UNKNOWN = float("nan")
 
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
@@ -24,8 +24,13 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     times : list of Collection
     contention : Contention or None
     """
-    stop = records.end or 0
-    elapsed = stop - (records.start or 0)
+    elapsed = (records.end or 0) - (records.start or 0)
+    figures = _devstacks(records, times, elapsed) | _honest(records, contention, elapsed)
+    return pd.Series(figures, dtype="float64", name="summary")
+
+
+def _devstacks(records: Records, times: list[Collection], elapsed: int) -> dict[str, float]:
+    """Return DevStack's figures, which take all time that is not waited for as won."""
     collected = {
         index: time.duration
         for index, (task, time) in enumerate(zip(records.tasks, times, strict=True))
@@ -36,19 +41,10 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     }
     background = sum(collected.values())
     # A person waits for several tasks at once: that time counts once.
-    held = [(w.start, stop if w.end is None else w.end, w.task) for w in records.waits]
+    held = [(wait.start, records.until(wait), wait.task) for wait in records.waits]
     waited = Cover((start, end) for start, end, _ in held).length
     hidden = background - Cover((a, b) for a, b, task in held if task in collected).length
     serial = elapsed + hidden
-    spans = task_spans(records)
-    tasks = Cover(spans)
-    main = _main_work(records)
-    task_length = sum(end - begin for begin, end in spans)
-    at_work = _working_tasks(records)
-    task_work = sum(cover.length for cover in at_work)
-    busy = Cover([*main.spans, *(span for cover in at_work for span in cover.spans)]).length
-    used = activities(records)
-    unknown = float("nan")
     figures = {
         "background_s": background / 1e6,
         "waited_s": waited / 1e6,
@@ -56,23 +52,35 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
         "elapsed_s": elapsed / 1e6,
         "paused_s": Cover(records.pauses).length / 1e6,
         "serial_s": serial / 1e6,
-        "speedup": serial / elapsed if elapsed else unknown,
-        "work_s": (main.length + task_work) / 1e6,
+        "speedup": serial / elapsed if elapsed else _UNKNOWN,
+    }
+    if not records.waits_known and any(not task.foreground for task in records.tasks):
+        figures |= dict.fromkeys(figures.keys() - {"elapsed_s", "paused_s"}, _UNKNOWN)
+    return figures
+
+
+def _honest(records: Records, contention: Contention | None, elapsed: int) -> dict[str, float]:
+    """Return who worked how long and how much at once, and what sharing the cores cost."""
+    spans = task_spans(records)
+    tasks = Cover(spans)
+    main = _main_work(records)
+    at_work = _working_tasks(records)
+    task_work = sum(cover.length for cover in at_work)
+    busy = Cover([*main.spans, *(span for cover in at_work for span in cover.spans)]).length
+    used = activities(records)
+    work, lost = main.length + task_work, contention.lost if contention else _UNKNOWN
+    return {
+        "work_s": work / 1e6,
         "main_work_s": main.length / 1e6,
         "task_work_s": task_work / 1e6,
         "busy_s": busy / 1e6,
         "max_concurrency": float(most_at_once(spans)),
-        "mean_concurrency": task_length / tasks.length if tasks.length else 0.0,
-        "cpu_s": sum(one.cpu for one in used) / 1e6 if used else unknown,
-        "cpu_available_s": (records.cores or unknown) * elapsed / 1e6,
-        "contention_s": contention.lost / 1e6 if contention else unknown,
-        "real_speedup": unknown,
+        "mean_concurrency": sum(b - a for a, b in spans) / tasks.length if tasks.length else 0.0,
+        "cpu_s": sum(one.cpu for one in used) / 1e6 if used else _UNKNOWN,
+        "cpu_available_s": (records.cores or _UNKNOWN) * elapsed / 1e6,
+        "contention_s": lost / 1e6,
+        "real_speedup": (work - lost) / elapsed if elapsed else _UNKNOWN,
     }
-    if not records.waits_known and any(not task.foreground for task in records.tasks):
-        figures |= dict.fromkeys(_OF_WAITS, unknown)
-    if contention and elapsed:
-        figures["real_speedup"] = (main.length + task_work - contention.lost) / elapsed
-    return pd.Series(figures, dtype="float64", name="summary")
 
 
 def _main_work(records: Records) -> Cover:
@@ -80,12 +88,11 @@ def _main_work(records: Records) -> Cover:
 
     The time of tasks run in the foreground (DEVSTACK_PARALLEL=False) is theirs.
     """
-    stop = records.end or 0
     if records.kind == "stack.sh":
-        spans = [(records.start or 0, stop)]
+        spans = [(records.start or 0, records.end or 0)]
     else:
         spans = [span for span in records.hook_spans() if span]
-    taken = [(wait.start, stop if wait.end is None else wait.end) for wait in records.waits]
+    taken = [(wait.start, records.until(wait)) for wait in records.waits]
     taken += [
         (task.start, task.end)
         for index, task in enumerate(records.tasks)
@@ -100,19 +107,19 @@ def _main_work(records: Records) -> Cover:
 def _working_tasks(records: Records) -> list[Cover]:
     """Return when each task worked: always but while it was held up by another one."""
     held = records.held_within()
-    stop = records.end or 0
-    found = []
-    for index, task in enumerate(records.tasks):
-        if task.start is not None and (task.end is not None or task.status == "running"):
-            span = Cover([(task.start, stop if task.end is None else task.end)])
-            found.append(span.without(Cover(held[index])) if index in held else span)
-    return found
+    return [
+        Cover([span]).without(Cover(held.get(index, ()))) for index, span in _spans(records).items()
+    ]
 
 
 def task_spans(records: Records) -> list[tuple[int, int]]:
     """Return start and end of each task that has both; what still runs ends at the last moment."""
-    return [
-        (task.start, (records.end or 0) if task.end is None else task.end)
-        for task in records.tasks
+    return [*_spans(records).values()]
+
+
+def _spans(records: Records) -> dict[int, tuple[int, int]]:
+    return {
+        index: (task.start, records.until(task))
+        for index, task in enumerate(records.tasks)
         if task.start is not None and (task.end is not None or task.status == "running")
-    ]
+    }
