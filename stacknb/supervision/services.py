@@ -34,16 +34,22 @@ def directory(top_dir: str | os.PathLike[str]) -> Path:
     """Return the folder that holds the service records of one tree of hooks.
 
     It is the same wherever it is asked for, so a relative ``XDG_STATE_HOME`` does not count; for a
-    user without a home it is within the tree.
+    user without a home, or who may not write there (as in containers), it is within the tree.
     """
     real = os.path.realpath(top_dir)
     home = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.local/state")
-    if not os.path.isabs(home):
-        home = os.path.join(real, ".stacknb")
+        if not os.path.isabs(home) or not _can_hold(os.path.join(home, "stacknb")):
+            home = os.path.join(real, ".stacknb")
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
     return Path(home) / "stacknb" / f"{os.path.basename(real) or 'root'}-{digest}"
+
+
+def _can_hold(folder: str) -> bool:
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def names(records: Path) -> list[str]:
