@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ _ENABLES = re.compile(
     rf"enable_plugin[ \t]+(['\"]?)([A-Za-z0-9._-]+)\1(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
 
 
@@ -245,6 +247,13 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
             f"top_dir {os.fspath(top_dir)!r}: {what}; give the folder that holds extras.d"
         )
     if not plugins and not (path / "extras.d").is_dir():
+        if (path / "devstack").is_dir():
+            name = path.name if _NAME.fullmatch(path.name) else "NAME"
+            words = shlex.join(["--plugin", f"{name}={os.fspath(top_dir)}"])
+            raise BadInput(
+                f"top_dir {os.fspath(top_dir)!r} is a plugin, no tree with extras.d: enable it "
+                f"with {words}, in this folder or any other as the tree"
+            )
         raise BadInput(
             f"top_dir {os.fspath(top_dir)!r} holds no hooks: it has no extras.d, and no plugin is "
             "given (--plugin NAME=DIR)"

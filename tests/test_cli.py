@@ -83,6 +83,22 @@ def test_bad_input_is_one_clear_line(said: Said, argv: list[str], line: str) -> 
     assert not Path(".stacknb").exists()
 
 
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ("stack tree --format json", "'--format' is not understood; did you mean '--json'?; see"),
+        ("plan tree --format=json", "'--format=json' is not understood; did you mean '--json'?; "),
+        ("timing run --json", "'--json' is not understood; did you mean '--format json'?; see"),
+        ("follow run --json", "'--json' is not understood; see"),
+    ],
+)
+def test_who_asks_for_json_with_the_word_of_other_commands_is_told_the_word(
+    said: Said, argv: str, line: str
+) -> None:
+    status, _, err = said(*argv.split())
+    assert (status, err.startswith(f"stacknb: {line}")) == (2, True)
+
+
 def test_help_and_version_are_no_failures(said: Said) -> None:
     assert said("--version")[:2] == (0, f"stacknb {stacknb.__version__}\n")
     status, out, err = said("--help")

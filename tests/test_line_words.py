@@ -75,6 +75,8 @@ def test_a_folder_named_as_a_word_is_the_word() -> None:
     [
         ("instal", "'instal' is no word of %stack and no folder; did you mean 'install'"),
         ("zzz", "'zzz' is no word of %stack and no folder; there are plan"),
+        ("until install", "'until' is no word of %stack and no folder; did you mean '--until'?"),
+        ("webshop serial", "did you mean '--serial'?"),
         ("step more", "'more' is not understood"),
         ("step --mode clean", "'--mode' does not go with '%stack step'"),
         ("--serail", "did you mean '--serial'"),

@@ -116,6 +116,19 @@ def test_a_tree_that_cannot_be_one_is_named(tmp_path: Path) -> None:
             check_tree(tmp_path / name, [])
 
 
+@pytest.mark.parametrize(("name", "words"), [("mine", "mine={}"), ("my plugin", "'NAME={}'")])
+def test_a_plugin_given_as_the_tree_is_told_how_it_is_enabled(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    place = tmp_path / name
+    (place / "devstack").mkdir(parents=True)
+    with pytest.raises(BadInput) as caught:
+        check_tree(place, [])
+
+    assert f"{str(place)!r} is a plugin, no tree" in str(caught.value)
+    assert f"enable it with --plugin {words.format(place)}, in" in str(caught.value)
+
+
 def test_a_devstack_tree_is_told_by_its_files(tmp_path: Path) -> None:
     for name in ("stack.sh", "functions", "functions-common"):
         assert not is_devstack(tmp_path)

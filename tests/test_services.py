@@ -100,6 +100,15 @@ def test_a_relative_xdg_state_home_does_not_count(
     assert services.directory("/").parent == tmp_path / ".local" / "state" / "stacknb"
 
 
+def test_for_a_user_who_may_not_write_to_the_home_it_is_within_the_tree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()  # what nobody, not even root, can make folders in
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    assert services.directory(tmp_path).is_relative_to(tmp_path / ".stacknb")
+
+
 def test_for_a_user_without_a_home_it_is_within_the_tree(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

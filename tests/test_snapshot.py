@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stacknb.snapshots import snapshot
 from stacknb.snapshots.snapshot import Variable, parse_variables, restore_script
-from stacknb.snapshots.unquoting import unquote
+from stacknb.snapshots.unquoting import legible, unquote
 
 BYTES = st.binary(max_size=20).map(lambda data: data.replace(b"\0", b""))
 HOSTILE = st.sampled_from(
@@ -203,3 +203,19 @@ def test_hidden_locals_do_not_come_back() -> None:
 
     assert b"declare -- a=" not in restore_script(text, ["a"])
     assert b'declare -- b="2"\n' in restore_script(text, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (rb"([0]=$'M\303\274ller' [1]=a)", "([0]=$'Müller' [1]=a)"),
+        (rb"([0]=$'\\\\303\\\\274 \n \377 \302\240 \001')",
+         r"([0]=$'\\\\303\\\\274 \n \377 \302\240 \001')"),
+        ("([0]=ü)".encode(), "([0]=ü)"),
+        (b"([0]=\xff)", r"([0]=\xff)"),
+    ],
+)  # fmt: skip
+def test_an_array_that_bash_wrote_in_a_locale_without_umlauts_shows_them(
+    written: bytes, text: str
+) -> None:
+    assert legible(written) == text

@@ -230,6 +230,7 @@ def test_a_run_that_failed_early_is_not_faster_for_a_build(said: Said, here: Pat
         status, out, _ = said("compare", before, after, "--fail-slower")
         early = before if before == "failed" else after
         assert status == 1
+        assert not re.search("The run got|Slower.*: the run", out)
         assert f"No comparison, so the status is 1: not run to the end: {here}/{early}" in out
     assert said("compare", "until", "until-now", "--fail-slower")[0] == 0, "stopped on purpose"
 

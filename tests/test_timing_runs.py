@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
+import shutil
 import socket
 import time
 import xml.etree.ElementTree as ET
@@ -415,6 +418,34 @@ def test_gzipped_logs_of_a_run_are_told_to_be_unpacked(tmp_path: Path) -> None:
         load(packed)
     with pytest.raises(LogError, match="1 × log that is gzipped: unpack it first"):
         load(tmp_path)
+
+
+def test_logs_that_are_gzipped_are_named_where_others_are_not(tmp_path: Path) -> None:
+    for name in ("db", "both", "api"):
+        log = task(tmp_path, name, 0, 1)
+        if name != "api":
+            log.with_name(f"{name}.log.gz").write_bytes(gzip.compress(log.read_bytes()))
+        if name == "db":
+            log.unlink()
+    (tmp_path / "of another.log.gz").write_bytes(gzip.compress(b"something else"))
+
+    assert problems(tmp_path) == {"log that is gzipped: unpack it first (gunzip)": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("gztar", "a tar archive"), ("tar", "a tar archive"), ("zip", "a zip archive"),
+     (lzma, "compressed by xz"), (bz2, "compressed by bzip2")],
+)  # fmt: skip
+def test_an_archive_is_told_to_be_unpacked(tmp_path: Path, kind: Any, said: str) -> None:
+    log = task(tmp_path / "run", "db", 0, 1)
+    if isinstance(kind, str):
+        made = Path(shutil.make_archive(str(tmp_path / "made"), kind, tmp_path, "run"))
+    else:
+        made = tmp_path / "log.x"
+        made.write_bytes(kind.compress(log.read_bytes()))
+    with pytest.raises(LogError, match=f"is {said}: unpack it first"):
+        load(made)
 
 
 @pytest.mark.parametrize("name", ["devstacklog.txt", "devstacklog.txt.gz", "stack.sh.log.gz"])

@@ -18,6 +18,7 @@ from stacknb.text.names import nearest
 __all__ = ["Parser", "argv_parsers", "line_parser", "read_argv"]
 
 _MARK = "\0"  # no argument of a process has it
+_OTHERWISE = {"--format": "--json", "--json": "--format json"}  # which of them a command has
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,6 +94,9 @@ class Parser(argparse.ArgumentParser):
             asked = extra[0] in ("-h", "--help")
             # The dashes alone make any two flags alike by half.
             near = "" if asked else nearest(extra[0], self._option_string_actions, 0.65)
+            meant = _OTHERWISE.get(extra[0].partition("=")[0], "")
+            if meant.partition(" ")[0] in self._option_string_actions:
+                near = f"; did you mean {meant!r}?"
             self.refuse(f"{extra[0]!r} is not understood{near}")
         return found
 

@@ -131,8 +131,8 @@ _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profi
          "impact", "cells", "problems")  # fmt: skip
 _PATH = Argument("PATH", "a run directory, a log, or a stack.sh log (.gz too; - for stdin)", "run",
                  at_hand=True)  # fmt: skip
-_FORMAT = Argument("--format", "table, csv, json; for --what profile also folded, for flame graphs",
-                   "choice", default="table", choices=("table", "csv", "json", "folded"),
+_FORMAT = Argument("--format", "table, csv, json; for timing --what profile also folded, for flame "
+                   "graphs", "choice", default="table", choices=("table", "csv", "json", "folded"),
                    faces=(CLI,))  # fmt: skip
 _OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 

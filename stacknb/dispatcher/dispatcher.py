@@ -158,6 +158,11 @@ class Stack(Stepping, Looking, Background, Authoring):
         try:
             facts = folder.facts()
             lifecycle.check_recorded(facts["mode"], folder.path / "run.json")
+            if not os.path.isdir(facts["top_dir"]):
+                raise BadInput(
+                    f"run {str(folder.path)!r} is of tree {facts['top_dir']!r}, which is no longer "
+                    "there, and what it has set names that place: put it back, or stack anew"
+                )
             stack = cls(
                 facts["top_dir"], plugins=facts["plugins"], parallel=facts["parallel"],
                 jobs=facts["jobs"],

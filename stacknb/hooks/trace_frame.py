@@ -121,7 +121,8 @@ def _shown(frame: TraceFrame, most: int) -> Iterator[tuple[str, str, str, float]
 def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     own = int((frame["task"] == "").sum())
     if own > most:
-        yield f"… {own - most:,} more commands; the frame has them all"
+        how = "the frame has them all" if most >= _MOST_ROWS else "print(_.text()) shows them"
+        yield f"… {own - most:,} more commands; {how}"
     if tasks := sorted({*frame["task"]} - {""}):
         more = len(frame) - own
         verb = "command of a task is" if more == 1 else "commands of tasks are"

@@ -56,6 +56,8 @@ def read_stack(line: str) -> tuple[Command, Namespace]:
             trees = [os.path.dirname(path) for path in glob.glob("*/extras.d")]
             hint = nearest(words[0], [*known, *trees]) or f"; there are {', '.join(known)}"
             hint = "; see %stack?" if words[0] == "help" else hint
+            if any(option.flag == f"--{words[0]}" for option in options):
+                hint = f"; did you mean '--{words[0]}'?"
             raise BadInput(f"{words[0]!r} is no word of %stack and no folder{hint}")
         words.insert(0, "stack")
     command = table[words.pop(0)] if words else table["stack"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from stacknb.shell import Shell
 from stacknb.supervision import services
 
-__all__ = ["end_services", "tables"]
+__all__ = ["see_to_services", "tables"]
 
 
 def tables(shell: Shell) -> str:
@@ -16,8 +16,17 @@ def tables(shell: Shell) -> str:
     return "".join(said).strip("\n")
 
 
-def end_services(top_dir: Path) -> str:
-    """End what ``run_process`` has started and nobody stopped; say what that was."""
+def see_to_services(mode: str, top_dir: Path, run_dir: Path) -> list[str]:
+    """End what ``run_process`` has started and nobody stopped, unless it is to stay; say so.
+
+    After ``stack``, say which services have ended by themselves: nothing else tells of one that
+    died at its start, since its program is not there, for one.
+    """
     records = services.directory(top_dir)
+    if mode == "stack":
+        return [
+            f"service {name!r} has ended, though nobody stopped it; its log is {str(log)!r}"
+            for name, log in services.gone(records, run_dir).items()
+        ]
     ended = [name for name in services.names(records) if services.stop(records, name)]
-    return f"ended services still running: {', '.join(ended)}" if ended else ""
+    return [f"ended services still running: {', '.join(ended)}"] if ended else []

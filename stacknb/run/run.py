@@ -225,7 +225,7 @@ class Run:
         if self.mode == "stack":
             self.result.timing = closing.tables(self.shell)
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
-        elif said := closing.end_services(self.top_dir):
+        for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
             self.note(said)
         self.result.complete, self.over = not self._given_up, True
         bad = [result.name for result in self.result.tasks]

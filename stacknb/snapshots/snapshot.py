@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb.snapshots.unquoting import unquote
+from stacknb.snapshots.unquoting import legible, unquote
 from stacknb.text import reading
 
 __all__ = [
@@ -89,7 +89,7 @@ class Variable:
         if self.value is None:
             return ""
         if self.value.startswith(b"("):
-            return self.value.decode("utf-8", "backslashreplace")
+            return legible(self.value)
         return unquote(self.value).decode("utf-8", "backslashreplace")
 
 

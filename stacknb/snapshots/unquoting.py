@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["unquote"]
+__all__ = ["legible", "unquote"]
 
 
 def unquote(value: bytes) -> bytes:
@@ -14,6 +14,23 @@ def unquote(value: bytes) -> bytes:
     if value.startswith(b'"'):
         return re.sub(rb'\\([\\"$`])', rb"\1", value[1:-1])
     return value
+
+
+def legible(value: bytes) -> str:
+    r"""Return an array of ``declare -p`` as text, with letters for the octal that stands for them.
+
+    In a locale without UTF-8 (C, or one that is not installed) bash writes ``ü`` as ``\303\274``.
+    """
+
+    def replace(match: re.Match[bytes]) -> bytes:
+        try:
+            text = _ansi_c(match[1] or b"").decode()
+        except UnicodeDecodeError:
+            return match[0]
+        return text.encode() if text and text.isprintable() else match[0]
+
+    raw = re.sub(rb"\\\\|((?:\\[23][0-7]{2})+)", replace, value)
+    return raw.decode("utf-8", "backslashreplace")
 
 
 # It writes every other byte that is no text in octal, in whatever locale.

@@ -25,7 +25,7 @@ from typing import NoReturn
 
 from stacknb.supervision import processes
 
-__all__ = ["directory", "logs", "main", "names", "start", "stop", "stop_run"]
+__all__ = ["directory", "gone", "logs", "main", "names", "start", "stop", "stop_run"]
 
 _GRACE_S = 5.0
 
@@ -34,16 +34,22 @@ def directory(top_dir: str | os.PathLike[str]) -> Path:
     """Return the folder that holds the service records of one tree of hooks.
 
     It is the same wherever it is asked for, so a relative ``XDG_STATE_HOME`` does not count; for a
-    user without a home it is within the tree.
+    user without a home, or who may not write there (as in containers), it is within the tree.
     """
     real = os.path.realpath(top_dir)
     home = os.environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(home):
         home = os.path.expanduser("~/.local/state")
-    if not os.path.isabs(home):
-        home = os.path.join(real, ".stacknb")
+        if not os.path.isabs(home) or not _can_hold(os.path.join(home, "stacknb")):
+            home = os.path.join(real, ".stacknb")
     digest = hashlib.sha256(os.fsencode(real)).hexdigest()[:12]
     return Path(home) / "stacknb" / f"{os.path.basename(real) or 'root'}-{digest}"
+
+
+def _can_hold(folder: str) -> bool:
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def names(records: Path) -> list[str]:
@@ -152,16 +158,9 @@ def stop(records: Path, name: str) -> bool:
     SIGTERM first, SIGKILL after 5 s; returns when the session is empty.
     """
     record = records / name
-    try:
-        pid_text, ticks, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
-        pid = int(pid_text)
-    except (OSError, ValueError):
+    pid = _leader(record)
+    if not pid:
         _forget(record)
-        return False
-    fields = processes.stat_fields(pid)
-    # 0 and 1 are the system's: a damaged record must never end what is not a service.
-    if pid <= 1 or (fields and fields[processes.START_TIME] != ticks):
-        _forget(record)  # damaged, or another process has that number now
         return False
     was_running = bool(processes.members(session=pid))
     processes.end_all(lambda: processes.members(session=pid), _GRACE_S)
@@ -169,9 +168,32 @@ def stop(records: Path, name: str) -> bool:
     return was_running
 
 
+def _leader(record: Path) -> int:
+    """Return the pid on record; 0 if it is damaged, or another process has that number now."""
+    try:
+        pid_text, ticks, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
+        pid = int(pid_text)
+    except (OSError, ValueError):
+        return 0
+    fields = processes.stat_fields(pid)
+    # 0 and 1 are the system's: a damaged record must never end what is not a service.
+    return 0 if pid <= 1 or (fields and fields[processes.START_TIME] != ticks) else pid
+
+
 def _forget(record: Path) -> None:
     with contextlib.suppress(OSError):  # what is left of it counts no more
         record.unlink()
+
+
+def gone(records: Path, run_dir: Path) -> dict[str, Path]:
+    """Return the logs, by name, of services of one run that have ended and nobody stopped."""
+    own = {name: log for name, log in logs(records).items() if log.is_relative_to(run_dir)}
+    leaders = {name: _leader(records / name) for name in own}
+    return {
+        name: own[name]
+        for name, pid in leaders.items()
+        if not (pid and processes.members(session=pid))
+    }
 
 
 def stop_run(records: Path, run_dir: Path) -> list[str]:

@@ -36,7 +36,8 @@ def objections(found: pd.DataFrame) -> list[str]:
 
     Slower can be a phase of a run whose total differs too little to tell.
     """
-    rows = found[found["kind"].isin(["run", "phase"]) & (found["verdict"] == "slower")]
+    kinds = ["phase"] if found.attrs["incomparable"] else ["run", "phase"]
+    rows = found[found["kind"].isin(kinds) & (found["verdict"] == "slower")]
     slower = ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
     reasons = {"Slower": slower, "No comparison": found.attrs["incomparable"]}
     return [f"{what}, so the status is 1: {why}." for what, why in reasons.items() if why]
@@ -97,8 +98,8 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
         floats="before_s after_s delta_s ratio noise_s",
         integers="runs_before runs_after",
     )
-    made.attrs["conclusion"] = _conclusion(rows, sides)
     made.attrs["incomparable"] = _incomparable(rows, sides)
+    made.attrs["conclusion"] = _conclusion(rows, sides, bool(made.attrs["incomparable"]))
     return made
 
 
@@ -173,12 +174,14 @@ def _runs(side: Side, name: str) -> list[Run]:
     return [one if isinstance(one, Run) else load(one) for one in many]
 
 
-def _conclusion(rows: list[_Row], sides: list[list[Run]]) -> str:
+def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) -> str:
     whole = rows[0]
     told = [row for row in rows[1:] if row.tells]
     counts = f"{counted(len(sides[0]), 'run')} before, {len(sides[1])} after"
     if whole.key[0] != "run":
         said = "No run on one of the sides is over"
+    elif whole.tells and incomparable:  # one that was killed is not "faster"
+        said = "The runs as a whole cannot be compared"
     elif whole.tells:
         share = f"{abs(whole.ratio - 1):.0%}" if whole.before else "all"
         said = f"The run got {whole.verdict} by {in_words(abs(whole.delta))} ({share})"

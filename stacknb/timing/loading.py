@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import gzip
 import os
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +13,22 @@ from stacknb import tasklog
 from stacknb.exceptions import BadInput, LogError
 from stacknb.places import absolute
 from stacknb.text import reading
+from stacknb.timing.logs import unpacked
 from stacknb.timing.records import Records
 from stacknb.timing.rundir import read_folder, read_log
 from stacknb.timing.stackrun import read_stack_log
 
 __all__ = ["read"]
+
+_ENOUGH = 512
+_TEXT = 15  # behind which even a log may hold any byte
+_ARCHIVES = (
+    ("a tar archive", b"ustar", 257),
+    ("a zip archive", b"PK\3\4", 0),
+    ("compressed by xz", b"\xfd7zXZ\0", 0),
+    ("compressed by zstd", b"\x28\xb5\x2f\xfd", 0),
+    ("compressed by bzip2", b"1AY&SY", 4),
+)
 
 
 def read(
@@ -49,16 +58,19 @@ def read(
             with _no_collection():
                 # `latest` will be another run some day, and its name tells nothing.
                 return read_folder(Path(os.path.realpath(file)), run, present)
-        with reading.opened(file) as log:
-            start = log.read(len(tasklog.BEGIN))
-        if start == tasklog.BEGIN:
+        start = reading.beginning(file, _ENOUGH)
+        if start.startswith(tasklog.BEGIN):
             return read_log(file, present)
-        if start.startswith(b"\x1f\x8b") and _is_packed_log(file):
+        packed = unpacked(file, _ENOUGH)
+        if packed.startswith(tasklog.BEGIN):
             raise LogError(
                 f"{str(file)!r} is a log of stacknb, gzipped: unpack it first (gunzip); "
                 "only those of stack.sh are read as they are"
             )
-        if b"\0" in start and not start.startswith(b"\x1f\x8b"):
+        for what, begin, at in _ARCHIVES:
+            if begin in (start[at : at + len(begin)], packed[at : at + len(begin)]):
+                raise LogError(f"{str(file)!r} is {what}: unpack it first, and give what was in it")
+        if b"\0" in start[:_TEXT] and not start.startswith(b"\x1f\x8b"):
             raise LogError(f"{str(file)!r} is no text: give a stack.sh log or a log of stacknb")
         return read_stack_log(file, present)
     except FileNotFoundError:
@@ -67,14 +79,6 @@ def read(
         ) from None
     except OSError as error:
         raise LogError(f"{str(file)!r} cannot be read: {error.strerror or error}") from error
-
-
-def _is_packed_log(file: Path) -> bool:
-    with reading.opened(file) as packed:
-        try:
-            return gzip.GzipFile(fileobj=packed).read(len(tasklog.BEGIN)) == tasklog.BEGIN
-        except (OSError, EOFError, zlib.error):  # whoever reads it says what is wrong
-            return False
 
 
 @contextlib.contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ __all__ = [
     "micros",
     "names_not_started",
     "of_one_run",
+    "unpacked",
 ]
 
 _NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
@@ -50,9 +53,7 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     """
     logs = _distinct(_logs_below(folder, problems), problems)
     if not logs:
-        if not (of_stack := _logs_of_stack(folder)):
-            packed = len([*folder.rglob("*.log.gz")])
-            problems.add("log that is gzipped: unpack it first", "", packed)
+        of_stack = _logs_of_stack(folder)
         seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
         raise LogError(
             f"{str(folder)!r} holds no log of stacknb (files *.log that begin with "
@@ -77,6 +78,15 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
 def _logs_of_stack(folder: Path) -> str:
     found = sorted(str(path) for path in folder.rglob("*.*") if _OF_STACK.fullmatch(path.name))
     return f", such as {', '.join(map(repr, found[:3]))}" if found else ""
+
+
+def unpacked(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the beginning of what was gzipped; nothing of another file, or of a damaged one."""
+    try:
+        with reading.opened(path) as packed:
+            return gzip.GzipFile(fileobj=packed).read(most)
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def micros(seconds: object) -> int | None:
@@ -122,9 +132,15 @@ def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != "state")
         for name in sorted(files):
+            path = os.path.join(parent, name)
+            if (
+                name.endswith(".log.gz")
+                and name.removesuffix(".gz") not in files
+                and unpacked(path, len(tasklog.BEGIN)) == tasklog.BEGIN
+            ):
+                problems.add("log that is gzipped: unpack it first (gunzip)", path)
             if not name.endswith(".log"):
                 continue
-            path = os.path.join(parent, name)
             try:
                 log = tasklog.read(path)
             except LogError:

@@ -223,7 +223,8 @@ def test_a_long_trace_shows_as_much_as_there_is_room_for(tree: Any, room: int) -
     frame.room = room
     html, text = frame._repr_html_(), pretty(frame)
     assert budget.stored(html) + budget.stored(text) <= room
-    assert "more commands; the frame has them all" in html
+    assert "more commands; print(_.text()) shows them" in html
+    assert "more commands; the frame has them all" in frame.text()
     assert "lines are left out here" in text
     assert (html.count("<tr>") > 10) == (room > budget.ASKED)
 

@@ -407,6 +407,15 @@ def test_a_run_that_another_tree_began_is_not_resumed(tree: Any, tmp_path: Path)
     assert (done.returncode, "is one of unstack" in done.stderr) == (2, True)
 
 
+def test_a_run_whose_tree_was_moved_is_not_resumed_and_says_why(tree: Any, tmp_path: Path) -> None:
+    tree.hook("10-a.sh", "true\n")
+    assert call("stack", tree.path, "--until", "source").returncode == 0
+    tree.path.rename(tmp_path / "elsewhere")
+    done = call("stack", "elsewhere", "--resume")
+    assert done.returncode == 2
+    assert f"is of tree {str(tree.path)!r}, which is no longer there" in done.stderr
+
+
 def test_a_run_that_goes_on_is_not_resumed_by_another_process(
     stuck: subprocess.Popen[str], tree: Any
 ) -> None:

@@ -59,6 +59,21 @@ def test_a_service_runs_on_when_the_stack_is_closed_and_unstack_ends_it(tree) ->
     assert services.names(services.directory(tree.path)) == []
 
 
+def test_the_end_of_a_stack_names_services_that_have_ended_by_themselves(tree) -> None:
+    stack = tree.run(
+        "[[ $2 == extra ]] || return 0\n"
+        "run_process lives 'sleep 1000'; run_process parent 'sleep 1000 & exit'\n"
+        "run_process stopped 'sleep 1000'; stop_process stopped\n"
+        "mkfifo gone; run_process dies 'exec 7<gone; no-such-program'; exec 6>gone\n"
+        "while kill -0 $(cut -d' ' -f1 $_stacknb_services/dies) 2>/dev/null; do sleep 0.01; done"
+    )
+    [note] = stack.run().notes
+
+    assert note == (
+        f"service 'dies' has ended, though nobody stopped it; its log is {str(log_of(stack, 'dies'))!r}"
+    )
+
+
 def test_clean_ends_it_too(tree) -> None:
     tree.run(
         "[[ $1 != override_defaults || -v done ]] || run_process svc 'sleep 1000'; done=1"
