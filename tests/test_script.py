@@ -11,7 +11,9 @@ def test_a_hook_in_bash_has_nothing_against_it(tmp_path: Path) -> None:
     assert look(path) == Script()
 
 
-@pytest.mark.parametrize("line", ["trap - ERR", "set -eE", "shopt -s extdebug", "set -o errtrace"])
+@pytest.mark.parametrize(
+    "line", ["trap - ERR", "set -eE", "set +e -E", "shopt -s extdebug", "set -o errtrace"]
+)
 def test_a_hook_that_deals_with_err_is_known_by_its_words(tmp_path: Path, line: str) -> None:
     path = tmp_path / "50-api.sh"
     path.write_text(f"echo api\n{line}\n")

@@ -121,6 +121,13 @@ exit() {
 # arguments must see none, and what a hook declares local is local to this function.
 _stacknb_frame() { builtin source "$_stacknb_path" "${_stacknb_args[@]}"; }
 
+# The same for a hook that starts under xtrace: of the trace, it is the call that sources the hook which people
+# look for, not ours.
+_stacknb_traced_frame() {
+    builtin set -x
+    builtin source "$_stacknb_path" "${_stacknb_args[@]}"
+}
+
 # The same where a hook has put something in the place of `builtin`, or disabled it.
 _stacknb_bare_frame() { . "$_stacknb_path" "${_stacknb_args[@]}"; }
 
@@ -136,8 +143,8 @@ _stacknb_settle() {
         builtin return
     fi
     _nb_keep=${_nb_keep//[!eufxvCEkT]/}
-    # extdebug brings errtrace with it.
-    [[ $_stacknb_off$_stacknb_foreign && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
+    # extdebug brings errtrace with it; where it is ours, the turn may have had it before.
+    [[ ( $_stacknb_off$_stacknb_foreign || $_stacknb_had == *E* ) && ! $_stacknb_debug ]] || _nb_keep=${_nb_keep//E/}
     if [[ $_stacknb_kind != hook ]]; then # it runs without errexit; what was on before it stays on
         _nb_keep=${_nb_keep//e/}
         [[ $_stacknb_had != *e* ]] || _nb_keep+=e

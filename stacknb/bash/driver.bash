@@ -70,6 +70,12 @@ else
     [[ $_stacknb_debug == *T* ]] || \builtin set +T
 fi'
 
+# Gives a hook what regain.bash has taken from the one before. Options of the hook are in force, and its
+# aliases. One text, since the first half may disable eval, and the second redefine `builtin`; and no file,
+# which verbose would show, and at whose end a RETURN trap would run.
+_stacknb_give_back='((${#_stacknb_disabled[@]} == 0)) || \builtin enable -n "${_stacknb_disabled[@]}"
+'
+
 builtin source "$_stacknb_bash/core.bash"
 _stacknb_load
 _stacknb_landmarks=(_stacknb_load _stacknb_turn _stacknb_need _stacknb_frame _stacknb_write_state _stacknb_reply async_run async_wait)
@@ -106,16 +112,19 @@ until [[ $_stacknb_busy == 1 ]] || ! builtin mapfile -d '' -n 1 -t _stacknb_read
         if [[ $_stacknb_hidden || ${#_stacknb_disabled[@]} != 0 ]]; then
             if [[ $_stacknb_kind != hook ]]; then
                 [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
-                builtin . "$_stacknb_bash/give_back.bash"
+                { builtin eval "$_stacknb_give_back$_stacknb_hidden"; } >/dev/null 2>&1 || [[ x ]]
                 . "$_stacknb_path"
             else
                 [[ -z $_stacknb_flags ]] || builtin set "-$_stacknb_flags"
-                builtin . "$_stacknb_bash/give_back.bash"
+                { builtin eval "$_stacknb_give_back$_stacknb_hidden"; } >/dev/null 2>&1 || [[ x ]]
                 _stacknb_bare_frame
             fi
         elif [[ $_stacknb_kind != hook ]]; then
             [[ -z ${_stacknb_flags//[eE]/} ]] || builtin set "-${_stacknb_flags//[eE]/}"
             builtin source "$_stacknb_path"
+        elif [[ $_stacknb_flags == *x* ]]; then
+            [[ $_stacknb_flags == x ]] || builtin set "-${_stacknb_flags//x/}"
+            _stacknb_traced_frame
         else
             [[ -z $_stacknb_flags ]] || builtin set "-$_stacknb_flags"
             _stacknb_frame

@@ -45,9 +45,9 @@ _stacknb_say_why() { # LOG
 # The header of a task that has left none: it was killed before its first command, or has emptied its
 # log (`> /dev/stderr` does), and may have printed something since. The journal knows when and where it was started; of its command there is the text.
 _stacknb_open_late() { # NAME PID LOG COMMAND
-    local _nb_line _nb_task='' _nb_at
-    while IFS= read -r _nb_line; do
-        [[ $_nb_line != '{"event": "task", '*", \"name\": \"$1\", \"pid\": $2, \"log\": \"$3\", "* ]] || _nb_task=$_nb_line
+    local REPLY _nb_task='' _nb_at
+    while read -r; do
+        [[ $REPLY != '{"event": "task", '*", \"name\": \"$1\", \"pid\": $2, \"log\": \"$3\", "* ]] || _nb_task=$REPLY
     done <"$_stacknb_dir/journal.jsonl"
     [[ $_nb_task ]] || return 0
     _nb_at=${_nb_task##*\"time\": } _nb_task=${_nb_task##*"$3\", "}
@@ -61,7 +61,8 @@ _stacknb_open_late() { # NAME PID LOG COMMAND
 }
 
 _stacknb_to_json() { # TEXT…; sets _stacknb_words to strings with a comma after each
-    local LC_ALL=C _nb_text _nb_i _nb_c _nb_to
+    { local LC_ALL=C || :; } 2>/dev/null # a hook may have made it readonly
+    local _nb_text _nb_i _nb_c _nb_to
     _stacknb_words=''
     for _nb_text in "$@"; do
         if [[ $_nb_text == *[\\\"[:cntrl:]]* ]]; then

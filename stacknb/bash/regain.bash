@@ -1,5 +1,5 @@
 # Takes back what everything else rests on, and a hook has put something in the place of, or has taken
-# away; what the next hook is to find again is kept for give_back.bash. Sourced after such a hook, and
+# away; what the next hook is to find again is kept for _stacknb_give_back. Sourced after such a hook, and
 # whenever a hook ends the shell. Read while the aliases of the hook are in force.
 #
 # The few commands that source it stand in three places (the loop of driver.bash, the EXIT trap, and

@@ -9,7 +9,8 @@
 # is said where others are given.
 run_process() {
     { builtin local -; builtin set +eufxvkT; } 2>/dev/null
-    builtin local IFS=' ' _nb_name="${1-}" _nb_command="${2-}" _nb_env="${5-}" _nb_group="${3-}"
+    { builtin local IFS=' '; } 2>/dev/null # a hook may have made it readonly
+    builtin local _nb_name="${1-}" _nb_command="${2-}" _nb_env="${5-}" _nb_group="${3-}"
     if [[ -z $_nb_name || $_nb_name == *[!A-Za-z0-9._@-]* || -z $_nb_command ]]; then
         builtin printf "run_process: '%s' needs a name (letters, digits, '.', '_', '@', '-') and a command\n" "$_nb_name" >&2
         builtin return 2
@@ -46,7 +47,8 @@ stop_process() {
 # is_running NAME: whether the service's process is alive.
 is_running() {
     { builtin local -; builtin set +eufxvkT; } 2>/dev/null
-    builtin local _nb_pid _nb_start _nb_rest IFS=' '
+    { builtin local IFS=' '; } 2>/dev/null
+    builtin local _nb_pid _nb_start _nb_rest
     [[ ${1-} && -r $_stacknb_services/$1 ]] || builtin return 1
     builtin read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"
     builtin kill -0 "$_nb_pid" 2>/dev/null || builtin return 1

@@ -107,26 +107,27 @@ _stacknb_announce() { # PID
 
 # Tells the supervisor of a task that it has to hold back or to watch.
 _stacknb_hand_over() { # PID
-    local IFS=$'\x1f' _nb_said
-    set -- task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
-    # In one write, so that messages cannot mix; what is too long for one is in a file.
-    _nb_said=$*
+    local _nb_said
+    # Without IFS, which a hook may have made readonly. In one write, so that messages cannot mix; what is
+    # too long for one is in a file.
+    printf -v _nb_said '%s\x1f' task "$_stacknb_control/$_stacknb_special" "$1" "$_stacknb_limit" "${_stacknb_deps[@]}"
+    _nb_said=${_nb_said%?}
     if ((${#_nb_said} > 1000)); then
         printf '%s' "$_nb_said" >|"$_stacknb_control/$_stacknb_special.said"
-        _nb_said=said$IFS$_stacknb_control/$_stacknb_special.said
+        _nb_said=said$'\x1f'$_stacknb_control/$_stacknb_special.said
     fi
     printf '%s\n' "$_nb_said" >|"$_stacknb_control/supervisor"
 }
 
 # Held back until the supervisor says "go": a free place under --jobs, and what it comes after done.
 _stacknb_pass_gate() {
-    local _nb_verdict=''
+    local _nb_verdict='' REPLY=''
     _stacknb_command=("$@")
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do
         { read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; } 2>/dev/null
         [[ -p $_stacknb_control/never ]] || break # the supervisor may not have been told
     done
-    { IFS= read -r _nb_verdict <"$_stacknb_control/$_stacknb_special"; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
+    { read -r <"$_stacknb_control/$_stacknb_special" && _nb_verdict=$REPLY; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     if [[ $_nb_verdict == go ]]; then
         ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID.$BASHPID"
         return 0

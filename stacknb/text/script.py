@@ -13,7 +13,7 @@ from stacknb.text.reading import beginning
 __all__ = ["Script", "documents", "look", "without_comment"]
 
 # A hook that deals with ERR traps or errtrace is left alone with them, see driver.bash.
-_ERR_WORDS = re.compile(rb"\bERR\b|\berrtrace\b|\bextdebug\b|\bset\s+[-+][a-zA-Z]*E")
+_ERR_WORDS = re.compile(rb"\bERR\b|\berrtrace\b|\bextdebug\b|\bset\s(?:[^\n;&|]*\s)?[-+][a-zA-Z]*E")
 _DOCUMENT = re.compile(r"""(?<!<)<<(?!<)(-?)[ \t]*(?:'([^']+)'|"([^"]+)"|\\?([\w.-]+))""")
 
 

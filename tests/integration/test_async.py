@@ -880,6 +880,34 @@ def test_numbers_are_whole_where_ifs_is_digits(tree, output) -> None:
     assert "(0 other jobs running)" in output(stack, "10-hook.sh")
 
 
+@pytest.mark.parametrize("left", ["readonly IFS", "IFS=; readonly IFS", "readonly LC_ALL=C"])
+def test_tasks_of_any_kind_run_and_nothing_of_ours_is_shown_where_a_hook_has_left(
+    tree, output, left: str
+) -> None:
+    stack = tree.run(
+        left,
+        """async_run --timeout 9 limited echo '  a"b  '
+        async_run --after limited late echo late
+        (async_run sub echo sub)
+        async_run bad eval 'kill -9 "$BASHPID"'
+        async_run failing bash -c 'exit 3'
+        for name in limited late sub bad failing; do async_wait "$name" || echo "$name $?"; done
+        is_running nothing || echo not running""",
+    )
+
+    shown = output(stack, "11-hook.sh")
+    assert "readonly" not in shown
+    assert "bad 137\n" in shown
+    assert "failing 3\n" in shown
+    assert "not running\n" in shown
+    for name, printed, code in [
+        ("limited", '  a"b  \n', 0), ("late", "late\n", 0), ("sub", "sub\n", 0), ("bad", "", 137), ("failing", "", 3)
+    ]:  # fmt: skip
+        log = log_of(stack, name)
+        assert (log.output().decode(), log.footer["exit_code"]) == (printed, code), name
+        assert printed in shown
+
+
 def test_a_person_starts_and_waits_where_a_hook_has_left_digits_in_ifs(tree) -> None:
     stack = tree.run("IFS=0123456789")
 

@@ -377,6 +377,13 @@ def test_disabled_builtins_stay_disabled_for_the_next_hook(tree, output) -> None
     assert output(stack, "11-hook.sh") == "enable -n printf\nenable -n source\n"
 
 
+def test_a_hook_is_not_shown_how_disabled_builtins_are_given_back_to_it(tree, output) -> None:
+    stack = tree.run("enable -n test; set -T; trap 'echo returned' RETURN", "set -v", ":")
+
+    assert output(stack, "11-hook.sh").replace("echo returned\n", "") == "returned\n" * 2
+    assert output(stack, "12-hook.sh").replace("echo returned\n", "") == ":\n" + "returned\n" * 2
+
+
 @pytest.mark.parametrize("leak", ["enable -n printf enable", "builtin() { :; }; command() { :; }"])
 def test_a_bash_without_what_the_session_needs_is_given_up_with_the_reason(tree, leak: str) -> None:
     tree.hook("10-a.sh", "v=1")
@@ -957,6 +964,15 @@ def test_an_err_trap_appended_to_what_trap_p_shows_stays(tree, output, tmp_path:
     assert output(stack, "11-hook.sh") == plain_bash(tmp_path, first, second)
 
 
+def test_errtrace_that_a_hook_sets_stays_although_the_next_one_does_not_name_it(
+    tree, output, tmp_path: Path
+) -> None:
+    hooks = ("set +e -E", ":", "f() { false; :; }; trap 'echo err' ERR; f")
+    stack = tree.run(*hooks)
+
+    assert output(stack, "12-hook.sh") == plain_bash(tmp_path, *hooks) == "err\n"
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_an_exit_trap_appended_to_what_trap_p_shows_runs_at_the_end(tree, fails: bool) -> None:
     tree.hook("10-a.sh", APPEND + "append 'echo one >>ends' EXIT; append 'echo two >>ends' EXIT")
@@ -996,6 +1012,17 @@ def test_xtrace_shows_the_commands_of_the_hook_alone(tree, output) -> None:
     stack = tree.run("set +e\nset -x\nfalse\n(exit 3)\nset +x\n:")
 
     assert output(stack, "10-hook.sh") == "++ false\n++ exit 3\n++ set +x\n"
+
+
+def test_xtrace_that_a_hook_leaves_shows_how_the_next_is_sourced_and_its_commands(
+    tree, output
+) -> None:
+    stack = tree.run("set -x", "x=1\nset +x")
+
+    hook = tree.extras / "11-hook.sh"
+    assert output(stack, "11-hook.sh") == (
+        f"+ builtin source {hook} override_defaults\n++ x=1\n++ set +x\n"
+    )
 
 
 @pytest.mark.parametrize(
