@@ -1413,6 +1413,19 @@ def test_a_task_that_ignores_an_interrupt_is_in_a_circle_as_any_other(tree) -> N
 
 
 @pytest.mark.timeout(60)
+def test_no_task_that_waits_is_held_up_where_bash_misses_its_own_alarm(tree) -> None:
+    # In posix mode bash has a signal sent to it for the -t of read, and then may wait for ever.
+    stack = tree.run(
+        'set -o posix; read() { [[ " $* " != *" -t "* ]] || command sleep 1000; builtin read "$@"; }\n'
+        "until_waits() { until grep -q Waiting $_stacknb_dir/async/outer.log; do :; done; }\n"
+        "outer() { async_run inner until_waits; (async_wait inner); }; async_run outer outer",
+        jobs=1,
+    )
+
+    assert all(stack.async_wait("outer", timeout=20))
+
+
+@pytest.mark.timeout(60)
 def test_tasks_of_many_shells_that_start_after_many_others_are_told_apart(tree) -> None:
     stack = tree.run(
         "for n in {1..40}; do printf -v name %0120d $n; after+=(--after $name); async_run $name :; done\n"
