@@ -8,6 +8,17 @@ _stacknb_program() ( # NAME [ARG…]
     builtin exec -c "$@"
 )
 
+# Waits for a moment; fails where somebody has removed the folder. Before bash 5.2, and in posix mode, `read -t`
+# has an alarm sent, and waits for ever where that comes just before it begins to read.
+_stacknb_bide() { # SECONDS
+    if [[ -o posix ]] || ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 502)); then
+        _stacknb_program sleep "$1"
+    else
+        { read -r -t "$1" _ <>"$_stacknb_control/never"; } 2>/dev/null || :
+    fi
+    [ -p "$_stacknb_control/never" ]
+}
+
 # The time, where a hook has unset what tells it: a new bash has it again. A task that is ended asks, too,
 # and what it starts is then of the group that is sent SIGTERM.
 _stacknb_ask_time() { # VARIABLE

@@ -56,6 +56,7 @@ _stacknb_prepare() {
     unset -v "_stacknb_codes[$_stacknb_task]" "_stacknb_ended[$_stacknb_task]" "_stacknb_told[$_stacknb_task]"
     if [[ $_stacknb_jobs || $_stacknb_limit ]] || ((${#_stacknb_deps[@]})); then
         _stacknb_special=gate.$BASHPID.$((++_stacknb_seq))
+        _stacknb_need programs
     fi
     _stacknb_words=$((_nb_count - $# + 1))
     _stacknb_queued=${EPOCHREALTIME/,/.}
@@ -124,8 +125,7 @@ _stacknb_pass_gate() {
     local _nb_verdict='' REPLY=''
     _stacknb_command=("$@")
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do
-        { read -r -t 0.002 _nb_verdict <>"$_stacknb_control/never"; } 2>/dev/null
-        [[ -p $_stacknb_control/never ]] || break # the supervisor may not have been told
+        _stacknb_bide 0.002 || break # somebody has removed the folder: the supervisor may not have been told
     done
     { read -r <"$_stacknb_control/$_stacknb_special" && _nb_verdict=$REPLY; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
     if [[ $_nb_verdict == go ]]; then

@@ -132,17 +132,17 @@ _stacknb_rest() { printf 'rest\x1f%s\x1f%s\n' "$_stacknb_leader" "${BASHPID:-$_s
 
 _stacknb_go_on() {
     local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
+    _stacknb_need programs
     printf 'return\x1f%s\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor" || return 0
     until [[ -p $_nb_gate ]]; do
-        read -r -t 0.002 _nb_nothing <>"$_stacknb_control/never"
-        [[ -p $_stacknb_control/never ]] || return 0 # somebody has removed the folder: nobody would answer
+        _stacknb_bide 0.002 || return 0 # somebody has removed the folder: nobody would answer
     done
     read -r _nb_nothing <"$_nb_gate"
 } 2>/dev/null
 
 # Blocks until the task has ended, whoever's child it is; sets _stacknb_code.
 _stacknb_reap() { # NAME PID OWNER LOG
-    local _nb_code='' _nb_nothing
+    local _nb_code=''
     if [[ $3 == "$BASHPID" ]]; then
         # A signal cuts a wait short, with a status like that of a task which was killed: only once it has
         # ended the answer counts, if it stays the same. In posix mode bash says it once, and then 127.
@@ -157,8 +157,7 @@ _stacknb_reap() { # NAME PID OWNER LOG
     fi
     # Not our child (this shell is a subshell, or restored from a snapshot), or no such command.
     while _stacknb_is_there "$2" && ! _stacknb_has_ended "$1" "$2" "$4"; do
-        # Where somebody has removed the folder, a program bides the time.
-        { read -r -t 0.02 _nb_nothing <>"$_stacknb_control/never"; } 2>/dev/null || [[ -p $_stacknb_control/never ]] || _stacknb_program sleep 0.02
+        _stacknb_bide 0.02 || _stacknb_program sleep 0.02 # somebody has removed the folder
     done
     _stacknb_code=${_nb_code:-127}
     if _stacknb_has_ended "$1" "$2" "$4"; then
