@@ -47,7 +47,12 @@ _stacknb_goes_round() { # NAME…
 _stacknb_is_aside() {
     local _nb_line=''
     [[ $BASHPID != "$_stacknb_leader" ]] || return 1
-    [[ -r /proc/$BASHPID/status ]] || return 0
+    if [[ ! -r /proc/$BASHPID/status ]]; then # of SIGQUIT bash does not tell
+        builtin trap -p INT >|"$_stacknb_control/files.$BASHPID"
+        IFS= read -r _nb_line <"$_stacknb_control/files.$BASHPID"
+        [[ $_nb_line == "trap -- '' SIGINT" ]]
+        return
+    fi
     while IFS= read -r _nb_line && [[ $_nb_line != SigIgn:* ]]; do :; done <"/proc/$BASHPID/status"
     (((16#0${_nb_line: -1} & 6) == 6))
 }
