@@ -48,7 +48,12 @@ _stacknb_goes_round() { # NAME…
 _stacknb_is_aside() {
     local REPLY=''
     [[ $BASHPID != "$_stacknb_leader" ]] || return 1
-    [[ -r /proc/$BASHPID/status ]] || return 0
+    if [[ ! -r /proc/$BASHPID/status ]]; then # of SIGQUIT bash does not tell
+        builtin trap -p INT >|"$_stacknb_control/files.$BASHPID"
+        read -r <"$_stacknb_control/files.$BASHPID"
+        [[ $REPLY == "trap -- '' SIGINT" ]]
+        return
+    fi
     while read -r && [[ $REPLY != SigIgn:* ]]; do :; done <"/proc/$BASHPID/status"
     (((16#0${REPLY: -1} & 6) == 6))
 }

@@ -52,7 +52,11 @@ is_running() {
     [[ ${1-} && -r $_stacknb_services/$1 ]] || builtin return 1
     builtin read -r _nb_pid _nb_start _nb_rest <"$_stacknb_services/$1"
     builtin kill -0 "$_nb_pid" 2>/dev/null || builtin return 1
-    [[ -r /proc/$_nb_pid/stat ]] || builtin return 0
+    if [[ ! -r /proc/$_nb_pid/stat ]]; then # it has just ended, or there is no /proc
+        _stacknb_need programs
+        _stacknb_lone_python -c "$_stacknb_service_py" "$_stacknb_home" ask "$_stacknb_services" "$1"
+        builtin return
+    fi
     builtin read -r _nb_rest <"/proc/$_nb_pid/stat" || builtin return 1
     builtin read -r -a _nb_rest <<<"${_nb_rest##*) }"
     [[ ${_nb_rest[0]} != Z && ${_nb_rest[19]} == "$_nb_start" ]]

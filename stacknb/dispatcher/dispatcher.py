@@ -18,7 +18,12 @@ from stacknb.exceptions import BadInput
 from stacknb.journal import RunDir
 from stacknb.plugins import check_tree, parse_plugins
 from stacknb.run.settings import Settings
-from stacknb.shell.environment import check_bash, checked_environment, inherited
+from stacknb.shell.environment import (
+    check_bash,
+    check_processes,
+    checked_environment,
+    inherited,
+)
 
 __all__ = ["Stack", "at_hand", "current"]
 
@@ -119,6 +124,7 @@ class Stack(Stepping, Looking, Background, Authoring):
         settings = Settings.given(localrc, local_conf)
         added = checked_environment(env or {})
         check_bash(inherited(added).get("PATH"))
+        check_processes()
         super().__init__(tree, given, run_dir, settings, parallel, jobs, added)
         self.aio = Async(self)
         self.closed = False

@@ -238,7 +238,7 @@ class Dialogue:
     def _found(self, whom: str) -> list[int]:
         shell = self._line.pid
         pids = foreground.processes_of(shell, self._journal) if whom == "foreground" else []
-        if not pids and (whom != "foreground" or not os.path.isdir("/proc/self")):
+        if not pids and whom != "foreground":
             pids = processes.members(group=shell)
         return [pid for pid in pids if whom == "shell" or pid != shell]
 

@@ -10,9 +10,17 @@ import subprocess
 from collections.abc import Mapping
 
 from stacknb.exceptions import BadInput
+from stacknb.supervision import processes
 from stacknb.text.signs import clipped
 
-__all__ = ["check_bash", "check_text", "checked_environment", "inherited", "quote"]
+__all__ = [
+    "check_bash",
+    "check_processes",
+    "check_text",
+    "checked_environment",
+    "inherited",
+    "quote",
+]
 
 _PATIENCE_S = 20
 _VARIABLE = 32 * os.sysconf("SC_PAGE_SIZE")  # bytes: Linux takes no longer text
@@ -55,6 +63,21 @@ def check_bash(search: str | None = None) -> str:
             f"{path!r} is bash {version or 'of no version'!r}; install bash 5.0 or newer"
         )
     return path
+
+
+def check_processes() -> None:
+    """Refuse a system that tells nothing of its processes: what a run leaves could not be ended.
+
+    Raises
+    ------
+    BadInput
+        If there is neither ``/proc`` nor a ``ps`` that works.
+    """
+    if not processes.can_be_told():
+        raise BadInput(
+            "neither '/proc' nor 'ps' tells of the processes here, so that none could be ended: "
+            "mount /proc (in a new PID namespace, its own: unshare --mount-proc), or install ps"
+        )
 
 
 @functools.cache

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from stacknb.supervision import processes
 __all__ = ["processes_of"]
 
 _STATE, _PARENT, _GROUP = 0, 1, 2
+_SLEEPS = "SI"  # the ps of BSD says I of what has slept for long
 _TASK = re.compile(rb'^\{"event": "task", .*?"pid": (\d+)', re.MULTILINE)
 
 
@@ -34,12 +34,10 @@ def processes_of(shell: int, journal: Path) -> list[int]:
     Returns
     -------
     list of int
-        Empty where there is no ``/proc``.
     """
-    if processes.stat_fields(shell)[:1] != ["S"]:
+    running = processes.listing()
+    if shell not in running or running[shell][_STATE] not in _SLEEPS:
         return []
-    names = [name for name in os.listdir("/proc") if name.isdigit()]
-    running = {int(name): fields for name in names if (fields := processes.stat_fields(int(name)))}
     tasks = _tasks(journal)
     started: dict[int, list[int]] = {}
     grouped: dict[int, list[int]] = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from stacknb.exceptions import ShellDied, StacknbError
 from stacknb.shell import requests, turns
 from stacknb.shell.dialogue import Dialogue, encoded
-from stacknb.shell.environment import check_bash, quote
+from stacknb.shell.environment import check_bash, check_processes, quote
 from stacknb.shell.keeper import Keeper
 from stacknb.shell.line import Line
 from stacknb.shell.scratch import Scratch
@@ -63,6 +63,7 @@ class Shell:
         self._setup = (f"_stacknb_jobs={jobs}\n" if jobs else "") + setup
         # Found once: a shell that is restored starts with no PATH.
         self._bash = check_bash(self._env.get("PATH"))
+        check_processes()
         self._state = run_dir / "state"
         self._state.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.RLock()

@@ -5,6 +5,7 @@ Standard library only: the supervisor and the service starter load it without si
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,9 +14,12 @@ from collections.abc import Callable, Iterable
 
 __all__ = [
     "alive",
+    "birth",
+    "can_be_told",
     "cpu_ticks",
     "end_all",
     "end_group",
+    "listing",
     "members",
     "pidfd",
     "send",
@@ -24,7 +28,7 @@ __all__ = [
     "stat_fields",
 ]
 
-_GROUP, _SESSION, START_TIME = 2, 3, 19
+_PARENT, _GROUP, _SESSION, START_TIME = 1, 2, 3, 19
 _CPU = slice(11, 15)
 
 
@@ -74,6 +78,15 @@ def start_ticks(pid: int) -> int | None:
     return 0 if alive(pid) else None
 
 
+def birth(pid: int) -> str:
+    """Return in one word what tells a process from later ones of its number, empty if it is gone.
+
+    As `start_ticks`, but where there is no ``/proc``, ``ps`` is asked, which takes its time.
+    """
+    fields = stat_fields(pid)
+    return fields[START_TIME] if fields else "-".join(_ps("-o", "lstart=", "-p", str(pid)).split())
+
+
 def started_at(pid: int) -> float | None:
     """Return when a process began, epoch seconds; None if that cannot be told.
 
@@ -99,23 +112,57 @@ def pidfd(pid: int) -> int | None:
         return None
 
 
+def listing() -> dict[int, list[str]]:
+    """Return the fields of `stat_fields` of every process by its pid.
+
+    Where there is no ``/proc``, all but the first four are zeros.
+    """
+    if not os.path.isdir("/proc/self"):
+        return _listing_of_ps()
+    names = (name for name in os.listdir("/proc") if name.isdigit())
+    return {int(name): fields for name in names if (fields := stat_fields(int(name)))}
+
+
+def _listing_of_ps() -> dict[int, list[str]]:
+    found = {}
+    for line in _ps("-axo", "pid=,ppid=,pgid=,stat=").splitlines():
+        pid, parent, group, state = line.split()
+        # The kernel is asked for the session, since the ps of macOS tells of none. It tells of none
+        # of what has ended meanwhile, as this ps has.
+        with contextlib.suppress(OSError):
+            session = str(os.getsid(int(pid)))
+            found[int(pid)] = [state[0], parent, group, session, *["0"] * (START_TIME - _SESSION)]
+    return found
+
+
+def _ps(*words: str) -> str:
+    if os.path.isdir("/proc/self"):  # the process is gone
+        return ""
+    same = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}  # whoever asks
+    try:
+        return subprocess.run(
+            ["ps", *words], env=same, capture_output=True, text=True, check=False
+        ).stdout
+    except OSError:  # there is none, or no room for another process
+        return ""
+
+
+def can_be_told() -> bool:
+    """Tell whether ``/proc`` or ``ps`` tells of processes by the numbers that they have here."""
+    try:  # that of another PID namespace has other numbers
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return listing().get(os.getpid(), ["", ""])[_PARENT] == str(os.getppid())
+
+
 def members(*, session: int | None = None, group: int | None = None) -> list[int]:
     """Return the pids of a session, or of a process group, without those that have ended."""
     index, wanted = (_SESSION, session) if session is not None else (_GROUP, group)
-    if not os.path.isdir("/proc/self"):
-        column = "sess" if session is not None else "pgid"
-        listing = subprocess.run(
-            ["ps", "-axo", f"pid=,{column}="], capture_output=True, text=True, check=False
-        )
-        rows = [line.split() for line in listing.stdout.splitlines()]
-        return [int(row[0]) for row in rows if row[1:] == [str(wanted)]]
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            fields = stat_fields(int(entry))
-            if fields and fields[index] == str(wanted) and fields[0] not in "ZX":
-                found.append(int(entry))
-    return found
+    return [
+        pid
+        for pid, fields in listing().items()
+        if fields[index] == str(wanted) and fields[0] not in "ZX"
+    ]
 
 
 def send(pids: Iterable[int], number: int) -> set[int]:

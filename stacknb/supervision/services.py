@@ -2,10 +2,11 @@
 
 A service is the leader of a session of its own. Its record is a file of one line,
 ``PID START_TIME LOG``, in a folder that belongs to the tree of hooks (not to the run), so that
-``unstack`` in another run and another process finds it. START_TIME (clock ticks since boot) tells
-the service from a later process that was given the same number.
+``unstack`` in another run and another process finds it. START_TIME (`processes.birth`) tells the
+service from a later process that was given the same number.
 
-``run_process`` and ``stop_process`` run `main` in a process with the standard library alone.
+``run_process``, ``stop_process`` and, where there is no ``/proc``, ``is_running`` run `main` in a
+process with the standard library alone.
 """
 
 from __future__ import annotations
@@ -108,10 +109,10 @@ def start(
         _become(command, output, name, run, environment, is_recorded)
     os.close(output)
     os.close(is_recorded)
-    fields = processes.stat_fields(pid)
+    began = processes.birth(pid) or 0
     with open(record, "wb"):  # what cannot be recorded, and so could not be found, does not begin
         (records / name).write_text(
-            f"{pid} {fields[processes.START_TIME] if fields else 0} {log}\n",
+            f"{pid} {began} {log}\n",
             encoding="utf-8",
             errors="surrogateescape",
         )
@@ -171,13 +172,25 @@ def stop(records: Path, name: str) -> bool:
 def _leader(record: Path) -> int:
     """Return the pid on record; 0 if it is damaged, or another process has that number now."""
     try:
-        pid_text, ticks, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
-        pid = int(pid_text)
+        pid, began = _recorded(record)
     except (OSError, ValueError):
         return 0
-    fields = processes.stat_fields(pid)
     # 0 and 1 are the system's: a damaged record must never end what is not a service.
-    return 0 if pid <= 1 or (fields and fields[processes.START_TIME] != ticks) else pid
+    return 0 if pid <= 1 or processes.birth(pid) not in ("", began) else pid
+
+
+def is_running(records: Path, name: str) -> bool:
+    """Tell whether the service's process runs; what it has started does not count."""
+    try:
+        pid, began = _recorded(records / name)
+    except (OSError, ValueError):
+        return False
+    return processes.birth(pid) == began and pid in processes.members(session=pid)
+
+
+def _recorded(record: Path) -> tuple[int, str]:
+    pid, began, *_ = record.read_text("utf-8", "surrogateescape").split(" ", 2)
+    return int(pid), began
 
 
 def _forget(record: Path) -> None:
@@ -221,7 +234,7 @@ def _header(name: str, run: str, command: str) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what ``run_process`` or ``stop_process`` asked for."""
+    """Do what ``run_process``, ``stop_process`` or ``is_running`` asked for."""
     verb, records, name, *rest = arguments
     if not name or "/" in name:
         print(f"{verb}_process: {name!r} is no name of a service", file=sys.stderr)
@@ -229,6 +242,8 @@ def main(arguments: list[str]) -> int:
     if verb == "stop":
         stop(Path(records), name)
         return 0
+    if verb == "ask":
+        return 0 if is_running(Path(records), name) else 1
     log, run, command, text = rest
     try:
         env_vars = _assignments(text)

@@ -174,7 +174,7 @@ class Supervisor:
             code = status if ended.si_code == os.CLD_EXITED else 128 + status
             shell = self.shells.pop(pid, None)
             # A task leads a process group; what else is left behind is nobody's to ask for.
-            if shell is None and processes.stat_fields(pid)[2:3] == [str(pid)]:
+            if shell is None and _leads_group(pid):
                 told = f"{self.control}/exit.{pid}"
                 # The folder may be full, or removed.
                 with contextlib.suppress(OSError), open(told, "w", encoding="utf-8") as file:
@@ -187,6 +187,13 @@ class Supervisor:
     def _tell(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             self.link.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _leads_group(pid: int) -> bool:
+    try:
+        return os.getpgid(pid) == pid
+    except OSError:  # not every system tells it of what has ended
+        return False
 
 
 def _die_with_parent() -> None:

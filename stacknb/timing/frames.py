@@ -15,13 +15,9 @@ import pandas as pd
 
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
-<<<<<<< HEAD
-from stacknb.timing.pauses import Stopwatch
-from stacknb.timing.records import Records, WaitRecord
-=======
 from stacknb.timing.contention import hook_cpu, task_cpu
+from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records
->>>>>>> w-wall
 from stacknb.timing.spans import Cover
 
 __all__ = ["frame", "hooks", "instants", "phases", "problems", "seconds", "tasks", "waits"]
@@ -110,15 +106,9 @@ def hooks(
     spans = [(hook.start, hook.end) for hook in watch.records.hooks if hook.is_cell == cells]
     durations = [None if a is None or b is None else b - a for a, b in spans]
     waited = [None if a is None or b is None else waiting.within(a, b) for a, b in spans]
-<<<<<<< HEAD
-    cpu = records.hook_cpu()
+    cpu = hook_cpu(records)
     stop = watch.records.end or 0
     length = {one.name: (one.end or stop) - one.start for one in watch.records.phases}
-=======
-    cpu = hook_cpu(records)
-    stop = records.end or 0
-    length = {one.name: (one.end or stop) - one.start for one in records.phases}
->>>>>>> w-wall
     return frame(
         {
             "phase": (hook.phase for hook in rows),
@@ -174,27 +164,16 @@ def waits(records: Records, watch: Stopwatch, blocked: list[int | None]) -> pd.D
 
 def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
     """Return one row a phase; see `Run.phases`."""
-<<<<<<< HEAD
     rows, timed = records.phases, watch.records
-    stop = timed.end or 0
-    spans = [(one.start, stop if one.end is None else one.end) for one in timed.phases]
+    spans = [(phase.start, timed.until(phase)) for phase in timed.phases]
     working = Cover(filter(None, timed.hook_spans()))
-=======
-    rows = records.phases
-    spans = [(phase.start, records.until(phase)) for phase in rows]
-    working = Cover(filter(None, records.hook_spans()))
->>>>>>> w-wall
     length = [end - start for start, end in spans]
     waited = [waiting.within(*span) for span in spans]
     worked = [
         working.within(*span) - sum(waiting.within(*part) for part in working.cut(*span))
         for span in spans
     ]
-<<<<<<< HEAD
-    main_end = stop if timed.main_end is None else timed.main_end
-=======
-    main_end = (records.end or 0) if records.main_end is None else records.main_end
->>>>>>> w-wall
+    main_end = (timed.end or 0) if timed.main_end is None else timed.main_end
     next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
     after = [(end, begin) for (_, end), begin in zip(spans, next_start, strict=True)]
     return frame(
@@ -209,11 +188,7 @@ def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
                 whole - work - wait
                 for whole, work, wait in zip(length, worked, waited, strict=True)
             ),
-<<<<<<< HEAD
-            "waited_for": (_waited_for(timed.waits, span, stop) for span in spans),
-=======
-            "waited_for": (_waited_for(records, *span) for span in spans),
->>>>>>> w-wall
+            "waited_for": (_waited_for(timed, *span) for span in spans),
             "hooks": (
                 sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
                 for phase in rows

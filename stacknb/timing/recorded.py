@@ -199,12 +199,7 @@ class RecordedRun:
 
     @cached_property
     def _waiting(self) -> Cover:
-<<<<<<< HEAD
-        stop = self._timed.end or 0
-        return Cover((w.start, stop if w.end is None else w.end) for w in self._timed.waits)
-=======
-        return Cover((wait.start, self.records.until(wait)) for wait in self.records.waits)
->>>>>>> w-wall
+        return Cover((wait.start, self._timed.until(wait)) for wait in self._timed.waits)
 
     @cached_property
     def _contention(self) -> Contention | None:
