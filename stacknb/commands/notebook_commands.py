@@ -48,10 +48,14 @@ def resume(stack: Stack | None, o: Namespace) -> Stack:
         before, stack = stack, Stack.resume(where)
         if before is not None and not before.busy:
             make_way(before)
-        for note in stack.result.notes if stack.result is not None else ():
-            print(note, file=sys.stderr)
+        _tell_notes(stack)
     print(what_is_next(stack))
     return stack
+
+
+def _tell_notes(stack: Stack) -> None:
+    for note in stack.result.notes if stack.result is not None else ():
+        print(note, file=sys.stderr)
 
 
 def async_task(stack: Stack | None, o: Namespace) -> Task:
