@@ -163,23 +163,16 @@ class Supervisor:
         self._tell({"event": "started", "pid": process.pid})
 
     def _reap(self) -> None:
-        while True:
-            try:
-                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if ended is None:
-                return
-            pid, status = ended.si_pid, ended.si_status
-            code = status if ended.si_code == os.CLD_EXITED else 128 + status
+        while ended := _ended():
+            pid, code, is_task = ended
             shell = self.shells.pop(pid, None)
-            # A task leads a process group; what else is left behind is nobody's to ask for.
-            if shell is None and _leads_group(pid):
+            if shell is None and is_task:
                 told = f"{self.control}/exit.{pid}"
                 # The folder may be full, or removed.
                 with contextlib.suppress(OSError), open(told, "w", encoding="utf-8") as file:
                     file.write(f"{code}\n")
-            os.waitpid(pid, 0)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
             if shell is not None:
                 shell.returncode = code
                 self._tell({"event": "ended", "pid": pid, "status": code})
@@ -189,11 +182,23 @@ class Supervisor:
             self.link.sendall(json.dumps(message).encode() + b"\n")
 
 
-def _leads_group(pid: int) -> bool:
+def _ended() -> tuple[int, int, bool] | None:
+    """Return pid and status of a child that has ended, and whether it is a task.
+
+    A task leads a process group; what else is left behind is nobody's to ask for.
+    """
     try:
-        return os.getpgid(pid) == pid
-    except OSError:  # not every system tells it of what has ended
-        return False
+        if not hasattr(os, "waitid"):  # on macOS before Python 3.13, where no task is adopted
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            code = os.waitstatus_to_exitcode(status)
+            return (pid, code if code >= 0 else 128 - code, False) if pid else None
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
+    return ended.si_pid, code, os.getpgid(ended.si_pid) == ended.si_pid
 
 
 def _die_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""A copy of the package for which there is no /proc, no pidfd and no prctl, as on macOS."""
+"""A copy of the package without /proc, pidfd, prctl, waitid and access lists, as on macOS."""
 
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
@@ -17,6 +17,9 @@ _TAKEN = {
     "/proc": "/no-proc",
     '"pidfd_open"': '"no_pidfd_open"',
     'sys.platform == "linux"': 'sys.platform == "none"',
+    '"waitid"': '"no_waitid"',
+    "os.waitid": "os.no_waitid",
+    "os.setxattr": "os.no_setxattr",
 }
 _LIMIT_S = 30
 
@@ -132,9 +135,10 @@ def test_a_number_that_another_process_has_by_now_is_not_touched(
 def test_the_status_of_a_task_whose_shell_is_gone_is_known(
     elsewhere: Path, tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # There is no /proc, but a process can adopt others.
+    # There is no /proc, but the supervisor can adopt tasks.
     supervisor = elsewhere / "stacknb/supervision/supervisor.py"
-    supervisor.write_text(supervisor.read_text().replace('== "none"', '== "linux"'))
+    text = supervisor.read_text().replace("no_waitid", "waitid")
+    supervisor.write_text(text.replace('== "none"', '== "linux"'))
     tree.hook(
         "10-a.sh",
         "t() { until [[ -e go ]]; do sleep 0.01; done; kill -9 $BASHPID; }; async_run t t; false",
