@@ -17,7 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import BadInput, HookFailed, Interrupted, Stack, StacknbError, status, tasklog
+from stacknb import (
+    BadInput,
+    HookFailed,
+    Interrupted,
+    Stack,
+    StacknbError,
+    status,
+    tasklog,
+    tasks,
+)
 from stacknb.board.board import Board
 from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
@@ -722,8 +731,15 @@ def test_ctrl_c_while_an_earlier_one_is_passed_on_is_passed_on_too(tree, monkeyp
     assert calls == [signal.SIGINT, signal.SIGINT]
 
 
-def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
-    stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f; async_run u sleep 1000")
+def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree, monkeypatch) -> None:
+    stack = tree.run("async_run t sleep 1000; async_run u sleep 1000")
+    look = tasks._poll
+
+    def begun(*args: object) -> None:
+        Path("ready").touch()  # not before it waits, for a Ctrl-C is that of pytest until then
+        look(*args)
+
+    monkeypatch.setattr(tasks, "_poll", begun)
     with (
         soon(sigint, Path("ready").absolute()),
         pytest.raises(Interrupted, match="stopped waiting for 't', 'u'; it runs on"),
@@ -736,9 +752,10 @@ def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree) -> None:
 
 
 def test_ctrl_c_during_an_await_leaves_the_task_running(tree) -> None:
-    stack = tree.run("f() { : >ready; sleep 1000; }; async_run t f")
+    stack = tree.run("async_run t sleep 1000")
 
     async def wait() -> None:
+        Path("ready").touch()
         await stack.tasks["t"]
 
     with soon(sigint, Path("ready").absolute()), pytest.raises(KeyboardInterrupt):
