@@ -866,7 +866,16 @@ def test_numbers_are_whole_where_ifs_is_digits(tree, output) -> None:
     assert "(0 other jobs running)" in output(stack, "10-hook.sh")
 
 
-@pytest.mark.parametrize("left", ["readonly IFS", "IFS=; readonly IFS", "readonly LC_ALL=C"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "readonly IFS",
+        "IFS=; readonly IFS",
+        "readonly LC_ALL=C",
+        "set -k",
+        "IFS=$'\\n\\t'; readonly IFS REPLY",
+    ],
+)
 def test_tasks_of_any_kind_run_and_nothing_of_ours_is_shown_where_a_hook_has_left(
     tree, output, left: str
 ) -> None:
