@@ -191,6 +191,8 @@ _stacknb_run_serially() { # PID
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
     [[ ! $_stacknb_within ]] || _stacknb_waits_no_more
     _stacknb_foreground=''
+    # A subshell takes what it knows with it, and the task may have left no footer.
+    [[ $BASHPID == "$$" ]] || printf '%d\n' "$_stacknb_code" >|"$_stacknb_control/exit.$1"
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
     return "$_stacknb_code"
 }
