@@ -8,7 +8,7 @@
 # Whether one of the tasks that were named waits for this very one; sets _stacknb_text to why it must not be
 # waited for. If none does, this one is said to wait for them.
 _stacknb_goes_round() { # NAME…
-    local REPLY _nb_left=() _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_glob _nb_me=$_stacknb_leader
+    local _nb_left=() _nb_seen=' ' _nb_pid _nb_state _nb_files _nb_file _nb_glob _nb_me=$_stacknb_leader
     ! _stacknb_is_aside || _nb_me=$BASHPID
     _stacknb_waits=$_stacknb_control/waits.$_nb_me.$BASHPID
     for _nb_file in "$@"; do _nb_left+=("${_stacknb_tasks[$_nb_file]%% *}"); done
@@ -33,11 +33,11 @@ _stacknb_goes_round() { # NAME…
             if [[ ! $_stacknb_proc ]]; then
                 ! builtin kill -0 "$_nb_pid" || _nb_state=''
             elif [[ -r /proc/$_nb_pid/stat ]]; then
-                read -r <"/proc/$_nb_pid/stat"
-                _nb_state=${REPLY##*) } _nb_state=${_nb_state%% *}
+                read -r _nb_state <"/proc/$_nb_pid/stat"
+                _nb_state=${_nb_state##*) } _nb_state=${_nb_state%% *}
             fi 2>/dev/null
             [[ $_nb_state != [ZX] ]] || continue
-            while read -r; do _nb_left+=("$REPLY"); done <"$_nb_file"
+            while IFS= read -r _nb_pid; do _nb_left+=("$_nb_pid"); done <"$_nb_file" 2>/dev/null
         done
     done
     return 1
@@ -46,16 +46,16 @@ _stacknb_goes_round() { # NAME…
 # Whether this is a subshell in the background, for which its task goes on: bash lets such ones ignore SIGINT
 # and SIGQUIT. A task may ignore the first by itself.
 _stacknb_is_aside() {
-    local REPLY=''
+    local _nb_line=''
     [[ $BASHPID != "$_stacknb_leader" ]] || return 1
     if [[ ! -r /proc/$BASHPID/status ]]; then # of SIGQUIT bash does not tell
         builtin trap -p INT >|"$_stacknb_control/files.$BASHPID"
-        read -r <"$_stacknb_control/files.$BASHPID"
-        [[ $REPLY == "trap -- '' SIGINT" ]]
+        mapfile -t _nb_line <"$_stacknb_control/files.$BASHPID"
+        [[ ${_nb_line-} == "trap -- '' SIGINT" ]]
         return
     fi
-    while read -r && [[ $REPLY != SigIgn:* ]]; do :; done <"/proc/$BASHPID/status"
-    (((16#0${REPLY: -1} & 6) == 6))
+    while IFS= read -r _nb_line && [[ $_nb_line != SigIgn:* ]]; do :; done <"/proc/$BASHPID/status" 2>/dev/null
+    (((16#0${_nb_line: -1} & 6) == 6))
 }
 
 _stacknb_waits_no_more() { : >|"$_stacknb_waits"; }

@@ -45,10 +45,10 @@ _stacknb_say_why() { # LOG
 # The header of a task that has left none: it was killed before its first command, or has emptied its
 # log (`> /dev/stderr` does), and may have printed something since. The journal knows when and where it was started; of its command there is the text.
 _stacknb_open_late() { # NAME PID LOG COMMAND
-    local REPLY _nb_task='' _nb_at
-    while read -r; do
-        [[ $REPLY != '{"event": "task", '*", \"name\": \"$1\", \"pid\": $2, \"log\": \"$3\", "* ]] || _nb_task=$REPLY
-    done <"$_stacknb_dir/journal.jsonl"
+    local _nb_line _nb_task='' _nb_at
+    while IFS= read -r _nb_line; do
+        [[ $_nb_line != '{"event": "task", '*", \"name\": \"$1\", \"pid\": $2, \"log\": \"$3\", "* ]] || _nb_task=$_nb_line
+    done <"$_stacknb_dir/journal.jsonl" 2>/dev/null
     [[ $_nb_task ]] || return 0
     _nb_at=${_nb_task##*\"time\": } _nb_task=${_nb_task##*"$3\", "}
     _nb_at=${_nb_at%%,*}

@@ -4,8 +4,9 @@
 # What async_run does first unless the task is an ordinary one of a hook: options, refusals, a second
 # log of the same name. Sets _stacknb_words to the number of words that are no part of the command.
 _stacknb_prepare() {
-    local - _nb_after=() _nb_count=$# _nb_names
-    set +eufv
+    local -
+    set +eufvk
+    local _nb_after=() _nb_count=$# _nb_names
     # Now there may be logs that the shell of the hooks has not given their names.
     ((BASH_SUBSHELL == 0)) || : >|"$_stacknb_control/others"
     _stacknb_special=more _stacknb_limit='' _stacknb_cwd='' _stacknb_deps=() _stacknb_said='' _stacknb_serial=''
@@ -122,12 +123,15 @@ _stacknb_hand_over() { # PID
 
 # Held back until the supervisor says "go": a free place under --jobs, and what it comes after done.
 _stacknb_pass_gate() {
-    local _nb_verdict='' REPLY=''
+    local _nb_verdict=''
     _stacknb_command=("$@")
     until [[ -p $_stacknb_control/$_stacknb_special ]]; do
         _stacknb_bide 0.002 || break # somebody has removed the folder: the supervisor may not have been told
     done
-    { read -r <"$_stacknb_control/$_stacknb_special" && _nb_verdict=$REPLY; } 2>/dev/null || _nb_verdict='the scratch folder of the session was removed'
+    # By mapfile: under errexit a readonly IFS would end the task here.
+    _stacknb_read=()
+    { mapfile -t -n 1 _stacknb_read <"$_stacknb_control/$_stacknb_special" || :; } 2>/dev/null
+    _nb_verdict=${_stacknb_read:-the scratch folder of the session was removed}
     if [[ $_nb_verdict == go ]]; then
         ((!${#_stacknb_deps[@]})) || : >|"$_stacknb_control/waits.$BASHPID.$BASHPID"
         return 0
@@ -187,6 +191,8 @@ _stacknb_run_serially() { # PID
     [[ ! $_stacknb_leader || ! $_stacknb_jobs ]] || _stacknb_go_on
     [[ ! $_stacknb_within ]] || _stacknb_waits_no_more
     _stacknb_foreground=''
+    # A subshell takes what it knows with it, and the task may have left no footer.
+    [[ $BASHPID == "$$" ]] || printf '%d\n' "$_stacknb_code" >|"$_stacknb_control/exit.$1"
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
     return "$_stacknb_code"
 }

@@ -27,7 +27,7 @@ _stacknb_wait_each() { # NAME…
 
 # Takes the status of a task, shows its log if asked to, and writes down the wait.
 _stacknb_collect() { # show|quiet NAME [WAIT_START]
-    local _nb_command=${_stacknb_tasks[$2]} _nb_said='' _nb_text='' _nb_us=0 _nb_foot='' _nb_head='' _nb_over='' REPLY=''
+    local _nb_command=${_stacknb_tasks[$2]} _nb_said='' _nb_text='' _nb_us=0 _nb_foot='' _nb_head='' _nb_over=''
     local _nb_pid=${_nb_command%% *} _nb_owner=${_nb_command#* } _nb_begun=${3:-${EPOCHREALTIME/,/.}}
     local _nb_log=${_nb_owner#* }
     _nb_owner=${_nb_owner%% *} _nb_command=${_nb_log#* } _nb_log=${_nb_log%% *}
@@ -55,21 +55,21 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     _stacknb_has_head "$_stacknb_dir/$_nb_log" || { _stacknb_need ending; _stacknb_open_late "$2" "$_nb_pid" "$_nb_log" "$_nb_command"; }
     if [[ -r $_stacknb_dir/$_nb_log ]]; then
         # Below the header 16 KiB, and no NUL, are read by bash itself; what is longer, by a program, and
-        # what has no header, because the task has emptied its log. Into REPLY, which alone is read as it
-        # is where a hook has made IFS readonly.
+        # what has no header, because the task has emptied its log; or where a hook has made IFS readonly, by
+        # which the text would be cut.
         if {
             # Without a header its first line may be all that there is, and longer than memory.
-            read -r -n 16
-            _nb_head=$REPLY
-            [[ $_nb_head != '#stacknb-begin {' ]] || { read -r; _nb_head+=$REPLY; read -r -d '' -n 16384; }
-        } <"$_stacknb_dir/$_nb_log"; then
+            IFS= read -r -n 16 _nb_head
+            [[ $_nb_head != '#stacknb-begin {' ]] || { IFS= read -r _nb_text; _nb_head+=$_nb_text; [[ ${IFS+${IFS@a}} == *r* ]] || IFS= read -r -d '' -n 16384 _nb_text; }
+        } <"$_stacknb_dir/$_nb_log" 2>/dev/null; then
             [[ $_nb_head == '#stacknb-begin {'* ]] || _nb_head=''
+            _nb_text=''
             printf '%s' "$_nb_said"
             _nb_said=''
             _stacknb_show_large "$1" "$2" "$_nb_pid" "$_stacknb_dir/$_nb_log"
         else
             # The last footer; to cut it off from the end is quicker than to look for it from the start.
-            _nb_foot=$REPLY _nb_text=${REPLY%$'\n#stacknb-end {'*}
+            _nb_foot=$_nb_text _nb_text=${_nb_text%$'\n#stacknb-end {'*}
             _nb_foot=${_nb_foot:${#_nb_text}+15}
             # The task's children may print after it. Where a hook has unset BASHPID, the pid is 0.
             if [[ ${_nb_foot%%$'\n'*} != *"\"run\": \"$_stacknb_run\", \"name\": \"$2\", \"pid\": "@("$_nb_pid"|0)"}" ]]; then
@@ -100,9 +100,9 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
 }
 
 _stacknb_has_head() { # LOG
-    local REPLY=''
-    { read -r -n 16 <"$1"; } 2>/dev/null
-    [[ $REPLY == '#stacknb-begin {' ]]
+    local _nb_text=''
+    { IFS= read -r -n 16 _nb_text <"$1"; } 2>/dev/null
+    [[ $_nb_text == '#stacknb-begin {' ]]
 }
 
 # Into DevStack's table of times, which counts milliseconds.
@@ -171,10 +171,10 @@ _stacknb_reap() { # NAME PID OWNER LOG
 # Whether a process is there. One that has ended is, until its parent asks for its status; but a program that
 # took the place of its shell may never ask. The supervisor does, and keeps the status.
 _stacknb_is_there() { # PID
-    local REPLY=''
+    local _nb_line=''
     builtin kill -0 "$1" 2>/dev/null || return 1
-    [[ ! $_stacknb_proc ]] || { read -r <"/proc/$1/stat"; } 2>/dev/null
-    [[ ${REPLY##*) } != [ZX]' '* || ${REPLY##*) } == ?" $PPID "* ]]
+    [[ ! $_stacknb_proc ]] || { IFS= read -r _nb_line <"/proc/$1/stat"; } 2>/dev/null
+    [[ ${_nb_line##*) } != [ZX]' '* || ${_nb_line##*) } == ?" $PPID "* ]]
 }
 
 # Whether a footer of the task closes the log; sets _stacknb_foot. What another task has printed, or a
@@ -192,11 +192,11 @@ _stacknb_has_ended() { # NAME PID LOG
 # A task started in a subshell of this shell, or in another one: the journal tells.
 _stacknb_adopt() { # NAME
     [[ ${1-} && $1 != *[!A-Za-z0-9._-]* && -z ${_stacknb_tasks[$1]-} && -r $_stacknb_dir/journal.jsonl ]] || return 1
-    local REPLY _nb_head='' _nb_pid _nb_log
+    local _nb_line _nb_head='' _nb_pid _nb_log
     # The journal has a task before async_run returns; its log has a header only when it starts.
-    while read -r; do
-        [[ $REPLY != '{"event": "task", '*" \"name\": \"$1\", \"pid\": "* ]] || _nb_head=$REPLY
-    done <"$_stacknb_dir/journal.jsonl"
+    while IFS= read -r _nb_line; do
+        [[ $_nb_line != '{"event": "task", '*" \"name\": \"$1\", \"pid\": "* ]] || _nb_head=$_nb_line
+    done <"$_stacknb_dir/journal.jsonl" 2>/dev/null
     [[ $_nb_head ]] || return 1
     _nb_pid=${_nb_head##*\"pid\": } _nb_log=${_nb_head##*\"log\": \"}
     _stacknb_tasks[$1]="${_nb_pid%%[!0-9]*} 0 ${_nb_log%%\"*} a command of another shell"
@@ -207,7 +207,7 @@ _stacknb_adopt() { # NAME
 # _nb_foot to it. Its end is the latest that it can have been: that of the wait, or the begin of a wait
 # that found it over (_nb_over) and was not held up by it.
 _stacknb_close() { # NAME LOG; the header is in _nb_head
-    local REPLY _nb_status='' _nb_more='' _nb_at=${_nb_over:-$_nb_end} _nb_started='' _nb_id=${_nb_head##*\"pid\": }
+    local _nb_status='' _nb_more='' _nb_at=${_nb_over:-$_nb_end} _nb_started='' _nb_id=${_nb_head##*\"pid\": }
     [[ $_nb_head == *'"pid": '* ]] || return 0
     _nb_started=${_nb_head##*\"start\": } _nb_started=${_nb_started%%[!0-9.]*}
     _nb_id=${_nb_id%%[!0-9]*}
@@ -219,7 +219,11 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
         _nb_status=lost # nobody knows: a bare `wait` in the hook may have taken its status
     fi
     # What it could tell of itself before it ended.
-    [[ ! -r $_stacknb_control/end.$_nb_id ]] || { read -r <"$_stacknb_control/end.$_nb_id"; _nb_at=${REPLY%% *} _nb_more=${REPLY#* }; }
+    if [[ -r $_stacknb_control/end.$_nb_id ]]; then
+        { read -r _nb_more <"$_stacknb_control/end.$_nb_id"; } 2>/dev/null
+        _nb_at=${_nb_more%% *} _nb_more=${_nb_more#"$_nb_at"}
+        _nb_more=${_nb_more# } _nb_more=${_nb_more% }${_nb_more:+ }
+    fi
     _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
     printf -v _nb_foot '"end": %s, "start": %s, "exit_code": %d, %s%s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_nb_at" "$_nb_started" "$_stacknb_code" "$_nb_more" "$_nb_status" "$_stacknb_run" "$1" "$_nb_id"

@@ -121,6 +121,8 @@ OPTION = st.sampled_from(
         "trap 'echo usr1' USR1", "trap '' USR2", "trap - USR1", "trap 'echo \"it'\\''s\"' TERM", "trap 'echo w' WINCH",
         "shopt -s expand_aliases; alias hi='echo hi'", "alias ll='ls -l' 'odd=echo \"a\nb\"'", "unalias -a",
         "set -o posix", "set +o posix", "BASH_COMPAT=4.4", "LC_ALL=C", "unset HOME", "trap 'echo \"err $?\"' ERR", "trap - ERR", "trap 'echo return' RETURN", "set -T", "set -P",
+        "set -E", "set -E", "set +x -E", "set +E", "set -b", "shopt -s localvar_unset", "shopt -s assoc_expand_once",
+        "shopt -u patsub_replacement", "shopt -u globskipdots", "shopt -s compat44", "shopt -s gnu_errfmt",
     ]
 )  # fmt: skip
 FRAME = st.one_of(

@@ -233,6 +233,18 @@ def test_with_devstack_parallel_false_tasks_run_in_the_foreground_with_the_same_
         assert shown.count("out a b") == 1
 
 
+def test_the_status_of_a_task_in_the_foreground_of_a_subshell_is_known_without_a_footer(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "f() { exec sh -c 'exit 5'; }; (async_run t f) || echo ran $?; async_wait t || echo waited $?",
+        parallel=False,
+    )
+
+    assert output(stack, "10-hook.sh").count("ran 5\n") == 1
+    assert "waited 5\n" in output(stack, "10-hook.sh")
+
+
 def test_a_task_in_the_foreground_that_fails_ends_the_hook_at_its_line(tree) -> None:
     path = tree.hook(
         "10-a.sh", "DEVSTACK_PARALLEL=False\nf() { exit 3; }\nasync_run t f\necho never"
@@ -880,7 +892,16 @@ def test_numbers_are_whole_where_ifs_is_digits(tree, output) -> None:
     assert "(0 other jobs running)" in output(stack, "10-hook.sh")
 
 
-@pytest.mark.parametrize("left", ["readonly IFS", "IFS=; readonly IFS", "readonly LC_ALL=C"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "readonly IFS",
+        "IFS=; readonly IFS",
+        "readonly LC_ALL=C",
+        "set -k",
+        "IFS=$'\\n\\t'; readonly IFS REPLY",
+    ],
+)
 def test_tasks_of_any_kind_run_and_nothing_of_ours_is_shown_where_a_hook_has_left(
     tree, output, left: str
 ) -> None:
