@@ -177,7 +177,10 @@ class Interrupted(StacknbError):
     status = 130
 
     def __init__(
-        self, message: str, failure: Failure | None = None, tasks: Sequence[str] = ()
+        self,
+        message: str = "interrupted; the session is usable",
+        failure: Failure | None = None,
+        tasks: Sequence[str] = (),
     ) -> None:
         self.failure = failure
         self.tasks = tuple(tasks)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
+from stacknb.text.names import like
 from stacknb.text.script import look
 
 __all__ = [
@@ -170,11 +171,9 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
     for phase in phases:
         if wanted in (phase.label, phase.sub or phase.label):
             return phase
-    import difflib  # only for an error
-
     known = [phase.sub or phase.label for phase in phases]
-    near = difflib.get_close_matches(wanted.removeprefix("stack "), known, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = like(wanted.removeprefix("stack "), known, 0.6)
+    hint = f"did you mean {near!r}? " if near else ""
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
 
 

@@ -174,7 +174,7 @@ class StackMagics(Magics):
                 print(shares.printed(trace, stack.run_dir, 0) or _NO_TRACE)
             raise
         except KeyboardInterrupt:
-            raise Interrupted("interrupted; the session is usable") from None
+            raise Interrupted from None
 
     def _evaluate(self, o: Namespace, cell: str) -> Result:
         stack = self._stacks.opened(o)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from writerun import write_run
 
 from stacknb.timing import Run, load
-from stacknb.timing.program import program
+from stacknb.timing.program import Job, Op, Program, program
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
 from stacknb.timing.replay import replay, shrinks
 
@@ -231,6 +231,13 @@ def test_only_tasks_on_the_critical_path_can_shrink_the_run(made: Schedule) -> N
     assert [micros / 1e6 for micros in found] == pytest.approx(expected, abs=1e-9)
     by_log = dict(zip(run.impact()["log"], run.impact()["shrink_s"], strict=True))
     assert [by_log[task.log] for task in run.records.tasks] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_task_that_takes_no_time_still_waits_for_what_nobody_knows() -> None:
+    ops = [Op("spawn", task=0), Op("wait", task=0)]
+    made = Program(0, 12, ops, {0: Job([Op("work", 5, 0), Op("pause", 7)])})
+    assert replay(made).elapsed == 12
+    assert [*shrinks(made, [0])] == [5]
 
 
 @given(nested_schedules(), st.sampled_from([1, 2, 8]))

@@ -52,6 +52,11 @@ class Authoring(Session):
     def take_cells_of(self, other: Session) -> None:
         """Have the hooks from cells of another stack of the same tree, which has other settings.
 
+        Parameters
+        ----------
+        other : Stack
+            Has them, too, from then on.
+
         Examples
         --------
         >>> added = stack.add_hook("50-hello.sh", "echo hello")
@@ -72,6 +77,11 @@ class Authoring(Session):
         """Write this stack's tree with the hooks from cells in it; it runs without a notebook.
 
         Plugins go to ``plugins/NAME``, and ``local.conf`` enables them.
+
+        Parameters
+        ----------
+        target : path-like
+            Does not exist yet, or is an empty folder outside of the tree.
 
         Returns
         -------

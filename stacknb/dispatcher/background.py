@@ -117,6 +117,11 @@ class Background(Session):
     def cancel(self, *names: str) -> list[TaskResult]:
         """End tasks with their whole process groups; returns when these are empty.
 
+        Parameters
+        ----------
+        *names : str
+            Of each name the newest is meant.
+
         Raises
         ------
         BadInput

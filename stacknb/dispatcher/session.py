@@ -182,7 +182,7 @@ class Session:
                     if not self._depth and self._run is not None:
                         self._run.settle()
         except KeyboardInterrupt as stop:
-            raise Interrupted("interrupted; the session is usable") from stop
+            raise Interrupted from stop
 
     @property
     def _mode(self) -> str:

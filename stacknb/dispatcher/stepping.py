@@ -57,6 +57,13 @@ class Stepping(Session):
     def run_phase(self, phase: str, mode: str = "stack") -> list[HookResult]:
         """Run one phase; the last one may be run again.
 
+        Parameters
+        ----------
+        phase : str
+            As `plan` has it, or without its mode: ``install``.
+        mode : str
+            Of the run that it is of: ``stack``, ``unstack`` or ``clean``.
+
         Raises
         ------
         BadInput
@@ -119,6 +126,11 @@ class Stepping(Session):
 
     def evaluate(self, code: str) -> Result:
         """Run bash in the stack's shell, at its top level and without errexit.
+
+        Parameters
+        ----------
+        code : str
+            One command, or many lines.
 
         Raises
         ------

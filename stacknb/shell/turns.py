@@ -97,7 +97,7 @@ def finished(turn: Turn, has_snapshot: bool) -> Turn:
     Interrupted, ShellDied
     """
     if turn.interrupted:
-        raise Interrupted("interrupted; the session is usable")
+        raise Interrupted
     if turn.outcome == "done":
         return turn
     after = "; the session goes on from its last snapshot"

@@ -6,17 +6,22 @@ from collections.abc import Iterable
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["check_name", "nearest"]
+__all__ = ["check_name", "like", "nearest"]
 
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
-    """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
+def like(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """Return the known name that is nearest; empty if none is near."""
     import difflib  # only for an error
 
-    near = difflib.get_close_matches(name, list(known), 1, likeness)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return next(iter(difflib.get_close_matches(name, list(known), 1, likeness)), "")
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
+    near = like(name, known, likeness)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def check_name(name: str, what: str = "task") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.text.names import like
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
@@ -102,8 +102,8 @@ def _never_started(records: Records) -> Iterator[Advice]:
             if name not in names:
                 waits.append(WaitRecord(name, hook.start or 0, None, hook.phase, hook.name))
     for wait in waits:
-        near = difflib.get_close_matches(wait.name, sorted(names), 1)
-        hint = f"; did it mean {near[0]!r}?" if near else ""
+        near = like(wait.name, sorted(names), 0.6)
+        hint = f"; did it mean {near!r}?" if near else ""
         place = _where(wait.phase, wait.hook)
         text = f"{place} waits for {wait.name!r}, which was never started{hint}"
         yield Advice("never started", wait.name, wait.phase, wait.hook, 0, text, bool(near))

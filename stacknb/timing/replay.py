@@ -101,7 +101,7 @@ def _shrunk(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64
             if op.kind == "wait" and op.task in ended:
                 over = np.maximum(at, ended[op.task])
                 at = over if op.limit is None else np.minimum(over, at + op.limit)
-                if who == MAIN and needed[op.task] == number:
+                if needed[op.task] == number:  # a step of the main shell, the last that asks
                     del ended[op.task]
             at += op.length
             if own is not None and op.kind != "pause":

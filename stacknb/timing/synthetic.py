@@ -30,6 +30,7 @@ __all__ = ["write_devstack_log"]
 _MAIN_PID = 32436
 _AT_WORK = 0.93  # of the time; else it waits
 _BASE_MINUTES = 17.5  # what the story takes at speed 1
+_PLUGINS = ("heat", "octavia")  # sourced in each phase after extras.d/80-tempest.sh
 _RUNNER = "functions-common:run_phase"
 
 
@@ -39,7 +40,6 @@ def write_devstack_log(
     minutes: float = 20.0,
     lines: int = 20_000,
     seed: int = 0,
-    plugins: tuple[str, ...] = ("heat", "octavia"),
     colour: bool = False,
     fails: str = "",
     start: float = 1_790_000_000.0,
@@ -56,8 +56,6 @@ def write_devstack_log(
         About how many lines the log has.
     seed : int
         The same seed gives the same log.
-    plugins : tuple of str
-        Names of plugins, sourced in each phase after ``extras.d/80-tempest.sh``.
     colour : bool
         With colour escapes, as LOG_COLOR=True makes it.
     fails : str
@@ -80,7 +78,7 @@ def write_devstack_log(
         writer.speed = minutes / _BASE_MINUTES
         writer.every_ms = minutes * 60_000 * _AT_WORK / max(1, lines - 1200)
         writer.tick = max(1, min(3, round(writer.every_ms / 2)))
-        writer.plugins, writer.fails = plugins, fails
+        writer.fails = fails
         return writer.write(str(file))
 
 
@@ -89,7 +87,6 @@ class _Writer(Printer):
         super().__init__(out, start, seed, colour)
         self.speed = 1.0
         self.open_hook: HookRecord | None = None
-        self.plugins: tuple[str, ...] = ()
         self.fails = ""
         self.truth = Records("", "stack.sh")
         self.pid = 90_000
@@ -142,7 +139,7 @@ class _Writer(Printer):
         else:
             runner, file, call = "run_plugins", "plugin.sh", f" {name}"
         self.trace(1, f"{_RUNNER}:1896", f"{runner}{call}")
-        for plugin in self.plugins:
+        for plugin in _PLUGINS:
             self.runner(f"functions-common:{runner}:1860", "for plugin in '${plugins//,/ }'")
             path = f"/opt/stack/{plugin}/devstack/{file}"
             length = self.random.uniform(1, 30) if phase in {"install", "post-config"} else 0.1

@@ -112,6 +112,11 @@ class Panel:
     def adopt(self, stack: Stack) -> None:
         """Let what is clicked go to the stack that has opened its run again.
 
+        Parameters
+        ----------
+        stack : Stack
+            Of the run that it shows.
+
         Examples
         --------
         >>> panel.adopt(stack)
