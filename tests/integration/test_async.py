@@ -195,6 +195,19 @@ def test_a_run_is_not_well_if_a_task_failed_that_nobody_waited_for(tree) -> None
     assert "1 failed" in repr(done)
 
 
+def test_a_task_of_whose_end_nobody_knows_is_called_lost_and_not_an_unknown_command(
+    tree, output
+) -> None:
+    stack = tree.run(
+        "async_run t sleep 1000\nkill -9 -- -$(async_pidof t)\nwait\nasync_wait t || :\n"
+        "async_run u no_such_command\nasync_wait u || :"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert "async_wait: FAILED: t (status 127, lost: nobody knows how it ended)" in shown
+    assert "async_wait: FAILED: u (status 127, no such command, or lost)" in shown
+
+
 def test_a_task_whose_program_was_killed_names_the_signal(tree) -> None:
     stack = tree.run("async_run t bash -c 'kill -9 $$'")
 
