@@ -165,7 +165,8 @@ _stacknb_reap() { # NAME PID OWNER LOG
         _nb_code=${_stacknb_foot#*\"exit_code\": }
         _stacknb_code=${_nb_code%%[!0-9]*}
     elif [[ -r $_stacknb_control/exit.$2 ]]; then
-        read -r _stacknb_code <"$_stacknb_control/exit.$2"
+        mapfile -t -n 1 _stacknb_read <"$_stacknb_control/exit.$2" # IFS may hold digits
+        _stacknb_code=${_stacknb_read:-127}
     fi
 }
 

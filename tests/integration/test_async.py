@@ -942,6 +942,15 @@ def test_tasks_of_any_kind_run_and_nothing_of_ours_is_shown_where_a_hook_has_lef
         assert printed in shown
 
 
+def test_the_status_of_a_task_without_a_footer_is_whole_where_ifs_is_digits(tree, output) -> None:
+    stack = tree.run(
+        "IFS=0123456789; f() { exec sh -c 'exit 5'; }; x=$(async_run t f); async_wait t || echo \"waited $?\""
+    )
+
+    assert "waited 5\n" in output(stack, "10-hook.sh")
+    assert log_of(stack, "t").footer["exit_code"] == 5
+
+
 def test_a_person_starts_and_waits_where_a_hook_has_left_digits_in_ifs(tree) -> None:
     stack = tree.run("IFS=0123456789")
 
