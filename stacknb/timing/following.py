@@ -62,7 +62,8 @@ def follow(
             quiet_s = time.time() - os.stat(log.path).st_mtime
             if quiet_s > _SILENT_S and not silent:
                 silent = True
-                yield f"nothing was written for {seconds(quiet_s)}, and no end yet: Ctrl-C ends this"
+                told = f"nothing was written for {seconds(quiet_s)}, and no end yet"
+                yield f"{told}: Ctrl-C ends this"
             pause(_POLL_S)
     except FileNotFoundError:
         absolute(path)  # what is wrong with the working directory comes first
