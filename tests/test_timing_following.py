@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -53,6 +55,22 @@ def test_lines_come_as_soon_as_they_are_written(tmp_path: Path) -> None:
         told.extend(follow(log, pause=stop))
     lines = follow(log, pause=stop)
     assert next(lines).endswith("── override_defaults")
+
+
+def test_of_a_log_that_nobody_writes_to_this_is_said_once(tmp_path: Path) -> None:
+    whole, log = tmp_path / "whole.log", tmp_path / "stack.sh.log"
+    write_devstack_log(whole, lines=2000)
+    data = whole.read_bytes()
+    log.write_bytes(data[: len(data) // 3])
+    os.utime(log, (0, time.time() - 7_230))
+    pauses = iter(range(5))
+
+    def wait(_: float) -> None:
+        if next(pauses) == 3:
+            log.write_bytes(data)
+
+    said = [line for line in follow(log, pause=wait) if "nothing" in line]
+    assert said == ["nothing was written for 2 h 00 min, and no end yet: Ctrl-C ends this"]
 
 
 def test_a_run_that_fails_is_told_to_its_end(tmp_path: Path) -> None:

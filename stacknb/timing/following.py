@@ -17,6 +17,7 @@ from stacknb.text.screen import seconds
 __all__ = ["follow"]
 
 _POLL_S = 0.5
+_SILENT_S = 60.0  # after which somebody will ask why this does not end
 
 
 def follow(
@@ -24,7 +25,8 @@ def follow(
 ) -> Iterator[str]:
     """Yield a line for each phase, hook, task and wait of a log, until stack.sh has ended.
 
-    What is in the log already comes first. A log that only begins is waited for, too.
+    What is in the log already comes first. A log that only begins is waited for, too. Of one that
+    nobody writes to, a line says so: it may have been cut, or stack.sh hangs.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def follow(
     """
     try:
         log = LogFile(path)
-        story = _Story()
+        story, silent = _Story(), False
         while True:
             try:
                 events = log.read()
@@ -54,8 +56,15 @@ def follow(
                 yield from story.lines(event)
             if story.ended or log.tables.components:
                 break
-            if not events:
-                pause(_POLL_S)
+            if events:
+                silent = False
+                continue
+            quiet_s = time.time() - os.stat(log.path).st_mtime
+            if quiet_s > _SILENT_S and not silent:
+                silent = True
+                told = f"nothing was written for {seconds(quiet_s)}, and no end yet"
+                yield f"{told}: Ctrl-C ends this"
+            pause(_POLL_S)
     except FileNotFoundError:
         absolute(path)  # what is wrong with the working directory comes first
         raise LogError(f"{os.fspath(path)!r} does not exist; give the log of a stack.sh") from None
