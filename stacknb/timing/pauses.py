@@ -29,7 +29,8 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
     """Return the stretches in which a run stood still, in order.
 
     Between two scripts it did where another shell has gone on, as after a failure or when the run
-    was resumed, and where the journal says that nothing was to follow. Tasks may have run on.
+    was resumed, and where the journal says that nothing was to follow. Tasks may have run on, and a
+    person may have waited for one.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
         if stopped or _changed(log.header, other.header):
             found.append((begin, end))
     tasks = [(t.start, t.end) for t in records.tasks if t.start is not None and t.end is not None]
-    return Cover(found).without(Cover(tasks)).spans
+    waits = [(w.start, w.end) for w in records.waits if w.end is not None]
+    return Cover(found).without(Cover([*tasks, *waits])).spans
 
 
 class Stopwatch:

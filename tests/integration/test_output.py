@@ -150,13 +150,13 @@ def test_what_a_child_prints_after_its_hook_is_kept_after_the_footer(tree, until
     assert tasklog.read(hook_log(stack, "11-hook.sh")).output() == b"second\n"
 
 
-def test_what_a_child_of_a_task_prints_later_is_kept_and_not_shown(tree, until) -> None:
+def test_what_a_child_of_a_task_prints_later_is_kept_and_not_shown(tree) -> None:
     stack = tree.run(
         "f() { (until [[ -e go ]]; do sleep 0.01; done; echo late) & echo early; }\nasync_run t f",
-        ": >go",
-        "sleep 0.1; async_wait t",
+        "until grep -q '^#stacknb-end' $_stacknb_dir/async/t.log; do :; done; : >go",
+        "until grep -q '^late' $_stacknb_dir/async/t.log; do :; done; async_wait t",
     )
-    until(lambda: task_log(stack).read_bytes().endswith(b"late\n"), "it has printed")
+    assert task_log(stack).read_bytes().endswith(b"late\n")
 
     assert tasklog.read(task_log(stack)).output() == b"early\n"
     assert b"late" not in tasklog.read(hook_log(stack, "12-hook.sh")).output()
