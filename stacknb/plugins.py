@@ -15,7 +15,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.text.names import check_name
+from stacknb.text.names import check_name, is_name
 from stacknb.text.reading import beginning
 from stacknb.text.script import documents
 
@@ -45,7 +45,6 @@ _ENABLES = re.compile(
     rf"enable_plugin[ \t]+(['\"]?)([A-Za-z0-9._-]+)\1(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
-_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
 
 
@@ -248,7 +247,7 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
         )
     if not plugins and not (path / "extras.d").is_dir():
         if (path / "devstack").is_dir():
-            name = path.name if _NAME.fullmatch(path.name) else "NAME"
+            name = path.name if is_name(path.name) else "NAME"
             words = shlex.join(["--plugin", f"{name}={os.fspath(top_dir)}"])
             raise BadInput(
                 f"top_dir {os.fspath(top_dir)!r} is a plugin, no tree with extras.d: enable it "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import tempfile
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,14 +82,4 @@ def check(stack: Stack | None, o: Namespace) -> Report:
         return checking.check(o.path)
     if stack is None:
         raise BadInput("no stack yet: name a plugin's folder, or a tree of hooks")
-    return _check_at_hand(stack)
-
-
-def _check_at_hand(stack: Stack) -> Report:
-    from stacknb.hooks import checking
-
-    if not (stack.plugins or any(stack.cells.rglob("*"))):
-        return checking.check(stack.top_dir)
-    with tempfile.TemporaryDirectory(prefix="stacknb-check-") as folder:
-        stack.export(folder)  # so that plugins and the hooks from cells lie in the tree
-        return dataclasses.replace(checking.check(folder), path=stack.top_dir)
+    return stack.check()

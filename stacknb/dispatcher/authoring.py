@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import tempfile
+from typing import TYPE_CHECKING
 
 from stacknb.dispatcher.session import Session
 from stacknb.hooks import cellhooks
@@ -11,11 +14,14 @@ from stacknb.places import absolute
 from stacknb.plugins import Plugin
 from stacknb.run import opening
 
+if TYPE_CHECKING:
+    from stacknb.hooks.checking import Report
+
 __all__ = ["Authoring"]
 
 
 class Authoring(Session):
-    """Add a hook from a cell, take those of another stack, export the tree with them."""
+    """Add a hook from a cell, take those of another stack; check and export the tree with them."""
 
     def add_hook(self, name: str, text: str, *, plugin: str = "") -> CellHook:
         """Add a hook to this stack, beside those of its tree, or in the place of one.
@@ -101,3 +107,24 @@ class Authoring(Session):
         """
         where = absolute(os.path.expanduser(target))
         return cellhooks.export(where, self.cells, self.top_dir, self._enabled)
+
+    def check(self) -> Report:
+        """Look for mistakes in all that this stack would source; starts nothing.
+
+        Returns
+        -------
+        Report
+            Of the tree with its plugins and the hooks from cells.
+
+        Examples
+        --------
+        >>> stack.check().ok
+        True
+        """
+        from stacknb.hooks import checking
+
+        if not (self.plugins or any(self.cells.rglob("*"))):
+            return checking.check(self.top_dir)
+        with tempfile.TemporaryDirectory(prefix="stacknb-check-") as folder:
+            self.export(folder)  # so that plugins and the hooks from cells lie in the tree
+            return dataclasses.replace(checking.check(folder), path=self.top_dir)

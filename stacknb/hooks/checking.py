@@ -39,6 +39,12 @@ class Finding:
     line, column : int
         From 1; 0 where there is none.
     message : str
+
+    Examples
+    --------
+    >>> added = stack.add_hook("50-hello.sh", "async_wait nothing")
+    >>> [(finding.level, finding.file, finding.line) for finding in stack.check().findings]
+    [('warning', 'extras.d/50-hello.sh', 2)]
     """
 
     level: str
@@ -64,6 +70,12 @@ class Report:
     files : list of str
         The scripts that were looked at.
     findings : list of Finding
+
+    Examples
+    --------
+    >>> report = stack.check()
+    >>> report.files, report.ok, report.fails
+    (['extras.d/10-shop.sh'], True, False)
     """
 
     path: Path
@@ -85,7 +97,13 @@ class Report:
         return self.ok
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report for JSON."""
+        """Return the report for JSON.
+
+        Examples
+        --------
+        >>> sorted(stack.check().to_dict())
+        ['files', 'findings', 'kind', 'ok', 'path']
+        """
         return {**asdict(self), "path": str(self.path), "ok": self.ok}
 
     def __str__(self) -> str:

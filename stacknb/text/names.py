@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["check_name", "like", "nearest"]
+__all__ = ["check_name", "is_name", "like", "nearest"]
 
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
@@ -24,6 +24,12 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
     return f"; did you mean {near!r}?" if near else ""
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a log can be called by it, but for its length."""
+    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    return bool(good) and not name.startswith("-") and name not in (".", "..")
+
+
 def check_name(name: str, what: str = "task") -> None:
     """Refuse what cannot name a task, a hook or a plugin, of which a log has its name.
 
@@ -37,8 +43,7 @@ def check_name(name: str, what: str = "task") -> None:
     ------
     BadInput
     """
-    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
-    if not good or name.startswith("-") or name in (".", ".."):
+    if not is_name(name):
         raise BadInput(
             f"{name!r} cannot name a {what}: use letters, digits, '.', '_' and '-' (no '-' in "
             "front; '.' and '..' are folders)"

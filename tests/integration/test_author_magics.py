@@ -181,6 +181,9 @@ def test_without_a_path_all_that_the_stack_at_hand_sources_is_checked(run: Run, 
     assert report.files == ["extras.d/10-a.sh", "extras.d/50-hello.sh"]
     assert [finding.line for finding in report.findings] == [3]
     assert report.path == tree.path
+    stack = dispatcher._current
+    assert stack is not None
+    assert stack.check() == report
 
 
 def test_a_tree_whose_name_begins_with_a_dash_is_named_behind_two(run: Run, tree: Any) -> None:
