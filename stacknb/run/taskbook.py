@@ -143,8 +143,8 @@ class TaskBook:
             Is called about ten times a second meanwhile.
         """
         begun, left = time.time(), list(tasks)
-        self._note("wait-start", tasks)
         try:
+            self._note("wait-start", tasks)
             left = wait_for_end(tasks, timeout, tick)
         except KeyboardInterrupt:
             waited = ", ".join(repr(task.name) for task in tasks if task.running)

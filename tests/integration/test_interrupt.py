@@ -483,6 +483,20 @@ def test_ctrl_c_while_no_hook_runs_is_an_interrupt_too(
     assert ran.removesuffix("ab" * 7) in ("", "a", "ab")
 
 
+def test_ctrl_c_at_the_very_begin_of_a_wait_is_an_interrupt_of_the_wait(tree, monkeypatch) -> None:
+    stack = tree.stack()
+    stack.async_run("t", "sleep", "1000")
+    whole = RunDir.write
+
+    def interrupted(folder: RunDir, event: Event) -> None:
+        monkeypatch.setattr(RunDir, "write", whole)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(RunDir, "write", interrupted)
+    with pytest.raises(Interrupted, match="stopped waiting for 't'; it runs on"):
+        stack.async_wait("t")
+
+
 # Before bash has heard of the hook, as it fails and the shell is begun again, and after that.
 AROUND = {
     "before": (requests, "turn", ""),
