@@ -5,6 +5,7 @@
 # have exported more than any program can be started with, and none of ours needs it.
 _stacknb_program() ( # NAME [ARG…]
     [ ! -x "/usr/bin/$1" ] || set -- "/usr/bin/$1" "${@:2}"
+    [ ! -x "/bin/$1" ] || set -- "/bin/$1" "${@:2}" # where macOS has some
     builtin exec -c "$@"
 )
 
