@@ -77,11 +77,12 @@ _stacknb_stop_clock() { # EPOCHREALTIME
 
 # The end of the log of a hook.
 _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
-    builtin local _nb_user _nb_sys
+    builtin local _nb_user _nb_sys _nb_line
     _nb_user=$((_stacknb_cpu[0] - _stacknb_cpu0[0])) _nb_sys=$((_stacknb_cpu[1] - _stacknb_cpu0[1]))
-    builtin printf '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
+    builtin printf -v _nb_line '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
-        "${4-}" "$_stacknb_run" "$2" "$$" >>"$1" || _stacknb_note_lack
+        "${4-}" "$_stacknb_run" "$2" "$$"
+    builtin printf %s "$_nb_line" >>"$1" || _stacknb_note_lack # as one word it is one write
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.

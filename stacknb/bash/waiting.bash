@@ -229,7 +229,7 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
     _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
     printf -v _nb_foot '"end": %s, "start": %s, "exit_code": %d, %s%s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_nb_at" "$_nb_started" "$_stacknb_code" "$_nb_more" "$_nb_status" "$_stacknb_run" "$1" "$_nb_id"
-    printf '\n#stacknb-end {%s' "$_nb_foot" >>"$2" || _stacknb_note_lack
+    printf %s $'\n#stacknb-end {'"$_nb_foot" >>"$2" || _stacknb_note_lack
 }
 
 # Shows a log that is long, or has a NUL in it, which bash cannot hold.
