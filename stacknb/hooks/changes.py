@@ -14,6 +14,7 @@ from stacknb.exceptions import BadInput, LogError
 from stacknb.snapshots import history, snapshot
 from stacknb.snapshots.history import Moment
 from stacknb.snapshots.masking import Masker
+from stacknb.snapshots.unquoting import trap_commands
 from stacknb.text.names import nearest
 from stacknb.text.signs import shown
 
@@ -86,7 +87,7 @@ class Space:
             pairs = (line.removeprefix("alias ").partition("=") for line in lines if line)
             return {name: _unquoted(value) for name, _, value in pairs}
         if kind == "trap":
-            return dict(_trap(command) for command in snapshot.trap_commands(text("traps", b""))
+            return dict(_trap(command) for command in trap_commands(text("traps", b""))
                         if b"_stacknb_" not in command)  # fmt: skip
         value = _plain(text(kind, b"")).removesuffix("\n")
         return {"": value.removeprefix("umask ")} if value else {}

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb.snapshots.unquoting import legible, unquote
+from stacknb.snapshots.unquoting import legible, trap_commands, unquote
 from stacknb.text import reading
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "read_variables",
     "restore_script",
     "sections",
-    "trap_commands",
 ]
 
 MASK = "••••••"
@@ -181,8 +180,12 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     options = _by_builtins(parts.get("options", b""))
     out += [b"{\n", options.replace(b"builtin set -o posix\n", b"_stacknb_posix=1\n")]
     out.append(b"builtin set +euxvfCET\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
-    traps = parts.get("traps", b"")
-    out += [b"builtin " + text for text in trap_commands(traps) if b"_stacknb_" not in text]
+    # That of RETURN is for later: it would run at the end of the script.
+    out += [
+        b"_stacknb_late=(%s)\n" % text[:-1] if text.endswith(b" RETURN\n") else b"builtin " + text
+        for text in trap_commands(parts.get("traps", b""))
+        if b"_stacknb_" not in text
+    ]
     if b"shopt -s expand_aliases\n" in shopt:
         out.append(b"builtin shopt -s expand_aliases\n")
     out.append(b"}\n")
@@ -279,21 +282,3 @@ def _split(text: bytes) -> dict[str, bytes]:
             parts[names[i - 1]] = text[start:at]
         start = at + len(mark)
     return parts
-
-
-def trap_commands(text: bytes) -> Iterator[bytes]:
-    """Yield the commands that ``trap -p`` printed, one for each trap."""
-    at = 0
-    while text.startswith(b"trap -- ", at):
-        end = at + len(b"trap -- ")
-        while True:
-            match = re.compile(rb"['\\\n]").search(text, end)
-            if match is None or match[0] == b"\n":
-                end = match.end() if match else len(text)
-                break
-            if match[0] == b"'":
-                end = text.find(b"'", match.end()) + 1 or len(text)
-            else:
-                end = match.end() + 1
-        yield text[at:end]
-        at = end

@@ -1,10 +1,11 @@
-"""What a word in bash's own quoting stands for, as `declare -p` writes it."""
+"""What bash's own quoting stands for, as `declare -p` and `trap -p` write it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-__all__ = ["legible", "unquote"]
+__all__ = ["legible", "trap_commands", "unquote"]
 
 
 def unquote(value: bytes) -> bytes:
@@ -48,3 +49,21 @@ def _ansi_c(text: bytes) -> bytes:
         return _ESCAPES.get(body, body)
 
     return re.sub(rb"\\([0-7]{1,3}|.)", replace, text, flags=re.S)
+
+
+def trap_commands(text: bytes) -> Iterator[bytes]:
+    """Yield the commands that ``trap -p`` printed, one for each trap."""
+    at = 0
+    while text.startswith(b"trap -- ", at):
+        end = at + len(b"trap -- ")
+        while True:
+            match = re.compile(rb"['\\\n]").search(text, end)
+            if match is None or match[0] == b"\n":
+                end = match.end() if match else len(text)
+                break
+            if match[0] == b"'":
+                end = text.find(b"'", match.end()) + 1 or len(text)
+            else:
+                end = match.end() + 1
+        yield text[at:end]
+        at = end

@@ -405,6 +405,18 @@ def test_an_answer_that_no_driver_gives_ends_the_shell_with_a_clear_line(tree, a
     assert stack.evaluate("echo lives").stdout == "lives\n"
 
 
+def test_a_return_trap_does_not_run_while_a_shell_is_restored(tree) -> None:
+    tree.hook("10-a.sh", "trap 'echo \"it'\\''s back\" >>returns' RETURN")
+    tree.hook("20-b.sh", "false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    assert Path("returns").read_text() == "it's back\n" * 2  # from each hook, as in plain bash
+
+    assert "it'\\''s back" in stack.evaluate("trap -p RETURN").stdout
+
+
+
 @pytest.mark.parametrize("end", ["false", "exit 3", "f() { exit 3; }; f"])
 def test_traps_of_earlier_hooks_are_there_after_a_later_one_failed(tree, end: str) -> None:
     tree.hook("10-a.sh", "trap 'it=e' ERR; trap 'it=d' DEBUG; trap 'it=r' RETURN")
