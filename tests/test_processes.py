@@ -100,9 +100,9 @@ def test_a_whole_group_is_ended_and_verified_empty(script: str) -> None:
 
 
 def test_a_group_that_ends_at_sigterm_is_not_killed() -> None:
-    with started(
-        "bash", "-c", "trap 'exit 7' TERM; echo; sleep 100 & wait", start_new_session=True
-    ) as process:
+    # In a loop: a signal that comes just before a `wait` begins is seen when that ends.
+    script = "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"
+    with started("bash", "-c", script, start_new_session=True) as process:
         processes.end_group(process.pid)
 
         assert process.wait() == 7
