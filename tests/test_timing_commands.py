@@ -206,6 +206,14 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
     assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
 
 
+def test_what_has_no_room_leaves_no_half_a_file(here: Path) -> None:
+    command = f"ulimit -f 1; {sys.executable} -m stacknb trace run -o trace.json"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    said = "stacknb: 'trace.json' cannot be written: File too large, so it is removed; name another"
+    assert (done.returncode, done.stderr) == (2, f"{said}\n")
+    assert not Path("trace.json").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
