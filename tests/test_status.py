@@ -272,6 +272,15 @@ def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:
         logs_of(run.path, "x")
 
 
+@pytest.mark.parametrize("name", ["db", "async/db", "async/db.log", "db.log.gz"])
+def test_a_log_that_is_gzipped_is_told_to_be_unpacked(run: Run, name: str) -> None:
+    run.log("async/db")
+    run.log("async/other_db")
+    packed = (run.path / "async" / "db.log").rename(run.path / "async" / "db.log.gz")
+    with pytest.raises(BadInput, match=re.escape(f"log {str(packed)!r} is gzipped: unpack it")):
+        logs_of(run.path, name)
+
+
 def test_a_run_without_logs_has_none_to_name(run: Run) -> None:
     with pytest.raises(BadInput, match=r"no log 'x' in '[^']*'$"):
         logs_of(run.path, "x")

@@ -206,6 +206,41 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
     assert said("compare", "run", "tasks", "--fail-slower")[0] == 0
 
 
+def test_what_has_no_room_leaves_no_half_a_file(here: Path) -> None:
+    command = f"ulimit -f 1; {sys.executable} -m stacknb trace run -o trace.json"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    said = "stacknb: 'trace.json' cannot be written: File too large, so it is removed; name another"
+    assert (done.returncode, done.stderr) == (2, f"{said}\n")
+    assert not Path("trace.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--fail-slower", "run", "slower"], 1), (["--fail-slower=10%", "run", "slower"], 1),
+        (["--fail-slower", "19.5%", "run", "slower"], 1),
+        (["run", "slower", "--fail-slower", "70%"], 0), (["run", "slower", "--fail-slower=80%"], 0),
+    ],
+)  # fmt: skip
+def test_a_build_may_tolerate_a_share(said: Said, here: Path, words: list[str], code: int) -> None:
+    records = Records("", "run")
+    hook = HookRecord("50-api.sh", "stack install", "/t/50-api.sh", "ok", 0, T0, T0 + 12 * S)
+    records.hooks = [hook]
+    write_run(records, here / "slower")
+    status, out, _ = said("compare", *words)
+    assert status == code
+    by = {"--fail-slower=10%": " by more than 10 %", "19.5%": " by more than 19.5 %"}
+    expected = next((text for word, text in by.items() if word in words), "")
+    assert (f" Slower{expected}, so the status is 1: the run" in out) == bool(code)
+
+
+@pytest.mark.parametrize("share", ["10", "x%", "", "-5%", "1e3%", "nan%"])
+def test_what_is_no_share_is_refused(said: Said, here: Path, share: str) -> None:
+    status, _, err = said("compare", "run", "run", f"--fail-slower={share}")
+    assert status == 2
+    assert f"--fail-slower: {share!r} is no percentage, such as 10%" in err
+
+
 def test_a_run_that_failed_early_is_not_faster_for_a_build(said: Said, here: Path) -> None:
     def make(folder: str, status: str, *seconds: int) -> None:
         records, at = Records("", "run"), T0

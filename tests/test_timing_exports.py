@@ -118,6 +118,15 @@ def test_a_junit_report_tells_what_failed_and_shows_its_end(run: Run, tmp_path: 
     assert cases["slow"][0].get("type") == "timeout"
 
 
+def test_a_junit_report_names_the_signal_that_interrupted_a_hook(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [HookRecord("60-x.sh", "stack extra", "", "failed", 130, T0, T0 + 2 * S)]
+    root = ET.parse(load(write_run(made, tmp_path / "run")).to_junit(tmp_path / "r.xml")).getroot()
+    assert [end.get("message") for end in root.iter("failure")] == [
+        "failed with status 130 (SIGINT)"
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "tag", "said"),
     [

@@ -13,7 +13,7 @@ from stacknb.exceptions import BadInput, LogError
 from stacknb.journal import RunDir
 from stacknb.rundir.shapes import facts_of
 
-__all__ = ["Earlier", "find"]
+__all__ = ["Earlier", "beside", "find"]
 
 _MOST = 50  # run directories looked at
 
@@ -78,25 +78,32 @@ def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
     facts : dict
         Its ``run.json``.
     """
-    candidates = []
+    before = facts.get("start", 0.0)
+    for start, path, _ in beside(run_dir, str(facts.get("top_dir")), str(facts.get("mode"))):
+        with contextlib.suppress(OSError):  # a journal that is no file
+            if start < before and (earlier := Earlier(path, start)).complete:
+                return earlier
+    return None
+
+
+def beside(run_dir: Path, top_dir: str, mode: str) -> list[tuple[float, Path, dict[str, Any]]]:
+    """Return the other runs of a tree and a mode in the same folder, the newest first.
+
+    Each is its start in epoch seconds, its directory, and its ``run.json``.
+    """
     try:
         names = sorted(os.listdir(run_dir.parent), reverse=True)
     except OSError:
-        return None
+        return []
+    found = []
     for name in names[:_MOST]:
         path = run_dir.parent / name
         if name == "latest" or path == run_dir:
             continue
         other = _facts(path)
-        same = all(other.get(key) == facts.get(key) for key in ("top_dir", "mode"))
-        if same and other and other["start"] < facts.get("start", 0.0):
-            candidates.append((other["start"], path))
-    for start, path in sorted(candidates, reverse=True):
-        with contextlib.suppress(OSError):  # a journal that is no file
-            earlier = Earlier(path, start)
-            if earlier.complete:
-                return earlier
-    return None
+        if (other.get("top_dir"), other.get("mode")) == (top_dir, mode):
+            found.append((other["start"], path, other))
+    return sorted(found, key=lambda run: run[:2], reverse=True)
 
 
 def _facts(run_dir: Path) -> dict[str, Any]:

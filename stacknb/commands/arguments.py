@@ -33,7 +33,7 @@ class Argument:
     help : str
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
-        ``switch``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
+        ``switch``, ``percent``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
         ``hook``, ``script``, ``log``, ``choice``, ``glob``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
@@ -51,6 +51,8 @@ class Argument:
         Another flag, of one letter.
     needed : bool
         An option that must be given.
+    bare : str
+        What an option of ``percent`` means without a value.
     """
 
     flag: str
@@ -64,6 +66,7 @@ class Argument:
     choices: tuple[str, ...] = ()
     short: str = ""
     needed: bool = False
+    bare: str = ""
 
     @property
     def by_place(self) -> bool:

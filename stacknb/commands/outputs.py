@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,4 +27,8 @@ def writing(file: str) -> Iterator[None]:
         if error.filename is not None and Path(error.filename) != Path(file):
             raise  # of what is read meanwhile
         absolute(file)  # what is wrong with the working directory comes first
-        raise BadInput(f"{file!r} cannot be written: {error.strerror}; name another") from error
+        why = error.strerror
+        if error.filename is None and os.path.isfile(file):  # a full disk: half of it tells lies
+            Path(file).unlink()
+            why = f"{why}, so it is removed"
+        raise BadInput(f"{file!r} cannot be written: {why}; name another") from error

@@ -18,6 +18,7 @@ from stacknb.text.names import nearest
 __all__ = ["Parser", "argv_parsers", "line_parser", "read_argv"]
 
 _MARK = "\0"  # no argument of a process has it
+_PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?%")
 _OTHERWISE = {"--format": "--json", "--json": "--format json"}  # which of them a command has
 
 
@@ -27,12 +28,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.runs: list[str] = []  # places that take a run directory
+        self.bare: dict[str, str] = {}  # options that may stand without a value, which is this
 
     def add(self, argument: Argument, face: str) -> None:
         """Take an argument at a face."""
-        options: dict[str, Any] = {"help": argument.help, "default": argument.default}
+        about = argument.help.replace("%", "%%")  # argparse formats it
+        options: dict[str, Any] = {"help": about, "default": argument.default}
         if argument.kind == "switch":
-            self.add_argument(argument.flag, action="store_true", help=argument.help)
+            self.add_argument(argument.flag, action="store_true", help=about)
             return
         convert = _CONVERT.get(argument.kind, str)
         if argument.choices:
@@ -45,6 +48,9 @@ class Parser(argparse.ArgumentParser):
         else:
             options |= {"required": argument.needed}
             options |= {"action": "append" if argument.many else "store"}
+            if argument.bare:
+                self.bare[argument.flag] = argument.bare
+                options["nargs"] = "?"
             self.add_argument(*filter(None, (argument.short, argument.flag)), **options)
             return
         if argument.kind == "words":
@@ -87,7 +93,7 @@ class Parser(argparse.ArgumentParser):
         verbatim = any(action.nargs == argparse.REMAINDER for action in self._actions)
         parse = self.parse_known_args if verbatim else self.parse_known_intermixed_args
         found, extra = parse(
-            list(words) if verbatim else _guarded(words), o or argparse.Namespace()
+            list(words) if verbatim else self._joined(_guarded(words)), o or argparse.Namespace()
         )
         if extra:
             extra = [*map(_bare, extra)]
@@ -99,6 +105,16 @@ class Parser(argparse.ArgumentParser):
                 near = f"; did you mean {meant!r}?"
             self.refuse(f"{extra[0]!r} is not understood{near}")
         return found
+
+    def _joined(self, words: Sequence[str]) -> list[str]:
+        """Put an option and its optional value into one word: argparse takes any word for that."""
+        joined: list[str] = []
+        for word in words:
+            if joined and joined[-1] in self.bare and _PERCENT.fullmatch(word):
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return [f"{word}={self.bare[word]}" if word in self.bare else word for word in joined]
 
 
 def _guarded(words: Sequence[str]) -> list[str]:
@@ -133,7 +149,15 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
 
 
-_CONVERT: dict[str, Callable[[str], Any]] = {"number": _number, "seconds": _seconds}
+def _percent(text: str) -> float:
+    if _PERCENT.fullmatch(text):
+        return float(text[:-1]) / 100
+    raise argparse.ArgumentTypeError(f"{text!r} is no percentage, such as 10%")
+
+
+_CONVERT: dict[str, Callable[[str], Any]] = {
+    "number": _number, "percent": _percent, "seconds": _seconds,
+}  # fmt: skip
 
 
 def read_argv(

@@ -88,7 +88,7 @@ def _compare(stack: None, o: Namespace) -> Answer:
     if o.format == "folded":
         raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
-    said = objections(found) if o.fail_slower else []
+    said = [] if o.fail_slower is None else objections(found, o.fail_slower)
     note = " ".join([found.attrs["conclusion"], *said])
     return Answer("compare", found, note=note, fails=bool(said))
 
@@ -151,8 +151,9 @@ TIMING_COMMANDS = (
          Argument("AFTER", "a run directory or a log", "run"),
          Argument("--more-before", "another run before; repeats show the noise", "run", many=True),
          Argument("--more-after", "another run after; repeats show the noise", "run", many=True),
-         Argument("--fail-slower", "end with status 1 if the run or a phase got slower, or if "
-                  "that cannot be told since a run stopped early", "switch"),
+         Argument("--fail-slower", "end with status 1 if the run or a phase got slower (by more "
+                  "than PERCENT: 10% or such), or if nobody can tell since a run stopped early",
+                  "percent", bare="0%"),
          _FORMAT), (CLI,), printing.answer,
     ),
     Command("report", "write one HTML file with charts, tables, advice and ends of logs", _report,

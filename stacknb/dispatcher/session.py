@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from stacknb import lifecycle
+from stacknb.dispatcher.forgotten import forgotten
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import BadInput, Interrupted
 from stacknb.hooks import cellhooks
@@ -217,6 +218,10 @@ class Session:
                 folder.abandon()
                 raise
             self._run_dir = None
+            if mode != "stack" and before is None:  # otherwise the run before has said it
+                has_settings = self._settings != Settings()
+                if said := forgotten(folder.path, folder.facts(), has_settings):
+                    self._run.note(said)
             return self._run
 
     def _facts(self, before: Path | None) -> dict[str, object]:

@@ -58,6 +58,9 @@ def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) ->
             found.setdefault(key, []).append(log)
     asked = name if name in found else name.removesuffix(".log")
     if asked not in found:
+        for packed in run_dir.glob("*/**/*.log.gz"):  # as CI jobs leave them
+            if f"/{packed}".removesuffix(".log.gz").endswith(f"/{asked.removesuffix('.log.gz')}"):
+                raise BadInput(f"log {str(packed)!r} is gzipped: unpack it first (gunzip)")
         short = [key for key in found if "/" not in key]
         hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")

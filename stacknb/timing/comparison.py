@@ -31,15 +31,23 @@ _STUDENT = (  # two-sided 95 % quantiles of Student's t for 1, 2, 3 … degrees 
 )  # fmt: skip
 
 
-def objections(found: pd.DataFrame) -> list[str]:
+def objections(found: pd.DataFrame, tolerated: float = 0.0) -> list[str]:
     """Say what speaks against a change, after `compare`: what is slower, or that nobody can tell.
 
     Slower can be a phase of a run whose total differs too little to tell.
+
+    Parameters
+    ----------
+    found : DataFrame
+    tolerated : float
+        By which share of the time before it may be slower.
     """
     kinds = ["phase"] if found.attrs["incomparable"] else ["run", "phase"]
-    rows = found[found["kind"].isin(kinds) & (found["verdict"] == "slower")]
+    much = found["delta_s"] > tolerated * found["before_s"]
+    rows = found[found["kind"].isin(kinds) & (found["verdict"] == "slower") & much]
     slower = ", ".join(f"phase {name!r}" if name else "the run" for name in rows["phase"])
-    reasons = {"Slower": slower, "No comparison": found.attrs["incomparable"]}
+    by = f" by more than {100 * tolerated:.4g} %" if tolerated else ""
+    reasons = {f"Slower{by}": slower, "No comparison": found.attrs["incomparable"]}
     return [f"{what}, so the status is 1: {why}." for what, why in reasons.items() if why]
 
 

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from stacknb import tasklog
+from stacknb.results import signal_name
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
 
@@ -95,14 +96,19 @@ def _case(phase: str, record: HookRecord | TaskRecord, has_own_log: bool) -> ET.
     )
     if record.status == "ok":
         return case
-    code = "" if record.exit_code is None else f" with status {record.exit_code}"
     tag = _ELEMENT.get(record.status, "error")
-    outcome = ET.SubElement(case, tag, message=_clean(f"{record.status}{code}"))
+    outcome = ET.SubElement(case, tag, message=f"{record.status}{_with_status(record.exit_code)}")
     if tag != "skipped":
         outcome.set("type", record.status)
         tail = tasklog.tail_bytes(Path(record.log), _TAIL) if has_own_log and record.log else b""
         outcome.text = _clean(tail.decode("utf-8", "backslashreplace"))
     return case
+
+
+def _with_status(code: int | None) -> str:
+    """Return the exit status in words; of an interrupted hook it is that of SIGINT."""
+    by = f" ({signal_name(code)})" if code is not None and 128 < code < 193 else ""
+    return "" if code is None else f" with status {code}{by}"
 
 
 def _length(record: HookRecord | TaskRecord) -> int:

@@ -287,6 +287,35 @@ def test_unstack_and_clean_are_runs_of_their_own(tree: Any, face: Any) -> None:
     assert lines == before * 2 + ["override_defaults", "source", "clean", "x"]
 
 
+def test_an_unstack_is_told_which_plugins_and_settings_of_the_stack_it_was_not_given(
+    tree: Any, face: Any
+) -> None:
+    tree.hook("10-a.sh", "")
+    shop = tree.plugin("shop", plugin_sh='echo "$1" >>calls\n')
+    Path("local rc").write_text("x=1\n")
+    with tree.stack(plugins=[shop], localrc="local rc") as earlier:
+        earlier.run(until="source")
+        stacked = earlier.run_dir
+    outcome = face.do("unstack")
+    words = f"--plugin {shop} --localrc {shlex.quote(os.path.abspath('local rc'))}"
+    said = f"the stack in {str(stacked)!r} was given {words}, this unstack is not: "
+    assert [note.startswith(said) for note in run().notes] == [True]
+    assert outcome.shown.count(said) == 1
+    assert not Path("calls").exists()
+    assert face.do("clean").shown.count("was given") == 1  # though it is two runs
+
+
+def test_an_unstack_that_is_given_the_plugins_of_the_stack_is_told_nothing(
+    tree: Any, face: Any
+) -> None:
+    shop = tree.plugin("shop", plugin_sh='echo "$1" >>calls\n')
+    tree.hook("10-a.sh", "")
+    with tree.stack(plugins=[shop]) as earlier:
+        earlier.run(until="source")
+    assert face.do("unstack", plugins=[shop]).code == 0
+    assert (Path("calls").read_text(), run().notes) == ("unstack\n", [])
+
+
 def test_a_task_crosses_phases_and_is_told_of(tree: Any, face: Any) -> None:
     tree.hook(
         "10-a.sh",
