@@ -92,7 +92,7 @@ class Looking(Session):
         """
         with self._lock:
             shell = self._begin(self._mode).shell
-            failed = self._run is not None and self._run.failed is not None
+            failed = self._run is not None and self._run.course.failed is not None
             own, lost = shell.variables(), shell.lost_locals if failed else []
             return tables.variables(own, lost, pattern)
 

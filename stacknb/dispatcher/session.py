@@ -98,7 +98,7 @@ class Session:
         """
         if self._run is None:
             return lifecycle.phases_of("stack")[0].label
-        following = self._run.next_phase
+        following = self._run.course.next
         return following.label if following is not None else None
 
     @property
@@ -197,7 +197,7 @@ class Session:
     def _under_way(self, mode: str, anew: bool) -> Run | None:
         """Return the run under way if it is of that mode, and has not ended where `anew`."""
         run = self._run
-        return run if run and run.mode == mode and not (anew and run.over) else None
+        return run if run and run.mode == mode and not (anew and run.course.over) else None
 
     def _begin(self, mode: str, anew: bool = False, before: Path | None = None) -> Run:
         """Return the run under way, or a new one: of another mode, or `anew` after its end.

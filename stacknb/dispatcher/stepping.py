@@ -45,9 +45,9 @@ class Stepping(Session):
         with self._at_work():
             run = self._begin_run(mode, anew=True)
             if last is not None and last.label in run.result.phases:
-                following = run.next_phase.label if run.next_phase else "none"
+                following = run.course.next.label if run.course.next else "none"
                 raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
-            while (phase := run.next_phase) is not None:
+            while (phase := run.course.next) is not None:
                 run.run_phase(phase, goes_on=phase != last)
                 if phase == last:
                     break
@@ -113,14 +113,14 @@ class Stepping(Session):
             if self._run is not None and self._run.mode == mode and self._run.result.complete:
                 raise BadInput(f"every phase of {mode!r} is done; %stack reset begins anew")
             run = self._begin_run(mode)
-            phase = run.next_phase
-            if phase is None and not run.over:
+            phase = run.course.next
+            if phase is None and not run.course.over:
                 run.finish()
                 return []
             if phase is None:
                 raise BadInput(f"the run of {mode!r} has ended; %stack reset begins anew")
             results = run.run_phase(phase, one_hook=hook, trace=trace)
-            while hook and not results and (phase := run.next_phase) is not None:
+            while hook and not results and (phase := run.course.next) is not None:
                 results = run.run_phase(phase, one_hook=hook, trace=trace)
             return results
 

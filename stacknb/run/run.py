@@ -1,4 +1,4 @@
-"""One run: its directory, its shell, how far it has come; phase by phase, hook by hook."""
+"""One run: its directory and its shell; phase by phase, hook by hook."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import cells, closing, opening, outcome, recall
 from stacknb.run.agenda import Agenda
+from stacknb.run.course import Course
 from stacknb.run.roster import Roster
 from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
@@ -64,14 +65,13 @@ class Run:
         self.top_dir = top_dir
         self.folder = folder
         self.result = RunResult(mode, folder.path)
-        self.failed: Phase | None = None
+        self.course = Course(mode, self.result.phases, lifecycle.phases_of(mode) if resumed else ())
         self._emit_to = emit
         self._check = check
         self._settings = settings
         self._agenda: Agenda | None = None
-        self._begun = {phase.label for phase in lifecycle.phases_of(mode) if resumed}
-        self._cells, self._given_up, self._goes_on = 0, False, False
-        self.over = self.result.complete = resumed and folder.is_complete()
+        self._cells, self._goes_on = 0, False
+        self.course.over = self.result.complete = resumed and folder.is_complete()
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
@@ -80,8 +80,8 @@ class Run:
         self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
         try:
             if resumed:
-                self.result.phases = folder.phases_done()
-                self.failed = self.next_phase  # it may have begun
+                self.result.phases += folder.phases_done()
+                self.course.failed = self.course.next  # it may have begun
                 self.shell.restore()
                 self.roster.hear(self.shell.evaluate(""))
             else:
@@ -91,14 +91,6 @@ class Run:
             raise
 
     # -- the lifecycle -------------------------------------------------------------------------
-
-    @property
-    def next_phase(self) -> Phase | None:
-        """The phase that comes next, or None at the end."""
-        if self._given_up:
-            return None
-        left = [p for p in lifecycle.phases_of(self.mode) if p.label not in self.result.phases]
-        return left[0] if left else None
 
     def check_turn(self, phase: Phase) -> None:
         """Refuse a phase that is out of order, unless it has to start a task that failed again.
@@ -141,7 +133,7 @@ class Run:
         agenda = self._agenda if self._agenda is not None else self._enter(phase)
         before = len(agenda.results)
         try:
-            while agenda.left and not self._given_up:
+            while agenda.left and not self.course.given_up:
                 self._check()
                 result = self._source(agenda.left[0], trace)
                 agenda.left.pop(0)
@@ -153,25 +145,21 @@ class Run:
         except BaseException as error:
             self._leave(agenda, ok=False, stopped=isinstance(error, _STOPS))
             raise
-        if self._given_up or not agenda.left:
+        if self.course.given_up or not agenda.left:
             ok = not agenda.left and all(result.ok for result in agenda.results)
-            is_last = phase == lifecycle.phases_of(self.mode)[-1]
-            self._leave(agenda, ok, more=(goes_on or is_last) and not self.over)
-            self.failed = None
-            self.result.phases.append(phase.label)
-            self.result.phases.sort(key=[p.label for p in lifecycle.phases_of(self.mode)].index)
+            is_last = phase == self.course.last
+            self._leave(agenda, ok, more=(goes_on or is_last) and not self.course.over)
+            self.course.end(phase)
             self.finish()
         return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
         self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
         hooks, of_plugins = self.roster.hooks(phase)
-        if phase.label in self._begun:
+        if self.course.has_begun(phase):
             self.tasks.cancel_earlier(phase.label)
             self.shell.evaluate(recall.untelling(phase.label))
-            self.result.phases = [label for label in self.result.phases if label != phase.label]
-        self.failed = phase
-        self._begun.add(phase.label)
+        self.course.begin(phase)
         agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
         self._goes_on = False
         try:
@@ -204,7 +192,8 @@ class Run:
             stopped = stopped or ok
             raise
         finally:
-            how = "interrupted" if stopped else "left off" if self._given_up and not ok else ""
+            left_off = self.course.given_up and not ok
+            how = "interrupted" if stopped else "left off" if left_off else ""
             took = time.time() - agenda.begun
             self._goes_on = more and not stopped
             on = {"goes_on": True} if self._goes_on else {}
@@ -213,13 +202,12 @@ class Run:
     def finish(self) -> None:
         """End a run with no phase left: collect what nobody waited for; keep the tables of times.
 
-        Does nothing once the run is `over`; what an interrupt has broken off is done again.
+        Does nothing once that is done; what an interrupt has broken off is done again.
         """
-        if self.over or self.next_phase is not None:
+        if self.course.over or self.course.next is not None:
             return
-        phase = lifecycle.phases_of(self.mode)[-1]
         if left := self.tasks.uncollected():
-            self._turn(Hook(phase, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
+            self._turn(Hook(self.course.last, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
@@ -227,7 +215,7 @@ class Run:
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
         for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
             self.note(said)
-        self.result.complete, self.over = not self._given_up, True
+        self.result.complete, self.course.over = not self.course.given_up, True
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
         self._sourcing.check_room()
@@ -254,7 +242,7 @@ class Run:
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another; nothing follows at once now."""
         self._sourcing.settle()
-        if self._goes_on and not self.over:
+        if self._goes_on and not self.course.over:
             self.emit("pause", self.mode)
         self._goes_on = False
 
@@ -291,7 +279,7 @@ class Run:
         result, turn = self._sourcing.source(hook, kind, trace)
         self.roster.hear(turn)
         if result.ok and turn.outcome != "done":
-            self._given_up = True
+            self.course.given_up = True
             self.note(f"{hook.name} {outcome.GIVEN_UP}")
         if not result.ok:
             if kind == "hook":

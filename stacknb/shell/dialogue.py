@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stacknb.exceptions import BadInput, ShellDied
-from stacknb.shell import foreground, turns
+from stacknb.shell import turns
+from stacknb.shell.escalation import Escalation
 from stacknb.shell.line import Line, unreadable
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.vault import bytes_of, is_whole
@@ -27,17 +28,6 @@ __all__ = ["Dialogue", "encoded"]
 _TICK_S = 0.1
 _END_S = 10.0
 _BLOCKED_S = 10.0  # without using the processor
-# After an interrupt: SIGTERM to the foreground command, thrice, since of a pipeline one is found at
-# a time; SIGKILL to what ignores it, then to bash's whole group, then to bash; within a second.
-_ESCALATION = (
-    (0.35, signal.SIGTERM, "foreground"),
-    (0.45, signal.SIGTERM, "foreground"),
-    (0.55, signal.SIGTERM, "foreground"),
-    (0.65, signal.SIGKILL, "foreground"),
-    (0.75, signal.SIGKILL, "group"),
-    (0.85, signal.SIGKILL, "shell"),
-)
-_LEAVE_S = 5.0  # on a busy machine, or of many variables, a snapshot takes longer than that
 _NOTHING = b"_stacknb_reply nothing 0 '' ''\0"
 
 
@@ -186,7 +176,7 @@ class Dialogue:
         Ctrl-C may be seen at any line, and bash may be at work long before the write returns that
         woke it. So sending and waiting stand under one `try`: what is begun is sent to its end.
         """
-        stages = list(_ESCALATION)
+        escalation = Escalation(self._line.pid, self._line.control, self._journal)
         fields: list[str] | None = None
         while fields is None:
             try:
@@ -205,7 +195,7 @@ class Dialogue:
                 if self._line.status is not None:
                     return self._lost(self._line.status)
                 if self._interrupted_at is not None:
-                    self._escalate(stages, time.monotonic() - self._interrupted_at)
+                    escalation.go_on(time.monotonic() - self._interrupted_at)
                 if tick is not None:
                     tick()
             except KeyboardInterrupt:
@@ -227,29 +217,6 @@ class Dialogue:
                 return
             except KeyboardInterrupt:  # Ctrl-C twice
                 continue
-
-    def _escalate(self, stages: list[tuple[float, signal.Signals, str]], waited_s: float) -> None:
-        if waited_s < _LEAVE_S and self._leaves_by_itself:
-            return
-        while stages and waited_s > stages[0][0]:
-            _, number, whom = stages.pop(0)
-            processes.send(self._found(whom), number)
-
-    def _found(self, whom: str) -> list[int]:
-        shell = self._line.pid
-        pids = foreground.processes_of(shell, self._journal) if whom == "foreground" else []
-        if not pids and whom != "foreground":
-            pids = processes.members(group=shell)
-        return [pid for pid in pids if whom == "shell" or pid != shell]
-
-    @property
-    def _leaves_by_itself(self) -> bool:
-        """Whether nothing of the hook runs any more: what still runs writes the snapshot."""
-        told, foreseen = (self._line.control / name for name in ("where", "foreseen"))
-        try:
-            return told.stat().st_size > 0 and not (foreseen.exists() and foreseen.stat().st_size)
-        except FileNotFoundError:
-            return False
 
     def _lost(self, status: int) -> Turn:
         where, foreseen = self._left("where") or "", self._left("foreseen") or ""

@@ -31,8 +31,9 @@ from stacknb.board.board import Board
 from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
-from stacknb.shell import Shell, dialogue, requests, turns
+from stacknb.shell import Shell, escalation, requests, turns
 from stacknb.shell.dialogue import Dialogue
+from stacknb.shell.escalation import Escalation
 from stacknb.shell.line import Line
 from stacknb.snapshots.history import History
 
@@ -101,8 +102,9 @@ def interrupted_run(
 
 
 def test_the_last_step_of_an_interrupt_is_taken_within_a_second() -> None:
-    assert [number for _, number, _ in dialogue._ESCALATION][-1] == signal.SIGKILL
-    assert dialogue._ESCALATION[-1][0] < 1
+    after_s, number, _ = escalation._STEPS[-1]
+    assert number == signal.SIGKILL
+    assert after_s < 1
 
 
 @pytest.mark.parametrize("script", FOREGROUND.values(), ids=FOREGROUND)
@@ -153,21 +155,22 @@ def test_an_interrupt_within_a_wait_loses_no_trap_of_an_earlier_hook(tree, trap:
     assert shown == "trap -- ': d' DEBUG\ntrap -- ': r' RETURN\n"
 
 
-def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(tree, monkeypatch) -> None:
+def test_what_writes_the_snapshot_of_an_interrupted_hook_is_not_ended(
+    tree, monkeypatch, until
+) -> None:
     # It is a child of the shell, in its process group.
-    escalate = Dialogue._escalate
+    go_on = Escalation.go_on
     untold = []
 
-    def late(self: Dialogue, _stages: object, waited_s: float) -> None:
+    def late(self: Escalation, waited_s: float) -> None:
         # As on a busy machine: bash has only just come to its trap.
-        told = self._line.control / "where"
-        while self._line.alive and not (told.exists() and told.stat().st_size):
-            time.sleep(0.002)
-        stages = [(0.0, signal.SIGTERM, "group")]
-        escalate(self, stages, waited_s)
-        untold.append(stages)
+        told = self._control / "where"
+        until(lambda: told.exists() and told.stat().st_size, "bash says where it was")
+        self._left = [(0.0, signal.SIGTERM, "group")]
+        go_on(self, waited_s)
+        untold.append(self._left)
 
-    monkeypatch.setattr(Dialogue, "_escalate", late)
+    monkeypatch.setattr(Escalation, "go_on", late)
     stack, *_ = interrupted_run(tree, "local near=L; last=1; sleep 1000", Stack.interrupt)
 
     assert untold
