@@ -100,6 +100,18 @@ _stacknb_foresee() {
     fi
 }
 
+# Keeps the status of each task that has ended and that nobody has waited for: where it left no footer
+# (it was killed, or a program took its place), only this shell knows.
+_stacknb_keep_statuses() {
+    builtin local _nb_task='' _nb_code=''
+    for _nb_task in "${!_stacknb_tasks[@]}"; do
+        [[ ! ${_stacknb_codes[$_nb_task]-}${_stacknb_ended[$_nb_task]-} && ${_stacknb_tasks[$_nb_task]} == *" $$ async/"* ]] || builtin continue
+        ! builtin kill -0 "${_stacknb_tasks[$_nb_task]%% *}" || builtin continue
+        builtin wait "${_stacknb_tasks[$_nb_task]%% *}" && _nb_code=0 || _nb_code=$?
+        ((_nb_code == 127)) || _stacknb_ended[$_nb_task]=$_nb_code
+    done
+}
+
 # Ends a hook, a cell or the session: the snapshot, then the footer, then the answer.
 _stacknb_on_exit() { # see the EXIT trap
     _stacknb_why='' # no local: these are looked for by the snapshot
@@ -126,6 +138,7 @@ _stacknb_on_exit() { # see the EXIT trap
             [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
         fi
     fi
+    _stacknb_keep_statuses
     _stacknb_keep_all
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
     _stacknb_list_plugins

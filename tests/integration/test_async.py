@@ -1951,6 +1951,25 @@ def test_a_task_that_is_killed_after_its_shell_was_lost_is_known_as_killed(
     assert (result.status, result.exit_code) == ("killed", 137)
 
 
+@pytest.mark.parametrize(
+    ("body", "ended"),
+    [("exec sh -c 'exit 0'", ("ok", 0)), ("kill -9 $BASHPID", ("killed", 137)),
+     ("set -o posix; exit 5", ("failed", 5))],
+    ids=["a program took its place", "killed", "exit in posix mode"],
+)  # fmt: skip
+def test_a_task_that_ended_without_a_footer_before_its_shell_did_keeps_its_status(
+    tree, body: str, ended: tuple[str, int]
+) -> None:
+    tree.hook("10-a.sh", f"f() {{ {body}; }}; async_run t f")
+    tree.hook("20-b.sh", "while kill -0 ${_stacknb_tasks[t]%% *} 2>/dev/null; do :; done; false")
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run_phase("override_defaults")
+    result = stack.tasks["t"].wait()
+
+    assert (result.status, result.exit_code) == ended
+
+
 def test_a_task_started_by_the_very_hook_that_lost_the_shell_is_waited_for(tree) -> None:
     tree.hook("10-a.sh", "async_run t sleep 0.2; async_run u false; kill -9 $$")
     stack = tree.stack()
