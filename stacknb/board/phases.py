@@ -55,6 +55,7 @@ class PhaseList:
         self._ends: dict[str, float] = {}  # when the journal says that a phase has ended
         self._unread: list[HookState] = []  # which the journal says have ended
         self._heard = self._doubt = 0.0
+        self._paused = False  # by who goes from hook to hook
         self.hook: HookState | None = None
         self.complete = self.ended = self.goes_on = False
 
@@ -68,7 +69,7 @@ class PhaseList:
         name, data = event.name, event.data
         is_cell = Path(str(data.get("log", ""))).parent.name == "cells"
         if not is_cell:
-            self._heard = max(self._heard, event.time)
+            self._heard, self._paused = max(self._heard, event.time), event.kind == "pause"
         if event.kind in ("run-start", "phase-end", "pause", "run-end"):
             self.goes_on = bool(data.get("goes_on"))
         if event.kind == "run-start":
@@ -249,7 +250,7 @@ class PhaseList:
         bad = next((hook.status for hook in begun if hook.status in BAD), "")
         bad = "failed" if bad == "killed" else bad  # as the journal has it
         under_way = phase.heard and not over
-        soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S
+        soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S and not self._paused
         at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
         # What comes of a phase that has just been at work will be told.
         if at_work or (soon and is_held()):

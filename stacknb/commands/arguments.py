@@ -33,8 +33,8 @@ class Argument:
     help : str
     kind : str
         What it holds; decides conversion, metavar and completion: ``number``, ``seconds``,
-        ``switch``, ``percent``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``, ``task``,
-        ``hook``, ``script``, ``log``, ``choice``, ``glob``, ``words``, ``text``.
+        ``switch``, ``percent``, ``phase``, ``mode``, ``folder``, ``file``, ``plugin``, ``run``,
+        ``task``, ``hook``, ``script``, ``log``, ``choice``, ``glob``, ``words``, ``text``.
     many : bool
         An option that may be repeated, or a place that takes any number.
     optional : bool

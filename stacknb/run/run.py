@@ -131,6 +131,7 @@ class Run:
             If the user stopped it.
         """
         agenda = self._agenda if self._agenda is not None else self._enter(phase)
+        self._goes_on = True  # hooks follow at once; after `one_hook` `settle` says that none does
         before = len(agenda.results)
         try:
             while agenda.left and not self.course.given_up:
@@ -161,7 +162,6 @@ class Run:
             self.shell.evaluate(recall.untelling(phase.label))
         self.course.begin(phase)
         agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
-        self._goes_on = False
         try:
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
             if not self.result.phases:
@@ -184,7 +184,7 @@ class Run:
             self.emit("phase-hooks", agenda.phase.label, hooks=[hook.name for hook in agenda.left])
 
     def _leave(self, agenda: Agenda, ok: bool, stopped: bool = False, more: bool = False) -> None:
-        self._agenda, well = None, False
+        self._agenda, self._goes_on, well = None, False, False
         try:
             self.settle()  # whoever resumes after a phase needs what it has left
             well = ok
@@ -228,7 +228,7 @@ class Run:
         HookFailed, Interrupted
             If it ended the shell; the session goes on from its snapshot.
         """
-        self._cells += 1
+        self._cells, self._goes_on = self._cells + 1, True
         name = str(self._cells)
         cell = cells.write(self.folder.path, name, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")

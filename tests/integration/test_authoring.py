@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from IPython.lib.pretty import pretty
 
-from stacknb import Stack, cli
+from stacknb import Stack, cli, status
 from stacknb.exceptions import BadInput, HookFailed
 from stacknb.text import budget
+from stacknb.timing import load
 
 
 def commands_of(stack: Stack, *hooks: Any) -> list[tuple[int, str, int]]:
@@ -103,6 +104,20 @@ def test_hook_by_hook(tree: Any) -> None:
     result = stack.run()
     assert result.complete
     assert len(result.hooks) == 14
+
+
+def test_the_time_between_two_hooks_or_cells_of_a_person_is_a_pause(tree: Any) -> None:
+    tree.hook("10-a.sh", "true\n")
+    tree.hook("20-b.sh", "true\n")
+    stack = tree.stack()
+    for call in (lambda: stack.step(hook=True), lambda: stack.evaluate("true"), stack.step):
+        call()
+    run = load(stack.run_dir)
+    ends, starts = (sorted([*run.hooks[key], *run.cells[key]]) for key in ("end", "start"))
+    between = sum((b - a).total_seconds() for a, b in zip(ends[:2], starts[1:], strict=True))
+    assert run.paused_s == pytest.approx(between, abs=1e-5)
+    stack.step(hook=True)
+    assert status.read(stack.run_dir).state == "unfinished"
 
 
 def test_in_the_middle_of_a_phase_another_one_is_out_of_order(tree: Any) -> None:
