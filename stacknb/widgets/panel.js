@@ -19,6 +19,7 @@ const LINES = 2000; // of an open log
 // What can be scrolled with the arrow keys, which the notebook would take for its own.
 const READ = { tabindex: "0", "data-lm-suppress-shortcuts": "true" };
 const PATIENCE_MS = 500;
+const FOCUS_MS = 40 * PATIENCE_MS; // later than that, the key pressed next is hardly meant for a button
 
 function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -107,7 +108,7 @@ function sender(model, said, unknown) {
 
 function render({ model, el }) {
   let S = null;
-  let skew = 0, log = null, toast = 0, told = "", gone = false, byKeyboard = false;
+  let skew = 0, log = null, toast = 0, told = "", gone = false, pressed = null;
   const now = () => Date.now() / 1000 + skew;
   const part = {};
   const node = (name, tag, attributes, ...children) =>
@@ -128,8 +129,9 @@ function render({ model, el }) {
       node("state", "span"), node("title", "span"), node("clock", "span"),
       node("actions", "span", { role: "group", "aria-label": "Actions" },
         ...BUTTONS.map(([action, text, title]) => button(text, title, (event) => {
-          byKeyboard = event.detail === 0;
-          event.currentTarget.disabled = true;
+          const item = event.currentTarget;
+          pressed = event.detail === 0 ? { item, until: Date.now() + FOCUS_MS } : null;
+          item.disabled = true;
           send(action);
         }, { "data-do": action, hidden: "" })))),
     node("bar", "div", { role: "progressbar", "aria-label": "Progress of the run",
@@ -187,13 +189,18 @@ function render({ model, el }) {
       if (item.hidden === can) item.disabled = false;
       item.hidden = !can;
     }
-    // A button that goes away takes the focus with it: whoever pressed it by keyboard is given what can
-    // be done next. Not Stop, which the same key would press.
+    handOn();
+  }
+
+  // A button that is disabled or goes away loses the focus: whoever pressed it by keyboard is given what
+  // can be done next. Not Stop, which the same key would press. The browser may not have noticed yet that
+  // the button lost it, or the page may have put it on what the panel is in; anywhere else, somebody did.
+  function handOn() {
     const able = part.actions.querySelector("button:enabled:not([hidden], [data-do=stop])");
-    if (byKeyboard && able && document.activeElement === document.body) {
-      byKeyboard = false;
-      able.focus();
-    }
+    if (!pressed || !able || (pressed.item.disabled && !pressed.item.hidden)) return;
+    const at = document.activeElement ?? document.body;
+    if ((at === pressed.item || at.contains(el)) && Date.now() < pressed.until) able.focus();
+    pressed = null;
   }
 
   function announce() {
@@ -490,6 +497,7 @@ function render({ model, el }) {
       el.querySelectorAll("button[disabled][title]").forEach((item) => {
         if (!item.classList.contains("snb-name")) item.disabled = false;
       });
+      handOn();
     }
   }
   // A kernel that was restarted or shut down took the run with it. One that does not know this panel is

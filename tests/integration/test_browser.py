@@ -663,6 +663,52 @@ def test_it_can_be_used_with_the_keyboard_and_says_what_it_is(lab: Lab, shop: Pa
     expect(panel.get_by_role("button", name="Retry the phase")).to_be_focused()
 
 
+PRESSED = """async ([address, picture, elsewhere, after, set]) => {
+  const { render } = (await import(address)).default;
+  document.body.innerHTML = "<main tabindex=-1><div id=panel></div></main><input>";
+  const said = { kind: "diff", n: 1, now: 0, set };
+  let receive, now = Date.now();
+  Date.now = () => now;
+  const model = {
+    widget_manager: {}, comm_live: true, get: (name) => (name === "panel" ? "p" : picture),
+    on: (what, heard) => { if (what === "msg:custom") receive = heard; }, off() {},
+    send(content) {  // is answered before the browser moves the focus from a button that is disabled
+      if (content.do === "sync") return;
+      now += after;
+      if (elsewhere) document.querySelector(elsewhere).focus();
+      receive(said);
+      receive({ kind: "said", ok: true, text: "so be it" });
+    },
+  };
+  render({ model, el: document.getElementById("panel") });
+}"""
+
+
+@pytest.mark.parametrize(
+    ("pressed", "elsewhere", "after", "then", "focused"),
+    [
+        ("stop", "", 0, ["retry"], "retry"),
+        ("stop", "main", 0, ["retry"], "retry"),  # as JupyterLab may do with the panel's cell
+        ("step", "", 0, ["step", "rest"], "step"),  # of a phase that was over at once
+        ("stop", "input", 0, ["retry"], ""),
+        ("stop", "", 60_000, ["retry"], ""),
+        ("step", "", 0, ["stop"], ""),
+    ],
+)
+def test_what_can_be_done_next_gets_the_focus_unless_that_went_elsewhere(
+    browser: Browser, pressed: str, elsewhere: str, after: int, then: list[str], focused: str
+) -> None:
+    code = base64.b64encode((Path(widgets.__file__).parent / "panel.js").read_bytes()).decode()
+    shown = {**picture(Board(lambda: None), 30), "can": [pressed], "n": 0, "now": 0.0}
+    page = browser.new_page()
+    address = f"data:text/javascript;base64,{code}"
+    page.evaluate(PRESSED, [address, shown, elsewhere, after, {"can": then}])
+    page.locator(f"[data-do={pressed}]").press("Enter")
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)))")
+    assert page.evaluate("() => document.activeElement.dataset.do ?? ''") == focused
+    page.close()
+
+
 def test_executed_without_a_browser_and_exported_without_a_network_it_shows_the_result(
     shop: Path, tmp_path: Path, browser: Browser
 ) -> None:
