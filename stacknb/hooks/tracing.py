@@ -21,8 +21,9 @@ from stacknb.text import reading
 __all__ = ["Command", "Tracer", "path_of", "read"]
 
 _MARK = "\x1f"
+# No `!` in it: in posix mode a prompt has the number of the command in its place.
 _FIELDS = (
-    "${EPOCHREALTIME/[!0-9]/.}", "$BASHPID", "$((${#BASH_SOURCE[@]} + BASH_SUBSHELL))",
+    "${EPOCHREALTIME/[^0-9]/.}", "$BASHPID", "$((${#BASH_SOURCE[@]} + BASH_SUBSHELL))",
     "${_stacknb_task-}", "${BASH_SOURCE-}", "$LINENO", "${FUNCNAME-}", "${FUNCNAME[*]-}",
 )  # fmt: skip
 _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
@@ -146,6 +147,7 @@ def read(path: Path, until: float | None = None) -> list[Command]:
 
 def _commands(text: str) -> Iterator[tuple[Command, bool]]:
     lines: list[str] = []
+    start = 0.0
     of_trap: re.Pattern[str] | None = None
     for line in [*text.split("\n"), f"+{_MARK}"]:
         if not re.match(rf"\++{_MARK}", line):
@@ -166,10 +168,8 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")
             where = "" if function in ("source", "_stacknb_child") else function
             command = _QUOTED.sub(lambda word: word[0].replace("\\", ""), command)
-            made = Command(
-                file, int(number or 0), where, command, float(when), 0.0, int(depth), task
-            )
-            yield made, ours
+            start = float(when) if when else start  # a hook may have unset what tells it
+            yield Command(file, int(number or 0), where, command, start, 0.0, int(depth), task), ours
         lines = [line]
 
 

@@ -163,6 +163,16 @@ def test_a_trace_shows_each_command_with_its_line_as_it_ran(tree: Any) -> None:
     assert "10-a.sh:5" in stack.trace()._repr_html_()
 
 
+def test_a_trace_has_its_times_in_posix_mode_and_where_no_clock_is_left(tree: Any) -> None:
+    # Plugins write `(set -o posix; set)` to list what is not exported.
+    tree.hook("10-a.sh", "(set -o posix; :)\nunset EPOCHREALTIME\n:\n")
+    stack = tree.stack()
+    stack.step(trace=True)
+    trace = stack.trace()
+    assert [*trace["command"]] == ["set -o posix", ":", "unset EPOCHREALTIME", ":"]
+    assert trace["took_s"].between(0, 60).all()
+
+
 def test_what_a_command_took_holds_what_it_called(tree: Any) -> None:
     tree.hook("10-a.sh", "nap() { sleep 0.05; }\nnap\ntrue\n")
     stack = tree.stack()
