@@ -217,6 +217,10 @@ class TaskFailed(StacknbError):
         self.results = list(results)
         super().__init__("\n".join(r.explanation() for r in results if not r.ok))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default it would be made anew as if its text were the results, which breaks a pool.
+        return _of_text, (type(self), *self.args), vars(self)
+
 
 class WaitTimeout(StacknbError, TimeoutError):
     """A wait took longer than its ``timeout``; the tasks run on.
@@ -238,6 +242,10 @@ class WaitTimeout(StacknbError, TimeoutError):
     def __init__(self, message: str, results: Sequence[Any] = ()) -> None:
         self.results = list(results)
         super().__init__(message)
+
+
+def _of_text(kind: type[StacknbError], text: str) -> StacknbError:
+    return kind.__new__(kind, text)
 
 
 def _in_short(text: str, most: int) -> str:

@@ -1,6 +1,7 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
 import pickle
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from stacknb.exceptions import (
     TaskFailed,
     WaitTimeout,
 )
+from stacknb.results import TaskResult
 from stacknb.text import budget
 
 FAILURE = Failure(
@@ -122,6 +124,7 @@ def test_what_failed_first_is_told_where_there_is_room_for_no_more() -> None:
         HookFailed(FAILURE, "mend it"),
         Interrupted("x", FAILURE),
         WaitTimeout("x", [1]),
+        TaskFailed([TaskResult("db", ["false"], "failed", 1, 0.1, 0.0, Path("db.log"))]),
     ],
 )
 def test_errors_can_cross_processes(error: StacknbError) -> None:
@@ -129,3 +132,4 @@ def test_errors_can_cross_processes(error: StacknbError) -> None:
 
     assert str(again) == str(error)
     assert getattr(again, "failure", None) == getattr(error, "failure", None)
+    assert getattr(again, "results", None) == getattr(error, "results", None)

@@ -119,15 +119,24 @@ def enabling(plugin: Plugin) -> str:
 
 
 def entering(phase: str) -> str:
-    """Return the bash that a phase begins with; a later try of it begins with the same plugins.
+    """Return the bash that a phase begins with; a later try of it begins with the same.
 
-    Its hooks enable theirs again, which `enable_plugin` would refuse.
+    Its hooks enable their plugins again, and start and stop their timers, all of which would be
+    refused the second time.
     """
     return _plainly(
         f"if [[ ${{_stacknb_before-}} == {quote(phase)} ]]; then\n"
         "    DEVSTACK_PLUGINS=${_stacknb_before[1]}\n"
+        '    for _stacknb_text in "${!_TIME_START[@]}"; do _TIME_START[$_stacknb_text]=; done\n'
+        "    for ((_stacknb_i = 2; _stacknb_i < ${#_stacknb_before[@]}; _stacknb_i += 2)); do\n"
+        "        _stacknb_text=${_stacknb_before[_stacknb_i]}\n"
+        "        _TIME_START[$_stacknb_text]=${_stacknb_before[_stacknb_i + 1]}\n"
+        "    done\n"
         "else\n"
         f'    _stacknb_before=({quote(phase)} "${{DEVSTACK_PLUGINS-}}")\n'
+        '    for _stacknb_text in "${!_TIME_START[@]}"; do\n'
+        '        _stacknb_before+=("$_stacknb_text" "${_TIME_START[$_stacknb_text]}")\n'
+        "    done\n"
         "fi"
     )
 

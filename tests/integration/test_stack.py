@@ -1056,6 +1056,21 @@ def test_timers_that_a_failed_hook_left_running_are_forgotten(tree) -> None:
     assert [hook.status for hook in stack.step()] == ["ok", "ok"]
 
 
+def test_a_phase_that_another_process_runs_again_begins_with_the_timers_it_had(tree) -> None:
+    tree.hook(
+        "10-a.sh", 'case "$1" in override_defaults) time_start first ;; *) time_stop first ;; esac'
+    )
+    tree.hook("20-b.sh", "time_start whole")
+    tree.hook("30-c.sh", "time_start part; [[ $1 != source || -e mended ]]; time_stop part")
+    tree.hook("40-d.sh", "time_stop whole")
+    with tree.stack(run_dir="run") as stack, pytest.raises(HookFailed, match="30-c.sh"):
+        stack.run(until="source")
+    Path("mended").touch()
+
+    with Stack.resume("run") as again:
+        assert [hook.status for hook in again.step()] == ["ok"] * 4
+
+
 def test_an_interrupted_cell_is_called_one(tree) -> None:
     stack = tree.run("async_run t sleep 1000")
     thread = threading.Timer(0, lambda: _interrupt_when(stack, Path("ready").absolute()))
