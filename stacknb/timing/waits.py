@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stacknb.places import JOURNAL, WAITS
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
@@ -13,10 +14,8 @@ from stacknb.text.signs import printable
 from stacknb.timing.logs import micros
 from stacknb.timing.records import Problems
 
-__all__ = ["JOURNAL", "WAITS", "by_log", "wait_rows", "waits_without_row"]
+__all__ = ["by_log", "wait_rows", "waits_without_row"]
 
-WAITS = "waits.jsonl"
-JOURNAL = "journal.jsonl"
 _NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end", "run-end"}
 
 
