@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.exceptions import BadInput
-from stacknb.places import absolute, find
+from stacknb.places import FACTS, JOURNAL, STATE, WAITS, absolute, find
 from stacknb.rundir import room, turnlog
 from stacknb.rundir.linefile import LineFile
 from stacknb.rundir.lock import Lock
@@ -25,8 +25,8 @@ from stacknb.rundir.shapes import check_readable, facts_of, fits_event, fits_wai
 
 __all__ = ["Event", "RunDir"]
 
-_LINES = ("journal.jsonl", "waits.jsonl")
-_FOLDERS = ("hooks", "async", "cells", "services", "state")
+_LINES = (JOURNAL, WAITS)
+_FOLDERS = ("hooks", "async", "cells", "services", STATE)
 _OF_BASH = ("async", "cells", "services")  # which makes files there, under the umask of a hook
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # it may be a pipe
 
@@ -69,8 +69,8 @@ class RunDir:
     def __init__(self, path: Path, run: str) -> None:
         self.path = path
         self.run = run
-        self._journal = LineFile(path / "journal.jsonl")
-        self._waits = LineFile(path / "waits.jsonl")
+        self._journal = LineFile(path / JOURNAL)
+        self._waits = LineFile(path / WAITS)
         self._out = -1
         self._lacking = False
         self._torn = False
@@ -99,7 +99,7 @@ class RunDir:
         try:
             if path is None:
                 where = _numbered(where)
-            elif (where / "run.json").exists():
+            elif (where / FACTS).exists():
                 raise BadInput(
                     f"run directory {str(where)!r} holds a run already; choose another or resume it"
                 )
@@ -148,7 +148,7 @@ class RunDir:
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()
-        (self.path / "run.json").unlink(missing_ok=True)
+        (self.path / FACTS).unlink(missing_ok=True)
 
     def facts(self) -> dict[str, Any]:
         """Return what ``run.json`` says, each of the type that it should have.
@@ -187,7 +187,7 @@ class RunDir:
             data = b"\n" + data
         try:
             if self._out < 0:
-                self._out = os.open(self.path / "journal.jsonl", _APPEND, 0o644)
+                self._out = os.open(self.path / JOURNAL, _APPEND, 0o644)
             whole = os.write(self._out, data) == len(data)
         except OSError:
             whole = False
@@ -202,7 +202,7 @@ class RunDir:
     def lack(self) -> str:
         """Say why something could not be written; lines that were cut get an end."""
         self._torn = True
-        with contextlib.suppress(OSError), (self.path / "waits.jsonl").open("ab+") as file:
+        with contextlib.suppress(OSError), (self.path / WAITS).open("ab+") as file:
             file.seek(-1, os.SEEK_END)  # an error, if the file is empty
             if file.read() != b"\n":
                 file.write(b"\n")
@@ -242,12 +242,12 @@ class RunDir:
             (self.path / folder).mkdir(parents=True, exist_ok=True)
             if folder in _OF_BASH:
                 heed_no_umask(self.path / folder)
-        (self.path / "state").chmod(0o700)
+        (self.path / STATE).chmod(0o700)
         self.take()
         # Here, not under the umask of a hook.
-        os.close(os.open(self.path / "waits.jsonl", _APPEND, 0o644))
+        os.close(os.open(self.path / WAITS, _APPEND, 0o644))
         document = json.dumps(facts, indent=1) + "\n"
-        (self.path / "run.json").write_text(document, encoding="utf-8")
+        (self.path / FACTS).write_text(document, encoding="utf-8")
 
     def _point_latest(self) -> None:
         link = self.path.parent / "latest"

@@ -1,4 +1,4 @@
-"""Where things are: our own, a path that outlives the working directory, the run of a path."""
+"""Where things are: our own, those of a run directory, a path that outlives the working one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["BASH", "HOME", "absolute", "find", "latest"]
+__all__ = ["BASH", "FACTS", "HOME", "JOURNAL", "STATE", "WAITS", "absolute", "find", "latest"]
 
 HOME = Path(__file__).parents[1]  # where the package is imported from
 BASH = Path(__file__).parent / "bash"  # what bash sources of it
+# Of a run directory; bash writes some of them, too.
+FACTS = "run.json"  # what a run began with
+JOURNAL = "journal.jsonl"  # its events
+WAITS = "waits.jsonl"  # those that have ended
+STATE = "state"  # the folder of what may hold passwords: snapshots, settings
 
 
 def absolute(path: str | os.PathLike[str] = "") -> Path:
@@ -54,7 +59,7 @@ def find(path: str | os.PathLike[str]) -> Path:
     """
     where = Path(path)
     for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
-        if os.path.isfile(candidate / "run.json"):  # a Path would raise, for a name too long
+        if os.path.isfile(candidate / FACTS):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
     absolute(path)  # as in `latest`
     raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

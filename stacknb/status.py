@@ -18,6 +18,7 @@ from stacknb.board.board import Board
 from stacknb.board.logs import LogReader
 from stacknb.board.states import AGAIN, PhaseState, TaskState
 from stacknb.journal import RunDir
+from stacknb.places import FACTS
 from stacknb.rundir.ending import BAD, state_of
 from stacknb.supervision import services as records
 from stacknb.text import budget
@@ -146,7 +147,7 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         If there is no run, or its ``run.json`` is damaged.
     """
     folder = RunDir.open(path)
-    lifecycle.check_recorded(folder.facts()["mode"], folder.path / "run.json")
+    lifecycle.check_recorded(folder.facts()["mode"], folder.path / FACTS)
     board = Board(lambda: folder.path, alone=True)
     board.update(thoroughly=True)
     board.tasks.read_logs()

@@ -16,6 +16,7 @@ from stacknb.dispatcher.looking import Looking
 from stacknb.dispatcher.stepping import Stepping
 from stacknb.exceptions import BadInput
 from stacknb.journal import RunDir
+from stacknb.places import FACTS
 from stacknb.plugins import check_tree, parse_plugins
 from stacknb.run.settings import Settings
 from stacknb.shell.environment import (
@@ -163,7 +164,7 @@ class Stack(Stepping, Looking, Background, Authoring):
         stack: Self | None = None
         try:
             facts = folder.facts()
-            lifecycle.check_recorded(facts["mode"], folder.path / "run.json")
+            lifecycle.check_recorded(facts["mode"], folder.path / FACTS)
             if not os.path.isdir(facts["top_dir"]):
                 raise BadInput(
                     f"run {str(folder.path)!r} is of tree {facts['top_dir']!r}, which is no longer "

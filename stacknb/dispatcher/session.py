@@ -16,6 +16,7 @@ from stacknb.exceptions import BadInput, Interrupted
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook
+from stacknb.places import STATE
 from stacknb.plugins import Plugin
 from stacknb.results import RunResult
 from stacknb.run.run import Run
@@ -245,7 +246,7 @@ class Session:
         BadInput
             If it left no snapshot.
         """
-        if Vault(folder.path / "state").newest is None:
+        if Vault(folder.path / STATE).newest is None:
             raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
         self._settings = Settings.of_run(folder.path, facts)
         self.cells = Path(facts.get("cells") or self.cells)

@@ -16,6 +16,7 @@ from stacknb.exceptions import BadInput
 from stacknb.hooks import tracing
 from stacknb.hooks.readable import ReadableFrame
 from stacknb.hooks.tracing import Command
+from stacknb.places import STATE
 from stacknb.results import HookResult
 from stacknb.snapshots import snapshot
 from stacknb.snapshots.masking import Masker
@@ -92,7 +93,7 @@ def load(run_dir: Path, hooks: Sequence[str | HookResult]) -> TraceFrame:
         names = [hook if isinstance(hook, str) else hook.name for hook in hooks]
         what = f"hook {names[0]!r} was not traced" if names else "no hook was traced"
         raise BadInput(f"{what}; %stack step --trace traces the next ones")
-    state = Vault(run_dir / "state").newest
+    state = Vault(run_dir / STATE).newest
     masker = Masker(snapshot.read_variables(state) if state is not None else [])
     rows = [
         (printable(hook), *_row(replace(command, command=masker.text(command.command))))

@@ -11,6 +11,7 @@ from pathlib import Path
 from stacknb import lifecycle
 from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
+from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
 
 __all__ = ["watch"]
@@ -36,7 +37,7 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     StacknbError
         At the end, if a hook failed, or a task that nobody had waited for.
     """
-    lifecycle.check_recorded(folder.facts()["mode"], folder.path / "run.json")
+    lifecycle.check_recorded(folder.facts()["mode"], folder.path / FACTS)
     said: list[str] = []
     plain = Plain(lambda: folder.path, said.append)
     origin = str(folder.path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stacknb.exceptions import BadInput
-from stacknb.places import absolute
+from stacknb.places import STATE, absolute
 from stacknb.rundir import room
 from stacknb.text import syntax
 from stacknb.text.reading import piped
@@ -181,7 +181,7 @@ def _is_passing(path: str | os.PathLike[str]) -> bool:
 
 
 def _copy(run_dir: Path, name: str) -> Path:
-    return run_dir / "state" / name
+    return run_dir / STATE / name
 
 
 def _written(run_dir: Path, name: str, text: str) -> Path:

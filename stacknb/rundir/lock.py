@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from stacknb.exceptions import BadInput
+from stacknb.places import STATE
 from stacknb.supervision import processes
 from stacknb.text.reading import opened
 
@@ -28,7 +29,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self._run_dir = path
-        self._file = path / "state" / "lock"
+        self._file = path / STATE / "lock"
         self._held = -1
         self._process = -1
 

@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+from stacknb.places import STATE
+
 __all__ = ["lack", "remedy", "sentence"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -34,7 +36,7 @@ def remedy(run_dir: Path) -> str:
 
 def lack(run_dir: Path) -> str:
     """Say why something could not be written into a run directory; it is tried again for that."""
-    probe = run_dir / "state" / f".room.{os.getpid()}"
+    probe = run_dir / STATE / f".room.{os.getpid()}"
     try:
         try:
             probe.write_bytes(_PROBE)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.exceptions import BadInput
+from stacknb.places import FACTS
 from stacknb.text.reading import as_seconds, json_object, opened, whole
 
 __all__ = ["check_readable", "facts_of", "fits_event", "fits_wait"]
@@ -95,7 +96,7 @@ def facts_of(run_dir: Path) -> dict[str, Any]:
     BadInput
         If it cannot be read, or names no run.
     """
-    file = run_dir / "run.json"
+    file = run_dir / FACTS
     try:
         facts = json_object(whole(file, _MOST))
     except OSError as error:

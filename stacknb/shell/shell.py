@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from stacknb.exceptions import ShellDied, StacknbError
+from stacknb.places import JOURNAL, STATE
 from stacknb.shell import requests, turns
 from stacknb.shell.dialogue import Dialogue, encoded
 from stacknb.shell.environment import check_bash, check_processes, quote
@@ -64,7 +65,7 @@ class Shell:
         # Found once: a shell that is restored starts with no PATH.
         self._bash = check_bash(self._env.get("PATH"))
         check_processes()
-        self._state = run_dir / "state"
+        self._state = run_dir / STATE
         self._state.mkdir(mode=0o700, exist_ok=True)
         self._lock = threading.RLock()
         self._scratch = Scratch(self._state)
@@ -72,7 +73,7 @@ class Shell:
         self._lacking = ""
         self._prepared, self._is_handed_over = b"", False
         self._half = False  # restored: a Ctrl-C came in between
-        self._dialogue = Dialogue(self._line, run_dir / "journal.jsonl")
+        self._dialogue = Dialogue(self._line, run_dir / JOURNAL)
         self._kept = Keeper(self._state, self._scratch, self._dialogue)
         try:
             self._start(self._env)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacknb.places import FACTS, JOURNAL, STATE, WAITS
 from stacknb.text.reading import as_seconds, json_object, whole
 
 __all__ = ["LIMIT", "History", "Moment", "listing", "read"]
@@ -22,8 +23,8 @@ __all__ = ["LIMIT", "History", "Moment", "listing", "read"]
 LIMIT = 64 << 20  # bytes of a run's history on disk
 _NEW_LIMIT = 4 << 20  # bytes that one hook may add to it, before compression
 # These are told by the logs' own headers, or are of no interest.
-_FOLDERS = {"hooks", "async", "cells", "state", "traces"}
-_FILES = {"run.json", "journal.jsonl", "waits.jsonl"}
+_FOLDERS = {"hooks", "async", "cells", STATE, "traces"}
+_FILES = {FACTS, JOURNAL, WAITS}
 _MOST_FILES = 500
 # Of one snapshot, when it is read: a damaged file must not fill the memory.
 _MOST = 64 << 20  # bytes
@@ -76,7 +77,7 @@ class History:
 
     def __init__(self, run_dir: Path, limit: int = LIMIT) -> None:
         self._run_dir = run_dir
-        self._path = run_dir / "state" / "history"
+        self._path = _file(run_dir)
         self._limit = limit
         self._known: dict[bytes, int] = {}
         self._unwritten: tuple[dict[str, Any], bytes | None] | None = None
@@ -144,7 +145,7 @@ class History:
 def read(run_dir: Path) -> Iterator[Moment]:
     """Yield the moments of a run's history, in order; a damaged end is left out."""
     try:
-        data = whole(run_dir / "state" / "history")
+        data = whole(_file(run_dir))
     except OSError:
         return
     pieces: list[bytes] = []
@@ -174,6 +175,10 @@ def _moment(facts: dict[str, Any], text: bytes | None) -> Moment:
         if as_seconds(when) is not None and isinstance(size, int)
     }
     return Moment(kind, phase, name, start, end, text, why, files)
+
+
+def _file(run_dir: Path) -> Path:
+    return run_dir / STATE / "history"
 
 
 def _private(path: str, flags: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
+from stacknb.places import FACTS, STATE
 from stacknb.text import reading
 from stacknb.text.reading import as_seconds, json_object
 from stacknb.text.signs import printable
@@ -98,7 +99,7 @@ def micros(seconds: object) -> int | None:
 def facts_of_run(folder: Path) -> Mapping[str, Any]:
     """Return what the run directory tells of its run: mode, cores; nothing if it tells nothing."""
     try:
-        return json_object(reading.whole(folder / "run.json")) or {}
+        return json_object(reading.whole(folder / FACTS)) or {}
     except OSError:
         return {}
 
@@ -130,7 +131,7 @@ def names_not_started(log: str) -> list[str]:
 
 def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]:
     for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "state")
+        folders[:] = sorted(name for name in folders if name != STATE)
         for name in sorted(files):
             path = os.path.join(parent, name)
             if (

@@ -12,13 +12,13 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from stacknb.places import JOURNAL
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
 from stacknb.timing.logs import micros
 from stacknb.timing.records import Micros, Records, WaitRecord
 from stacknb.timing.spans import Cover
-from stacknb.timing.waits import JOURNAL
 
 __all__ = ["Stopwatch", "find"]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
+from stacknb.places import FACTS, JOURNAL, WAITS
 from stacknb.rundir.ending import state_of, status_of, still_runs
 from stacknb.text.signs import printable
 from stacknb.timing import pauses
@@ -24,11 +25,11 @@ from stacknb.timing.records import (
     TaskRecord,
     WaitRecord,
 )
-from stacknb.timing.waits import JOURNAL, WAITS, by_log, wait_rows, waits_without_row
+from stacknb.timing.waits import by_log, wait_rows, waits_without_row
 
 __all__ = ["read_folder", "read_log"]
 
-_OF_A_RUN = (WAITS, "run.json", JOURNAL)
+_OF_A_RUN = (WAITS, FACTS, JOURNAL)
 
 
 def read_folder(folder: Path, run: str | None, now: float) -> Records:

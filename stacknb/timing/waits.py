@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stacknb.places import JOURNAL, WAITS
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
@@ -13,10 +14,8 @@ from stacknb.text.signs import printable
 from stacknb.timing.logs import micros
 from stacknb.timing.records import Problems
 
-__all__ = ["JOURNAL", "WAITS", "by_log", "wait_rows", "waits_without_row"]
+__all__ = ["by_log", "wait_rows", "waits_without_row"]
 
-WAITS = "waits.jsonl"
-JOURNAL = "journal.jsonl"
 _NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end", "run-end"}
 
 
@@ -62,34 +61,32 @@ def waits_without_row(
     except OSError:
         return []
     rows, logs, found = list(rows), list(logs), _given_up(journal)
-    turns = [log for log in logs if log.header["kind"] in ("hook", "cell")]
-    if not any(log.footer is None or log.footer["exit_code"] for log in turns):
+    scripts = [log for log in logs if log.header["kind"] in ("hook", "cell")]
+    if not any(log.footer is None or log.footer["exit_code"] for log in scripts):
         return found
-    begun, last = _begun_waits(journal)
-    over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
-    ends = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in turns]
-    ended = [
-        (str(log.path.relative_to(folder)), log.footer["end"])
+    turns = [(log.header.get("start", 0.0), (log.footer or {}).get("end")) for log in scripts]
+    ends = {
+        str(log.path.relative_to(folder)): log.footer["end"]
         for log in logs
         if log.header["kind"] == "task" and log.footer and micros(log.footer.get("end"))
-    ]
+    }
+    over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
+    begun, last = _begun_waits(journal)
     for event in begun:
-        start = micros(event.get("time"))
-        if start is None or not isinstance(event.get("name"), str):
+        start, log = event["time"], str(event.get("log"))
+        if (log, micros(start)) in over:
             continue
-        if (str(event.get("log")), start) in over:
-            continue
-        row = {**event, "wait_start": event["time"]}
-        of_hook = [end for start, end in ends if end is not None and start <= event["time"] <= end]
-        if of_hook:
-            found.append({**row, "wait_end": min(of_hook)})
+        with_hook = [end for begin, end in turns if end is not None and begin <= start <= end]
+        later = [begin for begin, _ in turns if begin > start]
+        row = {**event, "wait_start": start}
+        if with_hook:
+            found.append({**row, "wait_end": min(with_hook)})
         elif event is last:
             found.append(row)
-        elif later := [start for start, _ in ends if start > event["time"]]:
-            over_at = [end for log, end in ended if log == event.get("log")]
-            again = [wait["wait_start"] for wait in rows if wait.get("log") == event.get("log")]
-            over_at += [at for at in again if at > event["time"]]
-            found.append({**row, "wait_end": max(event["time"], min([*later, *over_at]))})
+        elif later:
+            again = [r["wait_start"] for r in rows if str(r.get("log")) == log]
+            known = [at for at in again if at > start] + ([ends[log]] if log in ends else [])
+            found.append({**row, "wait_end": max(start, min(later + known))})
     return found
 
 
@@ -101,7 +98,7 @@ def _given_up(journal: bytes) -> list[dict[str, Any]]:
     return [
         {**event, "wait_start": event["given_up"], "wait_end": event.get("time")}
         for event in events
-        if micros(event.get("given_up")) is not None and isinstance(event.get("name"), str)
+        if _is_sound(event, "given_up")
     ]
 
 
@@ -122,7 +119,12 @@ def _begun_waits(journal: bytes) -> tuple[list[dict[str, Any]], dict[str, Any] |
             last = None
         elif event.get("event") in _NO_LONGER:
             last = None
-    return [event for events in begun.values() for event in events], last
+    return [e for events in begun.values() for e in events if _is_sound(e, "time")], last
+
+
+def _is_sound(event: Mapping[str, Any], since: str) -> bool:
+    """Tell whether an event names a task and when the wait for it began."""
+    return micros(event.get(since)) is not None and isinstance(event.get("name"), str)
 
 
 def by_log(
