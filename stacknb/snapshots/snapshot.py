@@ -171,7 +171,9 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     # A function may have been read under extglob, and would be a syntax error without it. One may
     # be named like a builtin.
     aliases = (b"{\n", parts.get("aliases", b""), b"shopt -u expand_aliases\n}\n")
-    out += [*aliases, b"shopt -s extglob\n", parts.get("functions", b"")]
+    # bash names a coprocess that has no name, and would take that for a command in what it reads.
+    functions = parts.get("functions", b"").replace(b"coproc COPROC ", b"coproc ")
+    out += [*aliases, b"shopt -s extglob\n", functions]
     out.append(_by_builtins(parts.get("attributes", b"")))
     if b"shopt -u extglob\n" in shopt:
         out.append(b"builtin shopt -u extglob\n")

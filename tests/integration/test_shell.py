@@ -21,6 +21,7 @@ from stacknb.exceptions import Failure, ShellDied
 CARRIED = [
     ("a_function", "f() { echo \"f of $1\"; }", "f x", "f of x\n"),
     ("a_function_with_a_heredoc", "f() { cat <<EOF\n$1 'q' \\$x\nEOF\n}", "f x", "x 'q' $x\n"),
+    ("a_function_with_a_coprocess", "f() { coproc cat; echo \"in $1\" >&${COPROC[1]}; read -ru ${COPROC[0]} v; }", "f x; echo $v", "in x\n"),
     ("a_function_name_bash_alone_allows", "a::b-c() { echo odd; }", "a::b-c", "odd\n"),
     ("an_exported_function", "f() { echo sub; }; export -f f", "bash -c f", "sub\n"),
     ("an_unexported_variable", "v='a  b*\n'", 'printf %s. "$v"', "a  b*\n."),
