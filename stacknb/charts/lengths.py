@@ -13,6 +13,7 @@ from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import duration, records_of, told_apart
+from stacknb.text.screen import counted
 from stacknb.timing.questions import Questions
 
 __all__ = ["phase_chart", "slack_chart"]
@@ -88,8 +89,8 @@ def slack_chart(run: Questions, *, most: int = 40, theme: Theme = "both") -> alt
     rank = known["blocked_s"] + known["slack_s"].fillna(0)
     shown = known.loc[rank.sort_values(ascending=False, kind="stable").index[:most]]
     names, _ = told_apart(tasks)
-    of_all = "" if len(shown) == len(tasks) else f" of {len(tasks):,}"
-    subtitle = [f"{len(shown):,}{of_all} tasks, longest waits and longest slack first"]
+    some = "" if len(shown) == len(tasks) else f"{len(shown):,} of "
+    subtitle = [f"{some}{counted(len(tasks), 'task')}, longest waits and longest slack first"]
     said = f"Tasks of {PurePath(run.path).name}: {subtitle[0]}"
     title = "What became of each task's time"
     return _bars(shown, names.loc[shown.index], _OF_TASK, theme, title, subtitle, said)

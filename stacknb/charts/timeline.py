@@ -12,6 +12,7 @@ from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
 from stacknb.charts.palette import CRITICAL, KINDS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import MAIN_LANE, Timeline, duration
+from stacknb.text.screen import counted
 from stacknb.timing.questions import Questions
 
 __all__ = ["timeline"]
@@ -280,7 +281,7 @@ def _started(rows: Timeline) -> str:
 def _counts(rows: Timeline) -> str:
     shown = len(rows.tasks)
     if shown == rows.count:
-        return f"{shown} tasks"
+        return counted(shown, "task")
     return f"{shown:,} of {rows.count:,} tasks: the longest, failed ones, the critical path"
 
 

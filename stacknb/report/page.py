@@ -17,6 +17,7 @@ from stacknb.charts.palette import ink
 from stacknb.charts.rows import duration
 from stacknb.report.tables import table
 from stacknb.report.tails import tails
+from stacknb.text.screen import counted
 from stacknb.text.signs import printable
 from stacknb.timing.columns import cell
 from stacknb.timing.questions import Questions
@@ -96,7 +97,8 @@ def _subtitle(run: Questions) -> str:
     took = duration(run.elapsed_s)
     took += f" without the {run.stood_still} it stood still" if run.stood_still else ""
     said = f"{run.start:%Y-%m-%d %H:%M:%S} UTC, {took}, {state}; "
-    said += f"{len(run.phases)} phases, {len(run.hooks)} hooks, {len(run.tasks):,} tasks"
+    parts = {"phase": run.phases, "hook": run.hooks, "task": run.tasks}
+    said += ", ".join(counted(len(frame), what) for what, frame in parts.items())
     bad = pd.concat([run.tasks["status"], run.hooks["status"]])
     counts = bad[~bad.isin(["ok", "running"])].value_counts()
     ends = ", ".join(f"{count:,} {status}" for status, count in counts.items())

@@ -12,7 +12,7 @@ from stacknb.devstack_log import Event, LogFile
 from stacknb.exceptions import LogError, StacknbError
 from stacknb.places import absolute
 from stacknb.text.reading import opened
-from stacknb.text.screen import seconds
+from stacknb.text.screen import counted, seconds
 
 __all__ = ["follow"]
 
@@ -94,7 +94,7 @@ class _Story:
 
     def end(self, took_ms: int) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"over after {seconds(took_ms / 1000)}: {self.tasks} tasks{failed}"
+        return f"over after {seconds(took_ms / 1000)}: {counted(self.tasks, 'task')}{failed}"
 
     def _text(self, event: Event) -> str:
         name = event.name

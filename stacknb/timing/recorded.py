@@ -6,6 +6,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from stacknb.text.screen import counted
 from stacknb.timing import frames
 from stacknb.timing.collection import Collection, blocked, collections
 from stacknb.timing.columns import in_words
@@ -36,8 +37,9 @@ class RecordedRun:
         said = self.records
         state = "going on" if said.going_on else "over"
         return (
-            f"<Run {said.path!r}, {state}, {self.elapsed_s:.3f} s, {len(said.phases)} phases, "
-            f"{len(said.hooks)} hooks, {len(said.tasks)} tasks>"
+            f"<Run {said.path!r}, {state}, {self.elapsed_s:.3f} s, "
+            f"{counted(len(said.phases), 'phase')}, {counted(len(said.hooks), 'hook')}, "
+            f"{counted(len(said.tasks), 'task')}>"
         )
 
     @property
