@@ -97,12 +97,21 @@ def test_orders_being_made_are_those_that_were_set_when_the_task_began(stack: St
     stack.async_wait("generate_orders")
 
 
+def test_a_variable_may_be_exported_as_well(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.run(until="source")
+    stack.evaluate("export SHOP_ORDERS=20000")
+    assert seen("01.1") == (True, "SHOP_ORDERS is 20000, and no hook has read it yet")
+
+
 def test_who_started_a_task_is_asked_for(stack: Stack) -> None:
     stack.add_hook("20-catalog.sh", SHOP)
     stack.add_hook("30-other.sh", "true\n")
     assert not seen("01.2", "20-catalog.sh")[0]
     stack.run(until="pre-install")
-    assert seen("01.2", "catalog") == (False, "there is no hook 'catalog'")
+    assert seen("01.2", "catalog") == (
+        False, "there is no hook 'catalog'; did you mean '20-catalog.sh'?",
+    )  # fmt: skip
     assert seen("01.2", "30-other.sh") == (False, "30-other.sh has not started it")
     assert seen("01.2", "20-catalog.sh")[0]
 
@@ -239,6 +248,31 @@ def test_a_phase_too_many_is_seen(stack: Stack) -> None:
     stack.add_hook("10-a.sh", "INSTALLED=$1${2-}\n")
     stack.run()
     assert "'override_defaults', 'source'" in seen("02.2")[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ('if [[ $1 == stack && "$2" == install ]]; then\n  INSTALLED=yes\nfi\n', ""),
+        ("[[ $2 == install ]] && declare -g INSTALLED=yes || true\n", ""),
+        ('case "$1-$2" in stack-install) export INSTALLED=yes ;; esac\n', ""),
+        ('if [[ "$*" == "stack install" ]]; then INSTALLED=yes; fi\n', ""),  # not understood
+        ('if [[ $1 == "source" ]]; then X=1; elif [[ $2 == install ]]; then INSTALLED=yes; fi\n', ""),
+        ("if [[ $2 == install || $2 == extra ]]; then INSTALLED=yes; fi\n", "'stack extra'"),
+        (
+            "if [[ $2 == install ]]; then\n  INSTALLED=yes\nelif [[ $1 == clean ]]; then\n"
+            "  INSTALLED=yes\nfi\n",
+            "'clean'",
+        ),
+    ],
+)
+def test_another_phase_of_the_condition_is_seen_though_it_changes_nothing(
+    stack: Stack, text: str, again: str
+) -> None:
+    stack.add_hook("70-mine.sh", text)
+    stack.run(until="extra")
+    right = "70-mine.sh set INSTALLED in 'stack install' alone"
+    assert seen("02.2") == ((False, f"INSTALLED is set again in {again}") if again else (True, right))
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,14 @@ from stacknb.lessons.book import (
     moment_of,
     need,
     run_dir,
+    sets_in,
     stack,
     task_of,
     value_of,
     wait_of,
 )
 from stacknb.lifecycle import Phase
+from stacknb.text.names import nearest
 from stacknb.text.screen import counted
 
 __all__: list[str] = []
@@ -51,7 +53,8 @@ def _fewer_orders() -> str:
 @exercise("01.2", "the name of the hook that started the task generate_orders")
 def _who_started(hook: str) -> str:
     task = task_of("generate_orders")
-    need(hook in [*stack().plan()["hook"]], f"there is no hook {hook!r}", "see %stack plan")
+    known = [*stack().plan()["hook"]]
+    need(hook in known, f"there is no hook {hook!r}{nearest(hook, known)}", "see %stack plan")
     need(hook == task.hook, f"{hook} has not started it",
          'stacknb.current().tasks["generate_orders"] knows its hook')  # fmt: skip
     return f"{hook} started it in {task.phase!r}"
@@ -101,6 +104,10 @@ def _one_phase() -> str:
         'if [[ "$1" == "stack" && "$2" == "install" ]]; then …; fi',
     )
     need(value_of("INSTALLED") == "yes", f"INSTALLED is {value_of('INSTALLED')!r}", "set it to yes")
+    may = sets_in(found[0].hook, "INSTALLED")  # once it is yes, another time changes nothing
+    if may and may[0] == "stack install":  # the text is understood
+        need(len(may) == 1, f"INSTALLED is set again in {', '.join(map(repr, may[1:]))}",
+             "leave one phase in the condition")  # fmt: skip
     return f"{found[0].hook} set INSTALLED in 'stack install' alone"
 
 
