@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from stacknb.hooks import changes
 from stacknb.hooks.changes import Change, Space
 from stacknb.hooks.outline import outline
 from stacknb.journal import RunDir
-from stacknb.lifecycle import PHASES, Phase
+from stacknb.lifecycle import CLEAN_UP, PHASES, Phase
 from stacknb.snapshots import history
 from stacknb.snapshots.history import Moment
 
@@ -23,6 +24,7 @@ __all__ = [
     "NotYet",
     "begun",
     "does_in",
+    "edited",
     "ended_by",
     "exercise",
     "history_of",
@@ -76,7 +78,8 @@ def history_of(name: str) -> list[Change]:
         raise NotYet(f"no hook had set {name} when {ended}", "mend that hook, then run %stack")
     if not found:
         raise NotYet(
-            f"no hook has set {name} in this run", "set it in a hook, then %stack reset and %stack"
+            f"no hook has set {name} in this run",
+            "a hook sets it plainly, or with declare -g; then %stack reset and %stack",
         )
     return found
 
@@ -123,6 +126,19 @@ def value_of(name: str) -> str:
     return variable.text() if variable else ""
 
 
+def edited() -> list[str]:
+    """Return the hooks that have changed since they ran, or since the run began without them."""
+    if (where := stack().run_dir) is None:
+        return []
+    ran = {moment.name: moment.start for moment in history.read(where) if moment.kind == "hook"}
+    begun = min(ran.values(), default=math.inf)
+    plan = stack().plan().drop_duplicates("hook")
+    return [
+        name for name, path in zip(plan["hook"], plan["path"], strict=True)
+        if Path(path).stat().st_mtime > ran.get(name, begun)
+    ]  # fmt: skip
+
+
 def task_of(name: str) -> status.LogStatus:
     """Return a task of the run, the latest of that name."""
     run = status.read(run_dir())
@@ -142,6 +158,7 @@ def wait_of(name: str) -> dict[str, Any]:
     found = [
         wait for wait in RunDir.open(run_dir()).new_waits()
         if wait["name"] == name and wait["wait_end"] >= start  # not that of an earlier one
+        and wait["hook"] != CLEAN_UP  # which collects what nobody waits for
     ]  # fmt: skip
     if found:
         return found[-1]
