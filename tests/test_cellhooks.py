@@ -138,3 +138,18 @@ def test_what_is_exported_is_an_ordinary_tree(tmp_path: Path) -> None:
         cellhooks.export(tmp_path / "out", cells, tree, [])
     with pytest.raises(BadInput, match="is within the tree"):
         cellhooks.export(tree / "out", cells, tree, [])
+
+
+def test_a_word_that_is_no_phase_is_told_at_once_since_a_run_does_not_tell(tmp_path: Path) -> None:
+    hook = cellhooks.add(tmp_path, "95-a.sh", 'if [[ "$2" == "instal" ]]; then\n  X=1\nfi\n')
+    word = hook.warning.splitlines()[1]
+    assert word == (
+        "warning: line 2 of the cell: 'instal' is no phase of 'stack', so this never holds; "
+        "did you mean 'install'?"
+    )
+    assert repr(hook).count("\nwarning: ") == 2
+    assert cellhooks.add(tmp_path, "plugin.sh", "[[ $1 == source ]]\n", "p").warning.endswith(
+        "so this never holds; what is meant for it belongs into 'settings'"
+    )
+    # What else a check finds may be meant so.
+    assert not cellhooks.add(tmp_path, "60-a.sh", "[[ $1 == clean ]] && rm -f x\n").warning

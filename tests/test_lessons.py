@@ -97,12 +97,21 @@ def test_orders_being_made_are_those_that_were_set_when_the_task_began(stack: St
     stack.async_wait("generate_orders")
 
 
+def test_a_variable_may_be_exported_as_well(stack: Stack) -> None:
+    stack.add_hook("20-catalog.sh", SHOP)
+    stack.run(until="source")
+    stack.evaluate("export SHOP_ORDERS=20000")
+    assert seen("01.1") == (True, "SHOP_ORDERS is 20000, and no hook has read it yet")
+
+
 def test_who_started_a_task_is_asked_for(stack: Stack) -> None:
     stack.add_hook("20-catalog.sh", SHOP)
     stack.add_hook("30-other.sh", "true\n")
     assert not seen("01.2", "20-catalog.sh")[0]
     stack.run(until="pre-install")
-    assert seen("01.2", "catalog") == (False, "there is no hook 'catalog'")
+    assert seen("01.2", "catalog") == (
+        False, "there is no hook 'catalog'; did you mean '20-catalog.sh'?",
+    )  # fmt: skip
     assert seen("01.2", "30-other.sh") == (False, "30-other.sh has not started it")
     assert seen("01.2", "20-catalog.sh")[0]
 
@@ -241,6 +250,44 @@ def test_a_phase_too_many_is_seen(stack: Stack) -> None:
     assert "'override_defaults', 'source'" in seen("02.2")[1]
 
 
+def test_a_hook_that_changed_after_the_run_is_named(stack: Stack) -> None:
+    stack.add_hook("10-a.sh", "true\n")
+    stack.run()
+    assert "changed" not in lessons.check("02.2").hint
+    stack.add_hook("70-mine.sh", "if [[ $2 == install ]]; then INSTALLED=yes; fi\n")
+    newer = " (and 70-mine.sh changed after this run: %stack reset, %stack)"
+    assert lessons.check("02.2").hint.endswith(newer)
+    stack.reset()
+    stack.run()
+    assert lessons.check("02.2").passed
+    stack.add_hook("10-a.sh", "INSTALLED=yes\n")
+    stack.reset()
+    stack.run()
+    assert "changed" not in lessons.check("02.2").hint
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ('if [[ $1 == stack && "$2" == install ]]; then\n  INSTALLED=yes\nfi\n', ""),
+        ("[[ $2 == install ]] && declare -g INSTALLED=yes || true\n", ""),
+        ('case "$1-$2" in stack-install) export INSTALLED=yes ;; esac\n', ""),
+        ('if [[ "$*" == "stack install" ]]; then INSTALLED=yes; fi\n', ""),  # not understood
+        ("if [[ $1 == clean ]]; then X=1; elif [[ $2 == install ]]; then INSTALLED=yes; fi\n", ""),
+        ("if [[ $2 == install || $2 == extra ]]; then INSTALLED=yes; fi\n", "'stack extra'"),
+        ("case $2 in install | extra) INSTALLED=yes ;; esac\n", "'stack extra'"),
+    ],
+)
+def test_another_phase_of_the_condition_is_seen_though_it_changes_nothing(
+    stack: Stack, text: str, again: str
+) -> None:
+    stack.add_hook("70-mine.sh", text)
+    stack.run(until="extra")
+    right = "70-mine.sh set INSTALLED in 'stack install' alone"
+    told = (False, f"INSTALLED is set again in {again}") if again else (True, right)
+    assert seen("02.2") == told
+
+
 @pytest.mark.parametrize(
     ("code", "passed"),
     [
@@ -335,6 +382,12 @@ def test_where_a_task_starts_and_is_waited_for_is_seen(stack: Stack) -> None:
     )
     stack.run()
     assert seen("05.1")[0]
+
+
+def test_the_end_of_a_run_is_nobody_who_waits(stack: Stack) -> None:
+    stack.add_hook("20-oven.sh", "[[ ${2-} != pre-install ]] || async_run bake true\n")
+    stack.run()
+    assert seen("05.1") == (False, "'bake' was started and nobody waited for it")
 
 
 def test_a_lost_variable_is_seen(stack: Stack) -> None:

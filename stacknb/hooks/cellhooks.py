@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stacknb import lifecycle
 from stacknb.exceptions import BadInput
+from stacknb.hooks.check_rules import never_holds
 from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
 from stacknb.text import syntax
@@ -137,7 +138,10 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
         path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(f"hook {shown!r} cannot be written: {error.strerror}") from error
-    return CellHook(shown, path, replaced, "" if plugin else lifecycle.numbered(name))
+    warnings = [] if plugin else [lifecycle.numbered(name)]
+    kind = name if plugin else "extras"
+    warnings += [f"line {line} of the cell: {what}" for line, what in never_holds(text, kind)]
+    return CellHook(shown, path, replaced, "\nwarning: ".join(filter(None, warnings)))
 
 
 def new_folder(kind: str = "cells") -> Path:

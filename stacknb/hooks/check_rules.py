@@ -10,7 +10,7 @@ from stacknb import lifecycle
 from stacknb.text.names import nearest
 from stacknb.text.script import documents, without_comment
 
-__all__ = ["TASKS_OF_DEVSTACK", "remarks", "tasks_started", "tasks_waited_for"]
+__all__ = ["TASKS_OF_DEVSTACK", "never_holds", "remarks", "tasks_started", "tasks_waited_for"]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
 
@@ -98,6 +98,11 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
         number, code = last
         if _LAST_TEST.match(code) and "||" not in code:
             yield number, _FALSE_AT_THE_END
+
+
+def never_holds(text: str, kind: str) -> list[Remark]:
+    """Return the remarks on words that are no mode or phase, of which nothing is heard in a run."""
+    return [(number, what) for number, what in remarks(text, kind) if "so this never holds" in what]
 
 
 def tasks_started(text: str) -> set[str]:

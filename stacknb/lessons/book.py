@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,10 @@ from typing import Any
 from stacknb import dispatcher, status, tasklog
 from stacknb.dispatcher import Stack
 from stacknb.hooks import changes
-from stacknb.hooks.changes import Change
+from stacknb.hooks.changes import Change, Space
 from stacknb.hooks.outline import outline
 from stacknb.journal import RunDir
-from stacknb.lifecycle import Phase
+from stacknb.lifecycle import CLEAN_UP, PHASES, Phase
 from stacknb.snapshots import history
 from stacknb.snapshots.history import Moment
 
@@ -22,6 +24,7 @@ __all__ = [
     "NotYet",
     "begun",
     "does_in",
+    "edited",
     "ended_by",
     "exercise",
     "history_of",
@@ -29,6 +32,7 @@ __all__ = [
     "moment_of",
     "need",
     "run_dir",
+    "sets_in",
     "stack",
     "task_of",
     "value_of",
@@ -74,7 +78,8 @@ def history_of(name: str) -> list[Change]:
         raise NotYet(f"no hook had set {name} when {ended}", "mend that hook, then run %stack")
     if not found:
         raise NotYet(
-            f"no hook has set {name} in this run", "set it in a hook, then %stack reset and %stack"
+            f"no hook has set {name} in this run",
+            "a hook sets it plainly, or with declare -g; then %stack reset and %stack",
         )
     return found
 
@@ -98,14 +103,40 @@ def ended_by() -> str:
 
 def does_in(hook: str, phase: Phase) -> bool:
     """Tell whether a hook may have work in a phase, as far as its text tells."""
+    return bool(outline(_text_of(hook), phase).lines)
+
+
+def sets_in(hook: str, name: str) -> list[str]:
+    """Return the phases in which a hook may set a variable, as far as its text tells."""
+    text = re.sub(rf"\b{name}=", f"async_run {name} ", _text_of(hook))  # which an outline tells of
+    return [phase.label for phase in PHASES if name in outline(text, phase).starts]
+
+
+def _text_of(hook: str) -> str:
     plan = stack().plan()
     paths = plan.loc[plan["hook"] == hook, "path"]
-    return bool(len(paths)) and bool(outline(Path(paths.iloc[0]).read_text(), phase).lines)
+    return Path(paths.iloc[0]).read_text() if len(paths) else ""
 
 
 def value_of(name: str) -> str:
-    """Return what a variable was set to last."""
-    return next((c.new for c in reversed(history_of(name)) if c.change != "removed"), "")
+    """Return what a variable is set to."""
+    history_of(name)  # which says so if it never was
+    snapshots = [m.snapshot for m in history.read(run_dir()) if m.snapshot is not None]
+    variable = Space(snapshots[-1]).variables.get(name)
+    return variable.text() if variable else ""
+
+
+def edited() -> list[str]:
+    """Return the hooks that have changed since they ran, or since the run began without them."""
+    if (where := stack().run_dir) is None:
+        return []
+    ran = {moment.name: moment.start for moment in history.read(where) if moment.kind == "hook"}
+    begun = min(ran.values(), default=math.inf)
+    plan = stack().plan().drop_duplicates("hook")
+    return [
+        name for name, path in zip(plan["hook"], plan["path"], strict=True)
+        if Path(path).stat().st_mtime > ran.get(name, begun)
+    ]  # fmt: skip
 
 
 def task_of(name: str) -> status.LogStatus:
@@ -127,10 +158,14 @@ def wait_of(name: str) -> dict[str, Any]:
     found = [
         wait for wait in RunDir.open(run_dir()).new_waits()
         if wait["name"] == name and wait["wait_end"] >= start  # not that of an earlier one
+        and wait["hook"] != CLEAN_UP  # which collects what nobody waits for
     ]  # fmt: skip
     if found:
         return found[-1]
-    raise NotYet(f"{name!r} was started and nobody waited for it", f"async_wait {name}")
+    raise NotYet(
+        f"{name!r} was started and nobody waited for it",
+        f"a hook waits for it with async_wait {name}, a cell with %wait {name}",
+    )
 
 
 def begun(task: status.LogStatus) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stacknb.exceptions import BadInput
 from stacknb.lessons import checks
-from stacknb.lessons.book import CHECKS, WHAT, NotYet
+from stacknb.lessons.book import CHECKS, WHAT, NotYet, edited
 from stacknb.text.names import nearest
 
 __all__ = ["Verdict", "check", "exercises"]
@@ -90,6 +90,8 @@ def check(exercise: str, *answers: Any) -> Verdict:
         return Verdict(exercise, True, CHECKS[exercise](*map(_alone, answers)))
     except NotYet as missing:
         saw, hint = missing.args
+        if not answers and (newer := ", ".join(edited())):
+            hint += f" (and {newer} changed after this run: %stack reset, %stack)"
         return Verdict(exercise, False, saw, hint)
     except BadInput as error:
         return Verdict(exercise, False, str(error), "run the cells above this one first")
