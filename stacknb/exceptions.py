@@ -98,6 +98,8 @@ class Failure:
         Path of the log that holds the output.
     last_lines : tuple of str
         The end of that output, cleaned for a screen.
+    calls : tuple of str
+        ``FILE:LINE`` of the calls that led there, the innermost first.
 
     Examples
     --------
@@ -119,6 +121,7 @@ class Failure:
     command: str = ""
     log: str = ""
     last_lines: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -131,6 +134,8 @@ class Failure:
             text += f"\n  at      {shown(self.place)}"
         if self.command:
             text += f"\n  command {_one_line(self.command)}"
+        if self.calls:
+            text += "\n  from    " + "\n          ".join(map(shown, _few(self.calls)))
         text += f"\n  status  {self.status}"
         if self.last_lines:
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in self.last_lines)
@@ -249,6 +254,11 @@ def _in_short(text: str, most: int) -> str:
         line[:_KEY] + budget.cut(line[_KEY:], room - _KEY, True, budget.plain) for line in kept
     ]
     return "\n".join([budget.cut(first, room, measure=budget.plain), *lines])
+
+
+def _few(calls: Sequence[str]) -> list[str]:
+    cut = len(calls) > 5
+    return [*calls[:3], f"… {len(calls) - 4} more", calls[-1]] if cut else [*calls]
 
 
 def _one_line(command: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
+from stacknb.run.hooktext import original
 from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
 
@@ -228,4 +229,8 @@ def _words(said: object) -> list[str]:
 
 
 def _place(said: object) -> tuple[str, ...]:
-    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()
+    if not isinstance(said, list) or len(said) != 3:
+        return ()
+    file, line, command = map(str, said)
+    _, file, own = original(file, int(line) if line.isdigit() else None, command)
+    return file, str(own or line), command
