@@ -23,6 +23,7 @@ __all__ = [
     "StacknbError",
     "TaskFailed",
     "WaitTimeout",
+    "located",
 ]
 
 
@@ -130,13 +131,7 @@ class Failure:
 
     def __str__(self) -> str:
         text = f"{self.what!r} {self.reason}"
-        if self.file:
-            text += f"\n  at      {shown(self.place)}"
-        if self.command:
-            text += f"\n  command {_one_line(self.command)}"
-        if self.calls:
-            text += "\n  from    " + "\n          ".join(map(shown, _few(self.calls)))
-        text += f"\n  status  {self.status}"
+        text += located(self.place, self.command, self.calls) + f"\n  status  {self.status}"
         if self.last_lines:
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in self.last_lines)
         if self.log:
@@ -256,9 +251,23 @@ def _in_short(text: str, most: int) -> str:
     return "\n".join([budget.cut(first, room, measure=budget.plain), *lines])
 
 
-def _few(calls: Sequence[str]) -> list[str]:
-    cut = len(calls) > 5
-    return [*calls[:3], f"… {len(calls) - 4} more", calls[-1]] if cut else [*calls]
+def located(place: str, command: str, calls: Sequence[str] = ()) -> str:
+    """Return the lines of an error that tell where it was; what is empty is left out.
+
+    Examples
+    --------
+    >>> print(located("lib/db:7", "cp a b", ["lib/db:40", "50-db.sh:2"]))
+    <BLANKLINE>
+      at      lib/db:7
+      command cp a b
+      from    lib/db:40
+              50-db.sh:2
+    """
+    if len(calls) > 5:
+        calls = [*calls[:3], f"… {len(calls) - 4} more", calls[-1]]
+    text = f"\n  at      {shown(place)}" if place else ""
+    text += f"\n  command {_one_line(command)}" if command else ""
+    return text + ("\n  from    " + "\n          ".join(map(shown, calls)) if calls else "")
 
 
 def _one_line(command: str) -> str:

@@ -38,6 +38,10 @@ _stacknb_say_why() { # LOG
         # A command that is no function has no line of its own: the header names it.
         _stacknb_to_json "${_stacknb_where[@]:1:3}"
         _nb_more+="\"failed_at\": [${_stacknb_words%, }], "
+        _stacknb_need whence
+        _stacknb_list_calls 3
+        _stacknb_to_json "${_stacknb_calls[@]}"
+        _nb_more+="\"calls\": [${_stacknb_words%, }], "
     fi
     return 0
 }

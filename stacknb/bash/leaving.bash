@@ -129,7 +129,11 @@ _stacknb_on_exit() { # see the EXIT trap
         fi
     fi
     _stacknb_keep_all
-    ((${#_stacknb_where[@]} != 4)) || { _stacknb_list_calls; _stacknb_where+=("$_stacknb_text"); }
+    if ((${#_stacknb_where[@]} == 4)); then
+        _stacknb_list_calls 2
+        builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
+        _stacknb_where+=("$_stacknb_text")
+    fi
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"

@@ -1,5 +1,5 @@
 # Where functions stand and from where they were called, for the error that names a place. Loaded when a
-# shell ends.
+# shell ends, or a task that has failed.
 
 # Appends NAME LINE FILE of each function to what is known in this run: the next shell has them from the
 # snapshot, and knows only the place there. In a subshell, for the sake of umask and extdebug.
@@ -13,11 +13,12 @@ _stacknb_note_origins() {
     ) 2>/dev/null
 }
 
-# Sets _stacknb_text to FILE:LINE of each call that led to where the shell ends, the innermost first.
-_stacknb_list_calls() {
-    _stacknb_text=''
-    for ((_stacknb_i = 2; _stacknb_i < ${#BASH_SOURCE[@]} - 1; _stacknb_i++)); do
+# Sets _stacknb_calls to FILE:LINE of the calls that led to where a shell or a task ends, the innermost first;
+# not all of them, where a function has called itself without end.
+_stacknb_list_calls() { # FRAME, that of the innermost function
+    _stacknb_calls=()
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1 && ${#_stacknb_calls[@]} < 50; _stacknb_i++)); do
         _stacknb_is_own "${BASH_SOURCE[_stacknb_i + 1]}" "${FUNCNAME[_stacknb_i + 1]}" ||
-            _stacknb_text+=${_stacknb_text:+$'\x1f'}${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}
+            _stacknb_calls+=("${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}")
     done
 }

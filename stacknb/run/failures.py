@@ -12,7 +12,7 @@ from typing import Protocol
 from stacknb.exceptions import Failure
 from stacknb.places import BASH
 from stacknb.results import signal_name
-from stacknb.run.hooktext import last_command, line_of, only_line, original, return_of
+from stacknb.run.hooktext import last_command, led_by, line_of, only_line, original, return_of
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 
@@ -96,22 +96,14 @@ def explain(
         )
     file, line, command, better = _place(turn, path, last)
     reason = better or reason
-    calls = list(turn.calls)
-    if (place := f"{file}:{line}") in calls:  # of `exit`, `die` and the like
-        del calls[: calls.index(place) + 1]
+    calls = [call.rpartition(":") for call in led_by(turn.calls, f"{file}:{line}")]
     name, file, line = original(file, line, command)
     if name:
         reason += f" in {name!r}, restored from a snapshot (once it is mended, source it again)"
     return Failure(
         what, turn.status, reason, copies.get(file, file), line, command, str(log),
-        tuple(_fitting(last)), tuple(_own(call, copies) for call in calls),
+        tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),
     )  # fmt: skip
-
-
-def _own(call: str, copies: Mapping[str, str]) -> str:
-    file, _, line = call.rpartition(":")
-    _, file, own = original(file, int(line))
-    return f"{copies.get(file, file)}:{own}"
 
 
 def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb.text import reading
 
-__all__ = ["function_at", "last_command", "line_of", "only_line", "original", "return_of"]
+__all__ = ["function_at", "last_command", "led_by", "line_of", "only_line", "original", "return_of"]
 
 _FUNCTION = re.compile(r"(\S+) \(\) ")  # as bash writes its first line
 _RESTORED = re.compile(r"restored\.\d+\.bash")  # from which a new shell has its functions
@@ -58,6 +59,24 @@ def original(copy: str, line: int | None, command: str = "") -> tuple[str, str, 
     wanted = _bare((command or line_of(path, line)).partition("\n")[0]).rstrip(";")
     found = [n for n, text in enumerate(body, head) if wanted and wanted in _bare(text)]
     return name, source, found[0] if len(found) == 1 else head
+
+
+def led_by(calls: Iterable[str], place: str) -> list[str]:
+    """Return the calls that led to a place, in the user's own files.
+
+    Parameters
+    ----------
+    calls : iterable of str
+        ``FILE:LINE``, the innermost first.
+    place : str
+        Likewise; of `exit`, `die` and the like it is a call itself, which is left out.
+    """
+    calls = list(calls)
+    if place in calls:
+        del calls[: calls.index(place) + 1]
+    parts = (call.rpartition(":") for call in calls)
+    places = (original(file, int(line) if line.isdigit() else None) for file, _, line in parts)
+    return [f"{file}:{line}" for _, file, line in places]
 
 
 def only_line(path: Path, command: str) -> int | None:

@@ -743,6 +743,26 @@ def test_a_failure_tells_the_calls_that_led_to_it(tree, end: str) -> None:
     assert caught.value.failure.calls == (*inner, f"{caller}:2")
 
 
+@pytest.mark.parametrize("end", ["g", "exit 2", "die 1 oops"])
+def test_the_failure_of_a_task_tells_the_calls_that_led_to_it(tree, output, end: str) -> None:
+    hook = tree.hook(
+        "10-a.sh",
+        f"g() {{\n  false\n}}\nf() {{\n  {end}\n}}\nasync_run t f\nh() {{ async_wait t || :; }}\nh\n",
+    )
+    stack = tree.stack()
+    stack.step()
+    inner = [f"{hook}:5"] if end == "g" else []
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("t")
+    [result] = caught.value.results
+    assert result.failed_at[:2] == (str(hook), "2" if inner else "5")
+    assert result.calls == (*inner, f"{hook}:7")
+    assert f"\n  from    {result.calls[0]}\n" in str(caught.value)
+    place, calls = ":".join(result.failed_at[:2]), ", ".join(result.calls)
+    said = f"FAILED: t (status {result.exit_code})\n    at {place}, called from {calls}\n"
+    assert said in output(stack, "10-a.sh")
+
+
 def test_functions_are_told_by_their_own_files_after_a_resume_and_after_failures(
     tree, tmp_path: Path
 ) -> None:
