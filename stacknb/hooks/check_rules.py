@@ -73,7 +73,8 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
     text : str
         The script.
     kind : str
-        ``extras``, ``lib``, or the plugin's file: ``override-defaults``, ``settings``, ``plugin.sh``.
+        ``extras``, ``lib``, or the plugin's file: ``override-defaults``, ``settings``,
+        ``plugin.sh``.
 
     Examples
     --------
