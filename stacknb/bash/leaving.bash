@@ -130,7 +130,7 @@ _stacknb_on_exit() { # see the EXIT trap
     fi
     _stacknb_keep_all
     if ((${#_stacknb_where[@]} == 4)); then
-        _stacknb_list_calls 2
+        _stacknb_list_calls 2 50
         builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
         _stacknb_where+=("$_stacknb_text")
     fi

@@ -13,11 +13,10 @@ _stacknb_note_origins() {
     ) 2>/dev/null
 }
 
-# Sets _stacknb_calls to FILE:LINE of the calls that led to where a shell or a task ends, the innermost first;
-# not all of them, where a function has called itself without end.
-_stacknb_list_calls() { # FRAME, that of the innermost function
+# Sets _stacknb_calls to FILE:LINE of the calls that led to where a shell or a task ends, the innermost first.
+_stacknb_list_calls() { # FRAME MOST: that of the innermost function; a function may have called itself for ever
     _stacknb_calls=()
-    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1 && ${#_stacknb_calls[@]} < 50; _stacknb_i++)); do
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1 && ${#_stacknb_calls[@]} < $2; _stacknb_i++)); do
         _stacknb_is_own "${BASH_SOURCE[_stacknb_i + 1]}" "${FUNCNAME[_stacknb_i + 1]}" ||
             _stacknb_calls+=("${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}")
     done
