@@ -23,6 +23,7 @@ __all__ = [
     "StacknbError",
     "TaskFailed",
     "WaitTimeout",
+    "located",
 ]
 
 
@@ -98,6 +99,8 @@ class Failure:
         Path of the log that holds the output.
     last_lines : tuple of str
         The end of that output, cleaned for a screen.
+    calls : tuple of str
+        ``FILE:LINE`` of the calls that led there, the innermost first.
 
     Examples
     --------
@@ -119,6 +122,7 @@ class Failure:
     command: str = ""
     log: str = ""
     last_lines: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -127,11 +131,7 @@ class Failure:
 
     def __str__(self) -> str:
         text = f"{self.what!r} {self.reason}"
-        if self.file:
-            text += f"\n  at      {shown(self.place)}"
-        if self.command:
-            text += f"\n  command {_one_line(self.command)}"
-        text += f"\n  status  {self.status}"
+        text += located(self.place, self.command, self.calls) + f"\n  status  {self.status}"
         if self.last_lines:
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in self.last_lines)
         if self.log:
@@ -257,6 +257,25 @@ def _in_short(text: str, most: int) -> str:
         line[:_KEY] + budget.cut(line[_KEY:], room - _KEY, True, budget.plain) for line in kept
     ]
     return "\n".join([budget.cut(first, room, measure=budget.plain), *lines])
+
+
+def located(place: str, command: str, calls: Sequence[str] = ()) -> str:
+    """Return the lines of an error that tell where it was; what is empty is left out.
+
+    Examples
+    --------
+    >>> print(located("lib/db:7", "cp a b", ["lib/db:40", "50-db.sh:2"]))
+    <BLANKLINE>
+      at      lib/db:7
+      command cp a b
+      from    lib/db:40
+              50-db.sh:2
+    """
+    if len(calls) > 5:
+        calls = [*calls[:3], f"… {len(calls) - 4} more", calls[-1]]
+    text = f"\n  at      {shown(place)}" if place else ""
+    text += f"\n  command {_one_line(command)}" if command else ""
+    return text + ("\n  from    " + "\n          ".join(map(shown, calls)) if calls else "")
 
 
 def _one_line(command: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb.exceptions import Failure
+from stacknb.exceptions import Failure, located
 from stacknb.text import budget, screen
 from stacknb.text.signs import shown
 
@@ -126,6 +126,8 @@ class TaskResult:
     log : Path
     failed_at : tuple of str
         ``(file, line, command)`` of the failing command, where bash told.
+    calls : tuple of str
+        ``FILE:LINE`` of the calls that led there, the innermost first; the last started the task.
 
     Examples
     --------
@@ -142,6 +144,7 @@ class TaskResult:
     wait_s: float
     log: Path
     failed_at: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -193,11 +196,8 @@ class TaskResult:
           log     ...
         """
         text = f"task {self.name!r} {self.ending()}"
-        if self.failed_at:
-            file, line, command = self.failed_at
-            text += f"\n  at      {shown(file)}:{line}\n  command {shown(command)}"
-        else:
-            text += f"\n  command {shown(' '.join(self.command))}"
+        file, line, command = self.failed_at or ("", "", " ".join(self.command))
+        text += located(f"{file}:{line}" if file else "", command, self.calls)
         if lines := screen.tail(self.log, 10, 300):
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
         return f"{text}\n  log     {shown(self.log)}"

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
+from stacknb.run.hooktext import led_by, original
 from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
 
@@ -219,7 +220,7 @@ def result_of(task: Task, wait: dict[str, Any]) -> TaskResult:
         duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
         wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
         log=task.log,
-        failed_at=_place(footer.get("failed_at")),
+        **_place(_words(footer.get("failed_at")), _words(footer.get("calls"))),
     )
 
 
@@ -227,5 +228,10 @@ def _words(said: object) -> list[str]:
     return list(map(str, said)) if isinstance(said, list) else []
 
 
-def _place(said: object) -> tuple[str, ...]:
-    return tuple(map(str, said)) if isinstance(said, list) and len(said) == 3 else ()
+def _place(said: Sequence[str], calls: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    if len(said) != 3:
+        return {}
+    file, line, command = said
+    led = tuple(led_by(calls, f"{file}:{line}"))
+    _, file, own = original(file, int(line) if line.isdigit() else None, command)
+    return {"failed_at": (file, str(own or line), command), "calls": led}

@@ -103,6 +103,19 @@ def test_a_plugin_without_any_of_its_files_is_an_error(tmp_path: Path) -> None:
     assert not check(tmp_path).ok
 
 
+def test_what_scripts_source_from_lib_is_checked_too(tmp_path: Path) -> None:
+    devstack = tmp_path / "devstack"
+    write(devstack / "settings", "source $DEST/mine/devstack/lib/mine # and more\n")
+    write(devstack / "plugin.sh", 'true && . "${HERE}/lib/of it"; source $X/odd$Y\n:\n')
+    write(devstack / "lib" / "mine", "source $LIB/deep/inner\n")
+    write(devstack / "lib" / "deep" / "inner", "f() {\n")
+    write(devstack / "lib" / "template", "no bash (\n")  # nobody sources it
+    write(devstack / "lib" / "odd", "if\n")  # perhaps, perhaps not
+    report = check(tmp_path)
+    assert report.files[2:] == ["devstack/lib/deep/inner", "devstack/lib/mine"]
+    assert [(f.file, f.level) for f in report.findings] == [("devstack/lib/deep/inner", "error")]
+
+
 def test_waiting_for_a_task_that_nobody_starts_is_pointed_out(tmp_path: Path) -> None:
     write(tmp_path / "extras.d" / "10-a.sh", "async_run db true\n")
     write(tmp_path / "extras.d" / "20-b.sh", "async_wait db\nasync_wait dbb\n")

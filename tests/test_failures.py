@@ -1,5 +1,6 @@
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -56,11 +57,76 @@ def test_in_a_restored_shell_the_function_is_named_since_its_file_is_a_copy(scri
     copy.write_text("a=1\ng () \n{ \n    :\n}\nf-1 () \n{ \n    false;\n    true\n}\n")
     named = explained(script, died(1, "errexit", copy, "8", "false")).reason
     assert named == (
-        "failed with status 1 under errexit in 'f-1', a function from before an earlier failure"
+        "failed with status 1 under errexit in 'f-1', restored from a snapshot (once it is mended, "
+        "source it again)"
     )
     for place in ("1", "", "99x"):
         reason = explained(script, died(1, "errexit", copy, place, "false")).reason
         assert reason == "failed with status 1 under errexit"
+
+
+RESTORED = "g () \n{ \n    :;\n    false\n}\nf () \n{ \n    g\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("function g {\n  : # why\n\n  false\n}\nf() { g; }\n", "4"),
+        ("\n\nif true; then\n  g() {\n    : ; false\n  }\nfi\nh() {\n  false\n}\n", "5"),
+        ("g ()\n{\n    false || :\n    false\n}\n", "1"),  # which of the two, bash does not tell
+        ("g() { false; }; f() { false; }\n", "1"),
+        ("gg() { false; }\nfg() {\n false\n}\n", ""),  # it is not there any more
+        ("", ""),
+    ],
+)
+def test_a_restored_function_is_shown_where_its_own_file_has_it(
+    script: Path, text: str, place: str
+) -> None:
+    library = script.with_name("lib with blanks")
+    library.write_text(text)
+    copy = script.with_name("restored.1.bash")
+    copy.write_text(RESTORED)
+    later = script.with_name("restored.2.bash")
+    later.write_text("\n" + RESTORED)
+    # An older one of the name, the one that was restored, what two new shells have said of it.
+    script.with_name("origins").write_text(
+        f"g 1 {script}\nf 9 {library}\ng 2 {library}\ng 1 {copy}\ng 2 {later}\nx\n"
+    )
+    failure = explained(script, died(1, "errexit", later, "5", "false"))
+    assert failure.place == (f"{library}:{place}" if place else f"{later}:5")
+    assert " in 'g', restored from a snapshot" in failure.reason
+
+
+def test_the_calls_that_led_there_are_told_from_the_innermost_on(script: Path) -> None:
+    copy = script.with_name("restored.1.bash")
+    copy.write_text(RESTORED)
+    library = script.with_name("lib")
+    library.write_text("# g\nf() {\n  g\n}\n")
+    script.with_name("origins").write_text(f"f 1 {library}\n")
+    turn = replace(died(1, "errexit", script, "3", "false"), calls=(f"{copy}:8", f"{script}:5"))
+    failure = explained(script, turn)
+    assert failure.calls == (f"{library}:3", f"{script}:5")
+    assert f"false\n  from    {library}:3\n          {script}:5\n  status" in str(failure)
+
+
+def test_what_stands_for_a_file_of_the_user_is_told_by_that_file(script: Path) -> None:
+    copy, own = "/run/state/local.conf", "/home/me/local.conf"
+    turn = replace(died(1, "exit", copy, "2", "exit 1"), calls=(f"{copy}:2", f"{copy}:7"))
+    log = script.with_suffix(".log")
+    failure = explain(turn, "localrc", script, log, False, copies={copy: own})
+    assert (failure.place, failure.calls) == (f"{own}:2", (f"{own}:7",))
+
+
+def test_of_many_calls_the_first_and_the_last_are_told() -> None:
+    calls = tuple(f"a:{n}" for n in range(1, 10))
+    lines = str(Failure("a", 1, "failed", "a", 1, calls=calls)).splitlines()
+    assert [line[10:] for line in lines[2:7]] == ["a:1", "a:2", "a:3", "… 5 more", "a:9"]
+
+
+def test_the_call_that_is_the_place_is_not_told_again(script: Path) -> None:
+    calls = (f"{script}:3", f"{script}:5")
+    turn = replace(died(4, "exit", script, "3", "exit 4"), calls=calls)
+    assert explained(script, turn).calls == (f"{script}:5",)
 
 
 def test_a_call_of_exit(script: Path) -> None:

@@ -35,9 +35,14 @@ _stacknb_say_why() { # LOG
     if [[ $_nb_why ]]; then
         _nb_more+="\"status\": \"$_nb_why\", "
     elif [[ $_stacknb_where == errexit || $_stacknb_where == exit ]] && [[ ${_stacknb_where[1]-} && ${_stacknb_where[1]} != "$_stacknb_bash/async.bash" ]]; then
-        # A command that is no function has no line of its own: the header names it.
-        _stacknb_to_json "${_stacknb_where[@]:1:3}"
+        # A command that is no function has no line of its own: the header names it. Not too much of anything,
+        # since whoever is no parent of the task looks for the footer in the last 4 KiB.
+        _stacknb_to_json "${_stacknb_where[@]:1:2}" "${_stacknb_where[3]:0:500}"
         _nb_more+="\"failed_at\": [${_stacknb_words%, }], "
+        _stacknb_need whence
+        _stacknb_list_calls 3 10
+        _stacknb_to_json "${_stacknb_calls[@]}"
+        _nb_more+="\"calls\": [${_stacknb_words%, }], "
     fi
     return 0
 }

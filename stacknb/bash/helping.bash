@@ -147,7 +147,7 @@ _stacknb_enable_plugin() {
     if [ -z "${1-}" ] || [[ $1 == *[[:space:],/]* ]]; then
         _stacknb_abort 1 '' "enable_plugin: '${1-}' is no plugin's name: no blank, comma or / in it"
     elif is_plugin_enabled "$1"; then
-        _stacknb_abort 1 '' "plugin '$1' is enabled twice: remove one of its enable_plugin lines"
+        _stacknb_abort 1 '' "plugin '$1' is enabled twice: remove one of its enable_plugin lines, or the --plugin that gives it"
     fi
     case ${2-} in
         file://*) _stacknb_my_folder=${2#file://} ;;

@@ -95,7 +95,7 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     ((--_stacknb_open, 1))
     [[ $1 == show ]] || return 0
     _stacknb_text=''
-    ((_stacknb_code == 0)) || _stacknb_in_words "$_stacknb_code" "$_nb_pid"
+    ((_stacknb_code == 0)) || { _stacknb_in_words "$_stacknb_code" "$_nb_pid"; _stacknb_tell_place "$_nb_foot"; }
     printf "$_stacknb_says_finished" "$_nb_said$_nb_text" "$BASHPID" "$2" "$_nb_pid" \
         "$_nb_command" "$_stacknb_code" "$((_nb_us / 1000000))" "${_stacknb_text:+ ($_stacknb_text)}"
 }
@@ -114,8 +114,21 @@ _stacknb_book_wait() {
 
 _stacknb_note_failure() { # NAME
     _stacknb_told[$1]=${_stacknb_hook:+$_stacknb_phase}
-    _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
+    _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})$_stacknb_place")
     ((_stacknb_first)) || _stacknb_first=$_stacknb_code
+}
+
+# Sets _stacknb_place to a line that says where a task failed, if its footer has that.
+_stacknb_tell_place() { # FOOTER
+    local _nb_place=${1#*'"failed_at": ["'} _nb_calls=''
+    _stacknb_place=''
+    [[ $_nb_place != "$1" ]] || return 0
+    [[ $_nb_place != *'"], "calls": ["'* ]] || _nb_calls=${_nb_place#*'"], "calls": ["'} _nb_calls=${_nb_calls%%'"]'*}
+    _nb_place=${_nb_place/'", "'/:}
+    _nb_place=${_nb_place%%'"'*}
+    [[ $_nb_calls != "$_nb_place" ]] || _nb_calls='' # of `exit` it is a call itself
+    _nb_calls=${_nb_calls#"$_nb_place"'", "'}
+    _stacknb_place=$'\n    at '$_nb_place${_nb_calls:+", called from ${_nb_calls//'", "'/, }"}
 }
 
 # The wait itself, for a task that still runs or is not ours.

@@ -10,7 +10,14 @@ from stacknb import lifecycle
 from stacknb.text.names import nearest
 from stacknb.text.script import documents, without_comment
 
-__all__ = ["TASKS_OF_DEVSTACK", "never_holds", "remarks", "tasks_started", "tasks_waited_for"]
+__all__ = [
+    "TASKS_OF_DEVSTACK",
+    "never_holds",
+    "remarks",
+    "sourced",
+    "tasks_started",
+    "tasks_waited_for",
+]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
 
@@ -61,6 +68,7 @@ _WAITED = re.compile(r"""\basync_wait((?:[ \t]+(?:"[^"]*"|'[^']*'|[^\s;&|()<>#'"
 _NAME = re.compile(r"""(["']?)([A-Za-z0-9._-]+)\1""")  # one that is not made as it runs
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"
 _CALLED = r"\b(?:builtin|command)\s+{}(?![^\s;&|)}}])"
+_SOURCES = re.compile(r"""(?<![^\s;&|({])(?:source|\.)[ \t]+["']?([^\s"';&|)<>]+)""")
 _STARTED = re.compile(r"\basync_run(?:func)?\s+((?:--\w+\s+\S+\s+)*)([^\s;&|)]+)")
 
 
@@ -72,7 +80,8 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
     text : str
         The script.
     kind : str
-        ``extras``, or the plugin's file: ``override-defaults``, ``settings``, ``plugin.sh``.
+        ``extras``, ``lib``, or the plugin's file: ``override-defaults``, ``settings``,
+        ``plugin.sh``.
 
     Examples
     --------
@@ -117,6 +126,11 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
             for word in names.split():
                 if name := _NAME.fullmatch(word):
                     yield number, name[2]
+
+
+def sourced(text: str) -> set[str]:
+    """Return the names of the files that scripts source, without their folders."""
+    return {path.rpartition("/")[2] for path in _SOURCES.findall("\n".join(_code(text)))}
 
 
 def _opened(code: str, *, in_case: bool) -> int:

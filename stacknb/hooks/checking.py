@@ -150,10 +150,13 @@ def check(path: str | os.PathLike[str]) -> Report:
     findings = list(_of_extras(folder, scripts))
     for plugin in plugins:
         findings += _of_plugin(folder, plugin, scripts)
-    texts = {path: text for path, kind_ in scripts for text in _text(path)}
+    texts = {path: text for path, _ in scripts for text in _text(path)}
+    libraries = dict(_libraries(folder, texts))
+    findings += _of_tasks(folder, texts, libraries.values())
+    sourced = check_rules.sourced("\n".join([*texts.values(), *libraries.values()]))
+    scripts += [(path, "lib") for path in sorted(libraries) if path.name in sourced]
     for script, kind_ in scripts:
-        findings += _of_script(folder, script, kind_, texts.get(script))
-    findings += _of_tasks(folder, texts)
+        findings += _of_script(folder, script, kind_, (texts | libraries).get(script))
     names = [str(script.relative_to(folder)) for script, _ in scripts]
     return Report(folder, kind, names, sorted(findings, key=lambda f: (f.file, f.line)))
 
@@ -212,22 +215,21 @@ def _of_script(folder: Path, path: Path, kind: str, text: str | None) -> Iterato
         yield Finding("warning", name, line, 0, said)
 
 
-def _of_tasks(folder: Path, texts: dict[Path, str]) -> Iterator[Finding]:
+def _libraries(folder: Path, texts: dict[Path, str]) -> Iterator[tuple[Path, str]]:
+    # What hooks source has no fixed place: mostly lib/, or devstack/lib/ of a plugin.
+    devstack = {path.parent for path in texts if path.parent.name == "devstack"}
+    for path in {path for place in (folder, *devstack) for path in (place / "lib").rglob("*")}:
+        yield from ((path, text) for text in _text(path))
+
+
+def _of_tasks(folder: Path, texts: dict[Path, str], libraries: Iterable[str]) -> Iterator[Finding]:
     waits = [(path, *wait) for path, text in texts.items() for wait in tasks_waited_for(text)]
     if not waits:
         return
-    # What hooks source has no fixed place: mostly lib/, or devstack/lib/ of a plugin.
-    libraries = {path for place in (folder / "lib", *_devstack(texts)) for path in place.rglob("*")}
-    everything = [*texts.values(), *(text for path in libraries for text in _text(path))]
-    started = check_rules.tasks_started("\n".join(everything))
+    started = check_rules.tasks_started("\n".join([*texts.values(), *libraries]))
     if any("$" in name for name in started):
         return  # names are made as it runs
     for path, line, name in waits:
         if name not in started | check_rules.TASKS_OF_DEVSTACK:
             said = f"no task {name!r} is started anywhere here{nearest(name, started)}"
             yield Finding("warning", str(path.relative_to(folder)), line, 0, said)
-
-
-def _devstack(scripts: Iterable[Path]) -> set[Path]:
-    """Return the folders of the plugins that scripts belong to."""
-    return {path.parent for path in scripts if path.parent.name == "devstack"}

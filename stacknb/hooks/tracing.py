@@ -169,7 +169,8 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             where = "" if function in ("source", "_stacknb_child") else function
             command = _QUOTED.sub(lambda word: word[0].replace("\\", ""), command)
             start = float(when) if when else start  # a hook may have unset what tells it
-            yield Command(file, int(number or 0), where, command, start, 0.0, int(depth), task), ours
+            at = int(number or 0)
+            yield Command(file, at, where, command, start, 0.0, int(depth), task), ours
         lines = [line]
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from stacknb.exceptions import Failure
 from stacknb.places import BASH
 from stacknb.results import signal_name
-from stacknb.run.hooktext import function_at, last_command, line_of, only_line, return_of
+from stacknb.run.hooktext import last_command, led_by, line_of, only_line, original, return_of
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 
@@ -19,7 +20,6 @@ __all__ = ["explain", "to_run_again", "to_run_first"]
 
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
-_RESTORED = re.compile(r"restored\.\d+\.bash")  # a shell after a failure has its functions from it
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
@@ -58,7 +58,13 @@ def to_run_again(first: Sequence[str], phase: str) -> str:
 
 
 def explain(
-    turn: Turn, what: str, path: Path, log: Path, interrupted: bool, err: Path | None = None
+    turn: Turn,
+    what: str,
+    path: Path,
+    log: Path,
+    interrupted: bool,
+    err: Path | None = None,
+    copies: Mapping[str, str] = MappingProxyType({}),
 ) -> Failure:
     """Return the failure that a turn which ended its shell amounts to.
 
@@ -76,6 +82,8 @@ def explain(
         The user stopped it.
     err : Path, optional
         What a cell wrote to stderr, which has a file of its own: mostly that is the reason.
+    copies : mapping of str to str
+        What stood for a file of the user's, and that file.
     """
     last = screen.tail(log, 10, 300)
     if err is not None:
@@ -88,9 +96,14 @@ def explain(
         )
     file, line, command, better = _place(turn, path, last)
     reason = better or reason
-    if _RESTORED.fullmatch(Path(file).name) and (name := function_at(Path(file), line)):
-        reason += f" in {name!r}, a function from before an earlier failure"
-    return Failure(what, turn.status, reason, file, line, command, str(log), tuple(_fitting(last)))
+    calls = [call.rpartition(":") for call in led_by(turn.calls, f"{file}:{line}")]
+    name, file, line = original(file, line, command)
+    if name:
+        reason += f" in {name!r}, restored from a snapshot (once it is mended, source it again)"
+    return Failure(
+        what, turn.status, reason, copies.get(file, file), line, command, str(log),
+        tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),
+    )  # fmt: skip
 
 
 def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, str, str]:

@@ -253,8 +253,9 @@ class Sourcing:
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
         err = cells.errors_of(it.log) if it.kind == "cell" else None
-        failure = failures.explain(turn, it.what, it.hook.path, it.log, turn.interrupted, err)
-        return replace(failure, file=self.origins.get(failure.file, failure.file))
+        return failures.explain(
+            turn, it.what, it.hook.path, it.log, turn.interrupted, err, self.origins
+        )
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
         """Put its snapshot into the history, as soon as there is one."""

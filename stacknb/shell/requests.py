@@ -91,6 +91,7 @@ def farewell(log: Path) -> str:
         "\\builtin mapfile -d '' -n 1 _stacknb_read <\"$_stacknb_control/scratch\"\n"
         "[[ ${_stacknb_read-} == *_stacknb_on_exit* ]] || "
         f"\\command exec >>{quote(str(log))} 2>&1\n"
+        "\\_stacknb_need whence; \\_stacknb_note_origins\n"
         "\\builtin exit 0"
     )
 

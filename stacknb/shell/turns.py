@@ -34,6 +34,8 @@ class Turn:
         Where, as far as bash knew.
     interrupted : bool
         The user stopped it, or wanted to.
+    calls : tuple of str
+        ``FILE:LINE`` of the calls that led there, the innermost first.
     """
 
     outcome: str
@@ -45,6 +47,7 @@ class Turn:
     line: str = ""
     command: str = ""
     interrupted: bool = False
+    calls: tuple[str, ...] = ()
 
 
 def answered(fields: Sequence[str], process_status: int | None, interrupted: bool) -> Turn:
@@ -64,7 +67,8 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
     pairs = (line.partition("=") for line in plugins.split("\x1f") if line)
     enabled = {name: folder for name, _, folder in pairs}
     needs = tuple(requires.split("\x1f")) if requires else ()
-    return Turn(outcome, code, enabled, needs, *_four(where), interrupted)
+    calls = tuple(call for joined in where[4:5] for call in joined.split("\x1f") if call)
+    return Turn(outcome, code, enabled, needs, *_four(where), interrupted, calls)
 
 
 def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb import HookFailed, Stack, status, tasklog, timing
+from stacknb import HookFailed, Stack, TaskFailed, status, tasklog, timing
 from stacknb.board.board import Board
 from stacknb.exceptions import Failure, ShellDied
 
@@ -738,9 +738,64 @@ def test_a_function_restored_from_a_snapshot_that_fails_is_named_with_a_file_tha
     failure = caught.value.failure
     assert failure.command == "false"
     # Only its name leads to the user's own text.
-    assert " in 'f', a function from before an earlier failure\n" in str(caught.value)
+    assert " in 'f', restored from a snapshot (once" in str(caught.value)
     lines = Path(failure.file).read_bytes().split(b"\n")
     assert lines[(failure.line or 0) - 1] == b"    false"
+
+
+@pytest.mark.parametrize("end", ["g", "exit 2", "nothing_of_the_kind=${nope?}", "die 1 oops"])
+def test_a_failure_tells_the_calls_that_led_to_it(tree, end: str) -> None:
+    library = tree.hook("10-library.sh", f"g() {{\n  false\n}}\nf() {{\n  {end}\n}}\n")
+    caller = tree.hook("20-caller.sh", "\nf\n")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.run_phase("override_defaults")
+
+    inner = [f"{library}:5"] if end == "g" else []
+    assert caught.value.failure.place == f"{library}:{2 if inner else 5}"
+    assert caught.value.failure.calls == (*inner, f"{caller}:2")
+
+
+@pytest.mark.parametrize("end", ["g", "exit 2", "die 1 oops"])
+def test_the_failure_of_a_task_tells_the_calls_that_led_to_it(tree, output, end: str) -> None:
+    hook = tree.hook(
+        "10-a.sh",
+        f"g() {{\n  false\n}}\nf() {{\n  {end}\n}}\nasync_run t f\nh() {{ async_wait t || :; }}\nh\n",
+    )
+    stack = tree.stack()
+    stack.step()
+    inner = [f"{hook}:5"] if end == "g" else []
+    with pytest.raises(TaskFailed) as caught:
+        stack.async_wait("t")
+    [result] = caught.value.results
+    assert result.failed_at[:2] == (str(hook), "2" if inner else "5")
+    assert result.calls == (*inner, f"{hook}:7")
+    assert f"\n  from    {result.calls[0]}\n" in str(caught.value)
+    place, calls = ":".join(result.failed_at[:2]), ", ".join(result.calls)
+    said = f"FAILED: t (status {result.exit_code})\n    at {place}, called from {calls}\n"
+    assert said in output(stack, "10-a.sh")
+
+
+def test_functions_are_told_by_their_own_files_after_a_resume_and_after_failures(
+    tree, tmp_path: Path
+) -> None:
+    library = tmp_path / "library"
+    library.write_text("f() {\n  : a\n\n  [[ -v fine ]]\n}\n")
+    caller = tree.hook("10-a.sh", f"[[ $1 != source ]] || source {library}\n[[ $1 != stack ]] || f")
+    with tree.stack() as stack:
+        stack.run(until="source")
+        run_dir = stack.run_dir
+    with Stack.resume(run_dir) as stack:
+        for _ in range(2):
+            library.write_text(f"# edited\n{library.read_text()}")
+            with pytest.raises(HookFailed) as caught:
+                stack.run_phase("pre-install")
+            assert caught.value.failure.calls == (f"{caller}:2",)
+        assert " in 'f', restored from a snapshot" in caught.value.failure.reason
+        assert caught.value.failure.place == f"{library}:6"
+        with pytest.raises(TaskFailed) as of_task:
+            stack.async_wait(stack.async_run("f", "f").name)
+        assert of_task.value.results[0].failed_at == (str(library), "6", "[[ -v fine ]]")
 
 
 def test_exit_0_ends_the_whole_run_with_status_0_and_says_so(tree) -> None:

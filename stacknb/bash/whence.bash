@@ -1,0 +1,23 @@
+# Where functions stand and from where they were called, for the error that names a place. Loaded when a
+# shell ends, or a task that has failed.
+
+# Appends NAME LINE FILE of each function to what is known in this run: the next shell has them from the
+# snapshot, and knows only the place there. In a subshell, for the sake of umask and extdebug.
+_stacknb_note_origins() {
+    (
+        builtin umask 077
+        builtin compgen -A function -X '_stacknb_*' >|"$_stacknb_control/scratch"
+        builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
+        builtin shopt -s extdebug
+        builtin declare -F -- "${_stacknb_read[@]}" >>"$_stacknb_dir/state/origins"
+    ) 2>/dev/null
+}
+
+# Sets _stacknb_calls to FILE:LINE of the calls that led to where a shell or a task ends, the innermost first.
+_stacknb_list_calls() { # FRAME MOST: that of the innermost function; a function may have called itself for ever
+    _stacknb_calls=()
+    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1 && ${#_stacknb_calls[@]} < $2; _stacknb_i++)); do
+        _stacknb_is_own "${BASH_SOURCE[_stacknb_i + 1]}" "${FUNCNAME[_stacknb_i + 1]}" ||
+            _stacknb_calls+=("${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}")
+    done
+}
