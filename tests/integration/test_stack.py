@@ -1227,3 +1227,49 @@ def test_a_forked_process_can_neither_use_nor_end_the_run_of_the_first(tree) -> 
 
     assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
     assert done.stdout.endswith("['ok']\n"), done.stderr
+
+
+def test_a_forked_process_does_not_end_the_hook_that_a_thread_of_the_first_is_at(tree) -> None:
+    tree.hook("10-a.sh", "touch ready; until [[ -e go ]]; do sleep 0.01; done")
+    script = (
+        "import os, pathlib, time, stacknb\n"
+        f"stack = stacknb.Stack({str(tree.path)!r})\n"
+        "worker = stack.start(stack.step)\n"
+        "while not pathlib.Path('ready').exists(): time.sleep(0.005)\n"
+        "if not os.fork():\n"
+        "    try:\n"
+        "        with stack: stack.evaluate(':')\n"
+        "    except stacknb.StacknbError as error:\n"
+        "        print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "pathlib.Path('go').touch()\n"
+        "print([hook.status for hook in worker.wait()])\n"
+        "stack.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+
+    assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
+    assert done.stdout.endswith("['ok']\n"), done.stderr
+
+
+def test_a_stack_that_is_closed_ends_what_any_thread_has_it_do(tree, until) -> None:
+    tree.hook("10-a.sh", "touch ready; sleep 1000")
+    stack, ended = tree.stack(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            stack.run()
+        except stacknb.StacknbError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    until(Path("ready").exists, "the hook is at work")
+    stack.close()
+    thread.join(20)
+
+    assert [type(error) for error in ended] == [stacknb.Interrupted]
+    assert not stack.busy
