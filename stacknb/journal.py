@@ -145,6 +145,10 @@ class RunDir:
         """Tell whether a process works on the run."""
         return self._lock.is_held()
 
+    def is_left(self) -> bool:
+        """Tell whether the process that worked on it last was killed."""
+        return self._lock.is_left()
+
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()

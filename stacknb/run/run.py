@@ -164,18 +164,18 @@ class Run:
         return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
-        self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
-        hooks, of_plugins = self.roster.hooks(phase)
-        if phase.label in self._begun:
-            self.tasks.cancel_earlier(phase.label)
-            self.shell.evaluate(recall.untelling(phase.label))
-            self.result.phases = [label for label in self.result.phases if label != phase.label]
-        self.failed = phase
-        self._begun.add(phase.label)
-        agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
-        self._goes_on = False
+        agenda = Agenda(phase, time.time(), [], [])
         try:
-            self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
+            self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
+            agenda.left, agenda.of_plugins = self.roster.hooks(phase)
+            if phase.label in self._begun:
+                self.tasks.cancel_earlier(phase.label)
+                self.shell.evaluate(recall.untelling(phase.label))
+                self.result.phases = [done for done in self.result.phases if done != phase.label]
+            self._agenda = agenda
+            self.failed, self._goes_on = phase, False
+            self._begun.add(phase.label)
+            self.emit("phase-start", phase.label, hooks=[hook.name for hook in agenda.left])
             if not self.result.phases:
                 if said := self._settings.left_out(self.top_dir):
                     self.note(said)
