@@ -71,10 +71,10 @@ class RunDir:
         self.run = run
         self._journal = LineFile(path / "journal.jsonl")
         self._waits = LineFile(path / "waits.jsonl")
-        self._out = -1
         self._lacking = False
         self._torn = False
         self._lock = Lock(path)
+        self._out = -1
 
     @classmethod
     def create(
@@ -218,6 +218,9 @@ class RunDir:
         if self._out >= 0:
             os.close(self._out)
             self._out = -1
+
+    def __del__(self) -> None:  # of a stack that nobody has closed
+        self.close()
 
     def new_events(self) -> list[Event]:
         """Return the events since the last call; what is none is passed over."""

@@ -1273,3 +1273,22 @@ def test_a_stack_that_is_closed_ends_what_any_thread_has_it_do(tree, until) -> N
 
     assert [type(error) for error in ended] == [stacknb.Interrupted]
     assert not stack.busy
+
+
+def test_a_stack_that_is_dropped_without_being_closed_leaves_no_descriptor_open(tree) -> None:
+    tree.hook("10-a.sh", "async_run nap$# sleep 1000")
+    script = (
+        "import gc, os, stacknb\n"
+        "def work():\n"
+        f"    stack = stacknb.Stack({str(tree.path)!r})\n"
+        "    stack.step()\n"
+        f"stacknb.Stack({str(tree.path)!r}).close()\n"
+        "before = os.listdir('/proc/self/fd')\n"
+        "for _ in range(3): work()\n"
+        f"other = stacknb.Stack({str(tree.path)!r})\n"  # or the last one is the notebook's
+        "gc.collect()\n"
+        "print(len(os.listdir('/proc/self/fd')) - len(before))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
