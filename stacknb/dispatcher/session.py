@@ -64,6 +64,7 @@ class Session:
         self._door = threading.RLock()
         self._process = os.getpid()
         self._depth = 0  # of the calls that give the shell to hooks
+        self.at_work_in = 0  # the thread of the last of them
         self._stopping = False
 
     @property
@@ -196,7 +197,7 @@ class Session:
         try:
             with self._lock:
                 if not self._depth:
-                    self._stopping = False
+                    self._stopping, self.at_work_in = False, threading.get_ident()
                 self._depth += 1
                 try:
                     yield
