@@ -25,8 +25,8 @@ _INTERRUPTED = 130
 class _Signals:
     """The first signal interrupts; a second one must not stop the cleaning up.
 
-    While a run is being set up, a signal is only noted: it interrupts at the first phase, when
-    there is something that can be closed. A second one does not wait.
+    While arguments are read or a run is set up, a signal is only noted: it interrupts after that,
+    or at the first phase, when there is something that can be closed. A second one does not wait.
     """
 
     def __init__(self) -> None:
@@ -42,9 +42,7 @@ class _Signals:
     def on_event(self, event: Event) -> None:
         """Interrupt here if a signal was held back, or the shell did not notice it."""
         if event.kind in ("phase-start", "hook-start"):
-            self._held = False
-            if self.number:
-                raise KeyboardInterrupt
+            self.heed()
         elif event.kind == "run-end":  # another run may follow
             self._held = True
 
@@ -52,8 +50,14 @@ class _Signals:
         """Nothing depends on the time."""
 
     def hold(self) -> None:
-        """Expect a run to be set up."""
+        """Expect what must not be cut short."""
         self._held = True
+
+    def heed(self) -> None:
+        """Expect no such thing any more; interrupt here if a signal came meanwhile."""
+        self._held = False
+        if self.number:
+            raise KeyboardInterrupt
 
     def stop(self) -> None:
         """From now on, no signal interrupts."""

@@ -45,7 +45,10 @@ class Signals(Listener, Protocol):
     """Who turns signals into KeyboardInterrupt, until told to stop."""
 
     def hold(self) -> None:
-        """Expect a run to be set up."""
+        """Expect what must not be cut short."""
+
+    def heed(self) -> None:
+        """Expect no such thing any more; interrupt here if a signal came meanwhile."""
 
     def stop(self) -> None:
         """Let no signal interrupt from now on."""
@@ -62,13 +65,14 @@ def run(argv: list[str], signals: Signals) -> int:
     table = commands.of_face(arguments.CLI).values()
     if argv and (called := commands.in_notebook(argv[0])):
         raise BadInput(f"{argv[0]!r} is for notebooks: {called}; see stacknb --help")
+    signals.hold()  # argparse does not bear to be interrupted
     with printing.to_stdout():  # --help and --version
         o = parsers.read_argv(table, argv, _ABOUT, version("stacknb"), _STATUSES)
     if o.command.opens_tree:
         if o.command.resumes:
             commands.check_first(o)
-        signals.hold()
         return _on_stack(commands.open_tree(o), o, signals)
+    signals.heed()
     value = o.command.run(None, o)
     with printing.to_stdout():
         o.command.show(value, o)

@@ -71,10 +71,10 @@ class RunDir:
         self.run = run
         self._journal = LineFile(path / JOURNAL)
         self._waits = LineFile(path / WAITS)
-        self._out = -1
         self._lacking = False
         self._torn = False
         self._lock = Lock(path)
+        self._out = -1
 
     @classmethod
     def create(
@@ -145,6 +145,10 @@ class RunDir:
         """Tell whether a process works on the run."""
         return self._lock.is_held()
 
+    def is_left(self) -> bool:
+        """Tell whether the process that worked on it last was killed."""
+        return self._lock.is_left()
+
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
         self.close()
@@ -214,6 +218,9 @@ class RunDir:
         if self._out >= 0:
             os.close(self._out)
             self._out = -1
+
+    def __del__(self) -> None:  # of a stack that nobody has closed
+        self.close()
 
     def new_events(self) -> list[Event]:
         """Return the events since the last call; what is none is passed over."""

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import stacknb
 from stacknb import cli, tasklog
 from stacknb.cli import main
+from stacknb.commands import parsers
 from stacknb.journal import Event, RunDir
 
 Capture = pytest.CaptureFixture[str]
@@ -354,6 +356,26 @@ def test_a_signal_during_the_set_up_interrupts_at_the_first_phase() -> None:
     signals.on_event(Event("run-start", 1.0, "stack"))
     with pytest.raises(KeyboardInterrupt):
         signals.on_event(Event("phase-start", 1.0, "source"))
+
+
+def test_a_signal_while_the_arguments_are_read_interrupts_after_that(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, done = parsers.read_argv, list[str]()
+
+    def interrupted(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        done.append("read")
+        return read(*args)
+
+    monkeypatch.setattr(parsers, "read_argv", interrupted)
+    try:
+        assert cli.main(["status", "nowhere"]) == 128 + signal.SIGTERM
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.default_int_handler if number == 2 else signal.SIG_DFL)
+    assert done == ["read"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_second_signal_does_not_wait_for_the_set_up() -> None:

@@ -100,7 +100,7 @@ class Board:
             self._phases.doubt(now, self._folder.is_held, anew)
         if hook is not None and hook is not self.hook:
             self.tasks.forget_waits()
-        self._phases.settle(now, self._folder.is_held)
+        self._phases.settle(now, self._folder.is_held, self._folder.is_left)
 
     # -- what displays ask for -------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class Board:
         status = self.phase.status if self.phase is not None else ""
         if status == "running" or status == "interrupted":
             return status
-        if status in BAD:
+        if status in BAD or any(phase.status == "lost" for phase in self.phases):
             return "failed"
         if self.complete:
             return "complete"

@@ -56,6 +56,7 @@ class PhaseList:
         self._unread: list[HookState] = []  # which the journal says have ended
         self._heard = self._doubt = 0.0
         self._paused = False  # by who goes from hook to hook
+        self._is_cut = False  # what was to follow at once will not: its process was killed
         self.hook: HookState | None = None
         self.complete = self.ended = self.goes_on = False
 
@@ -70,6 +71,7 @@ class PhaseList:
         is_cell = Path(str(data.get("log", ""))).parent.name == "cells"
         if not is_cell:
             self._heard, self._paused = max(self._heard, event.time), event.kind == "pause"
+        self._is_cut = False
         if event.kind in ("run-start", "phase-end", "pause", "run-end"):
             self.goes_on = bool(data.get("goes_on"))
         if event.kind == "run-start":
@@ -222,10 +224,19 @@ class PhaseList:
         if now - self._doubt >= _DOUBT_S or not is_held():
             self._leave_hook()
 
-    def settle(self, now: float, is_held: Callable[[], bool]) -> None:
-        """Say how phases stand of which the journal does not."""
+    def settle(self, now: float, is_held: Callable[[], bool], is_left: Callable[[], bool]) -> None:
+        """Say how phases stand of which the journal does not.
+
+        Parameters
+        ----------
+        now : float
+            Epoch seconds.
+        is_held, is_left : callable
+            Tell whether a process works on the run; whether the one that did was killed.
+        """
         self._read_ends()
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
+        self._is_cut = self._is_cut or (self.goes_on and is_left())
         self.goes_on = (self.goes_on or is_new) and is_held()
         for place, phase in enumerate(self):
             if phase.told:
@@ -233,7 +244,10 @@ class PhaseList:
                 continue
             later = list(self)[place + 1 :]
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
-            self._infer(phase, over, now, is_held)
+            self._infer(phase, over, now, is_held, is_left)
+            if self._is_cut and phase.status in ("to come", "lost"):
+                phase.status = "lost"
+                break
         *_, last = self  # where the journal is not there
         if not (last.heard or self.ended) and last.status == "ok":
             self.complete = self.ended = not is_held()
@@ -244,7 +258,12 @@ class PhaseList:
     # -- within ----------------------------------------------------------------------------------
 
     def _infer(
-        self, phase: PhaseState, over: bool, now: float, is_held: Callable[[], bool]
+        self,
+        phase: PhaseState,
+        over: bool,
+        now: float,
+        is_held: Callable[[], bool],
+        is_left: Callable[[], bool],
     ) -> None:
         begun = phase.begun_hooks()
         bad = next((hook.status for hook in begun if hook.status in BAD), "")
@@ -259,7 +278,7 @@ class PhaseList:
         if not phase.begun and not (over or self.complete):
             phase.status = "skipped" if self.ended else "to come"
             return
-        phase.status = bad or ("unfinished" if under_way else "ok")
+        phase.status = bad or ("ok" if not under_way else "lost" if is_left() else "unfinished")
         ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
         ends += [self._heard] if under_way and not bad else []
         known = ends and phase.begun

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
+
+from stacknb.dispatcher.session import Session
 
 __all__ = ["Async"]
 
 
 class Async:
     """The calls of a `Stack` to be awaited: ``await stack.aio.run()``; they run in a thread.
+
+    Where the await is cancelled, by a timeout or Ctrl-C, the hook or cell is interrupted.
 
     Examples
     --------
@@ -18,7 +23,7 @@ class Async:
     ['override_defaults', 'source']
     """
 
-    def __init__(self, stack: object) -> None:
+    def __init__(self, stack: Session) -> None:
         self._stack = stack
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -27,6 +32,17 @@ class Async:
         async def call(*args: Any, **kwargs: Any) -> Any:
             import asyncio  # a tenth of what `%load_ext` took; few ask for it
 
-            return await asyncio.to_thread(method, *args, **kwargs)
+            threads: list[int] = []
+
+            def work() -> Any:
+                threads.append(threading.get_ident())
+                return method(*args, **kwargs)
+
+            try:
+                return await asyncio.to_thread(work)
+            except asyncio.CancelledError:  # the thread knows nothing of it
+                if self._stack.at_work_in in threads:
+                    self._stack.interrupt()
+                raise
 
         return call

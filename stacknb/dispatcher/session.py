@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from stacknb import lifecycle
 from stacknb.dispatcher.forgotten import forgotten
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import BadInput, Interrupted
+from stacknb.exceptions import BadInput, Interrupted, ShellDied
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook
@@ -25,6 +25,8 @@ from stacknb.shell.environment import inherited
 from stacknb.snapshots.vault import Vault
 
 __all__ = ["Listener", "Session"]
+
+_TURN_S = 0.1
 
 
 class Listener(Protocol):
@@ -61,8 +63,10 @@ class Session:
         self._jobs = jobs
         self._added = env
         self._run: Run | None = None
-        self._lock = threading.RLock()
+        self._door = threading.RLock()
+        self._process = os.getpid()
         self._depth = 0  # of the calls that give the shell to hooks
+        self.at_work_in = 0  # the thread of the last of them
         self._stopping = False
 
     @property
@@ -143,12 +147,14 @@ class Session:
         --------
         >>> stack.interrupt()  # nothing runs, so nothing happens
         """
+        if self._is_elsewhere:
+            return
         self._stopping = self.busy
         if self._run is not None:
             self._run.shell.interrupt()
 
     def reset(self) -> None:
-        """End the run under way, so that the next call begins a new one.
+        """End the run under way, so that the next call begins a new one; hooks are interrupted.
 
         Examples
         --------
@@ -157,14 +163,32 @@ class Session:
         >>> stack.next_phase
         'override_defaults'
         """
-        if self.worker is not None and not self.worker.here:
-            self.worker.stop()
-        with self._lock:
+        if self._is_elsewhere:
+            return
+        while not self._lock.acquire(timeout=_TURN_S):
+            self.interrupt()  # of a worker, an executor, or whichever thread is at work
+        try:
             run, self._run = self._run, None
             if run is not None:
                 run.close()
+        finally:
+            self._lock.release()
 
     # -- within ----------------------------------------------------------------------------------
+
+    @property
+    def _is_elsewhere(self) -> bool:
+        """Whether the run is that of the process which has forked this one."""
+        return self._process != os.getpid()
+
+    @property
+    def _lock(self) -> threading.RLock:
+        if self._is_elsewhere:  # a thread may hold it that was not forked along
+            raise ShellDied(
+                "the shell of this run is that of the process which has forked this one; "
+                "begin a new run"
+            )
+        return self._door
 
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -175,7 +199,7 @@ class Session:
         try:
             with self._lock:
                 if not self._depth:
-                    self._stopping = False
+                    self._stopping, self.at_work_in = False, threading.get_ident()
                 self._depth += 1
                 try:
                     yield

@@ -155,15 +155,16 @@ class Run:
         return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
-        self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
-        hooks, of_plugins = self.roster.hooks(phase)
-        if self.course.has_begun(phase):
-            self.tasks.cancel_earlier(phase.label)
-            self.shell.evaluate(recall.untelling(phase.label))
-        self.course.begin(phase)
-        agenda = self._agenda = Agenda(phase, time.time(), hooks, of_plugins)
+        agenda = Agenda(phase, time.time(), [], [])
         try:
-            self.emit("phase-start", phase.label, hooks=[hook.name for hook in hooks])
+            self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
+            agenda.left, agenda.of_plugins = self.roster.hooks(phase)
+            if self.course.has_begun(phase):
+                self.tasks.cancel_earlier(phase.label)
+                self.shell.evaluate(recall.untelling(phase.label))
+            self._agenda = agenda
+            self.course.begin(phase)
+            self.emit("phase-start", phase.label, hooks=[hook.name for hook in agenda.left])
             if not self.result.phases:
                 if said := self._settings.left_out(self.top_dir):
                     self.note(said)

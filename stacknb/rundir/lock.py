@@ -66,12 +66,13 @@ class Lock:
 
     def is_held(self) -> bool:
         """Tell whether a process holds it; one of another machine does until it lets go."""
-        try:
-            with opened(self._file) as file:
-                holder = _holder(file.fileno())
-        except OSError:
-            return False
+        holder = self._noted()
         return holder is not None and _lives(holder) is not False
+
+    def is_left(self) -> bool:
+        """Tell whether a process has held it to its end, as one does that is killed."""
+        holder = self._noted()
+        return holder is not None and _lives(holder) is False
 
     def release(self) -> None:
         """Let go of it."""
@@ -81,6 +82,13 @@ class Lock:
                     os.ftruncate(self._held, 0)
             os.close(self._held)
             self._held = -1
+
+    def _noted(self) -> tuple[str, str, str] | None:
+        try:
+            with opened(self._file) as file:
+                return _holder(file.fileno())
+        except OSError:
+            return None
 
     def __del__(self) -> None:
         self.release()

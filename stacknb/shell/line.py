@@ -60,7 +60,8 @@ class Line:
         self._heard: list[bytes] = []  # of the supervisor
         self._asked: list[None] = []  # it for a bash of which it has said nothing yet
         self._send_fd = self._receive_fd = -1
-        self._wake_read, self._wake_write = os.pipe()
+        self._wake: list[int] = []  # read, write
+        self._wake += os.pipe()
         self._link, theirs = socket.socketpair()
         words = [str(HOME), str(theirs.fileno()), str(self.control)]
         words += [str(jobs)] if jobs else []
@@ -118,9 +119,9 @@ class Line:
         if (answer := self._read_fields()) is not None:  # it came with the one before
             return answer
         link = self._link.fileno()
-        ready = _ready(patience_s, self._receive_fd, link, self._wake_read)
-        if self._wake_read in ready:
-            os.read(self._wake_read, 4096)
+        ready = _ready(patience_s, self._receive_fd, link, self._wake[0])
+        if self._wake[0] in ready:
+            os.read(self._wake[0], 4096)
         if link in ready:
             self._hear()
         self._heed()
@@ -131,8 +132,8 @@ class Line:
 
     def wake(self) -> None:
         """Make `receive` return, from any thread."""
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"!")
+        with contextlib.suppress(OSError, IndexError):  # it may be closed meanwhile
+            os.write(self._wake[1], b"!")
 
     def await_end(self, limit_s: float) -> None:
         """Return when bash has ended, or after `limit_s`."""
@@ -152,11 +153,12 @@ class Line:
         if self._supervisor.wait():  # it was killed: nobody has ended the tasks of its session
             session = self._supervisor.pid
             processes.end_all(lambda: processes.members(session=session), _GRACE_S)
-        self._close_fifos()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._close_pipes()
         self._scratch.remove()
         self.pid = 0
+
+    def __del__(self) -> None:  # of a stack that nobody has closed; the supervisor ends the rest
+        self._close_pipes()
 
     @property
     def closed(self) -> bool:
@@ -207,6 +209,11 @@ class Line:
             elif message["pid"] == self.pid:
                 self.status = message["status"]
         self._heard = [rest]
+
+    def _close_pipes(self) -> None:
+        self._close_fifos()
+        while self._wake:
+            os.close(self._wake.pop())
 
     def _close_fifos(self) -> None:
         for descriptor in (self._send_fd, self._receive_fd):

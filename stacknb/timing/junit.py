@@ -7,8 +7,10 @@ import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from stacknb import tasklog
+from stacknb import status, tasklog
+from stacknb.exceptions import BadInput
 from stacknb.results import signal_name
+from stacknb.rundir.ending import BAD
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
 
@@ -23,8 +25,8 @@ def junit_report(records: Records) -> bytes:
     """Return the report as XML.
 
     Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
-    is ``skipped``. With each of them stand the last lines of its log. A stack.sh that failed
-    elsewhere, or whose log ends early, is a case of its own. Times are seconds. What ran again has
+    is ``skipped``. With each of them stand the last lines of its log. A run that failed elsewhere,
+    or a stack.sh whose log ends early, is a case of its own. Times are seconds. What ran again has
     a number behind its name, as readers of such a report tell cases by their names.
     """
     suites = ET.Element("testsuites", name=_clean(records.path))
@@ -34,9 +36,9 @@ def junit_report(records: Records) -> bytes:
         by_phase.setdefault(record.phase, []).append(record)
     for phase, members in by_phase.items():
         suites.append(_suite(phase or "no phase", members, records))
-    # One hook of stack.sh fails at the most, and that is the end.
-    if records.bad_end and not any(hook.status == "failed" for hook in records.hooks):
-        suites.append(_bad_end(records))
+    of_run = records.kind == "run"
+    if said := _stopped_in(records, suites) if of_run else _ended_early(records):
+        suites.append(_bad_end("run" if of_run else "stack.sh", said, records))
     for key in ("tests", "failures", "errors", "skipped"):
         suites.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
     elapsed = (records.end or 0) - (records.start or 0) - Cover(records.pauses).length
@@ -45,18 +47,34 @@ def junit_report(records: Records) -> bytes:
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _bad_end(records: Records) -> ET.Element:
+def _ended_early(records: Records) -> str:
+    # One hook of stack.sh fails at the most, and that is the end.
+    return "" if any(hook.status == "failed" for hook in records.hooks) else records.bad_end
+
+
+def _stopped_in(records: Records, suites: ET.Element) -> str:
+    """Say where a run has stopped between two hooks: its process was killed, the disk was full."""
+    if any(suites.iter("failure")) or any(suites.iter("error")):
+        return ""
+    try:
+        phases = status.read(records.path).phases
+    except BadInput:  # a bare folder of logs
+        return ""
+    said = {"lost": "is lost: its process was killed", "interrupted": "was interrupted"}
+    bad = ((one.name, said.get(one.status, "failed")) for one in phases if one.status in BAD)
+    return next((f"phase {name!r} {how}, outside of its hooks" for name, how in bad), "")
+
+
+def _bad_end(name: str, said: str, records: Records) -> ET.Element:
     tag = "failure" if records.exit_code else "error"
-    suite = ET.Element(
-        "testsuite", name="stack.sh", tests="1", failures="0", errors="0", skipped="0"
-    )
+    suite = ET.Element("testsuite", name=name, tests="1", failures="0", errors="0", skipped="0")
     suite.set(f"{tag}s", "1")
     suite.set("time", "0.000000")
-    case = ET.SubElement(suite, "testcase", classname="stack.sh", name="end", time="0.000000")
+    case = ET.SubElement(suite, "testcase", classname=name, name="end", time="0.000000")
     last = f"; the last phase that began was {records.phases[-1].name!r}" if records.phases else ""
     ET.SubElement(
-        case, tag, type="failed" if records.exit_code else "lost", message=records.bad_end
-    ).text = _clean(f"{records.bad_end}{last}; see {records.path}\n")
+        case, tag, type="failed" if records.exit_code else "lost", message=_clean(said)
+    ).text = _clean(f"{said}{last if name == 'stack.sh' else ''}; see {records.path}\n")
     return suite
 
 

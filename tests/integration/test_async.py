@@ -1084,6 +1084,30 @@ async def again(stack: Stack):
     return await stack.tasks["t3"]
 
 
+def test_an_await_that_is_cancelled_interrupts_what_it_has_begun_and_nothing_else(tree) -> None:
+    stack = tree.run(":")
+
+    async def begun(code: str) -> asyncio.Task:
+        task = asyncio.create_task(stack.aio.evaluate(code))
+        while not stack.busy:
+            await asyncio.sleep(0.005)
+        return task
+
+    async def work() -> list[str]:
+        cancelled = await begun("sleep 1000")
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        first = await begun("until [[ -e go ]]; do sleep 0.01; done; echo went")
+        waiting = asyncio.create_task(stack.aio.evaluate("echo late"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.create_subprocess_exec("touch", "go")
+        return [(await first).stdout, (await stack.aio.evaluate("echo on")).stdout]
+
+    assert asyncio.run(work()) == ["went\n", "on\n"]
+
+
 def test_a_phase_can_be_awaited_while_tasks_are(tree) -> None:
     tree.hook("10-a.sh", "sleep 0.1; async_run t sleep 0.1")
     stack = tree.stack()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,55 @@ def test_a_hook_whose_run_was_killed_is_lost_and_not_well(
     found = {phase.name: phase for phase in status.read(".").phases}["stack install"]
     assert (found.status, found.hooks[0].exit_code) == ("lost", None)
     assert call("unstack", stuck.args[-1]).returncode == 0
+
+
+_KILLED = """
+import os, signal, sys, stacknb
+class Killer:
+    def on_event(self, event):
+        if [event.kind, event.data.get("phase", event.name)] == sys.argv[2:]:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def on_tick(self): pass
+stack = stacknb.Stack(sys.argv[1], run_dir="run")
+stack.listeners.append(Killer())
+stack.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase"), [("hook-end", "source"), ("phase-end", "override_defaults")]
+)
+def test_a_run_that_was_killed_between_two_hooks_is_not_well_and_no_report_of_it_is_green(
+    tree: Any, until: Until, kind: str, phase: str
+) -> None:
+    tree.hook("10-a.sh", ":")
+    tree.hook("20-b.sh", ":")
+    words = [sys.executable, "-c", _KILLED, str(tree.path), kind, phase]
+    assert subprocess.run(words, check=False).returncode == -9
+    until(lambda: not children_of_run(), "all has ended")
+    found = status.read("run")
+    assert [one.name for one in found.phases if one.status == "lost"] == ["source"]
+    assert (found.state, found.ok) == ("failed", False)
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    said = "phase 'source' is lost: its process was killed, outside of its hooks"
+    assert [error.get("message") for error in ET.parse("j.xml").iter("error")] == [said]
+    assert call("stack", tree.path, "--resume", "--run-dir", "run").returncode == 0
+    assert status.read("run").state == "complete"
+
+
+def test_a_run_whose_shell_is_lost_between_two_phases_has_failed(tree: Any) -> None:
+    tree.hook("10-a.sh", ":")
+    words = f"""
+import stacknb
+from stacknb.run import opening
+stack = stacknb.Stack({str(tree.path)!r}, run_dir="run")
+stack.step()
+opening.entering = lambda phase: "kill -KILL $$"
+stack.run()
+"""
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
+    assert "ShellDied: the shell ended with status 137" in done.stderr
+    assert {phase.name: phase.status for phase in status.read("run").phases}["source"] == "failed"
 
 
 def test_a_task_that_died_with_its_session_is_called_lost_as_soon_as_the_run_is_resumed(

@@ -1063,7 +1063,7 @@ def test_a_phase_that_another_process_runs_again_begins_with_the_timers_it_had(t
     tree.hook("20-b.sh", "time_start whole")
     tree.hook("30-c.sh", "time_start part; [[ $1 != source || -e mended ]]; time_stop part")
     tree.hook("40-d.sh", "time_stop whole")
-    with tree.stack(run_dir="run") as stack, pytest.raises(HookFailed, match="30-c.sh"):
+    with tree.stack(run_dir="run") as stack, pytest.raises(HookFailed, match=r"30-c\.sh"):
         stack.run(until="source")
     Path("mended").touch()
 
@@ -1227,3 +1227,68 @@ def test_a_forked_process_can_neither_use_nor_end_the_run_of_the_first(tree) -> 
 
     assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
     assert done.stdout.endswith("['ok']\n"), done.stderr
+
+
+def test_a_forked_process_does_not_end_the_hook_that_a_thread_of_the_first_is_at(tree) -> None:
+    tree.hook("10-a.sh", "touch ready; until [[ -e go ]]; do sleep 0.01; done")
+    script = (
+        "import os, pathlib, time, stacknb\n"
+        f"stack = stacknb.Stack({str(tree.path)!r})\n"
+        "worker = stack.start(stack.step)\n"
+        "while not pathlib.Path('ready').exists(): time.sleep(0.005)\n"
+        "if not os.fork():\n"
+        "    try:\n"
+        "        with stack: stack.evaluate(':')\n"
+        "    except stacknb.StacknbError as error:\n"
+        "        print(error, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "pathlib.Path('go').touch()\n"
+        "print([hook.status for hook in worker.wait()])\n"
+        "stack.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+    )
+
+    assert "is that of the process which has forked this one; begin a new run\n" in done.stdout
+    assert done.stdout.endswith("['ok']\n"), done.stderr
+
+
+def test_a_stack_that_is_closed_ends_what_any_thread_has_it_do(tree, until) -> None:
+    tree.hook("10-a.sh", "touch ready; sleep 1000")
+    stack, ended = tree.stack(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            stack.run()
+        except stacknb.StacknbError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    until(Path("ready").exists, "the hook is at work")
+    stack.close()
+    thread.join(20)
+
+    assert [type(error) for error in ended] == [stacknb.Interrupted]
+    assert not stack.busy
+
+
+def test_a_stack_that_is_dropped_without_being_closed_leaves_no_descriptor_open(tree) -> None:
+    tree.hook("10-a.sh", "async_run nap$# sleep 1000")
+    script = (
+        "import gc, os, stacknb\n"
+        "def work():\n"
+        f"    stack = stacknb.Stack({str(tree.path)!r})\n"
+        "    stack.step()\n"
+        f"stacknb.Stack({str(tree.path)!r}).close()\n"
+        "before = os.listdir('/proc/self/fd')\n"
+        "for _ in range(3): work()\n"
+        f"other = stacknb.Stack({str(tree.path)!r})\n"  # or the last one is the notebook's
+        "gc.collect()\n"
+        "print(len(os.listdir('/proc/self/fd')) - len(before))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
