@@ -260,6 +260,18 @@ def test_loading_the_magics_imports_nothing_that_only_some_of_them_need() -> Non
     assert done.stdout.split() == []
 
 
+def test_what_each_stack_starts_beside_bash_imports_nothing_that_only_some_of_them_need() -> None:
+    rare = ["dataclasses", "inspect", "pathlib", "stacknb.exceptions", "stacknb.tasklog"]
+    code = (
+        f"import sys; sys.path.append({str(PACKAGE.parent)!r});"
+        "import stacknb.supervision.supervisor;"
+        f"print(*sorted(sys.modules.keys() & set({rare})))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -10,17 +10,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from stacknb.board import Board, HookState, PhaseState, TaskState, picture
+from stacknb.board import Board, PhaseState, TaskState, picture
+from stacknb.progress.excerpts import WIDTH, Excerpts
 from stacknb.run.failures import to_run_again
-from stacknb.rundir.ending import BAD
 from stacknb.text import budget
-from stacknb.text.screen import SYMBOLS, clean_line, counted, excerpt, seconds
+from stacknb.text.screen import SYMBOLS, clean_line, counted, seconds
 
-__all__ = ["Row", "bundle", "moved", "rows"]
+__all__ = ["bundle", "moved"]
 
 _SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of all that may be shown: the first that fits
 _LINES = 1_000  # bytes of hooks' lines, and of a failure's
-_WIDTH = 200
 _LAST = 60  # a task's last line
 _NAME = 90
 _PATH = 300
@@ -48,7 +47,7 @@ _RULES = {  # by what they are for; colours are the theme's, where there is one
 
 
 @dataclass(frozen=True)
-class Row:
+class _Row:
     """A line of the summary.
 
     Attributes
@@ -83,8 +82,9 @@ def bundle(board: Board, since: float = 0.0, most: int = budget.SUMMARY) -> dict
         Bytes that it may take in a notebook: from `budget.AGAIN` on it is a summary in any case,
         below that it may be one line, which takes `budget.LINE` at the most.
     """
+    excerpts = Excerpts(board.run_dir)
     for share in _SHARES:
-        found = rows(board, since, share)
+        found = _rows(board, since, share, excerpts)
         made = {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
         if budget.stored(made) <= most:
             return made
@@ -95,7 +95,7 @@ def moved(board: Board) -> dict[str, str]:
     """Return by MIME type what stays where a run was shown that is now shown elsewhere."""
     tree = budget.cut(board.top_dir, _PATH // 3, end=True, measure=budget.plain)
     more = "under way when its panel was shown again elsewhere"
-    found = [Row(0, f"{board.mode} of {tree}", more=more)]
+    found = [_Row(0, f"{board.mode} of {tree}", more=more)]
     return {"text/plain": _plain(found, []).rstrip(), "text/html": _html(found, [])}
 
 
@@ -107,20 +107,21 @@ def _line(board: Board) -> str:
     return f"{board.mode} of {tree}: {_state(board)}; logs in {logs}; {budget.USED_UP}"
 
 
-def rows(board: Board, since: float = 0.0, share: float = 1.0) -> list[Row]:
+def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[_Row]:
     """Return the summary line by line, shortened to a share of its full length."""
     if board.run_dir is None:
-        return [Row(0, "no run yet")]
+        return [_Row(0, "no run yet")]
     path = round(_PATH * max(share, 0.25))
     tree = budget.cut(board.top_dir, path, end=True)
-    found = [Row(0, f"{board.mode} of {tree}", more=_state(board))]
+    found = [_Row(0, f"{board.mode} of {tree}", more=_state(board))]
     begun = [phase for phase in board.phases if phase.begun and _is_new(phase, since)]
-    allowed = _lines_allowed([hook for phase in begun for hook in phase.hooks], board, share)
+    hooks = [hook for phase in begun for hook in phase.hooks]
+    allowed = excerpts.within(_LINES * share, _ROWS * share, hooks)
     found += _phases(begun, board, allowed, share)
     found += _failure_rows(board, share)
     found += _task_rows(board, share)
     found += _note_rows(board, share)
-    return [*found, Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
+    return [*found, _Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
 
 
 def _is_new(phase: PhaseState, since: float) -> bool:
@@ -140,51 +141,32 @@ def _state(board: Board) -> str:
     return "ended early" if board.ended else time.strftime("under way on %d %b at %H:%M")
 
 
-def _lines_allowed(hooks: list[HookState], board: Board, share: float) -> dict[Path, list[str]]:
-    """Share the budget: the hook that runs or failed first, then the newest."""
-    begun = [hook for hook in reversed(hooks) if hook.begun]
-    begun.sort(key=lambda hook: hook.status == "ok")
-    allowed: dict[Path, list[str]] = {}
-    left = _LINES * share
-    for hook in begun[:200]:
-        if len(allowed) >= _ROWS * share or left <= 0:
-            break
-        if hook.status in BAD:
-            continue  # its lines are in the explanation
-        lines = [line.replace(f"{board.run_dir}/", "") for line in excerpt(hook.log, 5, _WIDTH)]
-        lines = budget.within([budget.cut(line, _WIDTH) for line in lines], round(left))
-        if lines:
-            left -= sum(map(budget.cost, lines))
-            allowed[hook.log] = lines
-    return allowed
-
-
 def _phases(
     begun: list[PhaseState], board: Board, allowed: dict[Path, list[str]], share: float
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     shown = begun if share else begun[-1:]
     if len(shown) < len(begun):
-        yield Row(1, f"{len(begun) - len(shown)} phases before")
+        yield _Row(1, f"{len(begun) - len(shown)} phases before")
     for phase in shown:
         yield from _phase_rows(phase, board, allowed, share)
 
 
 def _phase_rows(
     phase: PhaseState, board: Board, allowed: dict[Path, list[str]], share: float
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     begun = [hook for hook in phase.hooks if hook.begun]
     expected = len(phase.hooks)
     count = f"{len(begun)} of {expected} hooks" if expected else "no hooks"
     if len(begun) >= expected > 0:
         count = counted(expected, "hook")
     told = [h for h in begun if h.log in allowed or (h.status != "ok" and h is not board.failed)]
-    yield Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
+    yield _Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
     for hook in _last(told, _ROWS * share):
         took = _spent(hook.duration_s, hook.begun)
-        yield Row(2, _name(hook.name), hook.status, took, lines=allowed.get(hook.log, []))
+        yield _Row(2, _name(hook.name), hook.status, took, lines=allowed.get(hook.log, []))
 
 
-def _failure_rows(board: Board, share: float) -> Iterator[Row]:
+def _failure_rows(board: Board, share: float) -> Iterator[_Row]:
     why = picture(board, 0)["failure"]
     if why is None:
         return
@@ -194,7 +176,7 @@ def _failure_rows(board: Board, share: float) -> Iterator[Row]:
     if share:
         command = budget.cut(why["command"], room // 3)
         lines += [f"{key:<8}{v}" for key, v in (("command", command), ("status", why["code"])) if v]
-        last = [f"  | {budget.cut(line, _WIDTH)}" for line in why["lines"]]
+        last = [f"  | {budget.cut(line, WIDTH)}" for line in why["lines"]]
         last = budget.within(last, room // 2)
         lines += ["last lines", *last] if last else []
     lines.append(f"log     {budget.cut(why['log'], 100, end=True)}")
@@ -202,33 +184,33 @@ def _failure_rows(board: Board, share: float) -> Iterator[Row]:
         phases = to_run_again(why["first"], board.next_phase)
         lines.append(f"next    mend it and run {phases} again")
     reason = why["reason"].removeprefix(f"{why['status']} ")
-    reason = budget.cut(clean_line(reason), max(100, round(_WIDTH * share)))
-    yield Row(1, _name(str(why["hook"])), why["status"], more=reason, lines=lines)
+    reason = budget.cut(clean_line(reason), max(100, round(WIDTH * share)))
+    yield _Row(1, _name(str(why["hook"])), why["status"], more=reason, lines=lines)
 
 
-def _task_rows(board: Board, share: float) -> Iterator[Row]:
+def _task_rows(board: Board, share: float) -> Iterator[_Row]:
     if not len(board.tasks):
         return
     tasks = board.tasks.shown(round(_TASKS * share))
     counts = ", ".join(f"{count} {status}" for status, count in board.tasks.counts().items())
-    yield Row(1, "tasks", more=counts)
+    yield _Row(1, "tasks", more=counts)
     yield from (_task_row(task) for task in tasks)
     if len(board.tasks) > len(tasks) > 0:
-        yield Row(2, f"and {len(board.tasks) - len(tasks)} more")
+        yield _Row(2, f"and {len(board.tasks) - len(tasks)} more")
 
 
-def _task_row(task: TaskState) -> Row:
+def _task_row(task: TaskState) -> _Row:
     more = budget.cut(task.last, _LAST)
     if not task.live:
         more = "" if task.collected else "not waited for yet"
         if task.status != "ok":
             more = f"{more}, {budget.cut(task.key, _NAME, end=True)}".removeprefix(", ")
-    return Row(2, _name(task.name), task.status, _spent(task.duration_s, task.started), more)
+    return _Row(2, _name(task.name), task.status, _spent(task.duration_s, task.started), more)
 
 
-def _note_rows(board: Board, share: float) -> Iterator[Row]:
+def _note_rows(board: Board, share: float) -> Iterator[_Row]:
     for note in _last(board.notes, _NOTES * share):
-        yield Row(1, "note", more=budget.cut(clean_line(note), _WIDTH))
+        yield _Row(1, "note", more=budget.cut(clean_line(note), WIDTH))
 
 
 def _last(found: list[Any], most: float) -> list[Any]:
@@ -247,7 +229,7 @@ def _spent(duration_s: float | None, begun: float) -> str:
     return f"{int(spent)} s" if spent < 60 else seconds(spent)
 
 
-def _plain(found: list[Row], steps: list[PhaseState]) -> str:
+def _plain(found: list[_Row], steps: list[PhaseState]) -> str:
     text = []
     for row in found:
         mark = f"{SYMBOLS.get(row.status, '·')} " if row.status else ""
@@ -264,7 +246,7 @@ def _step(phase: PhaseState) -> str:
     return f"{SYMBOLS.get(phase.status, '·')} {phase.label.removeprefix('stack ')}"
 
 
-def _html(found: list[Row], steps: list[PhaseState]) -> str:
+def _html(found: list[_Row], steps: list[PhaseState]) -> str:
     parts = []
     for row in found:
         mark = _coloured(row.status, SYMBOLS.get(row.status, "·")) + " " if row.status else ""

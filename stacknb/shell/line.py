@@ -21,9 +21,10 @@ from stacknb.supervision import processes
 
 __all__ = ["Line", "unreadable"]
 
+# Python takes longer to clear up behind itself than all that is to be ended.
 _SUPERVISOR = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from stacknb.supervision.supervisor import main; sys.exit(main(sys.argv[1:]))"
+    "import os, sys; sys.path.append(sys.argv.pop(1)); "
+    "from stacknb.supervision.supervisor import main; os._exit(main(sys.argv[1:]))"
 )
 _GRACE_S = 2.0
 _COUNT = re.compile(rb"[1-9]\d{0,3}")

@@ -73,11 +73,18 @@ def clean(data: bytes, limit: int = LINE_LIMIT) -> list[str]:
     limit : int
         Longest line shown, in characters.
     """
-    text = data.decode("utf-8", "replace")
-    lines = text.split("\n")
-    if lines and not lines[-1]:
+    return _cleaned(_lines(data), limit)
+
+
+def _lines(data: bytes) -> list[bytes]:
+    lines = data.split(b"\n")
+    if not lines[-1]:
         lines.pop()
-    return [clean_line(line, limit) for line in lines]
+    return lines
+
+
+def _cleaned(lines: list[bytes], limit: int) -> list[str]:
+    return [clean_line(line.decode("utf-8", "replace"), limit) for line in lines]
 
 
 class Feed:
@@ -143,19 +150,19 @@ class Feed:
 
 def tail(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     """Return the last lines of a log's output; reads at most 64 KiB of it."""
-    return clean(tail_bytes(path), limit)[-lines:]
+    return _cleaned(_lines(tail_bytes(path))[-lines:], limit)  # the others cost their time, too
 
 
 def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     """Return the last lines of a log's output, as `tail`, after one that says where the rest is."""
     data = tail_bytes(path)
-    whole = clean(data, limit)
+    whole = _lines(data)
     try:
         record = tasklog.read(path)
         total = record.output_end - record.output_start
     except (OSError, LogError):
         total = len(data)
-    shown = whole[-lines:] if lines > 0 else []
+    shown = _cleaned(whole[-lines:], limit) if lines > 0 else []
     if len(data) < total:
         return [f"… the last {counted(len(shown), 'line')}; all {size(total)} in {path}", *shown]
     if len(shown) < len(whole):
