@@ -525,6 +525,16 @@ def test_cpu_time_of_a_task_is_its_own(tree) -> None:
     assert busy["user_s"] > 0.02
 
 
+def test_a_task_that_unsets_what_tells_its_number_still_ends_with_a_footer_that_counts(
+    tree,
+) -> None:
+    stack = tree.run("f() { unset BASHPID; echo out; }; async_run t f", "async_wait t")
+
+    log = log_of(stack, "t")
+    assert log.output() == b"out\n"
+    assert (log.footer or {}).get("exit_code") == 0
+
+
 def test_a_variable_set_in_a_task_is_lost(tree) -> None:
     stack = tree.run(
         "f() { v=task; cd /; set -f; }\nv=hook\nasync_run t f; async_wait t\n[[ $v == hook && $PWD != / && $- != *f* ]]"
