@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacknb.exceptions import BadInput
 from stacknb.text.reading import as_seconds, json_object, whole
 
 __all__ = ["LIMIT", "History", "Moment", "listing", "read"]
@@ -142,9 +143,20 @@ class History:
 
 
 def read(run_dir: Path) -> Iterator[Moment]:
-    """Yield the moments of a run's history, in order; a damaged end is left out."""
+    """Yield the moments of a run's history, in order; a damaged end is left out.
+
+    Raises
+    ------
+    BadInput
+        If it is of another user: nothing of it is to be taken for an empty one.
+    """
+    file = run_dir / "state" / "history"
     try:
-        data = whole(run_dir / "state" / "history")
+        data = whole(file)
+    except PermissionError as error:
+        raise BadInput(
+            f"{str(file)!r} cannot be read: {error.strerror}; only who made the run may"
+        ) from error
     except OSError:
         return
     pieces: list[bytes] = []
