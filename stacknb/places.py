@@ -43,7 +43,7 @@ def latest() -> Path:
     BadInput
         If there is none.
     """
-    absolute()  # what is wrong with the working directory comes first
+    absolute()  # as in `find`
     with contextlib.suppress(BadInput):
         return find(".")
     raise BadInput("no run to resume in '.stacknb/runs': name the directory of one, or begin one")
@@ -57,9 +57,9 @@ def find(path: str | os.PathLike[str]) -> Path:
     BadInput
         If there is no run.
     """
+    absolute(path)  # what is wrong with the working directory comes first
     where = Path(path)
     for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
         if os.path.isfile(candidate / FACTS):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
-    absolute(path)  # as in `latest`
     raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")

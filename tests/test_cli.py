@@ -58,6 +58,14 @@ Said = Callable[..., tuple[int, str, str]]
     ("argv", "line"),
     [
         ([], "COMMAND is missing; see stacknb --help"),
+        (
+            ["--serial", "plan", "tree"],
+            "'--serial' is not understood here: the COMMAND comes first; ",
+        ),
+        (["stack", ""], "TOP_DIR: '' names nothing; a variable may be empty; see stacknb stack"),
+        (["status", ""], "RUN: '' names nothing; a variable may be empty; see stacknb status"),
+        (["report", "tree", "-o", ""], "-o/--output: '' names nothing; a variable may be empty; "),
+        (["changes", ".", "source", "--vars", "A"], "'--vars' goes through the whole run: leave "),
         (["stak"], "unknown command 'stak'; did you mean 'stack'?; see stacknb --help"),
         (["vars", "SHOP_*"], "'vars' is for notebooks: %stack vars; see stacknb --help"),
         (["async_task", "a"], "'async_task' is for notebooks: %async_task; see stacknb --help"),
@@ -213,7 +221,7 @@ def test_status_tells_of_a_run(said: Said, run: RunDir) -> None:
 def test_a_log_comes_byte_for_byte(run: RunDir, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert main(["log", ".", "db"]) == 0
     assert capfdbinary.readouterr().out == b"one\n\xff\0"
-    assert main(["log", ".", "db", "--follow"]) == 0
+    assert main(["log", ".", "db", "-f"]) == 0
     assert capfdbinary.readouterr().out == b"one\n\xff\0"
 
 
@@ -285,7 +293,8 @@ def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> No
     "words",
     [["plan", "{tree}"], ["stack", "{tree}"], ["stack", "tree"], ["check", "tree"],
      ["picture", "{tree}"], ["timing", "x"], ["status", "x"], ["log", ".", "x"], ["changes", "x"],
-     ["follow", "x"], ["stack", "{tree}", "--resume"], ["junit", "{tree}/../run", "-o", "x"]],
+     ["follow", "x"], ["status", "../run"], ["stack", "{tree}", "--resume"],
+     ["junit", "{tree}/../run", "-o", "x"]],
 )  # fmt: skip
 def test_a_working_directory_that_was_deleted_is_one_line(
     said: Said, tree: Path, tmp_path: Path, words: list[str]

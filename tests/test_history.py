@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stacknb.exceptions import BadInput
 from stacknb.snapshots import history
 from stacknb.snapshots.history import History
 
@@ -28,6 +29,17 @@ def run_dir(tmp_path: Path) -> Path:
 def keep(book: History, run_dir: Path, text: bytes, name: str = "a") -> None:
     book.keep(text, kind="hook", name=name)
     book.settle()
+
+
+def test_a_history_of_another_user_is_no_empty_one(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(file: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(history, "whole", refused)
+    with pytest.raises(BadInput, match=r"state/history' cannot be read: Permission denied; only"):
+        list(history.read(run_dir))
 
 
 @given(texts=st.lists(LINES, max_size=6))

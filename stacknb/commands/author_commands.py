@@ -49,12 +49,18 @@ def changes(stack: Stack | None, o: Namespace) -> pd.DataFrame:
     """Return what the hooks of a run changed."""
     from stacknb.hooks import changes_frame
 
-    if o.run and not o.hook_or_phase and stack is not None and not _is_run(o.run):
-        o.run, o.hook_or_phase = None, o.run  # one word alone is a hook of the run at hand
+    _check_words(stack, o)
     run_dir = places.find(run_dir_of(stack, o))
     if o.vars:
         return changes_frame.load_history(run_dir, o.vars)
     return changes_frame.load(run_dir, o.hook_or_phase)
+
+
+def _check_words(stack: Stack | None, o: Namespace) -> None:
+    if o.run and not o.hook_or_phase and stack is not None and not _is_run(o.run):
+        o.run, o.hook_or_phase = None, o.run  # one word alone is a hook of the run at hand
+    if o.vars and o.hook_or_phase:
+        raise BadInput(f"'--vars' goes through the whole run: leave out {o.hook_or_phase!r}")
 
 
 def _is_run(word: str) -> bool:
@@ -67,7 +73,7 @@ def _is_run(word: str) -> bool:
 def picture(stack: Stack, o: Namespace) -> alt.LayerChart:
     """Draw the lifecycle; write it as SVG where that is asked for."""
     chart = stack.picture()
-    if o.svg:
+    if o.svg and o.svg != "-":
         text = chart.to_svg()
         with writing(o.svg):
             Path(o.svg).write_text(text, "utf-8")

@@ -131,7 +131,7 @@ COMMANDS = (
     Command(
         "log", "show the log of a hook or a task", _log,
         (_RUN, Argument("NAME", "of a hook, a task or a service", "log"),
-         Argument("--follow", "keep showing it until it ends", "switch", faces=(CLI,)),
+         Argument("--follow", "keep showing it until it ends", "switch", faces=(CLI,), short="-f"),
          Argument("--tail", _TAIL, "number", short="-n")), show=printing.logs,
     ),
     Command("vars", "show the shell's variables", notebook_commands.variables,
@@ -145,7 +145,8 @@ COMMANDS = (
         show=printing.rows,
     ),
     Command("picture", "draw which hook runs where, and the tasks between them", author.picture,
-            (_TREE, _PLUGIN, *_FILES, Argument("--svg", "write it to this file, too", "file")),
+            (_TREE, _PLUGIN, *_FILES,
+             Argument("--svg", "write it to this file, too; - for stdout", "file")),
             show=printing.chart),
     Command("check", "look for mistakes in a plugin or a tree of hooks; starts nothing",
             author.check,

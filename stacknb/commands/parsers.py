@@ -35,13 +35,14 @@ class Parser(argparse.ArgumentParser):
         about = argument.help.replace("%", "%%")  # argparse formats it
         options: dict[str, Any] = {"help": about, "default": argument.default}
         if argument.kind == "switch":
-            self.add_argument(argument.flag, action="store_true", help=about)
+            flags = filter(None, (argument.short, argument.flag))
+            self.add_argument(*flags, action="store_true", help=about)
             return
         convert = _CONVERT.get(argument.kind, str)
         if argument.choices:
             convert = functools.partial(_choice, argument.choices)
-        elif face != CLI and argument.kind in ("file", "folder", "run"):
-            convert = os.path.expanduser  # no shell has done it
+        elif argument.kind in ("file", "folder", "run"):
+            convert = _path if face == CLI else _path_at_home
         options |= {"metavar": argument.metavar, "type": convert}
         if argument.by_place:
             options["type"] = lambda word: convert(_bare(word))
@@ -134,6 +135,16 @@ def _choice(choices: Sequence[str], text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is unknown{known}")
 
 
+def _path(text: str) -> str:
+    if not text:  # to Python the working directory
+        raise argparse.ArgumentTypeError("'' names nothing; a variable may be empty")
+    return text
+
+
+def _path_at_home(text: str) -> str:
+    return os.path.expanduser(_path(text))  # no shell has done it
+
+
 def _number(text: str) -> int:
     if re.fullmatch(r"-[0-9]+", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
@@ -177,6 +188,8 @@ def read_argv(
         After ``--help`` or ``--version``.
     """
     top, verbs = argv_parsers(commands, description, version, epilog)
+    if argv and argv[0][:1] == "-" and argv[0] not in ("-h", "--help", "--version"):
+        top.refuse(f"{argv[0]!r} is not understood here: the COMMAND comes first")
     for command, verb in verbs:
         if argv and argv[0] == command.name:  # options may stand anywhere behind it
             return verb.read(argv[1:], argparse.Namespace(command=command))

@@ -99,8 +99,8 @@ def rows(frame: ReadableFrame, o: Namespace) -> None:
 
 
 def chart(value: Any, o: Namespace) -> None:
-    """Print a chart in words."""
-    print(value.said())
+    """Print a chart in words, or as SVG where it is to go to stdout."""
+    print(value.to_svg() if o.svg == "-" else value.said())
 
 
 def text(value: str, o: Namespace) -> None:

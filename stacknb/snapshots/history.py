@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacknb.exceptions import BadInput
 from stacknb.places import FACTS, JOURNAL, STATE, WAITS
 from stacknb.text.reading import as_seconds, json_object, whole
 
@@ -143,9 +144,20 @@ class History:
 
 
 def read(run_dir: Path) -> Iterator[Moment]:
-    """Yield the moments of a run's history, in order; a damaged end is left out."""
+    """Yield the moments of a run's history, in order; a damaged end is left out.
+
+    Raises
+    ------
+    BadInput
+        If it is of another user: nothing of it is to be taken for an empty one.
+    """
+    file = _file(run_dir)
     try:
-        data = whole(_file(run_dir))
+        data = whole(file)
+    except PermissionError as error:
+        raise BadInput(
+            f"{str(file)!r} cannot be read: {error.strerror}; only who made the run may"
+        ) from error
     except OSError:
         return
     pieces: list[bytes] = []

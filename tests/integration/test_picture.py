@@ -94,6 +94,10 @@ def test_the_command_line_writes_svg(tree: Any, capsys: pytest.CaptureFixture[st
     assert cli.main(["picture", str(tree.path), "--svg", "out.svg"]) == 0
     assert capsys.readouterr().out.startswith("override_defaults: 10-a.sh (")
     assert Path("out.svg").read_text().startswith("<svg")
+    capsys.readouterr()
+    assert cli.main(["picture", str(tree.path), "--svg", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<svg")
+    assert not Path("-").exists()
 
 
 def test_a_picture_shows_the_plugins_that_the_settings_enable(
