@@ -117,6 +117,16 @@ def test_what_stands_for_a_file_of_the_user_is_told_by_that_file(script: Path) -
     assert (failure.place, failure.calls) == (f"{own}:2", (f"{own}:7",))
 
 
+@pytest.mark.parametrize("how", ["errexit", "interrupt"])
+def test_what_ended_within_a_function_of_ours_is_where_that_was_called(
+    script: Path, how: str
+) -> None:
+    inside = str(Path(DRIVER).with_name("async.bash"))
+    turn = replace(died(1, how, inside, "18", "async_run"), calls=(f"{script}:5", f"{script}:9"))
+    failure = explained(script, turn)
+    assert (failure.place, failure.command, failure.calls) == (f"{script}:5", "f", (f"{script}:9",))
+
+
 def test_of_many_calls_the_first_and_the_last_are_told() -> None:
     calls = tuple(f"a:{n}" for n in range(1, 10))
     lines = str(Failure("a", 1, "failed", "a", 1, calls=calls)).splitlines()

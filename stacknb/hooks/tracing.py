@@ -38,6 +38,7 @@ _OF_TRAPS = {
 _OURS = re.compile(r"_stacknb_|set \+eufxvCEkT$")
 _QUOTED = re.compile(r"(?<== )(?:\\[\w./-])+(?= |$)")  # how bash shows a quoted word in [[ … ]]
 _TOGGLE = re.compile(r"set [-+][a-wyz]*x[a-z]*")
+_SAVED = re.compile(r"\w+=(?=[a-z]*h)[a-z]*x[a-z]*B[A-Z]*")  # $-, to come back to: with our x
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Tracer:
         """Turn it off, unless the hook itself asked for a trace; what the hook set, stays."""
         own = [command.command for command in read(self.path) if not command.task]
         # A hook that says `set -x` or `set +x` has a will of its own: then it stays as it is now.
-        stays = self._was_on or any(_TOGGLE.fullmatch(command) for command in own)
+        willed = any(map(_TOGGLE.fullmatch, own)) and not any(map(_SAVED.fullmatch, own))
+        stays = self._was_on or willed
         off = "" if stays else "_stacknb_flags=${_stacknb_flags//x/}"
         back = f'[[ "${{PS4-}}" != *{quote(_MARK)}* ]] || {self._back}'
         # To unset it closes the file; after a restore there is none, which bash complains about.

@@ -113,6 +113,9 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
     if turn.how == "skipped":
         line = only_line(path, "DEBUG")
         return str(path), line, line_of(path, line), ""
+    if ours and turn.calls:  # in a function of ours, such as async_runfunc
+        file, _, called = turn.calls[0].rpartition(":")
+        return file, int(called), line_of(Path(file), int(called)), ""
     if ours and turn.how in ("interrupt", "loop", "untold"):
         return str(path), None, "", ""  # nobody knows from where it was called
     if ours:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stacknb.exceptions import HookFailed, Interrupted
+from stacknb.exceptions import HookFailed, Interrupted, located
 from stacknb.results import HookResult
 from stacknb.run import failures
 from stacknb.run.taskbook import TaskBook
@@ -42,15 +42,15 @@ def error_of(
         if result.lack and kind != "hook":
             again = f"{remedy} and run the cell again"
         return HookFailed(result.failure, again)
-    place = f" at {result.failure.place}" if result.failure else ""
+    why = result.failure
+    place = f" at {why.place}" if why else ""
     running = tuple(task.name for task in tasks.uncollected() if task.running)
     going_on = f"; tasks running on: {screen.listed(running)}" if running else ""
-    said = result.failure.command if result.failure else ""
-    command = f"\n  command {said}" if said else ""
+    command = located("", why.command, why.calls) if why else ""
     return Interrupted(
         f"{in_words(result.name, kind)!r} was interrupted{place} after "
         f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
-        result.failure, running,
+        why, running,
     )  # fmt: skip
 
 

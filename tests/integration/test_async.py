@@ -270,6 +270,27 @@ def test_a_task_in_the_foreground_that_fails_ends_the_hook_at_its_line(tree) -> 
     assert caught.value.failure.status == 3
 
 
+def test_a_serial_function_that_fails_ends_the_hook_at_its_line(tree) -> None:
+    path = tree.hook("10-a.sh", "DEVSTACK_PARALLEL=False\nif :; then\n  async_runfunc false\nfi")
+    with pytest.raises(HookFailed) as caught:
+        tree.stack().step()
+    assert caught.value.failure.place == f"{path}:3"
+    assert caught.value.failure.command == "async_runfunc false"
+
+
+def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_will(
+    tree, output
+) -> None:
+    hook = tree.hook(
+        "10-a.sh", "DEVSTACK_PARALLEL=False\nf() {\n  printf almost\n  exit 3\n}\nasync_run t f"
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+    said = f"almost\nasync_run: FAILED: t (status 3)\n    at {hook}:4, called from {hook}:6\n"
+    assert output(stack, "10-a.sh").endswith(said)
+
+
 def test_async_print_timing_without_a_wait_prints_zeros(tree, output) -> None:
     stack = tree.run("_TIME_BEGIN=$EPOCHSECONDS\nset -u\nasync_print_timing\necho $?")
 
@@ -953,8 +974,11 @@ def test_tasks_of_any_kind_run_and_nothing_of_ours_is_shown_where_a_hook_has_lef
 
 
 def test_the_status_of_a_task_without_a_footer_is_whole_where_ifs_is_digits(tree, output) -> None:
+    # It ends once the shell that started it is gone, which would have asked for the status itself.
     stack = tree.run(
-        "IFS=0123456789; f() { exec sh -c 'exit 5'; }; x=$(async_run t f); async_wait t || echo \"waited $?\""
+        'mkfifo "$TOP_DIR/go"; f() { exec sh -c \'read x <"$0"; exit 5\' "$TOP_DIR/go"; }\n'
+        "IFS=0123456789; x=$(async_run t f)\n"
+        'echo >"$TOP_DIR/go"; async_wait t || echo "waited $?"'
     )
 
     assert "waited 5\n" in output(stack, "10-hook.sh")

@@ -213,6 +213,14 @@ def test_a_hook_with_a_prompt_of_its_own_keeps_it_and_its_commands_are_shown(tre
     assert stack.evaluate("echo ${PS4@Q}").stdout == "'mine '\n"
 
 
+def test_a_hook_that_comes_back_to_the_flags_it_had_leaves_tracing_off(tree: Any) -> None:
+    tree.hook("10-a.sh", "had=$-\nset -ex\n:\nif [[ $had =~ x ]]; then set -x; else set +x; fi\n")
+    stack = tree.stack()
+    stack.step(trace=True)
+    assert [command for _, command, _ in commands_of(stack)][-1] == "set -x"
+    assert stack.evaluate("echo $_stacknb_flags").stdout == "e\n"
+
+
 def test_the_devstack_way_to_silence_a_stretch_leaves_tracing_off(tree: Any, output: Any) -> None:
     tree.hook(
         "10-a.sh",

@@ -129,6 +129,17 @@ def test_an_interrupt_ends_the_foreground_and_nothing_else(tree, script: str, un
     assert stack.tasks["other"].running
 
 
+@pytest.mark.parametrize("nap", ["sleep 1000", "async_run w sleep 1000; async_wait w"])
+def test_an_interrupt_tells_the_calls_that_led_to_where_it_was(tree, nap: str) -> None:
+    _, error = interrupted_run(tree, f"g() {{ {nap}; }}\nf() {{\n  g\n}}\nf", Stack.interrupt)
+    assert error.failure is not None
+    assert [call.rpartition("/")[2] for call in error.failure.calls] == [
+        "20-hook.sh:6",
+        "20-hook.sh:8",
+    ]
+    assert f"\n  from    {error.failure.calls[0]}\n" in str(error)
+
+
 @pytest.mark.parametrize("trap", ["", "trap 'echo bye' EXIT; ", "shopt -s nocasematch; "])
 def test_after_an_interrupt_within_a_wait_a_hook_still_ends_at_its_first_failure(
     tree, trap: str
