@@ -152,7 +152,7 @@ def new_folder(kind: str = "cells") -> Path:
 
 def empty_tree() -> Path:
     """Make a tree without hooks for a stack that has nothing but cells; return its folder."""
-    folder = new_folder("trees")
+    folder = new_folder("trees") / "cells"  # the last part is what panel and picture call it
     (folder / "extras.d").mkdir(parents=True)
     return folder
 

@@ -91,7 +91,7 @@ def check(exercise: str, *answers: Any) -> Verdict:
     except NotYet as missing:
         saw, hint = missing.args
         if not answers and (newer := ", ".join(edited())):
-            hint += f" (and {newer} changed after this run: %stack reset, %stack)"
+            hint += f" (added or changed after this run: {newer}; %stack reset, %stack)"
         return Verdict(exercise, False, saw, hint)
     except BadInput as error:
         return Verdict(exercise, False, str(error), "run the cells above this one first")
