@@ -2,8 +2,10 @@ import copy
 import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,31 @@ def test_a_copy_cannot_let_go_of_it(run_dir: Path) -> None:
     with pytest.raises(BadInput, match="is going on in this process"):
         Lock(run_dir).take()
     held.release()
+
+
+def test_whether_its_holder_lives_is_told_by_the_lock_where_its_number_is_that_of_nobody(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # on a file system with locks
+    lock = Lock(run_dir)
+    lock.take()
+    # As where it has the same name of a machine, but PIDs of its own: in a container.
+    nobody = f"{1 << 22} 1 {socket.gethostname()}"
+    (run_dir / "state" / "lock").write_text(nobody)
+    assert (Lock(run_dir).is_held(), Lock(run_dir).is_left()) == (True, False)
+    lock.release()
+    assert (Lock(run_dir).is_held(), Lock(run_dir).is_left()) == (False, False)
+    (run_dir / "state" / "lock").write_text(nobody)
+    assert (Lock(run_dir).is_held(), Lock(run_dir).is_left()) == (False, True)
+
+
+def test_who_only_looks_keeps_nobody_from_taking_it(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    lock = Lock(run_dir)
+    with open(run_dir / "state" / "lock", "w+") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(file, fcntl.LOCK_UN))
+        lock.take()
+    lock.release()

@@ -87,6 +87,7 @@ def run(result: RunResult | None, o: Namespace, error: str | None) -> None:
     of_run: dict[str, Any] = {}
     if result is not None:
         of_run = {**status.read(result.run_dir).to_dict(), "timing": result.timing}
+        of_run["ok"] = error is None  # as the exit status
     document({**of_run, "error": error})
 
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 import weakref
 from pathlib import Path
 from typing import NoReturn
@@ -66,13 +67,11 @@ class Lock:
 
     def is_held(self) -> bool:
         """Tell whether a process holds it; one of another machine does until it lets go."""
-        holder = self._noted()
-        return holder is not None and _lives(holder) is not False
+        return bool(self._is_at_it())
 
     def is_left(self) -> bool:
         """Tell whether a process has held it to its end, as one does that is killed."""
-        holder = self._noted()
-        return holder is not None and _lives(holder) is False
+        return self._is_at_it() is False
 
     def release(self) -> None:
         """Let go of it."""
@@ -83,10 +82,14 @@ class Lock:
             os.close(self._held)
             self._held = -1
 
-    def _noted(self) -> tuple[str, str, str] | None:
+    def _is_at_it(self) -> bool | None:
+        """Tell whether who has noted that he holds it may live; None if nobody has."""
         try:
             with opened(self._file) as file:
-                return _holder(file.fileno())
+                if (holder := _holder(file.fileno())) is None:
+                    return None
+                # In another PID namespace it has another number.
+                return _lives(holder) is not False or not _is_free(file.fileno())
         except OSError:
             return None
 
@@ -111,14 +114,29 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(descriptor: int) -> None:
+    for patience_s in (0.01, 0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if not patience_s:
+                raise
+            time.sleep(patience_s)  # somebody may only look whether it is free
+        except OSError:  # a file system without locks: what is written there has to do
+            holder = _holder(descriptor)
+            if holder is not None and _lives(holder):
+                raise BlockingIOError from None
+            return
+
+
+def _is_free(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise
-    except OSError:  # a file system without locks: what is written there has to do
-        holder = _holder(descriptor)
-        if holder is not None and _lives(holder):
-            raise BlockingIOError from None
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _lives(holder: tuple[str, str, str]) -> bool | None:

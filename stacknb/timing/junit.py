@@ -57,11 +57,13 @@ def _stopped_in(records: Records, suites: ET.Element) -> str:
     if any(suites.iter("failure")) or any(suites.iter("error")):
         return ""
     try:
-        phases = status.read(records.path).phases
+        run = status.read(records.path)
     except BadInput:  # a bare folder of logs
         return ""
+    if run.state == "unfinished" and all(phase.status == "ok" for phase in run.phases):
+        return "the run has stopped behind its last phase, before its end"
     said = {"lost": "is lost: its process was killed", "interrupted": "was interrupted"}
-    bad = ((one.name, said.get(one.status, "failed")) for one in phases if one.status in BAD)
+    bad = ((one.name, said.get(one.status, "failed")) for one in run.phases if one.status in BAD)
     return next((f"phase {name!r} {how}, outside of its hooks" for name, how in bad), "")
 
 

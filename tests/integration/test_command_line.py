@@ -151,6 +151,23 @@ stack.run()
     assert {phase.name: phase.status for phase in status.read("run").phases}["source"] == "failed"
 
 
+def test_a_run_that_is_lost_behind_its_last_phase_is_not_well(tree: Any) -> None:
+    tree.hook("10-a.sh", ":")
+    words = f"""
+import sys
+from stacknb import cli
+from stacknb.run import closing
+closing.tables = lambda shell: shell.evaluate("kill -KILL $$")
+sys.exit(cli.main(["stack", {str(tree.path)!r}, "--run-dir", "run", "--json"]))
+"""
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
+    assert (done.returncode, json.loads(done.stdout)["ok"]) == (1, False)
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    said = "the run has stopped behind its last phase, before its end"
+    assert [error.get("message") for error in ET.parse("j.xml").iter("error")] == [said]
+    assert call("stack", tree.path, "--resume", "--run-dir", "run").returncode == 0
+
+
 def test_a_task_that_died_with_its_session_is_called_lost_as_soon_as_the_run_is_resumed(
     tree: Any, until: Until
 ) -> None:
