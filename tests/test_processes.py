@@ -115,6 +115,17 @@ def test_ending_what_is_not_there_returns_at_once() -> None:
     processes.send([process.pid], signal.SIGTERM)
 
 
+def test_who_has_nothing_to_end_looks_once() -> None:
+    looks: list[int] = []
+
+    def find() -> list[int]:
+        looks.append(1)
+        return []
+
+    assert processes.end_all(find, 1) == set()
+    assert looks == [1]
+
+
 def test_what_is_to_be_done_meanwhile_is_done() -> None:
     with started(
         "bash", "-c", "trap '' TERM; echo; while :; do sleep 100; done", start_new_session=True

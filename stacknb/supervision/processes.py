@@ -203,7 +203,7 @@ def end_all(
             told |= pids
         meanwhile()
         time.sleep(0.005)
-    return refused & set(find())
+    return refused & set(find()) if refused else refused
 
 
 def end_group(group: int, grace_s: float = 2.0) -> set[int]:

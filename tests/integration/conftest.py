@@ -1,15 +1,23 @@
 """Small trees of hooks in a folder of the test's own, and an eye on what a test leaves running."""
 
+from __future__ import annotations
+
+import asyncio
 import os
 import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from stacknb import Stack, tasklog
+
+if TYPE_CHECKING:  # few tests look at a page
+    from lab import Server
+    from playwright.sync_api import Browser
 
 FIRST = "override_defaults"
 
@@ -124,3 +132,26 @@ def poll(condition: Callable[[], object], what: str, limit_s: float = 20) -> Non
 @pytest.fixture
 def until() -> Callable[..., None]:
     return poll
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a JupyterLab, one for all tests: it takes seconds to start."""
+    from lab import Server
+
+    server = Server(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from lab import start_browser
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = start_browser(playwright)
+        yield browser
+        browser.close()
+    # Playwright's loop would stay that of this thread; the kernels of other tests need their own.
+    asyncio.set_event_loop(None)

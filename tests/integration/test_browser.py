@@ -1,6 +1,5 @@
 """The panel as people see it: a real JupyterLab in a real browser."""
 
-import asyncio
 import base64
 import json
 import re
@@ -16,7 +15,7 @@ import pytest
 from lab import PATIENCE_MS, Lab, Server, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from stacknb import widgets
 from stacknb.board import Board, picture
@@ -26,23 +25,6 @@ expect.set_options(timeout=PATIENCE_MS)
 
 UNTIL = "until_there() { until [[ -e $TOP_DIR/$1 ]]; do sleep 0.02; done; }\n"
 LOAD = "%load_ext stacknb"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = start_browser(playwright)
-        yield browser
-        browser.close()
-    # Playwright's loop would stay that of this thread; the kernels of other tests need their own.
-    asyncio.set_event_loop(None)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("lab"))
-    yield server
-    server.close()
 
 
 @pytest.fixture

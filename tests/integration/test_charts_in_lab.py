@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 import nbclient
 import nbformat
 import pytest
-from lab import PATIENCE_MS, Lab, Server, opened, start_browser
+from lab import PATIENCE_MS, Lab, Server, opened
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from stacknb.timing import load
 from stacknb.timing.synthetic import write_devstack_log
@@ -27,26 +26,12 @@ display(run.timeline(), run.phase_chart(), run.slack_chart())
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = start_browser(playwright)
-        yield browser
-        browser.close()
-    # Playwright's loop would stay that of this thread; the kernels of other tests need their own.
-    asyncio.set_event_loop(None)
-
-
 @pytest.fixture
-def lab(tmp_path: Path, browser: Browser) -> Iterator[Lab]:
-    server = Server(tmp_path / "lab")
+def lab(server: Server, browser: Browser) -> Iterator[Lab]:
     write_devstack_log(server.root / "stack.sh.log", lines=2000)
-    try:
-        with opened(server, browser) as lab:
-            yield lab
-            lab.shutdown()
-    finally:
-        server.close()
+    with opened(server, browser) as lab:
+        yield lab
+        lab.shutdown()
 
 
 def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
@@ -76,15 +61,15 @@ def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
 
 
 def test_jupyterlab_saves_the_small_picture_of_a_chart_and_adds_none(
-    tmp_path: Path, lab: Lab
+    server: Server, lab: Lab
 ) -> None:
     lab.open("charts.ipynb", [SHOW])
     lab.run(0)
     lab.wait_run(0)
     expect(lab.page.locator(".jp-OutputArea .vega-embed canvas")).to_have_count(3)
     lab.save()
-    saved = nbformat.read(tmp_path / "lab" / "root" / "charts.ipynb", as_version=4)
-    run = load(tmp_path / "lab" / "root" / "stack.sh.log")
+    saved = nbformat.read(server.root / "charts.ipynb", as_version=4)
+    run = load(server.root / "stack.sh.log")
     charts = [run.timeline(), run.phase_chart(), run.slack_chart()]
     for output, chart in zip(saved.cells[0].outputs, charts, strict=True):
         data, metadata = chart._repr_mimebundle_()
@@ -94,13 +79,13 @@ def test_jupyterlab_saves_the_small_picture_of_a_chart_and_adds_none(
 
 
 def test_charts_fit_beside_the_file_browser_and_scroll_in_a_narrower_cell(
-    tmp_path: Path, lab: Lab
+    server: Server, lab: Lab
 ) -> None:
-    tree = tmp_path / "lab" / "root" / "tree" / "extras.d"
+    tree = server.root / "charted" / "extras.d"
     tree.mkdir(parents=True)
     (tree / "30-thumbnails.sh").write_text("[[ $2 != install ]] || async_run draw true\n")
     lab.page.set_viewport_size({"width": 1280, "height": 800})
-    lab.open("fit.ipynb", [SHOW + "import stacknb\ndisplay(stacknb.Stack('tree').picture())"])
+    lab.open("fit.ipynb", [SHOW + "import stacknb\ndisplay(stacknb.Stack('charted').picture())"])
     lab.run(0)
     lab.wait_run(0)
     boxes = lab.page.locator(".jp-RenderedVegaCommon5:has(canvas, svg)")
