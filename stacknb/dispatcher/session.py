@@ -270,11 +270,7 @@ class Session:
         BadInput
             If it left no snapshot.
         """
-        state = folder.path / STATE
-        if Vault(state).newest is None:
-            why = "left no snapshot to resume from; stack anew"
-            if state.exists() and not os.access(state, os.X_OK):
-                why = "can be resumed by who made it alone: its snapshots cannot be read"
+        if why := Vault(folder.path / STATE).lack:
             raise BadInput(f"run {str(folder.path)!r} {why}")
         self._settings = Settings.of_run(folder.path, facts)
         self.cells = Path(facts.get("cells") or self.cells)

@@ -28,6 +28,7 @@ class Vault:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._paths = [folder / name for name in _NAMES]  # the next to be written is the first
         if self.newest == self._paths[0]:
             self._paths.reverse()
@@ -37,6 +38,15 @@ class Vault:
         """The newest whole snapshot; None if there is none."""
         whole = [path for path in self._paths if is_whole(bytes_of(path))]
         return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+    @property
+    def lack(self) -> str:
+        """Why a run cannot go on from here; empty if it can."""
+        if self.newest is not None:
+            return ""
+        if self._folder.exists() and not os.access(self._folder, os.X_OK):
+            return "can be resumed by who made it alone: its snapshots cannot be read"
+        return "left no snapshot to resume from; stack anew"
 
     def put(self, snapshot: bytes) -> None:
         """Keep a snapshot.
