@@ -2257,6 +2257,17 @@ def test_a_hook_is_told_of_a_failure_that_a_person_knows_already(tree, how: str)
         )
 
 
+def test_a_failure_that_a_person_knows_already_is_not_given_the_place_of_another_one(tree) -> None:
+    stack = tree.run("f() { exit 3; }\nasync_run known false; async_run other f")
+    with pytest.raises(TaskFailed):
+        stack.async_wait("known")
+
+    said = stack.evaluate("async_wait other known 2>&1").stdout.splitlines()
+    place = f"    at {tree.extras / '10-hook.sh'}:1, called from"
+    assert [line for line in said if line.startswith(place)]
+    assert said[-1].startswith("async_wait: FAILED: known (status 1, known since")
+
+
 def test_a_hook_is_told_of_a_failure_of_its_own_phase_that_a_person_saw_between_two_hooks(
     tree,
 ) -> None:
