@@ -672,7 +672,7 @@ PRESSED = """async ([address, picture, elsewhere, after, set]) => {
   const model = {
     widget_manager: {}, comm_live: true, get: (name) => (name === "panel" ? "p" : picture),
     on: (what, heard) => { if (what === "msg:custom") receive = heard; }, off() {},
-    send(content) {  // is answered before the browser moves the focus from a button that is disabled
+    send(content) {  // is answered before the browser moves the focus from a disabled button
       if (content.do === "sync") return;
       now += after;
       if (elsewhere) document.querySelector(elsewhere).focus();
