@@ -10,6 +10,8 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
     [
         ('true\nif [[ "$2" == instal ]]; then true; fi\n', 2, "'instal' is no phase of 'stack'"),
         ('if [ "$1" = "sorce" ]; then true; fi\n', 1, "did you mean 'source'?"),
+        ('if [["$1" == source ]]; then true; fi\n', 1, "without a blank behind [[ it is no test"),
+        ("if true; then\n  X=1\nelif ! [$X = 1 ]; then true; fi\n", 3, "behind [ it is no test"),
         ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode"),
         ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
         ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
@@ -50,6 +52,7 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
     [
         'if [[ "$1" == "stack" && "$2" == "post-config" ]]; then true; fi\n',
         "case $1 in\n  stack|clean) true ;;\n  *) true ;;\nesac\n",
+        "if [[ -e x ]] || ((X[\"1\"])); then case $X in [a-z]*) ;; esac; fi; echo 'if '[x]\n",
         "case $OTHER in\n  anything) true ;;\nesac\n",
         "case $1 in\n stack)\n  case $X in\n   noble) ;;\n  esac ;;\n clean) ;;\nesac\n",
         "case $1 in stack) true ;; esac\ncase $X in\n  noble) true ;;\nesac\n",

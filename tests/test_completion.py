@@ -53,6 +53,7 @@ def test_options_stand_where_nothing_else_can(at_hand: Stack) -> None:
 def test_a_hook_that_a_cell_may_replace_is_completed(at_hand: Stack) -> None:
     assert found("%%hook 5") == ["50-api.sh"]
     assert found("%%hook --") == ["--plugin"]
+    assert found("%%hook --plugin shop s") == ["settings"]
 
 
 def test_options_are_those_of_the_word() -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from stacknb import lifecycle
+from stacknb.plugins import FILES
 
 __all__ = ["phase_words", "values"]
 
@@ -40,7 +41,7 @@ def values(kind: str, start: str, names: Callable[[str], list[str]]) -> list[str
     if kind == "hook":
         return [*names("hook"), *phase_words()]
     if kind == "script":
-        return [name for name in names("hook") if name[:2].isdigit()]
+        return [*(name for name in names("hook") if name[:2].isdigit()), *FILES]
     if kind == "run":
         runs = glob.glob(".stacknb/runs/*/")
         return list(dict.fromkeys([*runs, *_paths(start, files=True)])) if start else runs

@@ -31,6 +31,7 @@ _COMPARED = re.compile(
     r"""(?<![^\s(!])(?P<quote>["']?)\$(?:(?P<bare>[12])|\{(?P<place>[12])(?:[:-][^}]*)?\})(?P=quote)"""
     r"""\s*(?:==|=|!=)\s*["']?(?P<word>[A-Za-z_-]+)(?![\w*?\[$-])"""
 )
+_NO_BLANK = re.compile(r"(?<![^\s;&|({])(?:if|elif|while|until)\s+(?:!\s+)?(\[\[?)(?=[\"'$\w-])")
 _CASE = re.compile(r"(?<![^\s;&|({])(?:case\s+(?P<of>.+?)\s+in|esac)(?![^\s;&|)}])")
 _OF_ARGUMENT = re.compile(r"""["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?""")
 _LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
@@ -142,6 +143,8 @@ def _opened(code: str, *, in_case: bool) -> int:
 
 
 def _unknown_words(code: str, case: str, kind: str) -> Iterator[str]:
+    if close := _NO_BLANK.search(code):
+        yield f"without a blank behind {close[1]} it is no test but a command, so this never holds"
     found = [(match["bare"] or match["place"], match["word"]) for match in _COMPARED.finditer(code)]
     if case and (label := _LABEL.match(code)):
         found += [(case, word.strip()) for word in label[1].split("|")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -135,7 +136,7 @@ def edited() -> list[str]:
     plan = stack().plan().drop_duplicates("hook")
     return [
         name for name, path in zip(plan["hook"], plan["path"], strict=True)
-        if Path(path).stat().st_mtime > ran.get(name, begun)
+        if os.path.exists(path) and os.path.getmtime(path) > ran.get(name, begun)
     ]  # fmt: skip
 
 
