@@ -4,10 +4,11 @@
 # writes header and footer of its log; whoever collects it writes a line to waits.jsonl. What has to
 # be remembered is in variables, so it goes into the snapshot and comes back with it.
 #
-# What a task costs is mostly memory copied: bash copies a function's body for each call, and each
-# page that is written after a fork is copied as well. So the ordinary case stands in few small
-# functions with few variables, and what is rarely wanted in starting.bash and ending.bash. A task
-# is a function's call, since bash keeps the text of what runs in the background with its job.
+# What a task costs beyond plain bash is a third memory copied, since each page that is written after a
+# fork is, and even a look at a variable writes; the rest are the commands themselves, of which every word
+# that is expanded counts, and a function's body, which bash copies for each call. So the ordinary case
+# stands in few small functions with few variables, and what is rarely wanted in starting.bash and
+# ending.bash. A task is a function's call, since bash keeps the text of what runs in the background with its job.
 
 async_init() { :; } # a run begins with its directory made and no task in it
 

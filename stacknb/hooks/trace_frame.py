@@ -124,7 +124,7 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     if own > most:
         how = "the frame has them all" if most >= _MOST_ROWS else "print(_.text()) shows them"
         yield f"… {own - most:,} more commands; {how}"
-    if tasks := sorted({*frame["task"]} - {""}):
+    if tasks := sorted({*frame["task"].unique()} - {""}):
         more = len(frame) - own
         verb = "command of a task is" if more == 1 else "commands of tasks are"
         yield f"{more:,} {verb} in the frame: {screen.listed(tasks)}"
