@@ -32,8 +32,6 @@ _stacknb_drop_locals() {
 # The snapshot of a shell that is about to end, without the locals of the frames that are still there.
 # Of the traps, those seen at the end, and before them those that bash hid from the hook.
 _stacknb_keep_all() {
-    _stacknb_need whence
-    _stacknb_note_origins
     builtin mapfile -d '' -n 1 _stacknb_traps <"$_stacknb_control/traps"
     _stacknb_take_hidden
     builtin compgen -v >|"$_stacknb_control/scratch"
@@ -99,6 +97,8 @@ _stacknb_foresee() {
         _stacknb_keep_all
         _stacknb_list_plugins
         builtin printf '%s\0' "$_stacknb_plugins" "$_stacknb_required" >|"$_stacknb_control/foreseen"
+        _stacknb_need whence
+        _stacknb_note_origins
     fi
 }
 
@@ -142,6 +142,7 @@ _stacknb_on_exit() { # see the EXIT trap
     fi
     _stacknb_keep_statuses
     _stacknb_keep_all
+    _stacknb_need whence
     if ((${#_stacknb_where[@]} == 4)); then
         _stacknb_list_calls 2 50
         builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
@@ -150,4 +151,5 @@ _stacknb_on_exit() { # see the EXIT trap
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"
+    _stacknb_note_origins # last: who has stopped the hook does not wait for long
 }
