@@ -19,6 +19,7 @@ from stacknb.plugins import Plugin
 from stacknb.results import RunResult
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
+from stacknb.rundir.shapes import check_readable
 from stacknb.shell.environment import inherited
 from stacknb.snapshots.vault import Vault
 
@@ -265,6 +266,7 @@ class Session:
             If it left no snapshot.
         """
         if Vault(folder.path / "state").newest is None:
+            check_readable(folder.path / "state" / "snapshot.bash")
             raise BadInput(f"run {str(folder.path)!r} left no snapshot to resume from; stack anew")
         self._settings = Settings.of_run(folder.path, facts)
         self.cells = Path(facts.get("cells") or self.cells)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stacknb.rundir.shapes import check_readable
 from stacknb.text.reading import as_seconds, json_object, whole
 
 __all__ = ["LIMIT", "History", "Moment", "listing", "read"]
@@ -142,9 +143,19 @@ class History:
 
 
 def read(run_dir: Path) -> Iterator[Moment]:
-    """Yield the moments of a run's history, in order; a damaged end is left out."""
+    """Yield the moments of a run's history, in order; a damaged end is left out.
+
+    Raises
+    ------
+    BadInput
+        If it may not be read, as by another user, since passwords may stand in it.
+    """
+    path = run_dir / "state" / "history"
     try:
-        data = whole(run_dir / "state" / "history")
+        data = whole(path)
+    except PermissionError:
+        check_readable(path)
+        return
     except OSError:
         return
     pieces: list[bytes] = []

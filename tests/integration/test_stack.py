@@ -924,6 +924,10 @@ def test_what_cannot_be_resumed_is_named(tree, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(BadInput, match=r"left no snapshot to resume from; stack anew"):
         Stack.resume(tmp_path / "run")
+    newest = tmp_path / "run" / "state" / "snapshot.bash"
+    newest.symlink_to(newest)
+    with pytest.raises(BadInput, match=r"snapshot.bash' cannot be read: Too many levels"):
+        Stack.resume(tmp_path / "run")
 
 
 def test_a_resume_that_is_interrupted_leaves_nothing_running(
