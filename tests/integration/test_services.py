@@ -447,3 +447,18 @@ def test_a_module_beside_ours_does_not_hide_one_of_the_standard_library(
 
     assert str(site) in done.stdout
     assert "status='ok'" in done.stdout, done.stderr
+
+
+def test_of_a_service_that_many_processes_start_at_once_one_is_left_and_can_be_stopped(
+    tmp_path: Path, left
+) -> None:
+    call = "import sys; from stacknb.supervision.services import main; main(sys.argv[1:])"
+    words = [sys.executable, "-c", call, "start", str(tmp_path / "records"), "api"]
+    more = ["run", "sleep 1000", ""]
+    starting = [
+        subprocess.Popen([*words, str(tmp_path / f"{number}.log"), *more]) for number in range(8)
+    ]
+    assert [one.wait(60) for one in starting] == [0] * 8
+    assert len(left()) == 1
+    assert services.stop(tmp_path / "records", "api")
+    assert left() == []
