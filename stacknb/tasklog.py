@@ -158,13 +158,20 @@ def close(path: str | os.PathLike[str], **fields: Any) -> None:
         pass
 
 
-def put_head(path: str | os.PathLike[str], header: Mapping[str, Any]) -> bool:
-    """Put a header before a log that has lost it, and tell whether that could be done."""
+def put_head(
+    path: str | os.PathLike[str], header: Mapping[str, Any], *, instead: bool = False
+) -> bool:
+    """Put a header before a log that has lost it, and tell whether that could be done.
+
+    Or `instead` of the one it has.
+    """
     path = Path(path)
     anew = path.with_name(f"{path.name}.anew")
     try:
         with opened(path) as old, open(anew, "wb") as new:
             new.write(begin_line(header))
+            if instead:
+                old.readline()
             shutil.copyfileobj(old, new, _PIECE)
         anew.replace(path)
     except OSError:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import random
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacknb.exceptions import BadInput
+from stacknb.rundir import shapes
 from stacknb.snapshots import history
 from stacknb.snapshots.history import History
+from stacknb.text import reading
 
 LINES = st.lists(
     st.sampled_from(
@@ -29,17 +32,6 @@ def run_dir(tmp_path: Path) -> Path:
 def keep(book: History, run_dir: Path, text: bytes, name: str = "a") -> None:
     book.keep(text, kind="hook", name=name)
     book.settle()
-
-
-def test_a_history_of_another_user_is_no_empty_one(
-    run_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(file: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(file))
-
-    monkeypatch.setattr(history, "whole", refused)
-    with pytest.raises(BadInput, match=r"state/history' cannot be read: Permission denied; only"):
-        list(history.read(run_dir))
 
 
 @given(texts=st.lists(LINES, max_size=6))
@@ -86,6 +78,20 @@ def test_a_damaged_end_is_left_out(run_dir: Path, cut: int) -> None:
 
 def test_a_run_without_a_history_has_no_moments(tmp_path: Path) -> None:
     assert list(history.read(tmp_path)) == []
+
+
+def test_one_that_may_not_be_read_is_named_and_not_taken_for_none(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(History(run_dir), run_dir, b"text")
+
+    def refuse(_path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for module in (reading, shapes):
+        monkeypatch.setattr(module, "opened", refuse)
+    with pytest.raises(BadInput, match="history' cannot be read: Permission denied; it is for its"):
+        list(history.read(run_dir))
 
 
 def test_disk_is_bounded_and_the_history_says_so(run_dir: Path) -> None:

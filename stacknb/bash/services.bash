@@ -62,7 +62,10 @@ is_running() {
     [[ ${_nb_rest[0]} != Z && ${_nb_rest[19]} == "$_nb_start" ]]
 }
 
-_stacknb_service_py='import sys
+# An interrupt ends it without a word, as it would any other command of the hook.
+_stacknb_service_py='import signal, sys
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 sys.path.append(sys.argv.pop(1))
 from stacknb.supervision.services import main
 sys.exit(main(sys.argv[1:]))'

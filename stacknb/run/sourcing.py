@@ -214,17 +214,18 @@ class Sourcing:
 
     def _heed_head(self, it: _Sourced) -> bool:
         """Say whether its log has a header, which one that the hook has emptied gets back."""
-        if turnlog.has_begun(it.log):
+        has_one, pid = turnlog.has_begun(it.log), self._shell.pid
+        if has_one and pid == it.pid:  # not so if that shell was killed just before the turn
             return True
         if not it.log.exists():
             return False
-        # In DevStack stdout is a pipe, and this does no harm there.
         command = [str(it.hook.path), *it.hook.args]
         header = turnlog.header(
-            self._folder.run, it.kind, it.hook.name, command, it.label, it.pid, it.begun
+            self._folder.run, it.kind, it.hook.name, command, it.label, pid, it.begun
         )
-        has_begun = tasklog.put_head(it.log, header)
-        self._emit("warning", f"{it.what}: {_EMPTIED}")
+        has_begun = tasklog.put_head(it.log, header, instead=has_one)
+        if not has_one:  # in DevStack stdout is a pipe, and this does no harm there
+            self._emit("warning", f"{it.what}: {_EMPTIED}")
         return has_begun
 
     def _what_lacks(self, it: _Sourced, has_begun: bool) -> tuple[str, bool]:

@@ -127,9 +127,10 @@ def check_readable(file: Path) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise BadInput(
-            f"{str(file)!r} cannot be read: {error.strerror}; put a file in its place, or nothing"
-        ) from error
+        remedy = "put a file in its place, or nothing"
+        if isinstance(error, PermissionError):
+            remedy = "it is for its owner alone"
+        raise BadInput(f"{str(file)!r} cannot be read: {error.strerror}; {remedy}") from error
 
 
 def _fits(record: Mapping[str, Any], tests: Mapping[str, Test]) -> bool:

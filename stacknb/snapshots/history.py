@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stacknb.exceptions import BadInput
 from stacknb.places import FACTS, JOURNAL, STATE, WAITS
+from stacknb.rundir.shapes import check_readable
 from stacknb.text.reading import as_seconds, json_object, whole
 
 __all__ = ["LIMIT", "History", "Moment", "listing", "read"]
@@ -149,15 +149,14 @@ def read(run_dir: Path) -> Iterator[Moment]:
     Raises
     ------
     BadInput
-        If it is of another user: nothing of it is to be taken for an empty one.
+        If it may not be read, as by another user, since passwords may stand in it.
     """
-    file = _file(run_dir)
+    path = _file(run_dir)
     try:
-        data = whole(file)
-    except PermissionError as error:
-        raise BadInput(
-            f"{str(file)!r} cannot be read: {error.strerror}; only who made the run may"
-        ) from error
+        data = whole(path)
+    except PermissionError:
+        check_readable(path)
+        return
     except OSError:
         return
     pieces: list[bytes] = []

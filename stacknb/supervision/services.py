@@ -12,6 +12,7 @@ process with the standard library alone.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -93,31 +94,50 @@ def start(
     env_vars : mapping
         Added to the environment.
     """
-    if stop(records, name):
-        print(f"run_process: service {name!r} was running; it is started anew")
     umask = os.umask(0o022)  # the hook's may take away the right to read what is written here
     records.mkdir(parents=True, exist_ok=True, mode=0o700)
-    environment = {**os.environ, **env_vars}
     log.parent.mkdir(parents=True, exist_ok=True)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    is_recorded, record = os.pipe()
-    # A plain fork: this process has one thread, and the header must tell the service's own pid.
-    pid = os.fork()
-    if pid == 0:
-        os.close(record)
-        os.umask(umask)
-        _become(command, output, name, run, environment, is_recorded)
-    os.close(output)
-    os.close(is_recorded)
-    began = processes.birth(pid) or 0
-    with open(record, "wb"):  # what cannot be recorded, and so could not be found, does not begin
-        (records / name).write_text(
-            f"{pid} {began} {log}\n",
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
-        os.write(record, b"!")
+    with _alone(records):
+        if _stop(records, name):
+            print(f"run_process: service {name!r} was running; it is started anew")
+        environment = {**os.environ, **env_vars}
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        is_recorded, record = os.pipe()
+        # A plain fork: this process has one thread, and the header must tell the service's own pid.
+        pid = os.fork()
+        if pid == 0:
+            os.close(record)
+            os.umask(umask)
+            _become(command, output, name, run, environment, is_recorded)
+        os.close(output)
+        os.close(is_recorded)
+        began = processes.birth(pid) or 0
+        with open(record, "wb"):  # what cannot be recorded, so could not be found, does not begin
+            (records / name).write_text(
+                f"{pid} {began} {log}\n",
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+            os.write(record, b"!")
     return pid
+
+
+@contextlib.contextmanager
+def _alone(records: Path) -> Iterator[None]:
+    """Let no other process start or stop a service of that tree: what both started would stay."""
+    try:
+        descriptor = os.open(records, os.O_RDONLY)
+    except OSError:  # none was ever started
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a child may have it open, too
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def _assignments(text: str) -> dict[str, str]:
@@ -158,6 +178,11 @@ def stop(records: Path, name: str) -> bool:
 
     SIGTERM first, SIGKILL after 5 s; returns when the session is empty.
     """
+    with _alone(records):
+        return _stop(records, name)
+
+
+def _stop(records: Path, name: str) -> bool:
     record = records / name
     pid = _leader(record)
     if not pid:

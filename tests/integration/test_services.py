@@ -16,6 +16,7 @@ import pytest
 
 import stacknb
 from stacknb import HookFailed, Stack, tasklog
+from stacknb.places import BASH
 from stacknb.supervision import services
 
 
@@ -447,3 +448,28 @@ def test_a_module_beside_ours_does_not_hide_one_of_the_standard_library(
 
     assert str(site) in done.stdout
     assert "status='ok'" in done.stdout, done.stderr
+
+
+def test_of_a_service_that_many_processes_start_at_once_one_is_left_and_can_be_stopped(
+    tmp_path: Path, left
+) -> None:
+    call = "import sys; from stacknb.supervision.services import main; main(sys.argv[1:])"
+    words = [sys.executable, "-c", call, "start", str(tmp_path / "records"), "api"]
+    more = ["run", "sleep 1000", ""]
+    starting = [
+        subprocess.Popen([*words, str(tmp_path / f"{number}.log"), *more]) for number in range(8)
+    ]
+    assert [one.wait(60) for one in starting] == [0] * 8
+    assert len(left()) == 1
+    assert services.stop(tmp_path / "records", "api")
+    assert left() == []
+
+
+def test_what_starts_a_service_is_ended_by_an_interrupt_without_a_word(tmp_path: Path) -> None:
+    package = tmp_path / "stacknb" / "supervision"
+    package.mkdir(parents=True)
+    (package / "services.py").write_text("import os; os.kill(os.getpid(), 2)")
+    code = 'source "$1"; exec "$2" -I -S -c "$_stacknb_service_py" "$3" start'
+    words = [str(BASH / "services.bash"), sys.executable, str(tmp_path)]
+    done = subprocess.run(["bash", "-c", code, "bash", *words], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")

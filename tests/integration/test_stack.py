@@ -10,6 +10,7 @@ import pickle
 import resource
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -20,8 +21,9 @@ from pathlib import Path
 import pytest
 
 import stacknb
-from stacknb import BadInput, HookFailed, Stack, StacknbError, status
+from stacknb import BadInput, HookFailed, Stack, StacknbError, status, tasklog
 from stacknb.exceptions import ShellDied
+from stacknb.rundir import turnlog
 from stacknb.shell import Shell
 from stacknb.supervision import services
 
@@ -936,6 +938,10 @@ def test_what_cannot_be_resumed_is_named(tree, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(BadInput, match=r"left no snapshot to resume from; stack anew"):
         Stack.resume(tmp_path / "run")
+    newest = tmp_path / "run" / "state" / "snapshot.bash"
+    newest.symlink_to(newest)
+    with pytest.raises(BadInput, match=r"snapshot.bash' cannot be read: Too many levels"):
+        Stack.resume(tmp_path / "run")
 
 
 def test_a_resume_that_is_interrupted_leaves_nothing_running(
@@ -1304,3 +1310,26 @@ def test_a_stack_that_is_dropped_without_being_closed_leaves_no_descriptor_open(
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_the_log_of_a_hook_whose_bash_was_killed_just_before_its_turn_is_whole(
+    tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.hook("10-a.sh", "echo out")
+    stack = tree.stack()
+    make = turnlog.make
+
+    def killed(*args: object) -> Path:
+        log, shell = make(*args), stack._run.shell
+        os.kill(shell.pid, signal.SIGKILL)
+        while shell._line.alive:
+            time.sleep(0.002)
+        return log
+
+    monkeypatch.setattr(turnlog, "make", killed)
+    [hook] = stack.step()
+
+    record = tasklog.read(hook.log)
+    assert (hook.status, record.output()) == ("ok", b"out\n")
+    assert record.footer is not None
+    assert record.header["pid"] == stack._run.shell.pid
