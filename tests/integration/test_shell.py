@@ -417,7 +417,6 @@ def test_a_return_trap_does_not_run_while_a_shell_is_restored(tree) -> None:
     assert "it'\\''s back" in stack.evaluate("trap -p RETURN").stdout
 
 
-
 @pytest.mark.parametrize("end", ["false", "exit 3", "f() { exit 3; }; f"])
 def test_traps_of_earlier_hooks_are_there_after_a_later_one_failed(tree, end: str) -> None:
     tree.hook("10-a.sh", "trap 'it=e' ERR; trap 'it=d' DEBUG; trap 'it=r' RETURN")
