@@ -231,7 +231,8 @@ class Dialogue:
     def _escalate(self, stages: list[tuple[float, signal.Signals, str]], waited_s: float) -> None:
         if waited_s < _LEAVE_S and self._leaves_by_itself:
             return
-        while stages and waited_s > stages[0][0]:
+        # One at a time: on a busy machine several are due at once, and none has taken effect yet.
+        if stages and waited_s > stages[0][0]:
             _, number, whom = stages.pop(0)
             processes.send(self._found(whom), number)
 
