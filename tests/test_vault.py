@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -5,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stacknb.exceptions import BadInput
+from stacknb.rundir import shapes
 from stacknb.snapshots.vault import Vault, is_whole
+from stacknb.text import reading
 
 
 def snapshot(text: str) -> bytes:
@@ -14,6 +18,25 @@ def snapshot(text: str) -> bytes:
 
 def test_an_empty_vault_has_no_snapshot(tmp_path: Path) -> None:
     assert Vault(tmp_path).newest is None
+
+
+def test_one_that_is_empty_cannot_be_gone_on_from(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="left no snapshot to resume from; stack anew"):
+        Vault(tmp_path / "state").check()
+
+
+def test_one_of_another_user_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Vault(tmp_path).put(snapshot("x=1"))
+
+    def refuse(_path: Path) -> None:  # who runs the tests may be root
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for module in (reading, shapes):
+        monkeypatch.setattr(module, "opened", refuse)
+    with pytest.raises(BadInput, match=r"snapshot.bash' cannot be read: Permission denied; it is"):
+        Vault(tmp_path).check()
 
 
 @given(texts=st.lists(st.text("ab\n", max_size=30), min_size=1, max_size=8))

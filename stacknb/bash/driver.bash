@@ -26,7 +26,7 @@ _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stac
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_end='' _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader='' _stacknb_within=''
 _stacknb_posix='' _stacknb_debug='' _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 _stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
-_stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=() _stacknb_late=() _stacknb_why=''
+_stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=() _stacknb_return=() _stacknb_why=''
 builtin set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.

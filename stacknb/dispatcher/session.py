@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from stacknb import lifecycle
 from stacknb.dispatcher.forgotten import forgotten
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import BadInput, Interrupted, ShellDied
+from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.hooks import cellhooks
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook
@@ -268,10 +268,9 @@ class Session:
         Raises
         ------
         BadInput
-            If it left no snapshot.
+            If it left no snapshot, or it may not be read.
         """
-        if why := Vault(folder.path / STATE).lack:
-            raise BadInput(f"run {str(folder.path)!r} {why}")
+        Vault(folder.path / STATE).check()
         self._settings = Settings.of_run(folder.path, facts)
         self.cells = Path(facts.get("cells") or self.cells)
         env = inherited(self._added)

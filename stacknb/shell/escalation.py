@@ -43,10 +43,11 @@ class Escalation:
         self._left = list(_STEPS)
 
     def go_on(self, waited_s: float) -> None:
-        """Take the steps that are due, so long after the interrupt."""
+        """Take the next step if it is due, so long after the interrupt."""
         if waited_s < _LEAVE_S and self._leaves_by_itself:
             return
-        while self._left and waited_s > self._left[0][0]:
+        # One at a time: on a busy machine several are due at once, and none has taken effect yet.
+        if self._left and waited_s > self._left[0][0]:
             _, number, whom = self._left.pop(0)
             processes.send(self._found(whom), number)
 

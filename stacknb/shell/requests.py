@@ -80,8 +80,8 @@ def of_turn(
 
 def restoring(script: Path) -> str:
     """Return the bash that makes a new shell what the script says."""
-    late = '\\builtin "${_stacknb_late[@]}"'  # mostly there is none, and builtin does nothing
-    return f"\\builtin source {quote(str(script))}; _stacknb_load; {late}; {_NOTING}"
+    last = '\\builtin "${_stacknb_return[@]}"'  # mostly there is none, and builtin does nothing
+    return f"\\builtin source {quote(str(script))}; _stacknb_load; {last}; {_NOTING}"
 
 
 def farewell(log: Path) -> str:

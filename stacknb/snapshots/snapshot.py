@@ -184,7 +184,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     out.append(b"builtin set +euxvfCET\n_stacknb_flags=" + parts.get("flags", b"").strip() + b"\n")
     # That of RETURN is for later: it would run at the end of the script.
     out += [
-        b"_stacknb_late=(%s)\n" % text[:-1] if text.endswith(b" RETURN\n") else b"builtin " + text
+        b"_stacknb_return=(%s)\n" % text[:-1] if text.endswith(b" RETURN\n") else b"builtin " + text
         for text in trap_commands(parts.get("traps", b""))
         if b"_stacknb_" not in text
     ]

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from stacknb.exceptions import BadInput
+from stacknb.rundir.shapes import check_readable
 from stacknb.text import reading
 
 __all__ = ["Vault", "bytes_of", "is_whole"]
@@ -39,14 +41,19 @@ class Vault:
         whole = [path for path in self._paths if is_whole(bytes_of(path))]
         return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
 
-    @property
-    def lack(self) -> str:
-        """Why a run cannot go on from here; empty if it can."""
-        if self.newest is not None:
-            return ""
-        if self._folder.exists() and not os.access(self._folder, os.X_OK):
-            return "can be resumed by who made it alone: its snapshots cannot be read"
-        return "left no snapshot to resume from; stack anew"
+    def check(self) -> None:
+        """Refuse to go on from nothing.
+
+        Raises
+        ------
+        BadInput
+            If there is no snapshot, or it may not be read.
+        """
+        if self.newest is None:
+            check_readable(self._folder / _NAMES[0])
+            raise BadInput(
+                f"run {str(self._folder.parent)!r} left no snapshot to resume from; stack anew"
+            )
 
     def put(self, snapshot: bytes) -> None:
         """Keep a snapshot.

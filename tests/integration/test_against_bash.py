@@ -109,6 +109,27 @@ SHOW = st.one_of(
     st.just("(echo sub; exit 2) || echo $?; { echo group; } 2>&1"),
     st.just("cat <<EOT\n$v `echo tick` \\$x\nEOT"),
 )
+# Builtins that keep a state of their own; what they do in the background is no part of a trace.
+STATEFUL = st.sampled_from(
+    [
+        "{ mapfile -t a < <(printf '%s\\n' 1 2 3); } 2>/dev/null; echo ${#a[@]}",
+        "cb() { a+=(\"$2\"); }; mapfile -C cb -c 1 -t b <<<$'x\\ny'; unset -f cb; echo ${#b[@]}",
+        "for i in 1 2; do read -r v <<<\"$i\" || :; done; echo \"$v\"",
+        "select w in a b; do break; done <<<2 2>/dev/null; echo \"${w-}\"",
+        "OPTIND=1; while getopts ab:c o -a -b x -c; do printf '<%s>' \"$o\" \"${OPTARG-}\" \"$OPTIND\"; done",
+        "declare -gn e='a[1]'", "e=through; echo \"${a[1]-}\"", "unset -n e", "i=3; printf -v 'a[i]' %s x; echo \"${!a[*]}\"",
+        "declare -gn k='m[a key]'; k=v || :", "hash -p /bin/echo zz; zz hi; hash -d zz", "hash -r",
+        "pushd / >/dev/null; dirs +0; popd >/dev/null", "{ (exit 3) & wait -n; } 2>/dev/null || echo $?", "wait; echo $?",
+        "RANDOM=42; printf '<%s>' \"$RANDOM\" \"$RANDOM\"", "[[ abc =~ b(.) ]]; printf '<%s>' \"${BASH_REMATCH[1]-}\"",
+        "exec {fd}</dev/null; read -r v <&\"$fd\" || echo eof; exec {fd}<&-; unset fd",
+        "command_not_found_handle() { echo \"none $1\"; return 9; }; nosuchcmd_3 || echo $?; unset -f command_not_found_handle",
+        "source /dev/stdin <<<'echo \"$#\"; return 2' || echo $?", "{ true | false; } 2>/dev/null || echo \"${PIPESTATUS[*]}\"",
+        "enable -n test; type -t test; enable test", "{ trap 'echo got' USR1; kill -USR1 $BASHPID; trap - USR1; } 2>/dev/null",
+        "shopt -s lastpipe; { echo piped | read -r v; } 2>/dev/null; echo \"$v\"; shopt -u lastpipe",
+        "set -o history", "set +o history", "set -o vi", "shopt -s compat31", "shopt -s execfail", "shopt -s shift_verbose",
+        "shopt -s varredir_close", "shopt -u sourcepath", "shopt -u promptvars", "TMOUT=1", "GLOBIGNORE='*'", "EXECIGNORE=/nowhere",
+    ]
+)  # fmt: skip
 OPTION = st.sampled_from(
     [
         "set -u", "set +u", "set -f", "set +f", "set -x", "set +x", "set -C", "set +C", "set +e", "set -e",
@@ -131,7 +152,7 @@ FRAME = st.one_of(
     ),
     filled("set -- {v} {w}", v=VALUE, w=VALUE),
 )
-SIMPLE = st.one_of(ASSIGN, SHOW, OPTION, FRAME)
+SIMPLE = st.one_of(ASSIGN, SHOW, OPTION, FRAME, STATEFUL)
 BODY = st.lists(st.one_of(ASSIGN, SHOW, FRAME, st.sampled_from(["false", "return 3", "return", "(exit 4)"])),
                 min_size=1, max_size=4)  # fmt: skip
 FUNCTION_NAME = st.sampled_from(["f", "g", "f-g", "a::b"])

@@ -206,6 +206,18 @@ def test_an_interrupt_keeps_variables_and_background_wherever_the_foreground_is(
     assert stack.tasks["other"].running
 
 
+def test_an_interrupt_that_is_looked_after_late_leaves_the_background_alone(
+    tree, monkeypatch
+) -> None:
+    go_on = Escalation.go_on
+    all_due = escalation._STEPS[-1][0] + 1
+    monkeypatch.setattr(Escalation, "go_on", lambda self, waited_s: go_on(self, all_due))
+    script = "trap '' INT; sleep 1000 & left=$!; sleep 1000 | cat | cat"
+    stack, *_ = interrupted_run(tree, script, Stack.interrupt)
+
+    assert stack.evaluate("kill -0 $left && echo runs on").stdout == "runs on\n"
+
+
 def test_the_place_of_an_interrupt_is_reported_and_the_state_is_that_of_the_moment(tree) -> None:
     stack, error = interrupted_run(tree, "v=$seen\nf() {\n  sleep 1000\n}\nf", Stack.interrupt)
 

@@ -839,18 +839,6 @@ def test_a_run_that_left_no_snapshot_does_not_take_the_place_of_the_stack_at_han
     assert stacknb.current() is at_hand
 
 
-def test_a_run_of_another_user_is_not_said_to_have_left_no_snapshot(
-    tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_dir = tree.run(":").run_dir
-    tree.close()
-    for snapshot in (run_dir / "state").glob("snapshot*"):
-        snapshot.unlink()  # which only root could read
-    monkeypatch.setattr(os, "access", lambda path, mode: path != run_dir / "state")
-    with pytest.raises(BadInput, match="can be resumed by who made it alone"):
-        Stack.resume(run_dir)
-
-
 def test_a_stack_and_a_task_refuse_to_be_copied_and_the_run_stays_theirs(tree) -> None:
     stack = tree.run(":")
     task = stack.async_run("nap", "sleep", "1000")
