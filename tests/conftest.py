@@ -15,8 +15,11 @@ kept = {} if os.access(".", os.W_OK) else {"database": None}
 settings.register_profile("read-only", settings.get_profile("local"), **kept)
 settings.load_profile("ci" if os.environ.get("CI") else "read-only" if kept else "local")
 
-# nohup has it ignored by all that the tests start, and some of that is to be ended by it.
+# nohup, and `&` in a script, have these ignored by all that the tests start, and some of that is to
+# be ended by them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
