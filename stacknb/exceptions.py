@@ -23,6 +23,7 @@ __all__ = [
     "StacknbError",
     "TaskFailed",
     "WaitTimeout",
+    "few",
     "located",
 ]
 
@@ -271,11 +272,22 @@ def located(place: str, command: str, calls: Sequence[str] = ()) -> str:
       from    lib/db:40
               50-db.sh:2
     """
-    if len(calls) > 5:
-        calls = [*calls[:3], f"… {len(calls) - 4} more", calls[-1]]
     text = f"\n  at      {shown(place)}" if place else ""
     text += f"\n  command {_one_line(command)}" if command else ""
-    return text + ("\n  from    " + "\n          ".join(map(shown, calls)) if calls else "")
+    return text + ("\n  from    " + "\n          ".join(few(calls)) if calls else "")
+
+
+def few(calls: Sequence[str]) -> list[str]:
+    """Return calls as they are shown: of more than five those in the middle are counted.
+
+    Examples
+    --------
+    >>> few(["lib/db:40", "50-db.sh:2"])
+    ['lib/db:40', '50-db.sh:2']
+    """
+    if len(calls) > 5:
+        calls = [*calls[:3], f"… {len(calls) - 4} more", calls[-1]]
+    return [*map(shown, calls)]
 
 
 def _one_line(command: str) -> str:

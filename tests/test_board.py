@@ -172,6 +172,7 @@ def test_a_failure_tells_where_and_why_until_its_phase_begins_again(run: Run, bo
         "line": 7,
         "command": "a\n b",
         "status": 3,
+        "calls": [f"/lib:{line}" for line in range(1, 8)],
     }
     run.begin_phase("override_defaults", "10-a.sh")
     run.hook("10-a.sh", b"the last words\n", "failed", failure=why)
@@ -179,6 +180,7 @@ def test_a_failure_tells_where_and_why_until_its_phase_begins_again(run: Run, bo
     failure = picture(look(board), 5)["failure"]
     assert failure["place"] == "/x:7"
     assert failure["command"] == "a b"
+    assert failure["calls"] == ["/lib:1", "/lib:2", "/lib:3", "… 3 more", "/lib:7"]
     assert failure["lines"] == ["the last words"]
     assert failure["log"] == "hooks/override_defaults/10-a.sh.log"
     assert (board.state, board.next_phase) == ("failed", "override_defaults")

@@ -481,7 +481,8 @@ def test_html_and_text_say_the_same(watched: Run) -> None:
     run.begin_phase("source", "10-a.sh", "20-b.sh")
     run.hook("10-a.sh", b"some <b>words</b> & more\n")
     why = {"reason": "failed with status 3", "file": "/tree/x", "line": 7, "command": "false <&>"}
-    run.hook("20-b.sh", b"its last words\n", "failed", failure={**why, "status": 3})
+    why |= {"status": 3, "calls": ["/lib/x:3", "/y:1"]}
+    run.hook("20-b.sh", b"its last words\n", "failed", failure=why)
     run.end_phase(ok=False)
     run.tell("warning", "mind <this>")
     run.task("db")
@@ -489,7 +490,8 @@ def test_html_and_text_say_the_same(watched: Run) -> None:
     seen = Page(bundle["text/html"])
     for text in (
         "some <b>words</b> & more", "mind <this>", "10-a.sh", "failed in source", "db", "1 running",
-        "/tree/x:7", "false <&>", "its last words", "mend it and run 'source' again",
+        "/tree/x:7", "false <&>", "from    /lib/x:3", "        /y:1", "its last words",
+        "mend it and run 'source' again",
     ):  # fmt: skip
         assert text in seen.text
         assert text in bundle["text/plain"]
@@ -561,6 +563,7 @@ def test_a_summary_fits_whatever_was_printed_and_however_it_is_called(
             bad = name == names[-1] and phase == "stack install"
             texts = ("reason", "command", "file")
             why = {**dict.fromkeys(texts, letter * 5000), "line": 7, "status": 3} if bad else {}
+            why |= {"calls": [letter * 5000] * 9} if bad else {}
             run.hook(name, wide * 9, "failed" if bad else "ok", failure=why)
         run.end_phase(ok=not bad)
     for number in range(100):

@@ -10,6 +10,7 @@ from typing import Any
 
 from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
+from stacknb.exceptions import few
 from stacknb.run import failures
 from stacknb.rundir.follow import last_line
 from stacknb.text import budget, screen
@@ -247,6 +248,7 @@ def _failure(board: Board) -> dict[str, Any] | None:
         ),
         "place": screen.clean_line(place, 1000),
         "command": screen.clean_line(" ".join(str(why.get("command", "")).split()), 300),
+        "calls": [screen.clean_line(call, 1000) for call in few(why.get("calls", []))],
         "code": why.get("status"),
         "lines": lines,
         "first": failures.to_run_first(lines, board.tasks.ill, phase),

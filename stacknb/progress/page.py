@@ -175,7 +175,9 @@ def _failure_rows(board: Board, share: float) -> Iterator[_Row]:
     lines = [f"at      {place}"] if place else []
     if share:
         command = budget.cut(why["command"], room // 3)
-        lines += [f"{key:<8}{v}" for key, v in (("command", command), ("status", why["code"])) if v]
+        calls = [budget.cut(call, room // 10, end=True) for call in why["calls"]]
+        facts = [("command", command), *zip(["from", *[""] * len(calls)], calls, strict=False)]
+        lines += [f"{key:<8}{value}" for key, value in [*facts, ("status", why["code"])] if value]
         last = [f"  | {budget.cut(line, WIDTH)}" for line in why["lines"]]
         last = budget.within(last, room // 2)
         lines += ["last lines", *last] if last else []

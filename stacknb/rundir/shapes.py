@@ -57,7 +57,7 @@ _EVENTS: dict[str, dict[str, Test]] = {
     "hook-start": {"log": _is_text, "phase": _is_text},
     "hook-end": {
         "log": _is_text, "phase": _is_text, "status": _is_text, "duration_s": _is_time,
-        "failure": lambda value: isinstance(value, dict),
+        "failure": lambda value: isinstance(value, dict) and _is_words(value.get("calls", [])),
     },
 }  # fmt: skip
 _WAIT: dict[str, Test] = {

@@ -320,7 +320,7 @@ function render({ model, el }) {
     if (part.failure.said === said) return;
     part.failure.said = said;
     if (!why) return part.failure.replaceChildren();
-    const facts = [["at", why.place], ["command", why.command], ["status", why.code]]
+    const facts = [["at", why.place], ["command", why.command], ["from", why.calls?.join("\n")], ["status", why.code]]
       .filter(([, value]) => value != null && value !== "")
       .flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, h("code", {}, String(value)))]);
     const open = button("Open the log", why.path, () => openLog(why.log, why.hook));

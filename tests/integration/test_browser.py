@@ -206,14 +206,14 @@ def test_what_was_found_in_a_log_stays_while_the_log_goes_on(lab: Lab, shop: Pat
 
 
 def test_a_failure_is_explained_and_its_phase_can_be_retried(lab: Lab, shop: Path) -> None:
-    hook(shop, "10-a.sh", "echo reading the settings\nnosuch --option")
+    hook(shop, "10-a.sh", "echo reading the settings\nf() { nosuch --option; }\nf")
     lab.open("failure.ipynb", [LOAD, f"%stack {shop.name}"])
     lab.run(0, 1)
     state(lab, "failed")
     why = lab.panel.locator(".snb-failure")
     for text in (
         "10-a.sh", "failed with status 127", f"{shop}/extras.d/10-a.sh:4", "nosuch --option",
-        "reading the settings", "command not found", "retry",
+        f"from{shop}/extras.d/10-a.sh:5", "reading the settings", "command not found", "retry",
     ):  # fmt: skip
         expect(why).to_contain_text(text)
     lab.wait_run(1)
