@@ -112,7 +112,8 @@ class RunStatus:
     @property
     def ok(self) -> bool:
         """Whether no phase failed and no task is `unheeded`, as the exit status of the run says."""
-        return not self.unheeded and not any(phase.status in BAD for phase in self.phases)
+        cut = self.state == "unfinished" and all(phase.status == "ok" for phase in self.phases)
+        return not (cut or self.unheeded or any(phase.status in BAD for phase in self.phases))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""

@@ -102,6 +102,19 @@ def test_between_two_phases_that_follow_at_once_a_run_goes_on_while_somebody_wor
     assert look(board).state == "unfinished", "it was killed"
 
 
+def test_a_run_that_has_stopped_where_the_next_phase_follows_at_once_is_lost_without_a_lock_too(
+    run: Run, board: Board, clock: Clock
+) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh")
+    run.end_phase(goes_on=True)
+    run.journal.close()
+    assert look(board).state != "failed", "its end may be about to be told"
+    clock.now += 2
+    assert [phase.status for phase in look(board).phases[:3]] == ["ok", "lost", "to come"]
+    assert (board.state, board.phase) == ("failed", board.phases[1])
+
+
 def test_a_run_whose_shell_is_on_its_way_goes_on_while_somebody_works_on_it(run: Run) -> None:
     (run.folder / "journal.jsonl").rename(run.folder / "later")
     board = look(Board(lambda: run.folder))

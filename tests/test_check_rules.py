@@ -11,8 +11,8 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ('true\nif [[ "$2" == instal ]]; then true; fi\n', 2, "'instal' is no phase of 'stack'"),
         ('if [ "$1" = "sorce" ]; then true; fi\n', 1, "did you mean 'source'?"),
         ('if [["$1" == source ]]; then true; fi\n', 1, "without a blank behind [[ it is no test"),
-        ("if true; then\n  X=1\nelif ! [$X = 1 ]; then true; fi\n", 3, "behind [ it is no test"),
-        ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode"),
+        ("if true; then\n  X=1\nelif ! [$X = 1 ]; then true; fi\n", 3, "a command, so this always"),
+        ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode, so this always"),
         ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
         ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
         (

@@ -111,6 +111,7 @@ def test_what_scripts_source_from_lib_is_checked_too(tmp_path: Path) -> None:
     write(devstack / "lib" / "deep" / "inner", "f() {\n")
     write(devstack / "lib" / "template", "no bash (\n")  # nobody sources it
     write(devstack / "lib" / "odd", "if\n")  # perhaps, perhaps not
+    write(devstack / "lib" / "deep" / "mine", "if\n")  # another of that name
     report = check(tmp_path)
     assert report.files[2:] == ["devstack/lib/deep/inner", "devstack/lib/mine"]
     assert [(f.file, f.level) for f in report.findings] == [("devstack/lib/deep/inner", "error")]

@@ -458,6 +458,19 @@ def test_a_run_that_tells_no_mode_is_named_by_its_file(
     assert f"{str(file)!r} is damaged: its mode 'stak' is none of stack, unstack, clean; " in err
 
 
+def test_following_a_run_that_stopped_between_two_phases_ends_as_one_that_failed(
+    said: Said, run: RunDir
+) -> None:
+    run.write(Event("run-start", 1.0, "stack", {"top_dir": "/tree", "run_dir": str(run.path)}))
+    told = {"ok": True, "duration_s": 1.0, "goes_on": True}
+    run.write(Event("phase-start", 1.0, "override_defaults", {"hooks": []}))
+    run.write(Event("phase-end", 2.0, "override_defaults", told))
+    run.close()
+    status, _, err = said("follow", ".stacknb/runs/latest")
+    assert status == 1
+    assert err.startswith("stacknb: phase 'source' lost; ")
+
+
 def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:
     run.write(Event("run-start", 1.0, "stack", {"top_dir": "/tree", "run_dir": str(run.path)}))
     run.close()

@@ -257,6 +257,8 @@ def test_a_hook_that_changed_after_the_run_is_named(stack: Stack) -> None:
     stack.add_hook("70-mine.sh", "if [[ $2 == install ]]; then INSTALLED=yes; fi\n")
     newer = " (added or changed after this run: 70-mine.sh; %stack reset, %stack)"
     assert lessons.check("02.2").hint.endswith(newer)
+    stack.add_hook("10-a.sh", "true\n")  # its cell again, as it was
+    assert lessons.check("02.2").hint.endswith(newer)
     stack.reset()
     stack.run()
     assert lessons.check("02.2").passed
@@ -273,6 +275,7 @@ def test_a_hook_that_changed_after_the_run_is_named(stack: Stack) -> None:
         ("[[ $2 == install ]] && declare -g INSTALLED=yes || true\n", ""),
         ('case "$1-$2" in stack-install) export INSTALLED=yes ;; esac\n', ""),
         ('if [[ "$*" == "stack install" ]]; then INSTALLED=yes; fi\n', ""),  # not understood
+        ('[[ $2 == install ]] && INSTALLED=yes\n[[ $2 == extra ]] && echo "INSTALLED=x"; :\n', ""),
         ("if [[ $1 == clean ]]; then X=1; elif [[ $2 == install ]]; then INSTALLED=yes; fi\n", ""),
         ("if [[ $2 == install || $2 == extra ]]; then INSTALLED=yes; fi\n", "'stack extra'"),
         ("case $2 in install | extra) INSTALLED=yes ;; esac\n", "'stack extra'"),

@@ -214,6 +214,14 @@ def test_what_has_no_room_leaves_no_half_a_file(here: Path) -> None:
     assert not Path("trace.json").exists()
 
 
+def test_what_has_no_room_takes_no_link_with_it(here: Path) -> None:
+    Path("out").symlink_to("/proc/self/fd/1")  # as /dev/stdout is one
+    command = f"ulimit -f 1; {sys.executable} -m stacknb trace run -o out >trace.json"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, Path("out").is_symlink()) == (2, True)
+    assert "removed" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -239,6 +247,13 @@ def test_what_is_no_share_is_refused(said: Said, here: Path, share: str) -> None
     status, _, err = said("compare", "run", "run", f"--fail-slower={share}")
     assert status == 2
     assert f"--fail-slower: {share!r} is no percentage, such as 10%" in err
+
+
+def test_a_share_without_its_sign_is_no_run(said: Said, here: Path) -> None:
+    assert (
+        "--fail-slower: '10' is no percentage"
+        in said("compare", "--fail-slower", "10", "r", "s")[2]
+    )
 
 
 def test_a_run_that_failed_early_is_not_faster_for_a_build(said: Said, here: Path) -> None:

@@ -131,10 +131,11 @@ class Board:
 
     @property
     def phase(self) -> PhaseState | None:
-        """The phase that runs, or the last one that was begun."""
+        """The phase that runs, or one that was lost before it began, or the last that was begun."""
         begun = [phase for phase in self.phases if phase.begun]
         running = [phase for phase in begun if phase.status == "running"]
-        return running[-1] if running else begun[-1] if begun else None
+        lost = [phase for phase in self.phases if phase.status == "lost"]
+        return next((found[-1] for found in (running, lost, begun) if found), None)
 
     @property
     def failed(self) -> HookState | None:

@@ -56,7 +56,8 @@ class PhaseList:
         self._unread: list[HookState] = []  # which the journal says have ended
         self._heard = self._doubt = 0.0
         self._paused = False  # by who goes from hook to hook
-        self._is_cut = False  # what was to follow at once will not: its process was killed
+        self._follows = False  # the next phase, at once, as the journal says
+        self._is_cut = False  # but it will not: its process was killed
         self.hook: HookState | None = None
         self.complete = self.ended = self.goes_on = False
 
@@ -73,7 +74,7 @@ class PhaseList:
             self._heard, self._paused = max(self._heard, event.time), event.kind == "pause"
         self._is_cut = False
         if event.kind in ("run-start", "phase-end", "pause", "run-end"):
-            self.goes_on = bool(data.get("goes_on"))
+            self.goes_on = self._follows = bool(data.get("goes_on"))
         if event.kind == "run-start":
             self._origin = str(data.get("run_dir", ""))
         elif event.kind == "phase-start":
@@ -236,7 +237,9 @@ class PhaseList:
         """
         self._read_ends()
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
-        self._is_cut = self._is_cut or (self.goes_on and is_left())
+        # The lock tells, or silence: a copy has no lock, and whoever has resumed has let it go.
+        if self._follows and (is_left() or (now - self._heard > _PAUSED_S and not is_held())):
+            self._is_cut = True
         self.goes_on = (self.goes_on or is_new) and is_held()
         for place, phase in enumerate(self):
             if phase.told:
@@ -278,7 +281,8 @@ class PhaseList:
         if not phase.begun and not (over or self.complete):
             phase.status = "skipped" if self.ended else "to come"
             return
-        phase.status = bad or ("ok" if not under_way else "lost" if is_left() else "unfinished")
+        is_lost = self._is_cut or is_left()
+        phase.status = bad or ("ok" if not under_way else "lost" if is_lost else "unfinished")
         ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
         ends += [self._heard] if under_way and not bad else []
         known = ends and phase.begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from stacknb.exceptions import BadInput
 from stacknb.places import absolute
 
 __all__ = ["writing"]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -28,7 +30,8 @@ def writing(file: str) -> Iterator[None]:
             raise  # of what is read meanwhile
         absolute(file)  # what is wrong with the working directory comes first
         why = error.strerror
-        if error.filename is None and os.path.isfile(file):  # a full disk: half of it tells lies
+        own = os.path.isfile(file) and not os.path.islink(file)  # not what /dev/stdout stands for
+        if error.filename is None and error.errno in _FULL and own:  # half of it tells lies
             Path(file).unlink()
             why = f"{why}, so it is removed"
         raise BadInput(f"{file!r} cannot be written: {why}; name another") from error

@@ -111,7 +111,8 @@ class Parser(argparse.ArgumentParser):
         """Put an option and its optional value into one word: argparse takes any word for that."""
         joined: list[str] = []
         for word in words:
-            if joined and joined[-1] in self.bare and _PERCENT.fullmatch(word):
+            meant = _PERCENT.fullmatch(f"{word.rstrip('%')}%") and not os.path.exists(word)
+            if joined and joined[-1] in self.bare and (meant or _PERCENT.fullmatch(word)):
                 joined[-1] += f"={word}"
             else:
                 joined.append(word)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stacknb import lifecycle
 from stacknb.exceptions import BadInput
-from stacknb.hooks.check_rules import never_holds
+from stacknb.hooks.check_rules import without_sense
 from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
 from stacknb.text import syntax
@@ -135,12 +135,15 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
     try:
         replaced = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8", "surrogateescape")
+        if (
+            not replaced or path.read_text("utf-8", "surrogateescape") != text
+        ):  # it counts as edited
+            path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(f"hook {shown!r} cannot be written: {error.strerror}") from error
     warnings = [] if plugin else [lifecycle.numbered(name)]
     kind = name if plugin else "extras"
-    warnings += [f"line {line} of the cell: {what}" for line, what in never_holds(text, kind)]
+    warnings += [f"line {line} of the cell: {what}" for line, what in without_sense(text, kind)]
     return CellHook(shown, path, replaced, "\nwarning: ".join(filter(None, warnings)))
 
 

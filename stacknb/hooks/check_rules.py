@@ -12,11 +12,11 @@ from stacknb.text.script import documents, without_comment
 
 __all__ = [
     "TASKS_OF_DEVSTACK",
-    "never_holds",
     "remarks",
     "sourced",
     "tasks_started",
     "tasks_waited_for",
+    "without_sense",
 ]
 
 Remark = tuple[int, str]  # line from 1, and what is to be said about it
@@ -110,9 +110,9 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
             yield number, _FALSE_AT_THE_END
 
 
-def never_holds(text: str, kind: str) -> list[Remark]:
-    """Return the remarks on words that are no mode or phase, of which nothing is heard in a run."""
-    return [(number, what) for number, what in remarks(text, kind) if "so this never holds" in what]
+def without_sense(text: str, kind: str) -> list[Remark]:
+    """Return the remarks on tests that always or never hold, of which nothing is heard in a run."""
+    return [(number, what) for number, what in remarks(text, kind) if ", so this " in what]
 
 
 def tasks_started(text: str) -> set[str]:
@@ -130,8 +130,10 @@ def tasks_waited_for(text: str) -> Iterator[tuple[int, str]]:
 
 
 def sourced(text: str) -> set[str]:
-    """Return the names of the files that scripts source, without their folders."""
-    return {path.rpartition("/")[2] for path in _SOURCES.findall("\n".join(_code(text)))}
+    """Return the ends of the paths that scripts source, behind what is only known as they run."""
+    found = _SOURCES.findall("\n".join(_code(text)))
+    known = {re.split(r"\$\{[^}]*\}|\$\w+|\.\.?/", path)[-1].lstrip("/") for path in found}
+    return {re.sub(r"^.*(?=\blib/)", "", end) for end in known} - {""}
 
 
 def _opened(code: str, *, in_case: bool) -> int:
@@ -144,21 +146,28 @@ def _opened(code: str, *, in_case: bool) -> int:
 
 def _unknown_words(code: str, case: str, kind: str) -> Iterator[str]:
     if close := _NO_BLANK.search(code):
-        yield f"without a blank behind {close[1]} it is no test but a command, so this never holds"
-    found = [(match["bare"] or match["place"], match["word"]) for match in _COMPARED.finditer(code)]
+        holds = f"so this {_how(close[0])} holds"
+        yield f"without a blank behind {close[1]} it is no test but a command, {holds}"
+    matches = _COMPARED.finditer(code)
+    found = [(match["bare"] or match["place"], match["word"], _how(match[0])) for match in matches]
     if case and (label := _LABEL.match(code)):
-        found += [(case, word.strip()) for word in label[1].split("|")]
-    for place, word in found:
+        found += [(case, word.strip(), "never") for word in label[1].split("|")]
+    for place, word, how in found:
         known, what, others, other = _MODES if place == "1" else _SUB_PHASES
         if place == "1" and kind == "plugin.sh" and word in _FILE_OF:
             yield (
-                f"plugin.sh is never called with {word!r}, so this never holds; what is meant for "
-                f"it belongs into {_FILE_OF[word]!r}"
+                f"plugin.sh is never called with {word!r}, so this {how} holds; what is meant "
+                f"for it belongs into {_FILE_OF[word]!r}"
             )
         elif word not in known:
             hint = nearest(word, known) or f"; there are {', '.join(known)}"
             hint = f"; {other}" if word in others else hint
-            yield f"{word!r} is no {what}, so this never holds{hint}"
+            yield f"{word!r} is no {what}, so this {how} holds{hint}"
+
+
+def _how(test: str) -> str:
+    """Return how often a test holds that compares with what never is: negated, always."""
+    return "always" if "!" in test else "never"
 
 
 def _at_top(code: str, kind: str) -> Iterator[str]:

@@ -154,7 +154,8 @@ def check(path: str | os.PathLike[str]) -> Report:
     libraries = dict(_libraries(folder, texts))
     findings += _of_tasks(folder, texts, libraries.values())
     sourced = check_rules.sourced("\n".join([*texts.values(), *libraries.values()]))
-    scripts += [(path, "lib") for path in sorted(libraries) if path.name in sourced]
+    ends = tuple(f"/{end}" for end in sourced)
+    scripts += [(path, "lib") for path in sorted(libraries) if str(path).endswith(ends)]
     for script, kind_ in scripts:
         findings += _of_script(folder, script, kind_, (texts | libraries).get(script))
     names = [str(script.relative_to(folder)) for script, _ in scripts]

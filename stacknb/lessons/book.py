@@ -40,6 +40,10 @@ __all__ = [
     "wait_of",
 ]
 
+_BEFORE_A_NAME = (
+    r"^|[;&|(){]|\b(?:then|else|do)\b|\b(?:export|readonly|declare|typeset)\b(?:[ \t]+-\w+)*"
+)
+
 
 class NotYet(Exception):
     """What is missing, and what to try."""
@@ -109,7 +113,9 @@ def does_in(hook: str, phase: Phase) -> bool:
 
 def sets_in(hook: str, name: str) -> list[str]:
     """Return the phases in which a hook may set a variable, as far as its text tells."""
-    text = re.sub(rf"\b{name}=", f"async_run {name} ", _text_of(hook))  # which an outline tells of
+    # An outline tells of tasks; what is only printed is no assignment.
+    assigned = re.compile(rf"({_BEFORE_A_NAME})([ \t]*){name}=", re.M)
+    text = assigned.sub(rf"\1\2async_run {name} ", _text_of(hook))
     return [phase.label for phase in PHASES if name in outline(text, phase).starts]
 
 

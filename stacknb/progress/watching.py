@@ -67,6 +67,8 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     yield f"{board.mode} run {folder.run}: {board.state}\n"
     if board.failed is not None:
         raise StacknbError(f"{board.failed.name!r} {board.failed.status}; {where}")
+    if board.state in ("failed", "interrupted") and board.phase is not None:  # outside of a hook
+        raise StacknbError(f"phase {board.phase.label!r} {board.phase.status}; {where}")
     if tasks:
         raise StacknbError(f"nobody waited for {tasks}, which did not end well; {where}")
 

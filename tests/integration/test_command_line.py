@@ -136,6 +136,14 @@ def test_a_run_that_was_killed_between_two_hooks_is_not_well_and_no_report_of_it
     assert status.read("run").state == "complete"
 
 
+def test_a_junit_report_of_a_hook_that_failed_has_that_failure_alone(tree: Any) -> None:
+    tree.hook("10-a.sh", "[[ $1 != source ]]")
+    assert call("stack", tree.path, "--run-dir", "run").returncode == 1
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    suites = ET.parse("j.xml").getroot()
+    assert (suites.get("failures"), suites.get("errors")) == ("1", "0")
+
+
 def test_a_run_whose_shell_is_lost_between_two_phases_has_failed(tree: Any) -> None:
     tree.hook("10-a.sh", ":")
     words = f"""
@@ -163,6 +171,7 @@ sys.exit(cli.main(["stack", {str(tree.path)!r}, "--run-dir", "run", "--json"]))
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
     assert (done.returncode, json.loads(done.stdout)["ok"]) == (1, False)
     assert call("junit", "run", "-o", "j.xml").returncode == 0
+    assert not status.read("run").ok
     said = "the run has stopped behind its last phase, before its end"
     assert [error.get("message") for error in ET.parse("j.xml").iter("error")] == [said]
     assert call("stack", tree.path, "--resume", "--run-dir", "run").returncode == 0
