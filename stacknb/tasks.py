@@ -12,9 +12,9 @@ from typing import Any, NoReturn, Protocol
 from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
-from stacknb.run.hooktext import led_by, original
 from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
+from stacknb.text.hooktext import led_by, original
 
 __all__ = ["Collector", "Task", "result_of", "wait_for_end"]
 

@@ -97,6 +97,17 @@ def test_a_restored_function_is_shown_where_its_own_file_has_it(
     assert " in 'g', restored from a snapshot" in failure.reason
 
 
+def test_a_restored_function_is_shown_as_restored_where_its_file_was_named_from_elsewhere(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(script.parent)
+    Path("lib").write_text("g() {\n  false\n}\n")  # of the same name, but here
+    script.with_name("restored.1.bash").write_text(RESTORED)
+    script.with_name("origins").write_text("g 2 ./lib\n")
+    copy = script.with_name("restored.1.bash")
+    assert explained(script, died(1, "errexit", copy, "4", "false")).place == f"{copy}:4"
+
+
 def test_the_calls_that_led_there_are_told_from_the_innermost_on(script: Path) -> None:
     copy = script.with_name("restored.1.bash")
     copy.write_text(RESTORED)

@@ -42,7 +42,7 @@ _stacknb_say_why() { # LOG
         _stacknb_need whence
         _stacknb_list_calls 3 10
         _stacknb_to_json "${_stacknb_calls[@]}"
-        _nb_more+="\"calls\": [${_stacknb_words%, }], "
+        ((${#_nb_more} + ${#_stacknb_words} > 2000)) || _nb_more+="\"calls\": [${_stacknb_words%, }], "
     fi
     return 0
 }

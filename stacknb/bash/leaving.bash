@@ -98,12 +98,19 @@ _stacknb_foresee() {
         _stacknb_list_plugins
         builtin printf '%s\0' "$_stacknb_plugins" "$_stacknb_required" >|"$_stacknb_control/foreseen"
         _stacknb_need whence
+        builtin mapfile -d '' _stacknb_read <"$_stacknb_control/where"
+        if ((${#_stacknb_read[@]} == 4)); then
+            _stacknb_list_calls 2 50
+            builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
+            builtin printf '%s\0' "$_stacknb_text" >>"$_stacknb_control/where"
+        fi
         _stacknb_note_origins
     fi
 }
 
 # Keeps the status of each task that has ended and that nobody has waited for: where it left no footer
-# (it was killed, or a program took its place), only this shell knows.
+# (it was killed, or a program took its place), only this shell knows. Not where a hook's own EXIT trap
+# ends the shell: what looks ahead of that is a subshell, which cannot wait for them.
 _stacknb_keep_statuses() {
     builtin local _nb_task='' _nb_code=''
     for _nb_task in "${!_stacknb_tasks[@]}"; do

@@ -11,7 +11,7 @@ _stacknb_refuse_wait() { # NAME
         _stacknb_warn_near "$1"
     elif [[ ${_stacknb_codes[$1]} != 0 && ! ${_stacknb_told[$1]-} ]]; then
         _stacknb_facts "$1"
-        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text='' _stacknb_place=''
+        _stacknb_code=${_stacknb_codes[$1]} _stacknb_text=''
         _stacknb_in_words "$_stacknb_code" "$_nb_pid"
         _stacknb_text+="${_stacknb_text:+, }known since it was waited for, see $_stacknb_dir/$_nb_log; start it anew"
         _stacknb_note_failure "$1"

@@ -194,15 +194,15 @@ _stacknb_run_serially() { # PID
     # A subshell takes what it knows with it, and the task may have left no footer.
     [[ $BASHPID == "$$" ]] || printf '%d\n' "$_stacknb_code" >|"$_stacknb_control/exit.$1"
     _stacknb_ended[$_stacknb_task]=$_stacknb_code
-    ((_stacknb_code == 0)) || _stacknb_show_failed "$_stacknb_task" "$1" "$_stacknb_dir/$_nb_log"
+    [[ $_stacknb_code == 0 || $_stacknb_opts != *e* ]] || _stacknb_show_failed "$_stacknb_task" "$1" "$_stacknb_dir/$_nb_log"
     return "$_stacknb_code"
 }
 
 # What async_wait would show, which under errexit is never called: the hook ends here.
 _stacknb_show_failed() { # NAME PID LOG
     local _nb_head='' _nb_foot=''
-    { mapfile -t -n 1 _stacknb_read <"$3"; } 2>/dev/null
-    _nb_head=${_stacknb_read-} _stacknb_text=''
+    if _stacknb_has_head "$3"; then { mapfile -t -n 1 _stacknb_read <"$3"; } 2>/dev/null; _nb_head=${_stacknb_read-}; fi
+    _stacknb_text=''
     _stacknb_show_large show "$1" "$2" "$3"
     _stacknb_in_words "$_stacknb_code" "$2"
     _stacknb_tell_place "$_nb_foot"

@@ -94,10 +94,10 @@ _stacknb_collect() { # show|quiet NAME [WAIT_START]
     _stacknb_codes[$2]=$_stacknb_code
     ((--_stacknb_open, 1))
     [[ $1 == show ]] || return 0
-    _stacknb_text=''
+    _stacknb_text='' _stacknb_place=''
     ((_stacknb_code == 0)) || { _stacknb_in_words "$_stacknb_code" "$_nb_pid"; _stacknb_tell_place "$_nb_foot"; }
     printf "$_stacknb_says_finished" "$_nb_said$_nb_text" "$BASHPID" "$2" "$_nb_pid" \
-        "$_nb_command" "$_stacknb_code" "$((_nb_us / 1000000))" "${_stacknb_text:+ ($_stacknb_text)}"
+        "$_nb_command" "$_stacknb_code" "$((_nb_us / 1000000))" "${_stacknb_text:+ ($_stacknb_text)}$_stacknb_place"
 }
 
 _stacknb_has_head() { # LOG
@@ -114,7 +114,7 @@ _stacknb_book_wait() {
 
 _stacknb_note_failure() { # NAME
     _stacknb_told[$1]=${_stacknb_hook:+$_stacknb_phase}
-    _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})$_stacknb_place")
+    _stacknb_bad+=("$1 (status $_stacknb_code${_stacknb_text:+, $_stacknb_text})")
     ((_stacknb_first)) || _stacknb_first=$_stacknb_code
 }
 

@@ -36,13 +36,18 @@ class Async:
 
             def work() -> Any:
                 threads.append(threading.get_ident())
-                return method(*args, **kwargs)
+                try:
+                    return method(*args, **kwargs)
+                finally:
+                    self._stack.unwanted.discard(threads[0])
 
             try:
                 return await asyncio.to_thread(work)
             except asyncio.CancelledError:  # the thread knows nothing of it
                 if self._stack.at_work_in in threads:
                     self._stack.interrupt()
+                else:  # it waits for its turn
+                    self._stack.unwanted.update(threads)
                 raise
 
         return call

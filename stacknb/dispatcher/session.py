@@ -63,10 +63,10 @@ class Session:
         self._jobs = jobs
         self._added = env
         self._run: Run | None = None
-        self._door = threading.RLock()
-        self._process = os.getpid()
+        self._door, self._process = threading.RLock(), os.getpid()
         self._depth = 0  # of the calls that give the shell to hooks
         self.at_work_in = 0  # the thread of the last of them
+        self.unwanted: set[int] = set()  # threads that are not to begin
         self._stopping = False
 
     @property
@@ -198,6 +198,8 @@ class Session:
         """
         try:
             with self._lock:
+                if threading.get_ident() in self.unwanted:
+                    raise Interrupted  # while it waited for its turn
                 if not self._depth:
                     self._stopping, self.at_work_in = False, threading.get_ident()
                 self._depth += 1

@@ -12,9 +12,9 @@ from typing import Protocol
 from stacknb.exceptions import Failure
 from stacknb.places import BASH
 from stacknb.results import signal_name
-from stacknb.run.hooktext import last_command, led_by, line_of, only_line, original, return_of
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
+from stacknb.text.hooktext import last_command, led_by, line_of, only_line, original, return_of
 
 __all__ = ["explain", "to_run_again", "to_run_first"]
 

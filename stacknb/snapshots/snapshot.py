@@ -47,6 +47,7 @@ _UNSET = (
 )
 # What stacknb itself has to remember beyond the life of one bash; the driver sets the rest anew.
 _CLOCKS = ("_TIME_BEGIN", "_TIME_START", "_TIME_TOTAL")
+_COPROC = re.compile(rb"^( +(?:[^'\"\n]* )?)coproc COPROC ", re.MULTILINE)
 _KEPT = re.compile(
     rb"_stacknb_(tasks|order|counts|ended|codes|told|before|open|seq|background_us|waited_us|jobs|foreign"
     rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
@@ -172,7 +173,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
     # be named like a builtin.
     aliases = (b"{\n", parts.get("aliases", b""), b"shopt -u expand_aliases\n}\n")
     # bash names a coprocess that has no name, and would take that for a command in what it reads.
-    functions = parts.get("functions", b"").replace(b"coproc COPROC ", b"coproc ")
+    functions = _COPROC.sub(rb"\1coproc ", parts.get("functions", b""))
     out += [*aliases, b"shopt -s extglob\n", functions]
     out.append(_by_builtins(parts.get("attributes", b"")))
     if b"shopt -u extglob\n" in shopt:

@@ -97,20 +97,24 @@ def start(
     umask = os.umask(0o022)  # the hook's may take away the right to read what is written here
     records.mkdir(parents=True, exist_ok=True, mode=0o700)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(records):
+    with _alone(records / f".{name}.lock"):
         if _stop(records, name):
             print(f"run_process: service {name!r} was running; it is started anew")
         environment = {**os.environ, **env_vars}
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         is_recorded, record = os.pipe()
+        has_session, no_session = os.pipe()
         # A plain fork: this process has one thread, and the header must tell the service's own pid.
         pid = os.fork()
         if pid == 0:
             os.close(record)
             os.umask(umask)
-            _become(command, output, name, run, environment, is_recorded)
+            _become(command, output, name, run, environment, is_recorded, no_session)
         os.close(output)
         os.close(is_recorded)
+        os.close(no_session)
+        os.read(has_session, 1)  # by its session it is found: nobody may look for it before
+        os.close(has_session)
         began = processes.birth(pid) or 0
         with open(record, "wb"):  # what cannot be recorded, so could not be found, does not begin
             (records / name).write_text(
@@ -123,10 +127,10 @@ def start(
 
 
 @contextlib.contextmanager
-def _alone(records: Path) -> Iterator[None]:
-    """Let no other process start or stop a service of that tree: what both started would stay."""
+def _alone(lock: Path) -> Iterator[None]:
+    """Let no other process start or stop a service of that name: what both started would stay."""
     try:
-        descriptor = os.open(records, os.O_RDONLY)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:  # none was ever started
         yield
         return
@@ -155,10 +159,17 @@ def _assignments(text: str) -> dict[str, str]:
 
 
 def _become(
-    command: str, output: int, name: str, run: str, environment: dict[str, str], is_recorded: int
+    command: str,
+    output: int,
+    name: str,
+    run: str,
+    environment: dict[str, str],
+    is_recorded: int,
+    no_session: int,
 ) -> NoReturn:
     try:
         os.setsid()
+        os.close(no_session)
         if not os.read(is_recorded, 1):
             os._exit(127)
         if os.fstat(output).st_size == 0:
@@ -178,7 +189,7 @@ def stop(records: Path, name: str) -> bool:
 
     SIGTERM first, SIGKILL after 5 s; returns when the session is empty.
     """
-    with _alone(records):
+    with _alone(records / f".{name}.lock"):
         return _stop(records, name)
 
 

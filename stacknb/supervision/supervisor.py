@@ -161,6 +161,7 @@ class Supervisor:
             return
         self.shells[process.pid] = process
         self._tell({"event": "started", "pid": process.pid})
+        from stacknb import tasklog  # noqa: F401  after the answer; later its file may be another
 
     def _reap(self) -> None:
         while ended := _ended():

@@ -291,6 +291,16 @@ def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_wil
     assert output(stack, "10-a.sh").endswith(said)
 
 
+def test_a_serial_task_that_failed_shows_all_that_is_in_its_log_and_once(tree, output) -> None:
+    tree.hook("10-a.sh", "DEVSTACK_PARALLEL=False; set +e\nasync_run t bash -c 'echo why; exit 4'\n"
+              "async_wait t; set -e\nasync_run u bash -c 'echo gone; echo that >/dev/stderr; exit 4'")  # fmt: skip
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+    said = output(stack, "10-a.sh")
+    assert (said.count("\nwhy\n"), said.count("\nthat\n")) == (1, 1)
+
+
 def test_async_print_timing_without_a_wait_prints_zeros(tree, output) -> None:
     stack = tree.run("_TIME_BEGIN=$EPOCHSECONDS\nset -u\nasync_print_timing\necho $?")
 
@@ -1140,6 +1150,27 @@ def test_an_await_that_is_cancelled_interrupts_what_it_has_begun_and_nothing_els
         return [(await first).stdout, (await stack.aio.evaluate("echo on")).stdout]
 
     assert asyncio.run(work()) == ["went\n", "on\n"]
+
+
+def test_an_await_that_is_cancelled_before_its_turn_has_none(tree) -> None:
+    stack = tree.run(":")
+
+    async def work() -> None:
+        first = asyncio.create_task(stack.aio.evaluate("until [[ -e go ]]; do sleep 0.01; done"))
+        while not stack.busy:
+            await asyncio.sleep(0.005)
+        second = asyncio.create_task(stack.aio.evaluate("touch unwanted"))
+        while threading.active_count() < 3:
+            await asyncio.sleep(0.005)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        Path("go").touch()
+        await first
+        await stack.aio.evaluate(":")
+
+    asyncio.run(work())
+    assert not Path("unwanted").exists()
 
 
 def test_a_phase_can_be_awaited_while_tasks_are(tree) -> None:
@@ -2266,6 +2297,14 @@ def test_a_failure_that_a_person_knows_already_is_not_given_the_place_of_another
     place = f"    at {tree.extras / '10-hook.sh'}:1, called from"
     assert [line for line in said if line.startswith(place)]
     assert said[-1].startswith("async_wait: FAILED: known (status 1, known since")
+
+
+def test_the_phases_of_many_failed_tasks_are_all_told_to_be_run_again(tree) -> None:
+    tree.hook("10-a.sh", "f() { false; }\nif [[ $1 == override_defaults ]]; then async_run t f; fi\n"
+              "[[ $1 != source ]] || { for i in {1..7}; do async_run u$i f; done; }\n"
+              "[[ $2 != pre-install ]] || async_wait t u{1..7}")  # fmt: skip
+    with pytest.raises(HookFailed, match="run 'override_defaults', which starts the task"):
+        tree.stack().run()
 
 
 def test_a_hook_is_told_of_a_failure_of_its_own_phase_that_a_person_saw_between_two_hooks(

@@ -22,6 +22,7 @@ CARRIED = [
     ("a_function", "f() { echo \"f of $1\"; }", "f x", "f of x\n"),
     ("a_function_with_a_heredoc", "f() { cat <<EOF\n$1 'q' \\$x\nEOF\n}", "f x", "x 'q' $x\n"),
     ("a_function_with_a_coprocess", "f() { coproc cat; echo \"in $1\" >&${COPROC[1]}; read -ru ${COPROC[0]} v; }", "f x; echo $v", "in x\n"),
+    ("a_function_that_prints_of_one", "f() { echo 'coproc COPROC { x'; }", "f", "coproc COPROC { x\n"),
     ("a_function_name_bash_alone_allows", "a::b-c() { echo odd; }", "a::b-c", "odd\n"),
     ("an_exported_function", "f() { echo sub; }; export -f f", "bash -c f", "sub\n"),
     ("an_unexported_variable", "v='a  b*\n'", 'printf %s. "$v"', "a  b*\n."),
@@ -742,10 +743,14 @@ def test_a_function_restored_from_a_snapshot_that_fails_is_named_with_a_file_tha
     assert lines[(failure.line or 0) - 1] == b"    false"
 
 
-@pytest.mark.parametrize("end", ["g", "exit 2", "nothing_of_the_kind=${nope?}", "die 1 oops"])
-def test_a_failure_tells_the_calls_that_led_to_it(tree, end: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "trap"),
+    [("g", ""), ("exit 2", ""), ("nothing_of_the_kind=${nope?}", ""), ("die 1 oops", ""),
+     ("g", "trap : EXIT"), ("exit 2", "trap : EXIT")],
+)  # fmt: skip
+def test_a_failure_tells_the_calls_that_led_to_it(tree, end: str, trap: str) -> None:
     library = tree.hook("10-library.sh", f"g() {{\n  false\n}}\nf() {{\n  {end}\n}}\n")
-    caller = tree.hook("20-caller.sh", "\nf\n")
+    caller = tree.hook("20-caller.sh", f"{trap}\nf\n")
     stack = tree.stack()
     with pytest.raises(HookFailed) as caught:
         stack.run_phase("override_defaults")
@@ -771,8 +776,8 @@ def test_the_failure_of_a_task_tells_the_calls_that_led_to_it(tree, output, end:
     assert result.calls == (*inner, f"{hook}:7")
     assert f"\n  from    {result.calls[0]}\n" in str(caught.value)
     place, calls = ":".join(result.failed_at[:2]), ", ".join(result.calls)
-    said = f"FAILED: t (status {result.exit_code})\n    at {place}, called from {calls}\n"
-    assert said in output(stack, "10-a.sh")
+    failed = f"async_wait: FAILED: t (status {result.exit_code})\n"
+    assert f" seconds\n    at {place}, called from {calls}\n{failed}" in output(stack, "10-a.sh")
 
 
 def test_functions_are_told_by_their_own_files_after_a_resume_and_after_failures(

@@ -110,7 +110,8 @@ def _origin(known: Path, name: str) -> tuple[str, int]:
     for text in reversed(_lines(known)):
         function, _, place = text.partition(" ")
         line, _, file = place.partition(" ")
-        if function == name and line.isdigit() and not _RESTORED.fullmatch(Path(file).name):
+        is_sure = line.isdigit() and Path(file).is_absolute()  # of another, who knows from where
+        if function == name and is_sure and not _RESTORED.fullmatch(Path(file).name):
             return file, int(line)
     return "", 0
 
