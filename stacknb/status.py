@@ -112,8 +112,13 @@ class RunStatus:
     @property
     def ok(self) -> bool:
         """Whether no phase failed and no task is `unheeded`, as the exit status of the run says."""
-        cut = self.state == "unfinished" and all(phase.status == "ok" for phase in self.phases)
-        return not (cut or self.unheeded or any(phase.status in BAD for phase in self.phases))
+        bad = self.is_cut or self.unheeded or any(phase.status in BAD for phase in self.phases)
+        return not bad
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it has stopped behind its last phase, before its end."""
+        return self.state == "unfinished" and all(phase.status == "ok" for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""

@@ -156,7 +156,7 @@ class Board:
         status = self.phase.status if self.phase is not None else ""
         if status == "running" or status == "interrupted":
             return status
-        if status in BAD or any(phase.status == "lost" for phase in self.phases):
+        if status in BAD:
             return "failed"
         if self.complete:
             return "complete"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
+from stacknb.rundir.room import FULL
 
 __all__ = ["writing"]
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -31,7 +30,7 @@ def writing(file: str) -> Iterator[None]:
         absolute(file)  # what is wrong with the working directory comes first
         why = error.strerror
         own = os.path.isfile(file) and not os.path.islink(file)  # not what /dev/stdout stands for
-        if error.filename is None and error.errno in _FULL and own:  # half of it tells lies
+        if error.filename is None and error.errno in FULL and own:  # half of it tells lies
             Path(file).unlink()
             why = f"{why}, so it is removed"
         raise BadInput(f"{file!r} cannot be written: {why}; name another") from error

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stacknb.places import STATE
 
-__all__ = ["lack", "remedy", "sentence"]
+__all__ = ["FULL", "lack", "remedy", "sentence"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PROBE = bytes(1 << 16)
 
 
@@ -25,7 +25,7 @@ def sentence(run_dir: Path, error: OSError) -> str:
     """
     if not run_dir.exists():
         return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
-    what = "is full" if error.errno in _FULL else "cannot be written"
+    what = "is full" if error.errno in FULL else "cannot be written"
     return f"run directory {str(run_dir)!r} {what} ({error.strerror})"
 
 

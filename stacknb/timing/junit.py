@@ -60,7 +60,7 @@ def _stopped_in(records: Records, suites: ET.Element) -> str:
         run = status.read(records.path)
     except BadInput:  # a bare folder of logs
         return ""
-    if run.state == "unfinished" and all(phase.status == "ok" for phase in run.phases):
+    if run.is_cut:
         return "the run has stopped behind its last phase, before its end"
     said = {"lost": "is lost: its process was killed", "interrupted": "was interrupted"}
     bad = ((one.name, said.get(one.status, "failed")) for one in run.phases if one.status in BAD)
