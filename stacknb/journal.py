@@ -64,6 +64,11 @@ class RunDir:
         The directory.
     run : str
         Identifier of the run; stands in every log of it.
+
+    Attributes
+    ----------
+    lock : Lock
+        Keeps other processes from working on it; `close` lets go.
     """
 
     def __init__(self, path: Path, run: str) -> None:
@@ -73,7 +78,7 @@ class RunDir:
         self._waits = LineFile(path / WAITS)
         self._lacking = False
         self._torn = False
-        self._lock = Lock(path)
+        self.lock = Lock(path)
         self._out = -1
 
     @classmethod
@@ -130,24 +135,6 @@ class RunDir:
         for name in _LINES:
             check_readable(where / name)
         return cls(where, str(facts_of(where)["run"]))
-
-    def take(self) -> None:
-        """Keep other processes from working on the run, until `close`.
-
-        Raises
-        ------
-        BadInput
-            If one does; names it.
-        """
-        self._lock.take()
-
-    def is_held(self) -> bool:
-        """Tell whether a process works on the run."""
-        return self._lock.is_held()
-
-    def is_left(self) -> bool:
-        """Tell whether the process that worked on it last was killed."""
-        return self._lock.is_left()
 
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
@@ -214,7 +201,7 @@ class RunDir:
 
     def close(self) -> None:
         """Let go of the run and its journal; a later event opens that again."""
-        self._lock.release()
+        self.lock.release()
         if self._out >= 0:
             os.close(self._out)
             self._out = -1
@@ -250,7 +237,7 @@ class RunDir:
             if folder in _OF_BASH:
                 heed_no_umask(self.path / folder)
         (self.path / STATE).chmod(0o700)
-        self.take()
+        self.lock.take()
         # Here, not under the umask of a hook.
         os.close(os.open(self.path / WAITS, _APPEND, 0o644))
         document = json.dumps(facts, indent=1) + "\n"

@@ -166,13 +166,13 @@ def test_where_a_log_goes_and_its_header(kind: str, name: str, phase: str, where
 
 def test_a_run_is_held_from_its_making_until_it_is_closed() -> None:
     run, other = made(), RunDir.open("run")
-    assert other.is_held()
+    assert other.lock.is_held()
     with pytest.raises(BadInput, match="is going on in this process"):
-        other.take()
+        other.lock.take()
     run.close()
-    assert not other.is_held()
-    other.take()
-    assert run.is_held()
+    assert not other.lock.is_held()
+    other.lock.take()
+    assert run.lock.is_held()
 
 
 def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> None:

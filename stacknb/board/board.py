@@ -16,6 +16,7 @@ from stacknb.board.tasks import TaskList
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 from stacknb.rundir.ending import BAD
+from stacknb.rundir.lock import Lock
 
 __all__ = ["Board"]
 
@@ -68,7 +69,7 @@ class Board:
     def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
         self._logs = LogReader(run_dir)
         self.tasks = TaskList(self._logs)
-        self._phases = PhaseList(self._logs, phases, self.tasks.begin_try)
+        self._phases = PhaseList(phases, self._logs, Lock(run_dir), self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new.
@@ -97,10 +98,10 @@ class Board:
         if anew or thoroughly or not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
             self.tasks.look(thoroughly)
-            self._phases.doubt(now, self._folder.is_held, anew)
+            self._phases.doubt(now, anew)
         if hook is not None and hook is not self.hook:
             self.tasks.forget_waits()
-        self._phases.settle(now, self._folder.is_held, self._folder.is_left)
+        self._phases.settle(now)
 
     # -- what displays ask for -------------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class Stack(Stepping, Looking, Background, Authoring):
         'source'
         """
         folder = RunDir.open(run_dir)
-        folder.take()
+        folder.lock.take()
         stack: Self | None = None
         try:
             facts = folder.facts()

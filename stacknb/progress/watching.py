@@ -43,7 +43,7 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     origin = str(folder.path)
     tasks = ""
     while True:
-        is_held = folder.is_held()  # before its events: those of its end are not to be missed
+        is_held = folder.lock.is_held()  # before its events: those of its end must not be missed
         events = folder.new_events()
         for event in events:
             origin = str(event.data.get("run_dir", origin))
