@@ -1,4 +1,4 @@
-"""Why a turn of the shell ended it, in terms of the hook's own text."""
+"""Why a hook or a cell did not end well, in terms of its own text, and what can be done next."""
 
 from __future__ import annotations
 
@@ -7,22 +7,71 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from stacknb.exceptions import Failure
+from stacknb.exceptions import Failure, HookFailed, Interrupted, located
 from stacknb.places import BASH
-from stacknb.results import signal_name
+from stacknb.results import HookResult, signal_name
+from stacknb.rundir import room
 from stacknb.shell.turns import Turn
 from stacknb.text import budget, reading, screen
 from stacknb.text.hooktext import last_command, led_by, line_of, only_line, original, return_of
 
-__all__ = ["explain", "to_run_again", "to_run_first"]
+if TYPE_CHECKING:  # a display that asks for `to_run_first` needs no tasks
+    from stacknb.run.taskbook import TaskBook
+
+__all__ = ["GIVEN_UP", "error_of", "explain", "in_words", "to_run_again", "to_run_first"]
+
+GIVEN_UP = (
+    "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
+    "use return)"
+)
 
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
+
+
+def error_of(
+    result: HookResult, kind: str, tasks: TaskBook, run_dir: Path
+) -> HookFailed | Interrupted:
+    """Return the error for a result that is not well.
+
+    Parameters
+    ----------
+    result : HookResult
+    kind : {'hook', 'cell'}
+    tasks : TaskBook
+        Some may run on; others, that were waited for, have to be started again.
+    run_dir : Path
+    """
+    if result.status == "failed":
+        assert result.failure is not None
+        remedy = room.remedy(run_dir)
+        mend = remedy if result.lack else "mend it"
+        first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
+        phases = to_run_again(first, result.phase)
+        again = f"{mend} and run {phases} again" if kind == "hook" else ""
+        if result.lack and kind != "hook":
+            again = f"{remedy} and run the cell again"
+        return HookFailed(result.failure, again)
+    why = result.failure
+    place = f" at {why.place}" if why else ""
+    running = tuple(task.name for task in tasks.uncollected() if task.running)
+    going_on = f"; tasks running on: {screen.listed(running)}" if running else ""
+    command = located("", why.command, why.calls) if why else ""
+    return Interrupted(
+        f"{in_words(result.name, kind)!r} was interrupted{place} after "
+        f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
+        why, running,
+    )  # fmt: skip
+
+
+def in_words(name: str, kind: str) -> str:
+    """Return what the user calls a hook or a cell."""
+    return name if kind == "hook" else f"cell {name}"
 
 
 class _Started(Protocol):
@@ -62,7 +111,6 @@ def explain(
     what: str,
     path: Path,
     log: Path,
-    interrupted: bool,
     err: Path | None = None,
     copies: Mapping[str, str] = MappingProxyType({}),
 ) -> Failure:
@@ -78,8 +126,6 @@ def explain(
         The hook's script.
     log : Path
         Its log; bash's own message in it tells the line of a syntax error.
-    interrupted : bool
-        The user stopped it.
     err : Path, optional
         What a cell wrote to stderr, which has a file of its own: mostly that is the reason.
     copies : mapping of str to str
@@ -89,8 +135,8 @@ def explain(
     if err is not None:
         with contextlib.suppress(OSError):
             last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
-    reason = _reason(turn, interrupted)
-    if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not interrupted:
+    reason = _reason(turn)
+    if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not turn.interrupted:
         reason += (
             f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"
         )
@@ -144,8 +190,8 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
     return file, line, command, ""
 
 
-def _reason(turn: Turn, interrupted: bool) -> str:
-    if interrupted or turn.how == "interrupt":
+def _reason(turn: Turn) -> str:
+    if turn.interrupted or turn.how == "interrupt":
         return "was interrupted"
     if turn.how == "skipped":
         return (

@@ -13,7 +13,7 @@ from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, closing, opening, outcome, recall
+from stacknb.run import cells, closing, failures, opening, recall
 from stacknb.run.agenda import Agenda
 from stacknb.run.course import Course
 from stacknb.run.roster import Roster
@@ -281,9 +281,9 @@ class Run:
         self.roster.hear(turn)
         if result.ok and turn.outcome != "done":
             self.course.given_up = True
-            self.note(f"{hook.name} {outcome.GIVEN_UP}")
+            self.note(f"{hook.name} {failures.GIVEN_UP}")
         if not result.ok:
             if kind == "hook":
                 self.result.hooks.append(result)
-            raise outcome.error_of(result, kind, self.tasks, self.folder.path)
+            raise failures.error_of(result, kind, self.tasks, self.folder.path)
         return result

@@ -15,7 +15,6 @@ from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.run import cells, failures, opening
-from stacknb.run.outcome import in_words
 from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell, requests
 from stacknb.shell.turns import Turn
@@ -139,7 +138,7 @@ class Sourcing:
         # Nothing that takes its time may stand between the log and the turn, which ends it.
         log = self._folder.new_log(kind, hook.name, command, label, ready)
         pid = self._shell.pid
-        return _Sourced(hook, kind, label, in_words(hook.name, kind), log, pid, time.time())
+        return _Sourced(hook, kind, label, failures.in_words(hook.name, kind), log, pid, time.time())
 
     def _tell_end(
         self, it: _Sourced, status: str, duration: float, failure: Failure | None = None
@@ -254,9 +253,7 @@ class Sourcing:
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
         err = cells.errors_of(it.log) if it.kind == "cell" else None
-        return failures.explain(
-            turn, it.what, it.hook.path, it.log, turn.interrupted, err, self.origins
-        )
+        return failures.explain(turn, it.what, it.hook.path, it.log, err, self.origins)
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
         """Put its snapshot into the history, as soon as there is one."""
