@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stacknb import lifecycle
-from stacknb.dispatcher import tables
 from stacknb.dispatcher.session import Session
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin, foreseen
 from stacknb.results import HookResult
 from stacknb.shell.environment import inherited
+from stacknb.snapshots.masking import Masker
+from stacknb.snapshots.snapshot import matching
+from stacknb.text.signs import printable
 
 if TYPE_CHECKING:  # pandas and altair take half a second each to import
     import altair as alt
@@ -47,7 +49,14 @@ class Looking(Session):
         >>> stack.plan("unstack")["phase"].tolist()
         ['override_defaults', 'source', 'unstack']
         """
-        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
+        import pandas as pd
+
+        rows = [
+            (hook.phase.label, printable(hook.name), printable(hook.path), hook.args,
+             printable(hook.warning), run)
+            for run, hook in lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells)
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["phase", "hook", "path", "args", "warning", "run"])
 
     def picture(self) -> alt.LayerChart:
         """Draw the lifecycle: which hook runs where, where tasks start and are waited for.
@@ -90,11 +99,21 @@ class Looking(Session):
         >>> stack.variables("SHOP_*")["value"].tolist()
         ['corner']
         """
+        import pandas as pd
+
         with self._lock:
             shell = self._begin(self._mode).shell
             failed = self._run is not None and self._run.course.failed is not None
             own, lost = shell.variables(), shell.lost_locals if failed else []
-            return tables.variables(own, lost, pattern)
+        masker = Masker([*own, *lost])  # what is secret in one is masked in all others, too
+        rows = [
+            (v.name, v.kind, masker.value(v.name, v.text()),
+             "x" in v.flags, "r" in v.flags, found is lost)
+            for found in (own, lost)
+            for v in matching(found, pattern)
+        ]  # fmt: skip
+        columns = ["name", "type", "value", "exported", "readonly", "local"]
+        return pd.DataFrame(rows, columns=columns)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.

@@ -138,7 +138,9 @@ class Sourcing:
         # Nothing that takes its time may stand between the log and the turn, which ends it.
         log = self._folder.new_log(kind, hook.name, command, label, ready)
         pid = self._shell.pid
-        return _Sourced(hook, kind, label, failures.in_words(hook.name, kind), log, pid, time.time())
+        return _Sourced(
+            hook, kind, label, failures.in_words(hook.name, kind), log, pid, time.time()
+        )
 
     def _tell_end(
         self, it: _Sourced, status: str, duration: float, failure: Failure | None = None

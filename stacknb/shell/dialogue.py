@@ -79,8 +79,20 @@ class Dialogue:
             If bash cannot take the code.
         """
         data, sent = encoded(code), list[int]()
+        self._interrupted_at, self._signalled = None, False
+        self._under_way = True
         try:
-            return self._exchange(data, sent, tick, meanwhile)
+            try:
+                turn = self._converse(data, sent, tick, meanwhile)
+            finally:
+                with self._signalling:
+                    self._under_way = False
+            if turn.outcome == "done" and self._interrupted:
+                # The signal may have come too late for this turn, and be about to end the shell.
+                self.settle()
+                self._converse(_NOTHING, [])
+                turn = replace(turn, interrupted=True)
+            return turn
         except BaseException:
             if sent:  # nobody knows what it would answer next
                 try:
@@ -143,32 +155,11 @@ class Dialogue:
     def _interrupted(self) -> bool:
         return self._interrupted_at is not None
 
-    def _exchange(
-        self,
-        data: bytes,
-        sent: list[int],
-        tick: Callable[[], None] | None = None,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> Turn:
-        self._interrupted_at, self._signalled = None, False
-        self._under_way = True
-        try:
-            turn = self._converse(data, sent, tick, meanwhile)
-        finally:
-            with self._signalling:
-                self._under_way = False
-        if turn.outcome == "done" and self._interrupted:
-            # The signal may have come too late for this turn, and be about to end the shell.
-            self.settle()
-            self._converse(_NOTHING, [], None)
-            turn = replace(turn, interrupted=True)
-        return turn
-
     def _converse(
         self,
         data: bytes,
         sent: list[int],
-        tick: Callable[[], None] | None,
+        tick: Callable[[], None] | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> Turn:
         """Send a request and return what came of it; `sent` gets how much of it each write took.

@@ -13,7 +13,7 @@ from pathlib import Path
 from stacknb.places import BASH
 from stacknb.shell.environment import quote
 
-__all__ = ["REPLY", "SAVING", "driver", "farewell", "nameless", "of_turn", "restoring", "turn"]
+__all__ = ["REPLY", "SAVING", "driver", "farewell", "nameless", "of_turn", "restoring"]
 
 REPLY = '_stacknb_list_plugins; _stacknb_reply done 0 "$_stacknb_plugins" "$_stacknb_required"'
 # bash hides these traps from a function, and so from what writes a snapshot and from the next hook.
@@ -28,17 +28,6 @@ def driver(control: Path, run_dir: Path, run: str) -> list[str]:
     """Return the arguments of a bash that waits for requests in `control`."""
     host = json.dumps(socket.gethostname())[1:-1]
     return ["--norc", "--noprofile", *map(str, (BASH / "driver.bash", control, run_dir, run, host))]
-
-
-def turn(cpu: Sequence[int]) -> str:
-    """Return the request for a turn that is prepared.
-
-    Parameters
-    ----------
-    cpu : sequence of int
-        What the shell has used so far, see `processes.cpu_ticks`.
-    """
-    return f"\\_stacknb_turn {' '.join(map(str, cpu))}"
 
 
 def of_turn(

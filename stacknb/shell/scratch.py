@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb.exceptions import StacknbError
@@ -70,59 +72,52 @@ class Scratch:
 
     def make_again(self) -> None:
         """Make what was removed."""
-        try:
+        with self._in_words():
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             heed_no_umask(self.path)
-            for name in _NEEDED:
-                self._fifo(name)
-        except OSError as error:
-            raise self._error(error) from error
+        for name in _NEEDED:
+            self.fifo(name)
 
     def fifo(self, name: str) -> Path:
         """Make a FIFO, in the place of an earlier one."""
-        try:
-            return self._fifo(name)
-        except OSError as error:
-            raise self._error(error) from error
+        path = self.path / name
+        new = self.path / f"{name}.new"
+        with self._in_words():
+            new.unlink(missing_ok=True)
+            os.mkfifo(new, 0o600)
+            # In one go, because a task that looks for it meanwhile would make a file of that name.
+            return new.replace(path)
 
     def write(self, name: str, data: bytes) -> Path:
         """Write a file."""
-        try:
+        with self._in_words():
             (self.path / name).write_bytes(data)
-        except OSError as error:
-            raise self._error(error) from error
         return self.path / name
 
     def read(self, name: str) -> bytes:
         """Return what a file holds."""
-        try:
+        with self._in_words():
             return (self.path / name).read_bytes()
-        except OSError as error:
-            raise self._error(error) from error
 
     def remove(self) -> None:
         """Remove it with all that is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def _fifo(self, name: str) -> Path:
-        path = self.path / name
-        new = self.path / f"{name}.new"
-        new.unlink(missing_ok=True)
-        os.mkfifo(new, 0o600)
-        # In one go, because a task that looks for it meanwhile would make a file of that name.
-        return new.replace(path)
-
-    def _error(self, error: OSError) -> StacknbError:
-        if isinstance(error, FileNotFoundError):
-            return StacknbError(
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise StacknbError(
                 f"scratch folder {str(self.path)!r} of the session, or a file in it, was removed; "
                 "run it again: the session goes on from its last snapshot"
-            )
-        return StacknbError(
-            f"scratch folder {str(self.path)!r} of the session cannot be written "
-            f"({error.strerror}); free some room there, or begin anew with TMPDIR set to a folder "
-            "that has some"
-        )
+            ) from error
+        except OSError as error:
+            raise StacknbError(
+                f"scratch folder {str(self.path)!r} of the session cannot be written "
+                f"({error.strerror}); free some room there, or begin anew with TMPDIR set to a "
+                "folder that has some"
+            ) from error
 
 
 def _made(parent: str | Path | None) -> Path:

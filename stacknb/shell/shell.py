@@ -129,7 +129,8 @@ class Shell:
             self.revive()
             if not self._is_handed_over:  # the scratch folder is another
                 self._hand_over()
-            turn = self._dialogue.ask(requests.turn(processes.cpu_ticks(self.pid)), tick, meanwhile)
+            user, system = processes.cpu_ticks(self.pid)
+            turn = self._dialogue.ask(f"\\_stacknb_turn {user} {system}", tick, meanwhile)
         if turn.outcome != "done":
             self._kept.keep_of(turn.outcome)
         if turn.outcome == "lost" and not turn.how and self._scratch.lacks("turn"):
