@@ -28,7 +28,6 @@ __all__ = [
     "is_devstack",
     "looks_in_dest",
     "misordered",
-    "missing",
     "not_in",
     "parse_plugins",
     "remarks",
@@ -78,25 +77,16 @@ def parse_plugins(given: Iterable[str] | Mapping[str, str | Path]) -> list[Plugi
         check_name(name, "plugin")
         if any(plugin.name == name for plugin in plugins):
             raise BadInput(f"plugin {name!r} is given twice; give it once")
-        plugins.append(Plugin(name, _check_folder(name, absolute(os.path.expanduser(folder)))))
+        path = absolute(os.path.expanduser(folder))
+        if not os.path.isdir(path):
+            raise BadInput(
+                f"plugin {name!r}: there is no folder {str(path)!r}; clone it there first"
+            )
+        if not any((path / "devstack" / file).is_file() for file in FILES):
+            files = ", ".join(f"devstack/{file}" for file in FILES)
+            raise BadInput(f"plugin {name!r}: {str(path)!r} holds none of {files}")
+        plugins.append(Plugin(name, path))
     return plugins
-
-
-def _check_folder(name: str, folder: Path) -> Path:
-    """Return `folder` if it holds a plugin.
-
-    Raises
-    ------
-    BadInput
-        If it does not.
-    """
-    if not os.path.isdir(folder):
-        raise BadInput(f"plugin {name!r}: there is no folder {str(folder)!r}; clone it there first")
-    if not any((folder / "devstack" / file).is_file() for file in FILES):
-        raise BadInput(
-            f"plugin {name!r}: {str(folder)!r} holds none of devstack/{', devstack/'.join(FILES)}"
-        )
-    return folder
 
 
 def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
@@ -162,28 +152,16 @@ def _folder_of(name: str, source: str | None, top_dir: Path, dest: str) -> Path 
 
 
 def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -> list[str]:
-    """Return what there is to say of the plugins that a shell has enabled.
-
-    Parameters
-    ----------
-    plugins : sequence of Plugin
-    requires : iterable of str
-        As `misordered` takes them.
-    top_dir : Path
-        Of the run; without a DevStack tree `enable_plugin` itself names a folder that is missing.
-    """
+    """Return what there is to say of the plugins that a shell has enabled, see `misordered`."""
     said = misordered(plugins, requires)
-    return said + missing(plugins) if plugins and is_devstack(top_dir) else said
-
-
-def missing(plugins: Iterable[Plugin]) -> list[str]:
-    """Return a sentence for each plugin whose folder is not there."""
-    return [
-        f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of it is "
-        "run; clone it there first"
-        for plugin in plugins
-        if not os.path.isdir(plugin.folder)
-    ]
+    if plugins and is_devstack(top_dir):  # elsewhere `enable_plugin` names a missing folder itself
+        said += [
+            f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of it "
+            "is run; clone it there first"
+            for plugin in plugins
+            if not os.path.isdir(plugin.folder)
+        ]
+    return said
 
 
 def not_in(dest: str, plugins: Iterable[Plugin]) -> list[str]:

@@ -190,22 +190,15 @@ def _has_header(log: Path) -> bool:
         return False
 
 
-def result_of(task: Task, wait: dict[str, Any]) -> TaskResult:
-    """Return what came of a task that has ended.
-
-    Parameters
-    ----------
-    task : Task
-    wait : dict
-        Who waited for it: ``wait_start``, ``wait_end`` (epoch seconds) and the ``exit_code`` that
-        its shell took; None if that was lost.
-    """
+def result_of(
+    task: Task, wait_start: float, wait_end: float, exit_code: int | None = None
+) -> TaskResult:
+    """Return what came of a task that has ended; `exit_code` is None where its shell lost it."""
     try:
         record = tasklog.read(task.log)
         header, footer = record.header, record.footer
     except (OSError, LogError):
         header, footer = {}, None
-    exit_code = wait["exit_code"]
     status, _ = status_of(footer, exit_code)
     if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
         footer = {}  # it is none, or forged
@@ -217,8 +210,8 @@ def result_of(task: Task, wait: dict[str, Any]) -> TaskResult:
         command=_words(header.get("command")),
         status=status,
         exit_code=exit_code,
-        duration_s=max(0.0, footer.get("end", wait["wait_end"]) - start),
-        wait_s=max(0.0, wait["wait_end"] - wait["wait_start"]),
+        duration_s=max(0.0, footer.get("end", wait_end) - start),
+        wait_s=max(0.0, wait_end - wait_start),
         log=task.log,
         **_place(_words(footer.get("failed_at")), _words(footer.get("calls"))),
     )

@@ -4,8 +4,7 @@ import pytest
 
 from stacknb.lifecycle import Phase
 from stacknb.plugins import Plugin
-from stacknb.run.agenda import Agenda
-from stacknb.run.roster import Roster
+from stacknb.run.roster import Agenda, Roster
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.snapshot import Variable
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput
 from stacknb.results import HookResult, Result
 from stacknb.rundir import room
 from stacknb.shell.environment import check_text
@@ -17,22 +16,14 @@ SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
 
 def write(run_dir: Path, name: str, code: str) -> Path:
-    """Write a cell's bash to ``RUN/cells/NAME.bash``.
-
-    Raises
-    ------
-    BadInput
-        If it cannot be written.
-    """
+    """Write a cell's bash to ``RUN/cells/NAME.bash``."""
     check_text(code, "the cell")
     cell = run_dir / "cells" / f"{name}.bash"
     try:
         text = code if code.endswith("\n") else code + "\n"
         cell.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
-        raise BadInput(
-            f"{room.sentence(run_dir, error)}: no cell can be run; {room.remedy(run_dir)}"
-        ) from error
+        raise room.refusal(run_dir, error, "no cell can be run") from error
     return cell
 
 

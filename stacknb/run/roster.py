@@ -1,18 +1,43 @@
-"""The plugins of a run: which are enabled by now, and which hooks a phase has because of them."""
+"""The hooks of a phase under way, as the plugins have it that are enabled by now."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stacknb import lifecycle, plugins
+from stacknb.exceptions import BadInput
 from stacknb.lifecycle import Hook, Phase
 from stacknb.plugins import Plugin
-from stacknb.run.agenda import Agenda, refuse_faulty
+from stacknb.results import HookResult
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.snapshot import Variable
 
-__all__ = ["Roster"]
+__all__ = ["Agenda", "Roster"]
+
+
+@dataclass
+class Agenda:
+    """A phase under way.
+
+    Attributes
+    ----------
+    begun : float
+        Epoch seconds.
+    left : list of Hook
+        Those still to come.
+    of_plugins : list of Hook
+        The end of `left`, until the first of them has had its turn.
+    results : list of HookResult
+        Of the others.
+    """
+
+    phase: Phase
+    begun: float
+    left: list[Hook] = field(default_factory=list)
+    of_plugins: list[Hook] = field(default_factory=list)
+    results: list[HookResult] = field(default_factory=list)
 
 
 class Roster:
@@ -70,12 +95,28 @@ class Roster:
         """
         extras = lifecycle.hooks_of(phase, self._top_dir, (), self._overlay)
         of_plugins = self._of_plugins(phase)
-        refuse_faulty(hooks := extras + of_plugins)
+        _refuse_faulty(hooks := extras + of_plugins)
         return hooks, of_plugins
 
     def follow(self, agenda: Agenda) -> bool:
-        """Bring a phase under way up to date; return whether its hooks have changed."""
-        return agenda.follow(self._of_plugins(agenda.phase))
+        """Bring a phase under way up to date; return whether its hooks have changed.
+
+        DevStack asks for its plugins after the scripts of ``extras.d``, so that one of these, or
+        the settings of the user, may enable plugins for the same phase.
+        """
+        known, now = agenda.of_plugins, self._of_plugins(agenda.phase)
+        begin = len(agenda.left) - len(known)
+        if begin < 0 or agenda.left[begin:] != known or known == now:
+            return False
+        _refuse_faulty(now)
+        agenda.left[begin:] = agenda.of_plugins = now
+        return True
 
     def _of_plugins(self, phase: Phase) -> list[Hook]:
         return lifecycle.of_plugins(phase, self.plugins, self._overlay)
+
+
+def _refuse_faulty(hooks: Sequence[Hook]) -> None:
+    for hook in hooks:
+        if hook.fault:
+            raise BadInput(f"hook {hook.name!r} ({str(hook.path)!r}): {hook.fault}")

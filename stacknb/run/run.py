@@ -13,14 +13,14 @@ from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, closing, failures, opening, recall
-from stacknb.run.agenda import Agenda
+from stacknb.run import cells, failures, opening, recall
 from stacknb.run.course import Course
-from stacknb.run.roster import Roster
+from stacknb.run.roster import Agenda, Roster
 from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
+from stacknb.supervision import services
 
 __all__ = ["Run"]
 
@@ -93,13 +93,7 @@ class Run:
     # -- the lifecycle -------------------------------------------------------------------------
 
     def check_turn(self, phase: Phase) -> None:
-        """Refuse a phase that is out of order, unless it has to start a task that failed again.
-
-        Raises
-        ------
-        BadInput
-            Names what to run first.
-        """
+        """Refuse a phase that is out of order, unless it has to start a task that failed again."""
         ill = self.tasks.ill() if phase.label in self.result.phases else []
         lifecycle.check_order(phase, self.mode, self.result.phases, {task.phase for task in ill})
 
@@ -155,7 +149,7 @@ class Run:
         return agenda.results[before:]
 
     def _enter(self, phase: Phase) -> Agenda:
-        agenda = Agenda(phase, time.time(), [], [])
+        agenda = Agenda(phase, time.time())
         try:
             self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
             agenda.left, agenda.of_plugins = self.roster.hooks(phase)
@@ -212,10 +206,10 @@ class Run:
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
-            self.result.timing = closing.tables(self.shell)
+            said = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
+            self.result.timing = "".join(said).strip("\n")
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
-        for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
-            self.note(said)
+        self._see_to_services()
         self.result.complete, self.course.over = not self.course.given_up, True
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
@@ -268,6 +262,15 @@ class Run:
             self.emit("warning", text)
 
     # -- within ------------------------------------------------------------------------------------
+
+    def _see_to_services(self) -> None:
+        records = services.directory(self.top_dir)
+        if self.mode == "stack":  # nothing else tells of one that died at its start, say
+            for name, log in services.gone(records, self.folder.path).items():
+                ended = f"service {name!r} has ended, though nobody stopped it"
+                self.note(f"{ended}; its log is {str(log)!r}")
+        elif stopped := [n for n in services.names(records) if services.stop(records, n)]:
+            self.note(f"ended services still running: {', '.join(stopped)}")
 
     def _source(self, hook: Hook, trace: bool = False) -> HookResult:
         if hook.warning:

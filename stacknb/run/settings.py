@@ -190,7 +190,5 @@ def _written(run_dir: Path, name: str, text: str) -> Path:
         copy.touch(mode=0o600)  # they may hold passwords
         copy.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
-        raise BadInput(
-            f"{room.sentence(run_dir, error)}: no settings can be read; {room.remedy(run_dir)}"
-        ) from error
+        raise room.refusal(run_dir, error, "no settings can be read") from error
     return copy

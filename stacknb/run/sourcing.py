@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput, Failure, Interrupted, StacknbError
+from stacknb.exceptions import Failure, Interrupted, StacknbError
 from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
@@ -158,10 +158,7 @@ class Sourcing:
         try:
             tracer.begin()
         except OSError as error:
-            raise BadInput(
-                f"{room.sentence(self._folder.path, error)}: nothing can be traced; "
-                f"{room.remedy(self._folder.path)}"
-            ) from error
+            raise room.refusal(self._folder.path, error, "nothing can be traced") from error
         return tracer
 
     def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:

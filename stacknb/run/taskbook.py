@@ -186,8 +186,7 @@ class TaskBook:
             self._warn(f"{lack}: what tasks and waits leave behind is not whole")
         self.all()
         if task.result is None:  # its shell was lost before it could write the task down
-            record = {"wait_start": wait_start, "wait_end": time.time(), "exit_code": None}
-            task.result = result_of(task, record)
+            task.result = result_of(task, wait_start, time.time())
         return task.result
 
     def cancel(self, task: Task) -> TaskResult:
@@ -234,9 +233,7 @@ class TaskBook:
                 if tasklog.footer_of(task.log) is None:
                     tasklog.close(task.log, exit_code=128 + signal.SIGKILL, status="killed")
                 now = time.time()
-                task.result = result_of(
-                    task, {"wait_start": now, "wait_end": now, "exit_code": None}
-                )
+                task.result = result_of(task, now, now)
 
     def memory(self) -> str:
         """Return bash that tells a restored shell what has become of tasks since its snapshot."""
@@ -265,8 +262,9 @@ class TaskBook:
         for wait in self._folder.new_waits():
             task = self._tasks.get(wait["name"])
             if task is not None and task.result is None and task.log.name == Path(wait["log"]).name:
-                task.result = result_of(task, wait)
-                self._taken[task.name] = wait["wait_end"]
+                begun, ended = wait["wait_start"], wait["wait_end"]
+                task.result = result_of(task, begun, ended, wait["exit_code"])
+                self._taken[task.name] = ended
 
     def _settle_old(self) -> None:
         gone = []

@@ -6,23 +6,17 @@ import errno
 import os
 from pathlib import Path
 
+from stacknb.exceptions import BadInput
 from stacknb.places import STATE
 
-__all__ = ["FULL", "lack", "remedy", "sentence"]
+__all__ = ["FULL", "lack", "refusal", "remedy", "sentence"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PROBE = bytes(1 << 16)
 
 
 def sentence(run_dir: Path, error: OSError) -> str:
-    """Say what is wrong with a run directory.
-
-    Parameters
-    ----------
-    run_dir : Path
-    error : OSError
-        What came of writing to it.
-    """
+    """Say what is wrong with a run directory, from what came of writing to it."""
     if not run_dir.exists():
         return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
     what = "is full" if error.errno in FULL else "cannot be written"
@@ -32,6 +26,11 @@ def sentence(run_dir: Path, error: OSError) -> str:
 def remedy(run_dir: Path) -> str:
     """Say what can be done about it."""
     return "free some room" if run_dir.exists() else "put it back, or begin a new run"
+
+
+def refusal(run_dir: Path, error: OSError, what: str) -> BadInput:
+    """Return the error for what can therefore not be done: ``"no cell can be run"``."""
+    return BadInput(f"{sentence(run_dir, error)}: {what}; {remedy(run_dir)}")
 
 
 def lack(run_dir: Path) -> str:

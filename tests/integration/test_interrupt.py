@@ -31,11 +31,12 @@ from stacknb.board.board import Board
 from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
 from stacknb.run.sourcing import Sourcing
-from stacknb.shell import Shell, escalation, requests, turns
+from stacknb.shell import Shell, escalation, turns
 from stacknb.shell.dialogue import Dialogue
 from stacknb.shell.escalation import Escalation
 from stacknb.shell.line import Line
 from stacknb.snapshots.history import History
+from stacknb.supervision import processes
 
 FOREGROUND = {
     "sleep": "sleep 1000",
@@ -525,7 +526,7 @@ def test_ctrl_c_at_the_very_begin_of_a_wait_is_an_interrupt_of_the_wait(tree, mo
 
 # Before bash has heard of the hook, as it fails and the shell is begun again, and after that.
 AROUND = {
-    "before": (requests, "turn", ""),
+    "before": (processes, "cpu_ticks", ""),
     "restore": (Shell, "restore", ""),
     "restore in bash": (opening, "forgetting_timers", f"kill -INT {os.getpid()}; sleep 1000"),
     "after": (failures, "explain", ""),
