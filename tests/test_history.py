@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stacknb.exceptions import BadInput
 from stacknb.rundir import shapes
 from stacknb.snapshots import history
-from stacknb.snapshots.history import History
+from stacknb.snapshots.history import History, Moment, listing
 from stacknb.text import reading
 
 LINES = st.lists(
@@ -30,7 +30,7 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def keep(book: History, run_dir: Path, text: bytes, name: str = "a") -> None:
-    book.keep(text, kind="hook", name=name)
+    book.keep(Moment("hook", name=name, snapshot=text, files=listing(run_dir)))
     book.settle()
 
 
@@ -109,7 +109,7 @@ def test_disk_is_bounded_and_the_history_says_so(run_dir: Path) -> None:
 def test_a_lost_shell_is_a_moment_without_a_snapshot(run_dir: Path) -> None:
     book = History(run_dir)
     keep(book, run_dir, b"one\n")
-    book.keep(None, kind="hook", name="b")
+    book.keep(Moment("hook", name="b"))
     keep(book, run_dir, b"two\n", "c")
     snapshots = [(moment.name, moment.snapshot) for moment in history.read(run_dir)]
     assert snapshots == [("a", b"one\n"), ("b", None), ("c", b"two\n")]
@@ -118,9 +118,9 @@ def test_a_lost_shell_is_a_moment_without_a_snapshot(run_dir: Path) -> None:
 def test_what_was_kept_last_is_written_at_the_next_call(run_dir: Path) -> None:
     book = History(run_dir)
     book.settle()
-    book.keep(b"one\n", kind="hook", name="a")
+    book.keep(Moment("hook", name="a", snapshot=b"one\n"))
     assert list(history.read(run_dir)) == []
-    book.keep(b"two\n", kind="hook", name="b")
+    book.keep(Moment("hook", name="b", snapshot=b"two\n"))
     assert [moment.snapshot for moment in history.read(run_dir)] == [b"one\n"]
     book.settle()
     assert [moment.name for moment in history.read(run_dir)] == ["a", "b"]

@@ -18,7 +18,7 @@ from stacknb.run import cells, failures, opening
 from stacknb.rundir import room, turnlog
 from stacknb.shell import Shell, requests
 from stacknb.shell.turns import Turn
-from stacknb.snapshots.history import History, listing
+from stacknb.snapshots.history import History, Moment, listing
 
 if TYPE_CHECKING:  # few runs are traced
     from stacknb.hooks.tracing import Tracer
@@ -70,7 +70,7 @@ class Sourcing:
         self._emit = emit
         self._tick = tick
         self._history = History(folder.path)
-        self._last: tuple[str, str, Callable[[bytes], None]] | None = None
+        self._last: tuple[_Sourced, Moment] | None = None  # bash is writing its snapshot
         self.origins: dict[str, str] = {}
 
     def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
@@ -133,7 +133,8 @@ class Sourcing:
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
         if not self._history.begun:
-            self._history.keep(self._shell.save(), kind="begin")
+            snapshot, files = self._shell.save(), listing(self._folder.path)
+            self._history.keep(Moment("begin", snapshot=snapshot, files=files))
         ready = partial(self._free_shell, hook, kind)
         # Nothing that takes its time may stand between the log and the turn, which ends it.
         log = self._folder.new_log(kind, hook.name, command, label, ready)
@@ -182,16 +183,17 @@ class Sourcing:
         """
         if self._last is not None:
             snapshot = self._shell.snapshot
-            (what, again, moment), self._last = self._last, None
-            moment(snapshot)
-            if not self._trouble(what):
+            (it, moment), self._last = self._last, None
+            self._history.keep(replace(moment, snapshot=snapshot))
+            if not self._trouble(it.what):
                 return
             pid = self._shell.pid
             self._shell.revive()
             if self._shell.pid != pid:
+                again = repr(it.label) if it.kind == "hook" else "it"
                 raise StacknbError(
                     "bash was killed, or its scratch folder removed, while it wrote the snapshot "
-                    f"of {what}, so what that has set is lost; run {again} again"
+                    f"of {it.what}, so what that has set is lost; run {again} again"
                 )
 
     def _store(self) -> None:
@@ -256,14 +258,15 @@ class Sourcing:
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
         """Put its snapshot into the history, as soon as there is one."""
-        moment = partial(
-            self._history.keep, kind=it.kind, phase=it.label, name=it.hook.name, start=it.begun,
-            end=it.begun + duration, files=listing(self._folder.path),
+        moment = Moment(
+            it.kind, it.label, it.hook.name, it.begun, it.begun + duration,
+            files=listing(self._folder.path),
         )  # fmt: skip
-        if turn.outcome == "done":  # bash is writing the snapshot
-            self._last = it.what, repr(it.label) if it.kind == "hook" else "it", moment
+        if turn.outcome == "done":
+            self._last = it, moment
         else:
-            moment(self._shell.snapshot if turn.outcome != "lost" else None)
+            snapshot = self._shell.snapshot if turn.outcome != "lost" else None
+            self._history.keep(replace(moment, snapshot=snapshot))
 
     def check_room(self) -> None:
         """Refuse to call a run whole whose journal is not.

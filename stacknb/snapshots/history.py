@@ -44,18 +44,17 @@ class Moment:
     start, end : float
         Epoch seconds.
     snapshot : bytes or None
-        None if there is none; `why` tells the reason.
-    why : str
+        None if the shell was lost, or too much changed; `why` tells it when it is read.
     files : dict of str to list
         Files of the run directory that are no logs of hooks and tasks: size and time of change.
     """
 
     kind: str
-    phase: str
-    name: str
-    start: float
-    end: float
-    snapshot: bytes | None
+    phase: str = ""
+    name: str = ""
+    start: float = 0.0
+    end: float = 0.0
+    snapshot: bytes | None = None
     why: str = ""
     files: dict[str, list[float]] = field(default_factory=dict)
 
@@ -77,51 +76,32 @@ class History:
     """
 
     def __init__(self, run_dir: Path, limit: int = LIMIT) -> None:
-        self._run_dir = run_dir
         self._path = _file(run_dir)
         self._limit = limit
         self._known: dict[bytes, int] = {}
-        self._unwritten: tuple[dict[str, Any], bytes | None] | None = None
+        self._unwritten: Moment | None = None
         self.begun = False
 
-    def keep(
-        self,
-        snapshot: bytes | None,
-        *,
-        kind: str,
-        phase: str = "",
-        name: str = "",
-        start: float = 0.0,
-        end: float = 0.0,
-        files: dict[str, list[float]] | None = None,
-    ) -> None:
-        """Add a snapshot; None if the shell was lost without one.
-
-        It is written by the next call, or by `settle`, while a hook runs or there is time.
-
-        Parameters
-        ----------
-        files : dict, optional
-            See `Moment`; without it those that are there now.
-        """
+    def keep(self, moment: Moment) -> None:
+        """Add a moment; the next call writes it, or `settle`, while a hook runs."""
         self.settle()
         self.begun = True
-        facts: dict[str, Any] = {
-            "kind": kind, "phase": phase, "name": name, "start": start, "end": end,
-            "files": listing(self._run_dir) if files is None else files,
-        }  # fmt: skip
-        self._unwritten = facts, snapshot
+        self._unwritten = moment
 
     def settle(self) -> None:
         """Write what was kept last.
 
         That nothing can be written is no reason to end a run: the history then ends early.
         """
-        if self._unwritten is None:
+        moment, self._unwritten = self._unwritten, None
+        if moment is None:
             return
-        (facts, snapshot), self._unwritten = self._unwritten, None
+        facts: dict[str, Any] = {
+            "kind": moment.kind, "phase": moment.phase, "name": moment.name,
+            "start": moment.start, "end": moment.end, "files": moment.files,
+        }  # fmt: skip
         try:
-            payload = self._payload(snapshot, facts)
+            payload = self._payload(moment.snapshot, facts)
             facts["size"] = len(payload)
             with open(self._path, "ab", opener=_private) as file:
                 file.write(json.dumps(facts).encode() + b"\n" + payload + b"\n")
