@@ -35,10 +35,12 @@ __all__ = [
     "close",
     "end_line",
     "footer_of",
+    "header_of",
     "numbered",
     "put_head",
     "read",
     "read_header",
+    "record_of",
     "reopen",
     "tail_bytes",
 ]
@@ -123,23 +125,31 @@ def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
 
 
 def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read the header alone.
-
-    Raises
-    ------
-    LogError
-        If the file has no header line.
-    """
+    """Read the header alone; raises as `read`."""
     with opened(path) as file:
         return _header_of(file.readline(_HEADER_LIMIT), Path(path))[0]
 
 
-def footer_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the footer that counts; None if there is none, or no log."""
+def record_of(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord | None:
+    """Return what `read` does; None if there is no log."""
     try:
-        return read(path).footer
+        return read(path, reach)
     except (OSError, LogError):
         return None
+
+
+def header_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the header; empty if there is no log."""
+    try:
+        return read_header(path)
+    except (OSError, LogError):
+        return {}
+
+
+def footer_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return the footer that counts; None if there is none, or no log."""
+    record = record_of(path)
+    return record.footer if record is not None else None
 
 
 def close(path: str | os.PathLike[str], **fields: Any) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
 from stacknb.results import TaskResult
 from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
@@ -90,10 +89,7 @@ class Task:
     @property
     def command(self) -> list[str]:
         """The command with its arguments; empty while it is held back."""
-        try:
-            return [str(word) for word in tasklog.read_header(self.log).get("command", [])]
-        except (OSError, LogError):
-            return []
+        return [str(word) for word in tasklog.header_of(self.log).get("command", [])]
 
     def wait(self, timeout: float | None = None) -> TaskResult:
         """Wait for this task; as `Stack.async_wait`, but a failed task is a result, not an error.
@@ -194,11 +190,8 @@ def result_of(
     task: Task, wait_start: float, wait_end: float, exit_code: int | None = None
 ) -> TaskResult:
     """Return what came of a task that has ended; `exit_code` is None where its shell lost it."""
-    try:
-        record = tasklog.read(task.log)
-        header, footer = record.header, record.footer
-    except (OSError, LogError):
-        header, footer = {}, None
+    record = tasklog.record_of(task.log)
+    header, footer = (record.header, record.footer) if record is not None else ({}, None)
     status, _ = status_of(footer, exit_code)
     if footer is None or (exit_code is not None and footer["exit_code"] != exit_code):
         footer = {}  # it is none, or forged

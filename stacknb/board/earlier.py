@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput
 from stacknb.journal import RunDir
 from stacknb.rundir.shapes import facts_of
 
@@ -54,19 +54,16 @@ class Earlier:
     def task_s(self, name: str) -> float | None:
         """Return how many seconds the task of that name took, if it ended well."""
         if name not in self._tasks:
-            self._tasks[name] = self._read(self.run_dir / "async" / f"{name}.log")
+            self._tasks[name] = _time_of(self.run_dir / "async" / f"{name}.log")
         return self._tasks[name]
 
-    def _read(self, path: Path) -> float | None:
-        try:
-            record = tasklog.read(path)
-        except (OSError, LogError):
-            return None
-        footer = record.footer
-        if footer is None or footer["exit_code"] != 0 or "end" not in footer:
-            return None
-        start = record.header.get("start")
-        return None if start is None else max(0.0, footer["end"] - start)
+
+def _time_of(log: Path) -> float | None:
+    record = tasklog.record_of(log)
+    if record is None or record.footer is None or record.footer["exit_code"] != 0:
+        return None
+    start, end = record.header.get("start"), record.footer.get("end")
+    return max(0.0, end - start) if start is not None and end is not None else None
 
 
 def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:

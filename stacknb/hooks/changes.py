@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput
 from stacknb.snapshots import history, snapshot
 from stacknb.snapshots.history import Moment
 from stacknb.snapshots.masking import Masker
@@ -229,10 +229,10 @@ def _logs_by_hook(run_dir: Path) -> dict[tuple[str, str], list[tuple[float, str]
     found: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for path in sorted((run_dir / "async").glob("*.log")):
         try:
-            header = tasklog.read_header(path)
+            header = tasklog.header_of(path)
             when = float(header.get("queued") or header["start"])
             place = str(header["phase"]), str(header["hook"])
-        except (OSError, LogError, KeyError, ValueError):
+        except (KeyError, ValueError):
             continue
         found.setdefault(place, []).append((when, f"async/{path.name}"))
     return found

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
 from stacknb.shell.environment import quote
 from stacknb.supervision import processes
 from stacknb.tasks import Task
@@ -77,35 +74,19 @@ def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
 
 def last_change(log: Path) -> float:
     """Return when something was last written to a log: now, if it is not there."""
-    header: dict[str, Any] = {}
-    with contextlib.suppress(OSError, LogError):
-        header = tasklog.read_header(log)
     try:
         # The clock of a file system may be a few milliseconds late.
-        return max(log.stat().st_mtime, float(header.get("start", 0.0)))
+        return max(log.stat().st_mtime, float(tasklog.header_of(log).get("start", 0.0)))
     except OSError:
         return time.time()
 
 
 def ticks_of_old(pid: int, log: Path, asked: float) -> int | None:
-    """Return when the process of a task of an earlier session began, if it still runs.
+    """Return when the process of a task began that an earlier session `asked` for then.
 
-    Parameters
-    ----------
-    pid : int
-        Another process may have that number by now.
-    log : Path
-    asked : float
-        When the task was asked for, epoch seconds.
-
-    Returns
-    -------
-    int or None
-        As `processes.start_ticks`.
+    As `processes.start_ticks`; None if it has ended, and another process has that number by now.
     """
-    header: dict[str, Any] = {}
-    with contextlib.suppress(OSError, LogError):
-        header = tasklog.read_header(log)
+    header = tasklog.header_of(log)
     began = processes.started_at(pid) or 0.0
     # It began before it wrote its header; one that was held back has none yet.
     latest = header["start"] + _TOLERANCE_S if "start" in header else asked + _QUEUE_S

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
 from stacknb.supervision import processes
 
 __all__ = ["BAD", "is_written", "state_of", "status_of", "still_runs"]
@@ -20,15 +19,7 @@ _TOLERANCE_S = 2.0  # the clock may have been set a little since
 def state_of(
     header: Mapping[str, Any], footer: Mapping[str, Any] | None, exit_code: int | None
 ) -> tuple[str, int | None]:
-    """Return status and exit code of one that may still run.
-
-    Parameters
-    ----------
-    header, footer : dict, dict or None
-        Of its log.
-    exit_code : int or None
-        What its wait got from the kernel.
-    """
+    """Return status and exit code of one that may still run, as `status_of` if it does not."""
     if footer is None and exit_code is None and still_runs(header):
         return "running", None
     return status_of(footer, exit_code)
@@ -60,10 +51,7 @@ def status_of(footer: Mapping[str, Any] | None, exit_code: int | None) -> tuple[
 
 def is_written(log: Path) -> bool:
     """Tell whether the process that began a log lives; there may be no log."""
-    try:
-        return still_runs(tasklog.read_header(log))
-    except (OSError, LogError):
-        return False
+    return still_runs(tasklog.header_of(log))
 
 
 def still_runs(header: Mapping[str, Any]) -> bool:

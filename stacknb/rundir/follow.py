@@ -123,9 +123,8 @@ class Follower:
         int
             How many bytes are skipped.
         """
-        try:
-            record = tasklog.read(self.path)
-        except (OSError, LogError):
+        record = tasklog.record_of(self.path)
+        if record is None:
             self._end = self._offset
             return 0
         if self._bare or self._offset > record.output_end + 1:  # the newline of the footer

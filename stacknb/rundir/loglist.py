@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput, LogError
+from stacknb.exceptions import BadInput
 from stacknb.places import find
 from stacknb.rundir.shapes import check_readable
 from stacknb.text import budget
@@ -66,7 +66,7 @@ def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) ->
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
     for log in found[asked]:
         check_readable(log)
-    logs = Logs(sorted(found[asked], key=_begun))
+    logs = Logs(sorted(found[asked], key=lambda log: tasklog.header_of(log).get("start", 0.0)))
     logs.lines = logs.lines if tail is None else tail
     return logs
 
@@ -85,10 +85,3 @@ def _inner(run_dir: Path) -> Iterator[tuple[Path, str, str]]:
         stem, _, count = inner.rpartition(".")
         again = count.isdigit() and (run_dir / f"{stem}.log").exists()
         yield log, inner, stem if again else inner
-
-
-def _begun(path: Path) -> float:
-    try:
-        return float(tasklog.read_header(path)["start"])
-    except (OSError, LogError, KeyError):
-        return 0.0

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.exceptions import LogError
 from stacknb.tasklog import tail_bytes
 from stacknb.text.signs import shown
 
@@ -157,11 +156,8 @@ def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     """Return the last lines of a log's output, as `tail`, after one that says where the rest is."""
     data = tail_bytes(path)
     whole = _lines(data)
-    try:
-        record = tasklog.read(path)
-        total = record.output_end - record.output_start
-    except (OSError, LogError):
-        total = len(data)
+    record = tasklog.record_of(path)
+    total = record.output_end - record.output_start if record is not None else len(data)
     shown = _cleaned(whole[-lines:], limit) if lines > 0 else []
     if len(data) < total:
         return [f"… the last {counted(len(shown), 'line')}; all {size(total)} in {path}", *shown]
