@@ -142,13 +142,7 @@ class RunDir:
         (self.path / FACTS).unlink(missing_ok=True)
 
     def facts(self) -> dict[str, Any]:
-        """Return what ``run.json`` says, each of the type that it should have.
-
-        Raises
-        ------
-        BadInput
-            If it is damaged.
-        """
+        """Return what ``run.json`` says, each of the type that it should have."""
         return facts_of(self.path)
 
     def phases_done(self) -> list[str]:

@@ -125,13 +125,7 @@ PHASES = tuple(dict.fromkeys(phase for mode in MODES for phase in _PHASES[mode])
 
 
 def check_recorded(mode: str, file: Path) -> None:
-    """Refuse a mode that a ``run.json`` tells and that there is not.
-
-    Raises
-    ------
-    BadInput
-        Names the file.
-    """
+    """Refuse a mode that a ``run.json`` tells and that there is not."""
     if mode not in MODES:
         raise BadInput(
             f"{str(file)!r} is damaged: its mode {mode!r} is none of {', '.join(MODES)}; begin "
@@ -218,16 +212,7 @@ def hooks_of(
     """Return the hooks of one phase in the order they are sourced.
 
     ``extras.d`` comes first, ordered by the bytes of the names, then the plugins as enabled.
-
-    Parameters
-    ----------
-    phase : Phase
-    top_dir : Path
-        The tree; ``extras.d`` need not be there.
-    plugins : sequence of Plugin
-        Enabled by the time the phase begins.
-    cells : Path, optional
-        A folder of hooks that a notebook's cells hold, laid over the tree.
+    `cells` is a folder of hooks that a notebook's cells hold, laid over the tree.
     """
     # As bash's own `extras.d/*.sh`, which leaves out names with a dot in front: editors and macOS
     # put such files beside the scripts.

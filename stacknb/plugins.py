@@ -101,14 +101,8 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted, of
     a plugin that is there; of variables TOP_DIR alone, except where none makes a difference. What a
     condition or another variable decides is known only when bash has run it. A here-document is not
-    bash's, but the text of something else.
-
-    Parameters
-    ----------
-    localrc : str
-    top_dir : Path
-    dest : str
-        ``DEST``, where plugins with a URL lie, until a line sets it anew.
+    bash's, but the text of something else. `dest` is ``DEST``, where plugins with a URL lie, until
+    a line sets it anew.
     """
     found: dict[str, Plugin] = {}
     lines = localrc.split("\n")
@@ -184,15 +178,7 @@ def looks_in_dest(plugin: Plugin) -> bool:
 
 
 def misordered(plugins: Sequence[Plugin], requires: Iterable[str]) -> list[str]:
-    """Return a sentence for each ``plugin_requires`` that the order of the plugins contradicts.
-
-    Parameters
-    ----------
-    plugins : sequence of Plugin
-        In the order they are enabled.
-    requires : iterable of str
-        ``PLUGIN REQUIRED`` pairs.
-    """
+    """Return a sentence for each ``PLUGIN REQUIRED`` that the order of the plugins contradicts."""
     order = {plugin.name: place for place, plugin in enumerate(plugins)}
     sentences = []
     for pair in requires:

@@ -91,20 +91,9 @@ class LogRecord:
 def read(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord:
     """Read header and footer of a log; the output is left on disk.
 
-    Parameters
-    ----------
-    path : path-like
-        A log of a hook, a task, a cell or a service.
-    reach : int, optional
-        How many bytes before its end a footer is looked for; all by default, up to 1 GiB, which
-        takes its time where a large log has none yet.
-
-    Raises
-    ------
-    LogError
-        If the file has no header line.
-    OSError
-        If it cannot be opened.
+    A footer is looked for in the last `reach` bytes: all by default, up to 1 GiB, which takes its
+    time where a large log has none yet. Raises LogError if the file has no header line, OSError if
+    it cannot be opened.
     """
     path = path if isinstance(path, Path) else Path(path)
     with opened(path) as file:
@@ -155,10 +144,7 @@ def footer_of(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 def close(path: str | os.PathLike[str], **fields: Any) -> None:
     """Append a footer for what could not end its own log; a log without a header stays as it is.
 
-    Parameters
-    ----------
-    **fields
-        Of the footer, ``exit_code`` and ``status`` among them; ``end`` is now if not given.
+    Of its fields ``end`` is now if not given.
     """
     try:
         header = read_header(path)

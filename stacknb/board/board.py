@@ -72,13 +72,7 @@ class Board:
         self._phases = PhaseList(phases, self._logs, Lock(run_dir), self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
-        """Take in what is new.
-
-        Parameters
-        ----------
-        thoroughly : bool
-            Look at every task now, and not at some in each of a few rounds.
-        """
+        """Take in what is new; `thoroughly` looks at every task now, not at some in each round."""
         where = self._where()
         anew = where is not None and where != self.run_dir
         if anew and where is not None:

@@ -216,12 +216,8 @@ class PhaseList:
     def doubt(self, now: float, at_once: bool) -> None:
         """Leave a hook whose shell has been gone for a while: nobody will tell its end.
 
-        Parameters
-        ----------
-        now : float
-            Epoch seconds.
-        at_once : bool
-            It was not looked at before: how long its shell is gone, its log tells.
+        If it was not looked at before, it is left `at_once`: its log tells how long its shell is
+        gone.
         """
         if self.hook is None or hooklogs.is_at_work(self._logs, self.hook):
             self._doubt = 0.0

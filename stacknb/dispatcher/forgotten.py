@@ -15,19 +15,12 @@ _FILES = {"localrc": "--localrc", "local_conf": "--local-conf"}
 
 
 def forgotten(run_dir: Path, facts: Mapping[str, Any], has_settings: bool) -> str:
-    """Say which plugins and settings are missing; mostly empty.
+    """Say which plugins and settings a run of unstack or clean lacks; mostly empty.
 
     DevStack finds them in the tree's local.conf each time. Here they are arguments, and without
-    them hooks of a plugin that should undo something are passed over in silence.
-
-    Parameters
-    ----------
-    run_dir : Path
-        Of a run of ``unstack`` or ``clean``; the stack is looked for in the same folder.
-    facts : mapping
-        Its ``run.json``.
-    has_settings : bool
-        Whether it was given a localrc or a local.conf, be it a pipe.
+    them hooks of a plugin that should undo something are passed over in silence. The stack is
+    looked for beside `run_dir`; settings may have come through a pipe, of which `facts`
+    (``run.json``) tell nothing.
     """
     for _, stacked, given in earlier.beside(run_dir, facts["top_dir"], "stack"):
         here = {plugin.partition("=")[0] for plugin in facts["plugins"]}

@@ -265,13 +265,7 @@ class Session:
         }
 
     def _take_up(self, folder: RunDir, facts: Mapping[str, Any]) -> None:
-        """Go on with an earlier run, which began with these `_facts`.
-
-        Raises
-        ------
-        BadInput
-            If it left no snapshot, or it may not be read.
-        """
+        """Go on with an earlier run, which began with these `_facts`, if it left a snapshot."""
         Vault(folder.path / STATE).check()
         self._settings = Settings.of_run(folder.path, facts)
         self.cells = Path(facts.get("cells") or self.cells)

@@ -37,16 +37,7 @@ _WIDTH = 300  # … and of each
 def error_of(
     result: HookResult, kind: str, tasks: TaskBook, run_dir: Path
 ) -> HookFailed | Interrupted:
-    """Return the error for a result that is not well.
-
-    Parameters
-    ----------
-    result : HookResult
-    kind : {'hook', 'cell'}
-    tasks : TaskBook
-        Some may run on; others, that were waited for, have to be started again.
-    run_dir : Path
-    """
+    """Return the error for a hook or a cell that is not well, with what can be done next."""
     if result.status == "failed":
         assert result.failure is not None
         remedy = room.remedy(run_dir)
@@ -84,16 +75,8 @@ def to_run_first(
 ) -> list[str]:
     """Return the earlier phases that start the tasks whose wait has failed.
 
-    They are to be run again before the phase that waited.
-
-    Parameters
-    ----------
-    lines : sequence of str
-        The last ones of the log of the hook that waited.
-    ill : callable
-        Returns the tasks that did not end well, of each name the newest.
-    phase : str
-        In which the hook failed.
+    They are to be run again before the phase that waited, whose log ends with `lines`. Which tasks
+    did not end well is asked only where these tell of one: of thousands they are found slowly.
     """
     said = " ".join(line for line in lines if "FAILED: " in line)
     tasks = ill() if said else ()  # of a run of thousands they are found slowly

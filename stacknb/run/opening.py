@@ -53,17 +53,7 @@ fi"""
 
 
 def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
-    """Return the bash that a new shell of a run begins with.
-
-    Parameters
-    ----------
-    mode : str
-    top_dir : Path
-        A DevStack tree brings functions of its own.
-    given : iterable of Plugin
-        Enabled from the start.
-    parallel : bool
-    """
+    """Return the bash that a new shell of a run begins with; `given` is enabled from the start."""
     tree = trees.is_devstack(top_dir)
     facts = {
         "TOP_DIR": str(top_dir),
@@ -89,13 +79,7 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
 
 
 def drop_negated(shell: Shell) -> str:
-    """Take away what the settings have negated among the services; say if they do not allow it.
-
-    Raises
-    ------
-    ShellDied
-        If the function that does it, one of the user's own, ended the shell.
-    """
+    """Take away what the settings have negated among the services; say if they do not allow it."""
     try:
         _, said = shell.call("_stacknb_plainly", _NEGATING)
     except ShellDied as error:
@@ -147,14 +131,9 @@ def keeping(plugins: Iterable[Plugin]) -> str:
 
 
 def forgetting_timers(since: float) -> str:
-    """Return the bash that forgets timers a failed hook has left running.
+    """Return the bash that forgets timers which a failed hook has left running `since` it began.
 
     Started again by the mended hook, they would be started twice, which `time_start` refuses.
-
-    Parameters
-    ----------
-    since : float
-        When the hook began, epoch seconds.
     """
     return _plainly(
         'for _stacknb_text in "${!_TIME_START[@]}"; do\n'

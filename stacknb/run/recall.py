@@ -46,13 +46,7 @@ def untelling(phase: str) -> str:
 def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
     """Return bash that makes a shell know of tasks: that they run, have ended, were waited for.
 
-    Parameters
-    ----------
-    tasks : iterable of Task
-        Those whose state may have changed since the snapshot; of one name the newest.
-    lost : dict
-        Exit codes of tasks that no process tells any more, by name.
-    run_dir : Path
+    `lost` has the exit codes of those that no process tells any more, by name.
     """
     lines = []
     for task in tasks:

@@ -86,13 +86,7 @@ class Roster:
                 self._note(sentence)
 
     def hooks(self, phase: Phase) -> tuple[list[Hook], list[Hook]]:
-        """Return the hooks that a phase begins with, and those of them that plugins have.
-
-        Raises
-        ------
-        BadInput
-            If one of them cannot be run at all.
-        """
+        """Return the hooks that a phase begins with, and those of them that plugins have."""
         extras = lifecycle.hooks_of(phase, self._top_dir, (), self._overlay)
         of_plugins = self._of_plugins(phase)
         _refuse_faulty(hooks := extras + of_plugins)

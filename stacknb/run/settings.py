@@ -90,24 +90,12 @@ class Settings:
         )
 
     def text(self) -> str:
-        """Return all that is sourced, as one text.
-
-        Raises
-        ------
-        BadInput
-            As `given`.
-        """
+        """Return all that is sourced, as one text; raises as `given`."""
         conf = _part(self.local_conf) if self.local_conf is not None else ""
         return conf + (_localrc(self.localrc) if self.localrc is not None else "") + self.kept
 
     def scripts(self, run_dir: Path) -> Iterator[tuple[Path, Path]]:
-        """Yield what is to be sourced, in order, each with the user's file that it stands for.
-
-        Raises
-        ------
-        BadInput
-            As `given`; or if a copy cannot be written.
-        """
+        """Yield what is to be sourced, in order, each with the user's file that it stands for."""
         if self.local_conf is not None:
             yield _written(run_dir, "local.conf", _part(self.local_conf)), self.local_conf
         if self.localrc is not None and _localrc(self.localrc):

@@ -76,19 +76,8 @@ class Sourcing:
     def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
         """Source a hook; after a turn that ended the shell, start it again from its snapshot.
 
-        Parameters
-        ----------
-        hook : Hook
-        kind : {'hook', 'cell'}
-        trace : bool
-            Keep each command as it ran.
-
-        Returns
-        -------
-        HookResult
-            Failed or interrupted as well; nothing is raised for that. A hook that called ``exit 0``
-            ended well, with its shell.
-        Turn
+        Nothing is raised for one that failed or was interrupted. One that called ``exit 0`` ended
+        well, with its shell.
         """
         it = self._begin(hook, kind)
         try:
@@ -269,13 +258,7 @@ class Sourcing:
             self._history.keep(replace(moment, snapshot=snapshot))
 
     def check_room(self) -> None:
-        """Refuse to call a run whole whose journal is not.
-
-        Raises
-        ------
-        StacknbError
-            If something of the run could not be written since the last turn.
-        """
+        """Refuse to call a run whole if something could not be written since the last turn."""
         if lack := self._lack():
             raise StacknbError(f"every phase is done, but its journal is not whole: {lack}")
 

@@ -77,13 +77,7 @@ class TaskBook:
         return [task for task in ended if task.state != "ok"]
 
     def find(self, name: str) -> Task:
-        """Return the newest task of that name.
-
-        Raises
-        ------
-        BadInput
-            If there is none; names the nearest.
-        """
+        """Return the newest task of that name; if there is none, the error names the nearest."""
         tasks = self.all()
         if name not in tasks:
             known = f"; the tasks of this run are {listed([*map(repr, tasks)])}" if tasks else ""
@@ -99,13 +93,7 @@ class TaskBook:
         timeout: float | None = None,
         cwd: str | os.PathLike[str] | None = None,
     ) -> Task:
-        """Start a task in the shell; its parameters are those of `Stack.async_run`.
-
-        Raises
-        ------
-        BadInput
-            If the name cannot be one or is in use, or what it comes after is unknown or failed.
-        """
+        """Start a task in the shell, as `Stack.async_run` describes it."""
         check_name(name)
         options = [word for other in after for word in ("--after", other)]
         if timeout is not None:
@@ -135,13 +123,7 @@ class TaskBook:
     def wait(
         self, tasks: Sequence[Task], timeout: float | None, tick: Callable[[], None]
     ) -> list[TaskResult]:
-        """Wait for tasks and take their results, as `Stack.async_wait` describes it.
-
-        Parameters
-        ----------
-        tick : callable
-            Is called about ten times a second meanwhile.
-        """
+        """Wait for tasks and take their results, as `Stack.async_wait` describes it."""
         begun, left = time.time(), list(tasks)
         try:
             self._note("wait-start", tasks)

@@ -82,13 +82,7 @@ class Follower:
         return data
 
     def skip(self, keep: int = LAST) -> int:
-        """Leave out all but the last `keep` bytes of what is waiting.
-
-        Returns
-        -------
-        int
-            How many bytes are left out.
-        """
+        """Leave out all but the last `keep` bytes of what is waiting; return how many that are."""
         before = self._offset
         try:
             end = self.path.stat().st_size if self._end is None else self._end
@@ -113,15 +107,7 @@ class Follower:
     def finish(self, most: int | None = None) -> int:
         """Say that the log is complete: from now on `read` goes up to the end of the output.
 
-        Parameters
-        ----------
-        most : int, optional
-            If more bytes than that are left, all but the last 64 KiB are skipped.
-
-        Returns
-        -------
-        int
-            How many bytes are skipped.
+        If more than `most` bytes are left, all but the last 64 KiB are skipped; returns how many.
         """
         record = tasklog.record_of(self.path)
         if record is None:

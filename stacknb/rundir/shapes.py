@@ -116,12 +116,7 @@ def facts_of(run_dir: Path) -> dict[str, Any]:
 
 
 def check_readable(file: Path) -> None:
-    """Refuse what stands in the place of a file and cannot be read as one.
-
-    Raises
-    ------
-    BadInput
-    """
+    """Refuse what stands in the place of a file and cannot be read as one."""
     try:
         opened(file).close()
     except FileNotFoundError:

@@ -66,17 +66,8 @@ class Dialogue:
     ) -> Turn:
         """Have bash evaluate `code`, which ends with an answer.
 
-        Parameters
-        ----------
-        tick : callable, optional
-            Called about ten times a second meanwhile.
-        meanwhile : callable, optional
-            Called once, as soon as bash is at it.
-
-        Raises
-        ------
-        BadInput
-            If bash cannot take the code.
+        `tick` is called about ten times a second meanwhile, `meanwhile` once, as soon as bash is at
+        it.
         """
         data, sent = encoded(code), list[int]()
         self._interrupted_at, self._signalled = None, False
@@ -239,13 +230,7 @@ def _is_repeated(outcome: str, request: bytes) -> bool:
 
 
 def encoded(code: str) -> bytes:
-    """Return a request as bytes, ended by NUL.
-
-    Raises
-    ------
-    BadInput
-        If it holds a NUL, or a character that UTF-8 does not know.
-    """
+    """Return a request as bytes, ended by NUL; bash can take no other, nor what is no UTF-8."""
     if "\0" in code:
         raise BadInput(f"{code.replace(chr(0), '?')!r} holds a NUL, which bash cannot take")
     try:

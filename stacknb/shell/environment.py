@@ -66,13 +66,7 @@ def check_bash(search: str | None = None) -> str:
 
 
 def check_processes() -> None:
-    """Refuse a system that tells nothing of its processes: what a run leaves could not be ended.
-
-    Raises
-    ------
-    BadInput
-        If there is neither ``/proc`` nor a ``ps`` that works.
-    """
+    """Refuse a system that tells nothing of its processes: what a run leaves could not be ended."""
     if not processes.can_be_told():
         raise BadInput(
             "neither '/proc' nor 'ps' tells of the processes here, so that none could be ended: "
@@ -92,13 +86,7 @@ def _version_of(path: str, changed: int) -> str:
 
 
 def checked_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return `env` if a process can have it.
-
-    Raises
-    ------
-    BadInput
-        Names the variable that no environment can hold.
-    """
+    """Return `env` if a process can have it."""
     for name, value in env.items():
         try:
             usable = name and "=" not in name and "\0" not in name + value
@@ -132,19 +120,7 @@ def inherited(added: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_text(text: str, what: str) -> None:
-    """Refuse what bash cannot take.
-
-    Parameters
-    ----------
-    text : str
-    what : str
-        What it is, for the message.
-
-    Raises
-    ------
-    BadInput
-        If it holds a NUL, or a character that UTF-8 does not know.
-    """
+    """Refuse what bash cannot take: a NUL, or what is no UTF-8; the message says `what` it is."""
     shown = ascii(clipped(text, 60))
     if "\0" in text:
         raise BadInput(f"{what} holds a NUL, which bash cannot take: {shown}; leave it out")

@@ -111,18 +111,8 @@ class Shell:
     ) -> Turn:
         """Source what was prepared, its output going to its log; bash writes a snapshot after it.
 
-        It returns while bash is still writing that; what needs it waits for it.
-
-        Parameters
-        ----------
-        tick : callable, optional
-            Called about ten times a second while it runs.
-        meanwhile : callable, optional
-            Called once while it runs.
-
-        Returns
-        -------
-        Turn
+        It returns while bash is still writing that; what needs it waits for it. `tick` and
+        `meanwhile` are called as `Dialogue.ask` does.
         """
         with self._lock:
             self._kept.expect()
@@ -144,13 +134,7 @@ class Shell:
             self._kept.store()
 
     def call(self, *words: str) -> tuple[int, str]:
-        """Run one of the driver's own functions between turns; return its status and output.
-
-        Raises
-        ------
-        Interrupted, ShellDied
-            As `evaluate`.
-        """
+        """Run one of the driver's own functions between turns; return its status and output."""
         command = " ".join(map(quote, words))
         turn = self._between(
             f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?',
@@ -161,12 +145,8 @@ class Shell:
     def evaluate(self, code: str) -> Turn:
         """Evaluate bash between turns, with no output and no snapshot.
 
-        Raises
-        ------
-        Interrupted
-            If the user stopped it; the session goes on from the last snapshot.
-        ShellDied
-            If the shell ended.
+        Raises Interrupted if the user stopped it, which leaves the last snapshot to go on from, and
+        ShellDied if it ended the shell by itself.
         """
         return self._between(code, requests.REPLY)
 

@@ -53,10 +53,8 @@ class Turn:
 def answered(fields: Sequence[str], process_status: int | None, interrupted: bool) -> Turn:
     """Return what an answer says: outcome, status, plugins, requirements, and where it died.
 
-    Parameters
-    ----------
-    process_status : int or None
-        Of the bash, if it died. An EXIT trap does not see the signal that ends its shell.
+    An EXIT trap does not see the signal that ends its shell, but the status of the process tells
+    it.
     """
     outcome, status, plugins, requires, *where = fields
     outcome = "done" if outcome == "ran" else outcome
@@ -72,14 +70,9 @@ def answered(fields: Sequence[str], process_status: int | None, interrupted: boo
 
 
 def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:
-    """Return the turn of a bash that gave no answer.
+    """Return the turn of a bash that gave no answer, but may have left word on its way.
 
-    Parameters
-    ----------
-    where : str
-        What its ERR trap had noted.
-    foreseen : str
-        Plugins and requirements, as in an answer, if it left a snapshot beforehand.
+    `where` is what its ERR trap had noted, `foreseen` plugins and requirements, as in an answer.
     """
     place = where.split("\0")
     if foreseen.count("\0") != 2:
@@ -89,16 +82,9 @@ def lost(status: int, where: str, foreseen: str, interrupted: bool) -> Turn:
 
 
 def finished(turn: Turn, has_snapshot: bool) -> Turn:
-    """Return what came of a piece of our own, if it ran to its end.
+    """Return what came of a piece of our own; raises unless it ran to its end.
 
-    Parameters
-    ----------
-    has_snapshot : bool
-        There is one to go on from.
-
-    Raises
-    ------
-    Interrupted, ShellDied
+    `has_snapshot` tells whether there is one to go on from.
     """
     if turn.interrupted:
         raise Interrupted

@@ -99,26 +99,12 @@ def is_secret(name: str) -> bool:
 
 
 def parse_variables(text: bytes) -> list[Variable]:
-    """Read the output of ``declare -p``.
-
-    Returns
-    -------
-    list of Variable
-        In the order of `text`; reading stops at the first thing that is no declaration.
-    """
+    """Read the output of ``declare -p``, up to the first thing that is no declaration."""
     return [variable for variable, _ in _declarations(text)]
 
 
 def read_variables(path: Path, pattern: str = "*") -> list[Variable]:
-    """Read the variables of a snapshot, without stacknb's own and bash's own.
-
-    Parameters
-    ----------
-    path : Path
-        A snapshot, or a file with the output of ``declare -p``.
-    pattern : str
-        A glob the names must match, in their case.
-    """
+    """Read the variables of a snapshot, or of the output of ``declare -p``: those `matching`."""
     return matching(parse_variables(_parted(reading.whole(path))[0]), pattern)
 
 

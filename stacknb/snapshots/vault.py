@@ -42,13 +42,7 @@ class Vault:
         return max(whole, key=lambda path: path.stat().st_mtime_ns, default=None)
 
     def check(self) -> None:
-        """Refuse to go on from nothing.
-
-        Raises
-        ------
-        BadInput
-            If there is no snapshot, or it may not be read.
-        """
+        """Refuse to go on from nothing, or from what may not be read."""
         if self.newest is None:
             check_readable(self._folder / _NAMES[0])
             raise BadInput(

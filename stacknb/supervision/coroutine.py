@@ -13,16 +13,7 @@ __all__ = ["until_ended"]
 
 
 async def until_ended(pid: int, running: Callable[[], bool], name: str) -> None:
-    """Return when the process of a task has ended.
-
-    Parameters
-    ----------
-    pid : int
-    running : callable
-        Whether it has not ended yet, however that is found out.
-    name : str
-        Of the task, for the error when nobody waits any longer.
-    """
+    """Return when the process of the task of that name has ended, as `running` tells, too."""
     with _reader(pid) as ended:
         while running() and not ended.is_set():
             # A kernel's interrupt reaches a coroutine only when the loop turns.

@@ -183,13 +183,8 @@ def end_all(
 ) -> set[int]:
     """End what `find` returns until it returns nothing: SIGTERM, after `grace_s` SIGKILL.
 
-    Stopped processes are continued, so that they can act on the signal. `meanwhile` is called
-    in between.
-
-    Returns
-    -------
-    set of int
-        Processes of another user, which nothing can be done about; they run on.
+    Stopped processes are continued, so that they can act on the signal. `meanwhile` is called in
+    between. Returns processes of another user, which nothing can be done about; they run on.
     """
     deadline = time.monotonic() + grace_s
     told: set[int] = set()

@@ -79,20 +79,7 @@ def start(
 ) -> int:
     """Start `command` in a session of its own and put it on record; return its pid.
 
-    Parameters
-    ----------
-    records : Path
-        The tree's folder of records, see `directory`.
-    name : str
-        A service of that name that still runs is ended first.
-    log : Path
-        Gets header, stdout and stderr.
-    run : str
-        Identifier of the run, for the log's header.
-    command : str
-        A line for bash.
-    env_vars : mapping
-        Added to the environment.
+    A service of that name that still runs is ended first. The log gets header, stdout and stderr.
     """
     umask = os.umask(0o022)  # the hook's may take away the right to read what is written here
     records.mkdir(parents=True, exist_ok=True, mode=0o700)
