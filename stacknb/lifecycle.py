@@ -95,13 +95,15 @@ class Hook:
         It mentions ERR traps or errtrace.
     settings : bool
         It is a localrc. DevStack sources it outside of any function, and before errexit begins.
+    kind : {'hook', 'cell'}
+        A cell's bash takes its turn as a hook does, at top level and without errexit.
 
     Examples
     --------
     >>> added = stack.add_hook("50-hello.sh", "echo hello")
     >>> done = stack.step(hook=True)
-    >>> stack.next_hook.name, stack.next_hook.args
-    ('50-hello.sh', ('override_defaults',))
+    >>> stack.next_hook.name, stack.next_hook.args, stack.next_hook.what
+    ('50-hello.sh', ('override_defaults',), '50-hello.sh')
     """
 
     phase: Phase
@@ -113,6 +115,12 @@ class Hook:
     fault: str = ""
     deals_with_err: bool = False
     settings: bool = False
+    kind: str = "hook"
+
+    @property
+    def what(self) -> str:
+        """What the user calls it."""
+        return self.name if self.kind == "hook" else f"cell {self.name}"
 
 
 _FIRST = (Phase("override_defaults"), Phase("source"))

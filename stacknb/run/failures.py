@@ -18,9 +18,10 @@ from stacknb.text import budget, reading, screen
 from stacknb.text.hooktext import last_command, led_by, line_of, only_line, original, return_of
 
 if TYPE_CHECKING:  # a display that asks for `to_run_first` needs no tasks
+    from stacknb.lifecycle import Hook
     from stacknb.run.taskbook import TaskBook
 
-__all__ = ["GIVEN_UP", "error_of", "explain", "in_words", "to_run_again", "to_run_first"]
+__all__ = ["GIVEN_UP", "error_of", "explain", "to_run_again", "to_run_first"]
 
 GIVEN_UP = (
     "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
@@ -35,7 +36,7 @@ _WIDTH = 300  # … and of each
 
 
 def error_of(
-    result: HookResult, kind: str, tasks: TaskBook, run_dir: Path
+    result: HookResult, hook: Hook, tasks: TaskBook, run_dir: Path
 ) -> HookFailed | Interrupted:
     """Return the error for a hook or a cell that is not well, with what can be done next."""
     if result.status == "failed":
@@ -44,8 +45,8 @@ def error_of(
         mend = remedy if result.lack else "mend it"
         first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
-        again = f"{mend} and run {phases} again" if kind == "hook" else ""
-        if result.lack and kind != "hook":
+        again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
+        if result.lack and hook.kind == "cell":
             again = f"{remedy} and run the cell again"
         return HookFailed(result.failure, again)
     why = result.failure
@@ -54,15 +55,10 @@ def error_of(
     going_on = f"; tasks running on: {screen.listed(running)}" if running else ""
     command = located("", why.command, why.calls) if why else ""
     return Interrupted(
-        f"{in_words(result.name, kind)!r} was interrupted{place} after "
+        f"{hook.what!r} was interrupted{place} after "
         f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
         why, running,
     )  # fmt: skip
-
-
-def in_words(name: str, kind: str) -> str:
-    """Return what the user calls a hook or a cell."""
-    return name if kind == "hook" else f"cell {name}"
 
 
 class _Started(Protocol):

@@ -228,7 +228,7 @@ class Run:
         cell = cells.write(self.folder.path, name, code)
         mode, _, sub = self.result.phases[-1].partition(" ") if self.result.phases else ("", "", "")
         before = self.roster.plugins
-        done = self._turn(Hook(Phase(mode, sub), name, cell, ()), kind="cell")
+        done = self._turn(Hook(Phase(mode, sub), name, cell, (), kind="cell"))
         if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
@@ -277,16 +277,16 @@ class Run:
             self.note(f"{hook.name}: {hook.warning}")
         if hook.skipped:
             return HookResult(hook.phase.label, hook.name, "skipped", 0, 0.0, None)
-        return self._turn(hook, trace=trace)
+        return self._turn(hook, trace)
 
-    def _turn(self, hook: Hook, kind: str = "hook", trace: bool = False) -> HookResult:
-        result, turn = self._sourcing.source(hook, kind, trace)
+    def _turn(self, hook: Hook, trace: bool = False) -> HookResult:
+        result, turn = self._sourcing.source(hook, trace)
         self.roster.hear(turn)
         if result.ok and turn.outcome != "done":
             self.course.given_up = True
             self.note(f"{hook.name} {failures.GIVEN_UP}")
         if not result.ok:
-            if kind == "hook":
+            if hook.kind == "hook":
                 self.result.hooks.append(result)
-            raise failures.error_of(result, kind, self.tasks, self.folder.path)
+            raise failures.error_of(result, hook, self.tasks, self.folder.path)
         return result

@@ -34,12 +34,13 @@ _EMPTIED = (
 @dataclass(frozen=True)
 class _Sourced:
     hook: Hook
-    kind: str
-    label: str
-    what: str  # in the words of the user
     log: Path
     pid: int
     begun: float
+
+    @property
+    def label(self) -> str:
+        return self.hook.phase.label
 
 
 class _Emit(Protocol):
@@ -73,13 +74,13 @@ class Sourcing:
         self._last: tuple[_Sourced, Moment] | None = None  # bash is writing its snapshot
         self.origins: dict[str, str] = {}
 
-    def source(self, hook: Hook, kind: str, trace: bool = False) -> tuple[HookResult, Turn]:
+    def source(self, hook: Hook, trace: bool = False) -> tuple[HookResult, Turn]:
         """Source a hook; after a turn that ended the shell, start it again from its snapshot.
 
         Nothing is raised for one that failed or was interrupted. One that called ``exit 0`` ended
         well, with its shell.
         """
-        it = self._begin(hook, kind)
+        it = self._begin(hook)
         try:
             result, turn = self._give_turn(it, trace)
             self._tell_end(it, result.status, result.duration_s, result.failure)
@@ -92,8 +93,8 @@ class Sourcing:
         return result, turn
 
     def _give_turn(self, it: _Sourced, trace: bool) -> tuple[HookResult, Turn]:
-        hook, kind = it.hook, it.kind
-        self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=kind)
+        hook = it.hook
+        self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=hook.kind)
         tracer = self._traced(it.log) if trace else None
         turn = self._shell.turn(tick=self._tick, meanwhile=self._store)
         duration = time.time() - it.begun
@@ -101,15 +102,15 @@ class Sourcing:
         failure = self._begin_again(turn, it) if turn.outcome != "done" else None
         if tracer is not None:
             tracer.end()
-        if trouble := self._trouble(it.what):
+        if trouble := self._trouble(it.hook.what):
             failure = failure and replace(failure, reason=f"{failure.reason}: {trouble}")
         lack, gone = self._what_lacks(it, has_begun)
         if lack:
             lost = "did not keep all that it wrote"
-            failure = failure or Failure(it.what, turn.status or 1, lost, log=str(it.log))
+            failure = failure or Failure(it.hook.what, turn.status or 1, lost, log=str(it.log))
             failure = replace(failure, reason=f"{failure.reason}: {lack}")
         self._remember(turn, it, duration)
-        gentle = not lack and turn.how == "exit" and turn.status == 0 and kind == "hook"
+        gentle = not lack and turn.how == "exit" and turn.status == 0 and hook.kind == "hook"
         status = "interrupted" if turn.interrupted else "failed" if failure and not gentle else "ok"
         code = turn.status or (1 if lack else 0)
         lack = "" if gone else lack
@@ -117,20 +118,16 @@ class Sourcing:
 
     # -- its begin and its end -----------------------------------------------------------------
 
-    def _begin(self, hook: Hook, kind: str) -> _Sourced:
-        label, command = hook.phase.label, [str(hook.path), *hook.args]
+    def _begin(self, hook: Hook) -> _Sourced:
         if lack := self._lack():  # of tasks that have ended between two turns
             self._emit("warning", f"{lack}; some of the output of tasks may be lost")
         if not self._history.begun:
             snapshot, files = self._shell.save(), listing(self._folder.path)
             self._history.keep(Moment("begin", snapshot=snapshot, files=files))
-        ready = partial(self._free_shell, hook, kind)
+        ready, command = partial(self._free_shell, hook), [str(hook.path), *hook.args]
         # Nothing that takes its time may stand between the log and the turn, which ends it.
-        log = self._folder.new_log(kind, hook.name, command, label, ready)
-        pid = self._shell.pid
-        return _Sourced(
-            hook, kind, label, failures.in_words(hook.name, kind), log, pid, time.time()
-        )
+        log = self._folder.new_log(hook.kind, hook.name, command, hook.phase.label, ready)
+        return _Sourced(hook, log, self._shell.pid, time.time())
 
     def _tell_end(
         self, it: _Sourced, status: str, duration: float, failure: Failure | None = None
@@ -151,11 +148,11 @@ class Sourcing:
             raise room.refusal(self._folder.path, error, "nothing can be traced") from error
         return tracer
 
-    def _free_shell(self, hook: Hook, kind: str, log: Path) -> int:
+    def _free_shell(self, hook: Hook, log: Path) -> int:
         code = requests.of_turn(
-            hook.args, kind="settings" if hook.settings else kind, name=hook.name,
-            phase=hook.phase.label, path=hook.path, log=log,
-            err=cells.errors_of(log) if kind == "cell" else None, hands_off=hook.deals_with_err,
+            hook.args, kind="settings" if hook.settings else hook.kind, name=hook.name,
+            phase=hook.phase.label, path=hook.path, log=log, hands_off=hook.deals_with_err,
+            err=cells.errors_of(log) if hook.kind == "cell" else None,
         )  # fmt: skip
         self._shell.prepare(code)
         self._catch_up()  # before a shell that was lost is revived, and nobody sees that it was
@@ -174,15 +171,15 @@ class Sourcing:
             snapshot = self._shell.snapshot
             (it, moment), self._last = self._last, None
             self._history.keep(replace(moment, snapshot=snapshot))
-            if not self._trouble(it.what):
+            if not self._trouble(it.hook.what):
                 return
             pid = self._shell.pid
             self._shell.revive()
             if self._shell.pid != pid:
-                again = repr(it.label) if it.kind == "hook" else "it"
+                again = repr(it.label) if it.hook.kind == "hook" else "it"
                 raise StacknbError(
                     "bash was killed, or its scratch folder removed, while it wrote the snapshot "
-                    f"of {it.what}, so what that has set is lost; run {again} again"
+                    f"of {it.hook.what}, so what that has set is lost; run {again} again"
                 )
 
     def _store(self) -> None:
@@ -210,11 +207,11 @@ class Sourcing:
             return False
         command = [str(it.hook.path), *it.hook.args]
         header = turnlog.header(
-            self._folder.run, it.kind, it.hook.name, command, it.label, pid, it.begun
+            self._folder.run, it.hook.kind, it.hook.name, command, it.label, pid, it.begun
         )
         has_begun = tasklog.put_head(it.log, header, instead=has_one)
         if not has_one:  # in DevStack stdout is a pipe, and this does no harm there
-            self._emit("warning", f"{it.what}: {_EMPTIED}")
+            self._emit("warning", f"{it.hook.what}: {_EMPTIED}")
         return has_begun
 
     def _what_lacks(self, it: _Sourced, has_begun: bool) -> tuple[str, bool]:
@@ -224,7 +221,7 @@ class Sourcing:
         gone = self._folder.path.exists() and not is_there
         if gone:
             lost = "its log was removed while it ran"
-            self._emit("warning", f"{it.what}: {lost}; what it held is lost")
+            self._emit("warning", f"{it.hook.what}: {lost}; what it held is lost")
             lack = lack and lost
         return lack, gone
 
@@ -242,13 +239,13 @@ class Sourcing:
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
-        err = cells.errors_of(it.log) if it.kind == "cell" else None
-        return failures.explain(turn, it.what, it.hook.path, it.log, err, self.origins)
+        err = cells.errors_of(it.log) if it.hook.kind == "cell" else None
+        return failures.explain(turn, it.hook.what, it.hook.path, it.log, err, self.origins)
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
         """Put its snapshot into the history, as soon as there is one."""
         moment = Moment(
-            it.kind, it.label, it.hook.name, it.begun, it.begun + duration,
+            it.hook.kind, it.label, it.hook.name, it.begun, it.begun + duration,
             files=listing(self._folder.path),
         )  # fmt: skip
         if turn.outcome == "done":
