@@ -20,8 +20,8 @@ from stacknb.places import FACTS, JOURNAL, STATE, WAITS, absolute, find
 from stacknb.rundir import room, turnlog
 from stacknb.rundir.linefile import LineFile
 from stacknb.rundir.lock import Lock
-from stacknb.rundir.modes import heed_no_umask
 from stacknb.rundir.shapes import check_readable, facts_of, fits_event, fits_wait
+from stacknb.rundir.umask import heed_no_umask
 
 __all__ = ["Event", "RunDir"]
 

@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from stacknb import tasklog
 from stacknb.results import TaskResult
@@ -15,17 +15,10 @@ from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
 from stacknb.text.hooktext import led_by, original
 
-__all__ = ["Collector", "Task", "result_of", "wait_for_end"]
+__all__ = ["Task", "result_of", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
-
-
-class Collector(Protocol):
-    """Who takes the result of a task: the book of its run."""
-
-    def collect(self, task: Task, wait_start: float) -> TaskResult:
-        """Take the result of a task that has ended."""
 
 
 class Task:
@@ -55,11 +48,12 @@ class Task:
     """
 
     def __init__(
-        self, collector: Collector, name: str, pid: int, log: Path, phase: str, hook: str,
-        started: float, ticks: int | None,
+        self, collect: Callable[[Task, float], TaskResult], name: str, pid: int, log: Path,
+        phase: str, hook: str, started: float, ticks: int | None,
     ) -> None:  # fmt: skip
+        # `collect` takes the result of a task that has ended, and when the wait for it began.
         # `ticks` is when the process began, see `processes.start_ticks`; None: it has ended.
-        self._collector = collector
+        self._collect = collect
         self.name = name
         self.pid = pid
         self.log = log
@@ -110,7 +104,7 @@ class Task:
                 raise TimeoutError(
                     f"task {self.name!r} has not ended after {timeout} s; it runs on"
                 )
-            self.result = self._collector.collect(self, begun)
+            self.result = self._collect(self, begun)
         return self.result
 
     def __await__(self) -> Generator[Any, None, TaskResult]:
@@ -123,7 +117,7 @@ class Task:
 
             await until_ended(self.pid, lambda: self.running, self.name)
             if self.result is None:
-                self.result = self._collector.collect(self, begun)
+                self.result = self._collect(self, begun)
         return self.result
 
     def __reduce__(self) -> NoReturn:

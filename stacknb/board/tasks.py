@@ -51,9 +51,6 @@ class TaskList:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def __getitem__(self, key: str) -> TaskState:
-        return self._tasks[key]
-
     def __iter__(self) -> Iterator[TaskState]:
         return iter(self._tasks.values())
 

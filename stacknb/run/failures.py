@@ -6,7 +6,6 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb.exceptions import Failure, HookFailed, Interrupted, located
@@ -90,8 +89,8 @@ def explain(
     what: str,
     path: Path,
     log: Path,
-    err: Path | None = None,
-    copies: Mapping[str, str] = MappingProxyType({}),
+    err: Path | None,
+    copies: Mapping[str, str],
 ) -> Failure:
     """Return the failure that a turn which ended its shell amounts to.
 

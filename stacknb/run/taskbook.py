@@ -238,8 +238,8 @@ class TaskBook:
             if event.kind == "task":
                 data, log = event.data, self._folder.path / event.data["log"]
                 self._tasks[event.name] = Task(
-                    self, event.name, data["pid"], log, data["phase"], data["hook"], event.time,
-                    ticks_of(data["pid"], log, event.time),
+                    self.collect, event.name, data["pid"], log, data["phase"], data["hook"],
+                    event.time, ticks_of(data["pid"], log, event.time),
                 )  # fmt: skip
         for wait in self._folder.new_waits():
             task = self._tasks.get(wait["name"])

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb.exceptions import StacknbError
-from stacknb.rundir.modes import heed_no_umask
+from stacknb.rundir.umask import heed_no_umask
 
 __all__ = ["Scratch"]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stacknb.rundir.modes import heed_no_umask
+from stacknb.rundir.umask import heed_no_umask
 
 
 @pytest.mark.parametrize(("mode", "file"), [(0o700, 0o600), (0o755, 0o644), (0o111, 0o600)])
