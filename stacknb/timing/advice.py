@@ -13,7 +13,7 @@ from stacknb.text.names import like
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
-from stacknb.timing.frames import frame
+from stacknb.timing.frames import attributes, frame
 from stacknb.timing.logs import names_not_started
 from stacknb.timing.program import END, Program
 from stacknb.timing.records import Records, WaitRecord
@@ -66,10 +66,7 @@ def advice_frame(found: list[Advice]) -> pd.DataFrame:
     """Return the advice as a frame."""
     return frame(
         {
-            "kind": (one.kind for one in found),
-            "name": (one.name for one in found),
-            "phase": (one.phase for one in found),
-            "hook": (one.hook for one in found),
+            **attributes(found, "kind name phase hook"),
             "gain_s": (one.gain for one in found),
             "advice": (one.text for one in found),
         },
