@@ -102,7 +102,7 @@ class HistoryFrame(ChangesFrame):
 
     def _repr_html_(self) -> str:
         places = map(_where, self.itertuples(index=False))
-        rows = "".join(f"<tr>{_cells(place)}</tr>" for place in places)
+        rows = "".join(f"<tr>{_cells(place)}" for place in places)
         head = _cells(_HEADINGS, "th")
         return f"<table><tr>{head}</tr>{rows}</table>" if rows else f"<p>{escape(self.text())}</p>"
 
