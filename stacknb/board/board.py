@@ -54,7 +54,6 @@ class Board:
         self._where = where
         self._alone = alone
         self._clock = clock
-        self._folder: RunDir | None = None
         self._before: list[PhaseState] = []
         self._notes: list[str] = []
         self._looked = 0.0
@@ -63,12 +62,12 @@ class Board:
         self.top_dir = ""
         self.started = 0.0
         self.earlier: earlier.Earlier | None = None
-        self._begin(Path(), [])
+        self._begin(Path(), RunDir(Path(), ""), [])
 
-    def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
-        self._logs = LogReader(run_dir)
+    def _begin(self, where: Path, folder: RunDir, phases: list[PhaseState]) -> None:
+        self._folder, self._logs = folder, LogReader(where)
         self.tasks = TaskList(self._logs)
-        self._phases = PhaseList(self._logs, phases, self.tasks.begin_try)
+        self._phases = PhaseList(self._logs, folder, phases, self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new.
@@ -82,7 +81,7 @@ class Board:
         anew = where is not None and where != self.run_dir
         if anew and where is not None:
             self._open(where)
-        if self._folder is None:
+        if self.run_dir is None:
             return
         for event in self._folder.new_events():
             # A journal is a convenience: of one that is damaged the rest still counts.
@@ -97,10 +96,10 @@ class Board:
         if anew or thoroughly or not 0 <= now - self._looked < _LOOK_S:
             self._looked = now
             self.tasks.look(thoroughly)
-            self._phases.doubt(now, self._folder.is_held, anew)
+            self._phases.doubt(now, anew)
         if hook is not None and hook is not self.hook:
             self.tasks.forget_waits()
-        self._phases.settle(now, self._folder.is_held, self._folder.is_left)
+        self._phases.settle(now)
 
     # -- what displays ask for -------------------------------------------------------------------
 
@@ -204,10 +203,11 @@ class Board:
                 first.update()
                 self._before, self._notes = first.phases, first.notes
             self.earlier = earlier.find(where, facts)
-        self._folder, self.run_dir, self.mode = folder, where, str(facts["mode"])
+        self.run_dir, self.mode = where, str(facts["mode"])
         self.top_dir, self.started = facts["top_dir"], float(facts["start"])
         known = self.earlier.phases if self.earlier is not None else {}
-        self._begin(where, [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases])
+        to_come = [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases]
+        self._begin(where, folder, to_come)
 
     def _take(self, event: Event) -> None:
         if event.kind in ("task", "wait-start", "wait-end"):

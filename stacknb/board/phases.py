@@ -15,7 +15,7 @@ from stacknb import lifecycle
 from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
-from stacknb.journal import Event
+from stacknb.journal import Event, RunDir
 from stacknb.rundir.ending import BAD
 
 __all__ = ["PhaseList"]
@@ -30,6 +30,8 @@ class PhaseList:
     Parameters
     ----------
     logs : LogReader
+    folder : RunDir
+        Tells whether a process works on the run, or did and was killed.
     phases : list of PhaseState
         To come.
     again : callable
@@ -45,10 +47,15 @@ class PhaseList:
     """
 
     def __init__(
-        self, logs: LogReader, phases: list[PhaseState], again: Callable[[str, float], None]
+        self,
+        logs: LogReader,
+        folder: RunDir,
+        phases: list[PhaseState],
+        again: Callable[[str, float], None],
     ) -> None:
         self._origin = ""
         self._logs = logs
+        self._folder = folder
         self._phases = {phase.label: phase for phase in phases}
         self._again = again
         self._known: set[str] = set()  # logs that have been taken in, of earlier tries too
@@ -205,15 +212,13 @@ class PhaseList:
 
     # -- what follows from it --------------------------------------------------------------------
 
-    def doubt(self, now: float, is_held: Callable[[], bool], at_once: bool) -> None:
+    def doubt(self, now: float, at_once: bool) -> None:
         """Leave a hook whose shell has been gone for a while: nobody will tell its end.
 
         Parameters
         ----------
         now : float
             Epoch seconds.
-        is_held : callable
-            Tells whether a process works on the run, which may tell it yet.
         at_once : bool
             It was not looked at before: how long its shell is gone, its log tells.
         """
@@ -222,20 +227,13 @@ class PhaseList:
             return
         last = self._logs.changed(self._logs.name(self.hook.log))
         self._doubt = self._doubt or (last if at_once else now)
-        if now - self._doubt >= _DOUBT_S or not is_held():
+        if now - self._doubt >= _DOUBT_S or not self._folder.is_held():  # who may tell it yet
             self._leave_hook()
 
-    def settle(self, now: float, is_held: Callable[[], bool], is_left: Callable[[], bool]) -> None:
-        """Say how phases stand of which the journal does not.
-
-        Parameters
-        ----------
-        now : float
-            Epoch seconds.
-        is_held, is_left : callable
-            Tell whether a process works on the run; whether the one that did was killed.
-        """
+    def settle(self, now: float) -> None:
+        """Say how phases stand of which the journal does not; `now` is epoch seconds."""
         self._read_ends()
+        is_held, is_left = self._folder.is_held, self._folder.is_left
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
         # The lock tells, or silence: a copy has no lock, and whoever has resumed has let it go.
         if self._follows and (is_left() or (now - self._heard > _PAUSED_S and not is_held())):
@@ -247,7 +245,7 @@ class PhaseList:
                 continue
             later = list(self)[place + 1 :]
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
-            self._infer(phase, over, now, is_held, is_left)
+            self._infer(phase, over, now)
             if self._is_cut and phase.status in ("to come", "lost"):
                 phase.status = "lost"
                 break
@@ -260,14 +258,7 @@ class PhaseList:
 
     # -- within ----------------------------------------------------------------------------------
 
-    def _infer(
-        self,
-        phase: PhaseState,
-        over: bool,
-        now: float,
-        is_held: Callable[[], bool],
-        is_left: Callable[[], bool],
-    ) -> None:
+    def _infer(self, phase: PhaseState, over: bool, now: float) -> None:
         begun = phase.begun_hooks()
         bad = next((hook.status for hook in begun if hook.status in BAD), "")
         bad = "failed" if bad == "killed" else bad  # as the journal has it
@@ -275,13 +266,13 @@ class PhaseList:
         soon = under_way and bad != "lost" and now - self._heard <= _PAUSED_S and not self._paused
         at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
         # What comes of a phase that has just been at work will be told.
-        if at_work or (soon and is_held()):
+        if at_work or (soon and self._folder.is_held()):
             phase.status, phase.duration_s = "running", None
             return
         if not phase.begun and not (over or self.complete):
             phase.status = "skipped" if self.ended else "to come"
             return
-        is_lost = self._is_cut or is_left()
+        is_lost = self._is_cut or self._folder.is_left()
         phase.status = bad or ("ok" if not under_way else "lost" if is_lost else "unfinished")
         ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
         ends += [self._heard] if under_way and not bad else []
