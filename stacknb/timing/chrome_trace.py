@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stacknb.timing.records import Records, TaskRecord
+from stacknb.timing.spans import levels
 
 __all__ = ["trace_events"]
 
@@ -104,14 +105,6 @@ def _lanes(tasks: list[tuple[TaskRecord, int]], records: Records) -> list[int]:
 
 
 def _counter(spans: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
-    steps: dict[int, int] = {}
-    for start, end in spans:
-        steps[start] = steps.get(start, 0) + 1
-        steps[end] = steps.get(end, 0) - 1
-    running, events = 0, []
-    for time in sorted(steps):
-        running += steps[time]
-        args = {"running": running}
-        event = {"name": "tasks at once", "ph": "C", "ts": time, "pid": _TASKS, "tid": 0}
-        events.append({**event, "args": args})
-    return events
+    event = {"name": "tasks at once", "ph": "C", "pid": _TASKS, "tid": 0}
+    known = levels((start, end, 1) for start, end in spans)
+    return [{**event, "ts": time, "args": {"running": running}} for time, running in known]
