@@ -18,7 +18,7 @@ Step = dict[str, float]
 
 def concurrency(records: Records) -> list[Step]:
     """Return stretches with the number of tasks that ran at once; ``from`` and ``to`` in ms."""
-    return _steps(records, ((start, end, 1.0) for start, end in task_spans(records)))
+    return _steps(records, ((start, end, 1.0) for start, end in task_spans(records).values()))
 
 
 def cores_used(records: Records) -> list[Step]:

@@ -7,6 +7,7 @@ is NaT, NaN or NA.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import Any
@@ -208,11 +209,11 @@ def problems(records: Records) -> pd.DataFrame:
 
 
 def _waited_for(records: Records, start: int, end: int) -> str:
-    times: dict[str, int] = {}
+    times: Counter[str] = Counter()
     for wait in records.waits:
         common = min(records.until(wait), end) - max(wait.start, start)
         if common > 0:
-            times[wait.name] = times.get(wait.name, 0) + common
-    ranked = sorted(times.items(), key=lambda item: -item[1])
-    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in ranked[:_LISTED])
-    return text + (f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else "")
+            times[wait.name] += common
+    longest = times.most_common(_LISTED)
+    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in longest)
+    return text + (f" and {len(times) - _LISTED} more" if len(times) > _LISTED else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
 from stacknb.timing.collection import Collection
@@ -18,11 +20,10 @@ def impact_frame(
     records: Records, times: list[Collection], critical: list[Segment], program: Program
 ) -> pd.DataFrame:
     """Return one row a task; see `Run.impact`."""
-    on_path: dict[int, int] = {}
+    on_path: Counter[int] = Counter()
     for part in critical:
         if part.task >= 0:
-            length = part.end - part.start if part.kind == "task" else 0
-            on_path[part.task] = on_path.get(part.task, 0) + length
+            on_path[part.task] += part.end - part.start if part.kind == "task" else 0
     # The path is what remains of the run when any other task takes no time: only those on it count.
     some = [index for index in on_path if index in program.jobs]
     shrunk = dict(zip(some, map(int, shrinks(program, some)), strict=True))
@@ -37,7 +38,7 @@ def impact_frame(
             "blocked_s": (times[i].blocked for i in order),
             "hidden_s": (times[i].hidden for i in order),
             "slack_s": (times[i].slack for i in order),
-            "critical_s": (on_path.get(i, 0) for i in order),
+            "critical_s": (on_path[i] for i in order),
             "shrink_s": (shrunk.get(i, 0) for i in order),
             **attributes(tasks, "log"),
         },

@@ -61,7 +61,7 @@ def _devstacks(records: Records, times: list[Collection], elapsed: int) -> dict[
 
 def _honest(records: Records, contention: Contention | None, elapsed: int) -> dict[str, float]:
     """Return who worked how long and how much at once, and what sharing the cores cost."""
-    spans = task_spans(records)
+    spans = task_spans(records).values()
     tasks = Cover(spans)
     main = _main_work(records)
     at_work = _working_tasks(records)
@@ -107,17 +107,12 @@ def _main_work(records: Records) -> Cover:
 def _working_tasks(records: Records) -> list[Cover]:
     """Return when each task worked: always but while it was held up by another one."""
     held = records.held_within()
-    return [
-        Cover([span]).without(Cover(held.get(index, ()))) for index, span in _spans(records).items()
-    ]
+    spans = task_spans(records).items()
+    return [Cover([span]).without(Cover(held.get(index, ()))) for index, span in spans]
 
 
-def task_spans(records: Records) -> list[tuple[int, int]]:
+def task_spans(records: Records) -> dict[int, tuple[int, int]]:
     """Return start and end of each task that has both; what still runs ends at the last moment."""
-    return [*_spans(records).values()]
-
-
-def _spans(records: Records) -> dict[int, tuple[int, int]]:
     return {
         index: (task.start, records.until(task))
         for index, task in enumerate(records.tasks)
