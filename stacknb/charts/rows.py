@@ -46,7 +46,7 @@ class Timeline:
 
     def __init__(self, run: Questions, most: int) -> None:
         self.run, self.most = run, most
-        self.whole_ms = ((run.records.end or 0) - (run.records.start or 0)) / 1e3  # pauses, too
+        self.whole_ms = run.records.elapsed / 1e3  # pauses, too
         self.path = self._timed(run.critical_path())
         tasks = self._timed(run.tasks[run.tasks["start"].notna()])
         tasks["lane"], numbered = told_apart(tasks)

@@ -158,7 +158,7 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
 
 
 def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
-    elapsed = (records.end or 0) - (records.start or 0)
+    elapsed = records.elapsed
     if known is None or not elapsed or known.lost < 5 * _WORTH * elapsed:
         return
     text = (

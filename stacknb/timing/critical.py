@@ -42,7 +42,7 @@ def path_frame(watch: Stopwatch, segments: list[Segment]) -> pd.DataFrame:
     """Return the segments, which are by this watch, as a frame; see `Run.critical_path`."""
     records = watch.records
     starts = [phase.start for phase in records.phases]
-    whole = (records.end or 0) - (records.start or 0)
+    whole = records.elapsed
 
     def phase_at(time: int) -> str:
         index = bisect_right(starts, time) - 1

@@ -41,7 +41,7 @@ def junit_report(records: Records) -> bytes:
         suites.append(_bad_end("run" if of_run else "stack.sh", said, records))
     for key in ("tests", "failures", "errors", "skipped"):
         suites.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
-    elapsed = (records.end or 0) - (records.start or 0) - Cover(records.pauses).length
+    elapsed = records.elapsed - Cover(records.pauses).length
     suites.set("time", f"{elapsed / 1e6:.6f}")
     ET.indent(suites)
     return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
