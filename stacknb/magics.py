@@ -29,10 +29,11 @@ from stacknb.tasks import Task
 from stacknb.text import budget
 from stacknb.text.names import check_name
 
-if TYPE_CHECKING:  # pandas takes half a second to import
+if TYPE_CHECKING:  # pandas and the panel take half a second to import
     import pandas as pd
 
     from stacknb.timing.answers import Answer
+    from stacknb.widgets import Panel
 
 __all__ = ["StackMagics"]
 
@@ -128,8 +129,8 @@ class StackMagics(Magics):
         finally:
             if isinstance(results, TaskResults):
                 shares.print_logs(results, o.tail)
-            if o.name == ["stack"]:
-                _tell_panel("settle")
+            if o.name == ["stack"] and (panel := _panel()):
+                panel.settle()
         return results
 
     @cell_magic
@@ -156,7 +157,8 @@ class StackMagics(Magics):
         try:
             if stack is None or not command.runs_hooks:
                 value = command.run(stack, o)
-                _tell_panel("wake")
+                if panel := _panel():
+                    panel.wake()  # what it shows may have changed while nothing ran
                 show = _SHOW.get(command.name)
                 return value if show is None else show(value, o)
             if in_notebook():
@@ -221,11 +223,10 @@ def _show_panel(run: Stack | Path, o: Namespace) -> Any:
 _SHOW: dict[str, Callable[[Any, Namespace], Any]] = {"panel": _show_panel, "timing": _show_answer}
 
 
-def _tell_panel(what: str) -> None:
-    """Let the panel look at once: what it shows may have changed while nothing ran."""
+def _panel() -> Panel | None:
+    """Return the panel of the stack at hand, if there is one."""
     panels, stack = sys.modules.get("stacknb.widgets.panels"), at_hand()
-    if panels is not None and stack is not None:
-        getattr(panels, what)(stack)
+    return panels.known(stack) if panels is not None and stack is not None else None
 
 
 def _write_cell(stack: Stack, name: str, code: str) -> Path:

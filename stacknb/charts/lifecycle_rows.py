@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Cell:
 
 
 Task = dict[str, Any]
+Place = Callable[[str, str], tuple[int, int] | None]  # of a hook in a phase
 
 
 @dataclass
@@ -82,37 +83,28 @@ def picture(
     ]
     if not hooks:
         raise BadInput(f"{str(top_dir)!r} has no hooks to draw")
-    rows = _rows(hooks, plugins)
+    of_plugin = {f"{one.name}-{file}": f"plugin {one.name}" for one in plugins for file in FILES}
+    found = dict.fromkeys(of_plugin.get(hook.name, hook.name) for hook in hooks)
+    ordered = sorted(found, key=lambda row: row.startswith("plugin "))
+    rows = {row: number for number, row in enumerate(ordered)}
+
+    def place(phase: str, hook: str) -> tuple[int, int] | None:
+        """Return column and row: one a script of extras.d, one a plugin."""
+        row = of_plugin.get(hook, hook)
+        return (columns.index(phase), rows[row]) if phase in columns and row in rows else None
+
     outcome = status.read(run_dir) if run_dir is not None else None
-    drawn = _cells(hooks, columns, rows, outcome)
-    tasks = _ran(run_dir, outcome, columns, rows) if outcome else _planned(drawn)
+    drawn = _cells(hooks, place, outcome)
+    tasks = _ran(run_dir, outcome, place) if outcome else _planned(drawn)
     return Picture(columns, rows, drawn, _spread(tasks))
 
 
-def _row_of(hook: str, plugins: Iterable[str]) -> str:
-    """Return the row: one a script of extras.d, one a plugin."""
-    for name in plugins:
-        if hook in [f"{name}-{file}" for file in FILES]:
-            return f"plugin {name}"
-    return hook
-
-
-def _rows(hooks: list[Hook], plugins: Sequence[Plugin]) -> dict[str, int]:
-    names = [plugin.name for plugin in plugins]
-    found = dict.fromkeys(_row_of(hook.name, names) for hook in hooks)
-    ordered = sorted(found, key=lambda row: row.startswith("plugin "))
-    return {row: place for place, row in enumerate(ordered)}
-
-
-def _cells(
-    hooks: list[Hook], columns: list[str], rows: dict[str, int], outcome: status.RunStatus | None
-) -> list[Cell]:
-    names = [row.removeprefix("plugin ") for row in rows if row.startswith("plugin ")]
+def _cells(hooks: list[Hook], place_of: Place, outcome: status.RunStatus | None) -> list[Cell]:
     ended = {(p.name, h.name): h for p in outcome.phases for h in p.hooks} if outcome else {}
     cells: dict[tuple[int, int], Cell] = {}
     for hook in hooks:
-        place = columns.index(hook.phase.label), rows[_row_of(hook.name, names)]
-        if place in cells:  # override_defaults and source are the first of each mode
+        place = place_of(hook.phase.label, hook.name)
+        if place is None or place in cells:  # the first two phases are those of each mode
             continue
         said = _said(hook)
         cell = Cell(*place, hook, said, "has work here" if said.lines else "falls through")
@@ -148,19 +140,11 @@ def _planned(cells: list[Cell]) -> list[Task]:
     return tasks + [_task(name, cell, None, "as the text says") for name, cell in open_.items()]
 
 
-def _ran(
-    run_dir: Path | None, outcome: status.RunStatus, columns: list[str], rows: dict[str, int]
-) -> list[Task]:
+def _ran(run_dir: Path | None, outcome: status.RunStatus, place: Place) -> list[Task]:
     try:
         waits = {wait["name"]: wait for wait in RunDir.open(run_dir or "").new_waits()}
     except LogError:
         waits = {}
-    names = [row.removeprefix("plugin ") for row in rows if row.startswith("plugin ")]
-
-    def place(phase: str, hook: str) -> tuple[int, int] | None:
-        row = _row_of(hook, names)
-        return (columns.index(phase), rows[row]) if phase in columns and row in rows else None
-
     tasks = []
     for task in outcome.tasks:
         start = place(task.phase, task.hook)

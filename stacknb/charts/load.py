@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from stacknb.timing.contention import activities
 from stacknb.timing.records import Records
+from stacknb.timing.spans import levels
 from stacknb.timing.summary import task_spans
 
 __all__ = ["concurrency", "cores_used"]
@@ -17,7 +18,7 @@ Step = dict[str, float]
 
 def concurrency(records: Records) -> list[Step]:
     """Return stretches with the number of tasks that ran at once; ``from`` and ``to`` in ms."""
-    return _steps(records, ((start, end, 1.0) for start, end in task_spans(records)))
+    return _steps(records, ((start, end, 1.0) for start, end in task_spans(records).values()))
 
 
 def cores_used(records: Records) -> list[Step]:
@@ -40,17 +41,9 @@ def cores_used(records: Records) -> list[Step]:
 
 
 def _steps(records: Records, spans: Iterable[tuple[int, int, float]]) -> list[Step]:
-    changes: dict[int, float] = {}
-    for start, end, height in spans:
-        changes[start] = changes.get(start, 0.0) + height
-        changes[end] = changes.get(end, 0.0) - height
     zero, stop = records.start or 0, records.end or 0
-    times = sorted({zero, stop, *changes})
-    found: list[tuple[int, int, float]] = []
-    level = 0.0
-    for at, following in pairwise(times):
-        level += changes.get(at, 0.0)
-        found.append((at, following, level))
+    known = levels([*spans, (zero, zero, 0.0), (stop, stop, 0.0)])
+    found = [(at, to, level) for (at, level), (to, _) in pairwise(known)]
     return [
         {"from": (at - zero) / 1e3, "to": (to - zero) / 1e3, "level": round(max(0.0, level), 3)}
         for at, to, level in _thinned(found, stop - zero)

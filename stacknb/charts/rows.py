@@ -46,16 +46,15 @@ class Timeline:
 
     def __init__(self, run: Questions, most: int) -> None:
         self.run, self.most = run, most
-        self.whole_ms = ((run.records.end or 0) - (run.records.start or 0)) / 1e3  # pauses, too
-        self.path = run.critical_path()
-        tasks = run.tasks[run.tasks["start"].notna()].copy()
+        self.whole_ms = run.records.elapsed / 1e3  # pauses, too
+        self.path = self._timed(run.critical_path())
+        tasks = self._timed(run.tasks[run.tasks["start"].notna()])
         tasks["lane"], numbered = told_apart(tasks)
         # A task may be called what the lane of the main script is called.
         tasks["lane"] = tasks["lane"].where(tasks["lane"] != MAIN_LANE, numbered)
-        tasks["begin"] = self._ms(tasks["start"])
         # Of a task that is lost nobody knows the end: a mark at its start.
-        last = tasks["begin"].where(tasks["status"].ne("running").astype(bool), self.whole_ms)
-        tasks["stop"] = self._ms(tasks["end"]).fillna(last)
+        is_lost = tasks["end"].isna() & (tasks["status"] != "running").astype(bool)
+        tasks["stop"] = tasks["stop"].mask(is_lost, tasks["begin"])
         self.count = len(tasks)
         self._every = tasks
         on_path = {lane for lane in self._path_lanes if lane}
@@ -79,13 +78,13 @@ class Timeline:
             end = ((said.main_end or said.main_start) - said.start) / 1e3
             yield self._row(MAIN_LANE, "main script", begin, end, {"name": "stack.sh"})
         hooks = pd.concat([self.run.hooks, self.run.cells]).rename(columns={"hook": "name"})
-        begins, ends = self._ms(hooks["start"]), self._ms(hooks["end"])
-        rows = records_of(hooks)
-        for row, begin, end in zip(rows, begins, ends, strict=True):
-            if begin == begin:
+        spans = zip(said.hooks, said.hook_spans(), strict=True)
+        in_order = sorted(spans, key=lambda pair: pair[0].is_cell)
+        for row, (_, span) in zip(records_of(hooks), in_order, strict=True):
+            if span is not None:
                 kind = "hook" if row["status"] in {"ok", "running", "lost"} else "hook failed"
-                stop = self._until_next(begin, begins) if end != end else end
-                yield self._row(MAIN_LANE, kind, begin, stop, {**row, "command": row["path"]})
+                begin, end = ((time - (said.start or 0)) / 1e3 for time in span)
+                yield self._row(MAIN_LANE, kind, begin, end, {**row, "command": row["path"]})
 
     def _task_rows(self) -> Iterator[Row]:
         """Yield one row a task."""
@@ -95,11 +94,7 @@ class Timeline:
 
     def _wait_rows(self) -> Iterator[Row]:
         """Yield each wait in the lane of the main script, and what it saw of its task in that."""
-        waits = self.run.waits
-        waits = waits.assign(
-            begin=self._ms(waits["wait_start"]),
-            stop=self._ms(waits["wait_end"]).fillna(self.whole_ms),
-        )
+        waits = self._timed(self.run.waits, "wait_start", "wait_end")
         if len(waits) > self.most:
             waits = waits.loc[(waits["begin"] - waits["stop"]).nsmallest(self.most).index]
         for row in records_of(waits.sort_index()):
@@ -124,7 +119,7 @@ class Timeline:
         segments: list[Row] = []
         steps: list[Row] = []
         shown = set(self.lanes)
-        begins, ends = self._ms(self.path["start"]), self._ms(self.path["end"])
+        begins, ends = self.path["begin"], self.path["stop"]
         for lane, begin, end in zip(self._path_lanes, begins, ends, strict=True):
             lane = lane if lane in shown else MAIN_LANE
             last = segments[-1] if segments else None
@@ -138,23 +133,18 @@ class Timeline:
 
     def phase_rows(self) -> list[Row]:
         """Return the phases, every second one darker, with what of its name has room."""
-        phases = self.run.phases
-        rows = []
-        begins, ends = self._ms(phases["start"]), self._ms(phases["end"]).fillna(self.whole_ms)
-        said = records_of(phases)
-        for index, (row, begin, end) in enumerate(zip(said, begins, ends, strict=True)):
-            rows.append(
-                {
-                    "phase": row["phase"],
-                    "from": _rounded(begin),
-                    "to": _rounded(end),
-                    "shade": 0.16 if index % 2 else 0.09,
-                    "lasts": duration(row["duration_s"]),
-                    "works": duration(row["work_s"]),
-                    "waits": duration(row["wait_s"]),
-                }
-            )
-        return rows
+        return [
+            {
+                "phase": row["phase"],
+                "from": _rounded(row["begin"]),
+                "to": _rounded(row["stop"]),
+                "shade": 0.16 if index % 2 else 0.09,
+                "lasts": duration(row["duration_s"]),
+                "works": duration(row["work_s"]),
+                "waits": duration(row["wait_s"]),
+            }
+            for index, row in enumerate(records_of(self._timed(self.run.phases)))
+        ]
 
     @cached_property
     def _path_lanes(self) -> list[str]:
@@ -162,8 +152,7 @@ class Timeline:
         for row in records_of(self._every[["name", "lane", "stop", "begin"]]):
             by_name.setdefault(row["name"], []).append(row)
         lanes = []
-        begins = self._ms(self.path["start"])
-        for kind, name, begin in zip(self.path["kind"], self.path["name"], begins, strict=True):
+        for kind, name, begin in self.path[["kind", "name", "begin"]].itertuples(index=False):
             same = by_name.get(name, []) if kind in {"task", "queued"} else []
             held = [row for row in same if row["begin"] <= begin + 0.001 and begin < row["stop"]]
             chosen = held or same
@@ -183,9 +172,10 @@ class Timeline:
         kept = rank.sort_values(["ordinary", "length"], kind="stable").index[: self.most]
         return self._every.loc[kept].sort_index()
 
-    def _until_next(self, begin: float, begins: pd.Series) -> float:
-        later = begins[begins > begin]
-        return float(later.min()) if len(later) else self.whole_ms
+    def _timed(self, frame: pd.DataFrame, start: str = "start", end: str = "end") -> pd.DataFrame:
+        """Return a frame with ``begin`` and ``stop``; what has no end lasts to that of the run."""
+        begin, stop = self._ms(frame[start]), self._ms(frame[end])
+        return frame.assign(begin=begin, stop=stop.fillna(self.whole_ms))
 
     def _ms(self, times: pd.Series) -> pd.Series:
         return (times - self.run.start).dt.total_seconds() * 1000

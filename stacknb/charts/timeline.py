@@ -269,13 +269,10 @@ def _fitting(phase: str, share: float) -> str:
 
 
 def _title(rows: Timeline) -> alt.TitleParams:
+    run = rows.run
+    begun = "" if run.records.start is None else f"from {run.start:%Y-%m-%d %H:%M:%S} UTC"
     subtitle = [_counts(rows), _LEGEND]
-    return alt.TitleParams(f"{duration(rows.run.elapsed_s)}, {_started(rows)}", subtitle=subtitle)
-
-
-def _started(rows: Timeline) -> str:
-    start = rows.run.start
-    return "" if rows.run.records.start is None else f"from {start:%Y-%m-%d %H:%M:%S} UTC"
+    return alt.TitleParams(f"{duration(run.elapsed_s)}, {begun}", subtitle=subtitle)
 
 
 def _counts(rows: Timeline) -> str:

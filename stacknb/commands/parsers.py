@@ -34,9 +34,10 @@ class Parser(argparse.ArgumentParser):
         """Take an argument at a face."""
         about = argument.help.replace("%", "%%")  # argparse formats it
         options: dict[str, Any] = {"help": about, "default": argument.default}
+        by_place, is_words = argument.by_place, argument.kind == "words"
+        names = [argument.dest] if by_place else filter(None, (argument.short, argument.flag))
         if argument.kind == "switch":
-            flags = filter(None, (argument.short, argument.flag))
-            self.add_argument(*flags, action="store_true", help=about)
+            self.add_argument(*names, action="store_true", help=about)
             return
         convert = _CONVERT.get(argument.kind, str)
         if argument.choices:
@@ -44,27 +45,22 @@ class Parser(argparse.ArgumentParser):
         elif argument.kind in ("file", "folder", "run"):
             convert = _path if face == CLI else _path_at_home
         options |= {"metavar": argument.metavar, "type": convert}
-        if argument.by_place:
+        if by_place:
             options["type"] = lambda word: convert(_bare(word))
+            free = argument.optional or (argument.at_hand and face != CLI)
+            few = "?" if free else None
+            nargs = argparse.REMAINDER if is_words else "*" if argument.many else few
         else:
             options |= {"required": argument.needed}
             options |= {"action": "append" if argument.many else "store"}
-            if argument.bare:
-                self.bare[argument.flag] = argument.bare
-                options["nargs"] = "?"
-            self.add_argument(*filter(None, (argument.short, argument.flag)), **options)
-            return
-        if argument.kind == "words":
-            options["nargs"] = argparse.REMAINDER
-        elif argument.many:
-            options["nargs"] = "*"
-        elif argument.optional or (argument.at_hand and face != CLI):
-            options["nargs"] = "?"
-        if argument.kind == "run":
+            nargs = "?" if argument.bare else None
+        if argument.bare:
+            self.bare[argument.flag] = argument.bare
+        if by_place and argument.kind == "run":
             self.runs.append(argument.metavar)
-        place = self.add_argument(argument.dest, **options)
-        if argument.kind == "words":  # Python 3.11 asks for a word at least
-            place.required = False
+        added = self.add_argument(*names, nargs=nargs, **options)
+        if is_words:  # Python 3.11 asks for a word at least
+            added.required = False
 
     def error(self, message: str) -> NoReturn:
         """Say in our words what argparse cannot read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -74,32 +74,14 @@ class Space:
 
     def of(self, kind: str) -> dict[str, str]:
         """Return everything of one kind but variables, name to value."""
-        text = self.parts.get
-        if kind == "function":
-            return _functions(text("functions", b""), text("attributes", b""))
-        if kind == "option":
-            flags = text("flags", b"").decode("ascii", "replace")
-            options = _options(text("shopt", b"") + text("options", b""))
-            options |= {name: "on" if letter in flags else "off" for letter, name in _FLAGS.items()}
-            return options
-        if kind == "alias":
-            lines = _plain(text("aliases", b"")).strip("\n").split("\nalias ")
-            pairs = (line.removeprefix("alias ").partition("=") for line in lines if line)
-            return {name: _unquoted(value) for name, _, value in pairs}
-        if kind == "trap":
-            return dict(_trap(command) for command in trap_commands(text("traps", b""))
-                        if b"_stacknb_" not in command)  # fmt: skip
-        value = _plain(text(kind, b"")).removesuffix("\n")
-        return {"": value.removeprefix("umask ")} if value else {}
+        parse, *names = _KINDS[kind]
+        return parse(*(self.parts.get(name, b"") for name in names))
 
     def changed_parts(self, other: Space) -> list[str]:
         """Return the kinds whose text differs at all, which is quick to see."""
-        of = {"function": ("functions", "attributes"), "option": ("shopt", "options", "flags"),
-              "alias": ("aliases",), "trap": ("traps",), "cwd": ("cwd",),
-              "umask": ("umask",)}  # fmt: skip
         return [
-            kind for kind, names in of.items()
-            if any(self.parts.get(n) != other.parts.get(n) for n in names)
+            kind for kind, (_, *names) in _KINDS.items()
+            if any(self.parts.get(name) != other.parts.get(name) for name in names)
         ]  # fmt: skip
 
 
@@ -275,19 +257,43 @@ def _functions(text: bytes, attributes: bytes) -> dict[str, str]:
     return found
 
 
-def _options(text: bytes) -> dict[str, str]:
+def _options(shopt: bytes, options: bytes, flags: bytes) -> dict[str, str]:
     found = {}
-    for line in _plain(text).splitlines():
+    for line in _plain(shopt + options).splitlines():
         command, way, name = [*line.split(" "), "", "", ""][:3]
         if command in ("shopt", "set") and name and name not in _FLAGS.values():
             found[name] = "on" if way in ("-s", "-o") else "off"
-    return found
+    letters = _plain(flags)
+    return found | {name: "on" if key in letters else "off" for key, name in _FLAGS.items()}
 
 
-def _trap(command: bytes) -> tuple[str, str]:
-    action, _, signal = _plain(command).removeprefix("trap -- ").rstrip("\n").rpartition(" ")
-    return signal, _unquoted(action)
+def _aliases(text: bytes) -> dict[str, str]:
+    lines = _plain(text).strip("\n").split("\nalias ")
+    pairs = (line.removeprefix("alias ").partition("=") for line in lines if line)
+    return {name: _unquoted(value) for name, _, value in pairs}
+
+
+def _traps(text: bytes) -> dict[str, str]:
+    commands = (_plain(one) for one in trap_commands(text) if b"_stacknb_" not in one)
+    parts = (one.removeprefix("trap -- ").rstrip("\n").rpartition(" ") for one in commands)
+    return {signal: _unquoted(action) for action, _, signal in parts}
+
+
+def _alone(text: bytes) -> dict[str, str]:
+    value = _plain(text).removesuffix("\n").removeprefix("umask ")
+    return {"": value} if value else {}
 
 
 def _unquoted(word: str) -> str:
     return word.removeprefix("'").removesuffix("'").replace("'\\''", "'")
+
+
+# How each kind but variables is read, and from which sections of a snapshot.
+_KINDS: dict[str, tuple[Callable[..., dict[str, str]], *tuple[str, ...]]] = {
+    "function": (_functions, "functions", "attributes"),
+    "option": (_options, "shopt", "options", "flags"),
+    "alias": (_aliases, "aliases"),
+    "trap": (_traps, "traps"),
+    "cwd": (_alone, "cwd"),
+    "umask": (_alone, "umask"),
+}

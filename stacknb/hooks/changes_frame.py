@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,28 @@ class ChangesFrame(ReadableFrame):
           + SHOP_NAME       = corner
           + function greet  4 lines
         """
-        return "\n".join(_text(self))
+        groups, last = _groups(self)
+        lines = []
+        for title, rows, more in groups:
+            width = max(len(_what(row)) for row in rows)
+            told = (f"{_SIGNS[row.change]} {_what(row):<{width}}  {_values(row)}" for row in rows)
+            lines += [title, *(f"  {line}".rstrip() for line in told)]
+            lines += [f"    {more}"] if more else []
+        return "\n".join([*lines, last] if last else lines)
 
     def _repr_html_(self) -> str:
-        return _html(self)
+        groups, last = _groups(self)
+        out = ['<div style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
+        for title, rows, more in groups:
+            out.append(f"<div style='margin-top:.6em'><b>{escape(title)}</b></div><table>")
+            for row in rows:
+                cells = _cells((_SIGNS[row.change], _what(row), _values(row)))
+                whole = escape(f"{row.old}\n→\n{row.new}"[:4000], quote=True)
+                out.append(f'<tr style="color:{_COLOURS[row.change]}" title="{whole}">{cells}</tr>')
+            out.append(f"</table><div>{more}</div>" if more else "</table>")
+        if last:
+            out.append(f"<div style='margin-top:.6em'>{escape(last)}</div>")
+        return "".join([*out, "</div>"])
 
 
 class HistoryFrame(ChangesFrame):
@@ -83,11 +101,9 @@ class HistoryFrame(ChangesFrame):
         return "\n".join(lines or ["no such variable at any time of the run"])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            "<tr>" + "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells)
-            for cells in map(_where, self.itertuples(index=False))
-        )
-        head = "".join(f'<th style="text-align:left">{h}</th>' for h in _HEADINGS)
+        places = map(_where, self.itertuples(index=False))
+        rows = "".join(f"<tr>{_cells(place)}" for place in places)
+        head = _cells(_HEADINGS, "th")
         return f"<table><tr>{head}</tr>{rows}</table>" if rows else f"<p>{escape(self.text())}</p>"
 
 
@@ -131,59 +147,35 @@ def _where(row: Any) -> tuple[str, str, str, str]:
     return shown(row.name), row.phase or "before the first hook", shown(row.hook), new
 
 
-def _groups(frame: ChangesFrame) -> Iterator[tuple[str, list[Any]]]:
-    rows: dict[tuple[str, str], list[Any]] = {
-        (phase, hook): [] for phase, hook in frame.attrs.get("hooks", [])
-    }
+def _groups(frame: ChangesFrame) -> tuple[list[tuple[str, list[Any], str]], str]:
+    """Return what is told of a run.
+
+    For each hook that changed something a title, rows, and how many more there are; and what is
+    said below them all.
+    """
+    rows: dict[str, list[Any]] = {_title(*place): [] for place in frame.attrs.get("hooks", [])}
     row: Any
     for row in frame.itertuples(index=False):
-        rows.setdefault((row.phase, row.hook), []).append(row)
-    for (phase, hook), found in rows.items():
-        yield shown(f"{phase} · {hook}" if phase else hook), found
-
-
-def _text(frame: ChangesFrame) -> Iterator[str]:
-    quiet = []
-    for title, rows in _groups(frame):
-        if not rows:
+        rows.setdefault(_title(row.phase, row.hook), []).append(row)
+    groups, quiet = [], []
+    for title, found in rows.items():
+        left = len(found) - _MOST_ROWS
+        more = f"… {left:,} more; the frame has them all" if left > 0 else ""
+        if found:
+            groups.append((title, found[:_MOST_ROWS], more))
+        else:
             quiet.append(title)
-            continue
-        yield title
-        width = max(len(_what(row)) for row in rows[:_MOST_ROWS])
-        for row in rows[:_MOST_ROWS]:
-            yield f"  {_SIGNS[row.change]} {_what(row):<{width}}  {_values(row)}".rstrip()
-        if len(rows) > _MOST_ROWS:
-            yield f"    … {len(rows) - _MOST_ROWS:,} more; the frame has them all"
     if quiet:
-        yield f"nothing changed: {', '.join(quiet)}"
-    elif not len(frame):
-        yield "no hook has run yet"
+        return groups, f"nothing changed: {', '.join(quiet)}"
+    return groups, "" if len(frame) else "no hook has run yet"
 
 
-def _html(frame: ChangesFrame) -> str:
-    out = ['<div style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
-    quiet = []
-    for title, rows in _groups(frame):
-        if not rows:
-            quiet.append(title)
-            continue
-        out.append(f"<div style='margin-top:.6em'><b>{escape(title)}</b></div><table>")
-        for row in rows[:_MOST_ROWS]:
-            colour = _COLOURS[row.change]
-            cells = (_SIGNS[row.change], _what(row), _values(row))
-            tds = "".join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in cells)
-            title_text = escape(f"{row.old}\n→\n{row.new}"[:4000], quote=True)
-            out.append(f'<tr style="color:{colour}" title="{title_text}">{tds}</tr>')
-        out.append("</table>")
-        if len(rows) > _MOST_ROWS:
-            out.append(f"<div>… {len(rows) - _MOST_ROWS:,} more; the frame has them all</div>")
-    if quiet:
-        out.append(
-            f"<div style='margin-top:.6em'>nothing changed: {escape(', '.join(quiet))}</div>"
-        )
-    elif not len(frame):
-        out.append("<div>no hook has run yet</div>")
-    return "".join([*out, "</div>"])
+def _title(phase: str, hook: str) -> str:
+    return shown(f"{phase} · {hook}" if phase else hook)
+
+
+def _cells(cells: Iterable[str], kind: str = "td") -> str:
+    return "".join(f'<{kind} style="text-align:left">{escape(cell)}</{kind}>' for cell in cells)
 
 
 def _what(row: Any) -> str:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +138,11 @@ def _text(frame: TraceFrame, most: int) -> str:
     rows = list(_shown(frame, most))
     width = max((len(place) for _, place, _, _ in rows), default=0)
     wide = max((len(command) for _, _, command, _ in rows), default=0)
-    lines, before = [], ""
-    for hook, place, command, took in rows:
-        if hook != before:
-            lines.append(hook)
-        before = hook
-        lines.append(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
+    lines = []
+    for hook, some in groupby(rows, itemgetter(0)):
+        lines.append(hook)
+        for _, place, command, took in some:
+            lines.append(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
     return "\n".join([*lines, *_notes(frame, most)])
 
 
@@ -160,16 +161,14 @@ def _html(frame: TraceFrame, rows: int, most: int) -> str:
 
 def _table(frame: TraceFrame, most: int) -> str:
     out = ['<table style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
-    before = ""
-    for hook, place, command, took in _shown(frame, most):
-        if hook != before:
-            out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
-        before = hook
-        weight = "font-weight:bold" if took >= _SLOW_S else ""
-        out.append(
-            f'<tr><td style="text-align:left">{escape(place)}</td>'
-            f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
-            f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
-        )
+    for hook, some in groupby(_shown(frame, most), itemgetter(0)):
+        out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
+        for _, place, command, took in some:
+            weight = "font-weight:bold" if took >= _SLOW_S else ""
+            out.append(
+                f'<tr><td style="text-align:left">{escape(place)}</td>'
+                f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
+                f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
+            )
     notes = (f"<div>{escape(budget.cut(note, _NOTE))}</div>" for note in _notes(frame, most))
     return "".join([*out, "</table>", *notes])

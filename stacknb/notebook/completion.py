@@ -34,19 +34,18 @@ def register(ipython: Any) -> None:
         face, words, start = split(context.text_until_cursor)
         found = complete(face, words, start) if face else []
         return {
-            "completions": [SimpleCompletion(text=text, type=_type(text)) for text in found],
+            "completions": [  # JupyterLab says the type beside the word, or else "<unknown>"
+                SimpleCompletion(text=text, type="option" if text.startswith("-") else "argument")
+                for text in found
+            ],
             "matched_fragment": start,
             "ordered": True,
             "suppress": True,
         }
 
-    others = [m for m in ipython.Completer.custom_matchers if not _is_ours(m)]
+    known = ipython.Completer.custom_matchers
+    others = [m for m in known if getattr(m, "matcher_identifier", "") != "stacknb"]
     ipython.Completer.custom_matchers = [*others, matcher]
-
-
-def _type(text: str) -> str:
-    # JupyterLab says it beside the word, or else "<unknown>".
-    return "option" if text.startswith("-") else "argument"
 
 
 def split(text: str) -> tuple[str, list[str], str]:
@@ -85,10 +84,6 @@ def _typed(text: str, quote: str) -> str:
         return "'" + text.replace("'", "'\"'\"'")
     special = r'(["\\])' if quote else r"""([\s"'\\])"""
     return quote + re.sub(special, r"\\\1", text)
-
-
-def _is_ours(matcher: Any) -> bool:
-    return getattr(matcher, "matcher_identifier", "") == "stacknb"
 
 
 def complete(face: str, words: list[str], start: str) -> list[str]:

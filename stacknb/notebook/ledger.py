@@ -7,12 +7,12 @@ once. Whoever shows something asks for room, and enters what it then takes.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from stacknb.progress import asked, in_notebook
 from stacknb.text import budget
 
 __all__ = ["KERNEL", "Entry", "Ledger"]
@@ -98,14 +98,12 @@ def _same(one: Path | None, other: Path | None) -> bool:
 
 
 def _place() -> tuple[str, str] | None:
-    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
+    if not in_notebook():
         return None
-    asked = kernel.get_parent("shell")
-    execution = str(asked.get("header", {}).get("msg_id"))
+    message = asked()
+    execution = str(message.get("header", {}).get("msg_id"))
     # Not every program that executes notebooks says which cell it is; none of them does it twice.
-    return str(asked.get("metadata", {}).get("cellId") or execution), execution
+    return str(message.get("metadata", {}).get("cellId") or execution), execution
 
 
 KERNEL = Ledger(_place)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TextIO
 from stacknb.dispatcher import Listener, Stack
 from stacknb.journal import Event
 
-__all__ = ["View", "asked_by_console", "in_notebook", "shown", "view_of"]
+__all__ = ["View", "asked", "asked_by_console", "in_notebook", "shown", "view_of"]
 
 _BY_PYTHON = re.compile(r".+_\d+_\d+")  # jupyter_client: session, process, count
 
@@ -97,11 +97,16 @@ def asked_by_console() -> bool:
     Such are jupyter console and Qt console: clients in Python, with somebody at the keyboard. What
     executes notebooks has nobody there, and pages are no Python.
     """
+    message = asked()
+    named = _BY_PYTHON.fullmatch(str(message.get("header", {}).get("msg_id")))
+    answers = message.get("content", {}).get("allow_stdin", False)
+    return bool(named and answers and "cellId" not in message.get("metadata", {}))
+
+
+def asked() -> dict[str, Any]:
+    """Return the message that has the kernel execute the cell; empty where there is no kernel."""
     kernel = _kernel()
-    asked = kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
-    named = _BY_PYTHON.fullmatch(str(asked.get("header", {}).get("msg_id")))
-    answers = asked.get("content", {}).get("allow_stdin", False)
-    return bool(named and answers and "cellId" not in asked.get("metadata", {}))
+    return kernel.get_parent("shell") if hasattr(kernel, "get_parent") else {}
 
 
 def _kernel() -> Any:

@@ -114,18 +114,21 @@ def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[
     path = round(_PATH * max(share, 0.25))
     tree = budget.cut(board.top_dir, path, end=True)
     found = [_Row(0, f"{board.mode} of {tree}", more=_state(board))]
-    begun = [phase for phase in board.phases if phase.begun and _is_new(phase, since)]
-    hooks = [hook for phase in begun for hook in phase.hooks]
+    new = [
+        phase for phase in board.phases
+        if phase.begun
+        and (phase.status == "running" or phase.begun + (phase.duration_s or 0.0) >= since)
+    ]  # fmt: skip
+    hooks = [hook for phase in new for hook in phase.hooks]
     allowed = excerpts.within(_LINES * share, _ROWS * share, hooks)
-    found += _phases(begun, board, allowed, share)
+    if not share and len(new) > 1:
+        found.append(_Row(1, f"{len(new) - 1} phases before"))
+    for phase in new if share else new[-1:]:
+        found += _phase_rows(phase, board, allowed, share)
     found += _failure_rows(board, share)
     found += _task_rows(board, share)
     found += _note_rows(board, share)
     return [*found, _Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
-
-
-def _is_new(phase: PhaseState, since: float) -> bool:
-    return phase.status == "running" or phase.begun + (phase.duration_s or 0.0) >= since
 
 
 def _state(board: Board) -> str:
@@ -139,16 +142,6 @@ def _state(board: Board) -> str:
         return f"next is {board.next_phase}"
     # A notebook that was saved meanwhile and then closed says so for ever.
     return "ended early" if board.ended else time.strftime("under way on %d %b at %H:%M")
-
-
-def _phases(
-    begun: list[PhaseState], board: Board, allowed: dict[Path, list[str]], share: float
-) -> Iterator[_Row]:
-    shown = begun if share else begun[-1:]
-    if len(shown) < len(begun):
-        yield _Row(1, f"{len(begun) - len(shown)} phases before")
-    for phase in shown:
-        yield from _phase_rows(phase, board, allowed, share)
 
 
 def _phase_rows(

@@ -15,6 +15,7 @@ Tables and charts that are asked for by name (plan, vars, changes, timing) are n
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -104,13 +105,12 @@ def cut(text: str, most: int, end: bool = False, measure: Callable[[str], int] =
     """
     if measure(text) <= most:
         return text
-    fits, over = 0, min(len(text), max(0, most))
-    while fits < over:
-        middle = (fits + over + 1) // 2
-        if measure(text[-middle:] if end else text[:middle]) <= most - _MARK:
-            fits = middle
-        else:
-            over = middle - 1
+    lengths = range(1, min(len(text), max(0, most)) + 1)
+
+    def taken(length: int) -> int:
+        return measure(text[-length:] if end else text[:length])
+
+    fits = bisect_right(lengths, most - _MARK, key=taken)
     return f"…{text[len(text) - fits :]}" if end else f"{text[:fits]}…"
 
 

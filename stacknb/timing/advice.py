@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import pandas as pd
@@ -13,7 +15,7 @@ from stacknb.text.names import like
 from stacknb.timing.collection import Collection
 from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
-from stacknb.timing.frames import frame
+from stacknb.timing.frames import attributes, frame
 from stacknb.timing.logs import names_not_started
 from stacknb.timing.program import END, Program
 from stacknb.timing.records import Records, WaitRecord
@@ -66,10 +68,7 @@ def advice_frame(found: list[Advice]) -> pd.DataFrame:
     """Return the advice as a frame."""
     return frame(
         {
-            "kind": (one.kind for one in found),
-            "name": (one.name for one in found),
-            "phase": (one.phase for one in found),
-            "hook": (one.hook for one in found),
+            **attributes(found, "kind name phase hook"),
             "gain_s": (one.gain for one in found),
             "advice": (one.text for one in found),
         },
@@ -119,13 +118,10 @@ def _blocking_waits(
     for held, index in sorted(held_up, reverse=True)[:_TRIED]:
         task = records.tasks[index]
         wait = next(w for w in reversed(records.waits) if w.task == index)
-        own_name = records.task_names[index][1]
-        at_best = _gain(records, program, "wait_after", own_name, END)
-        if at_best < _WORTH * elapsed:
+        gain_of = _gain(records, program, "wait_after", records.task_names[index][1])
+        if gain_of(END) < _WORTH * elapsed:
             continue
-        place, gain = _soonest(
-            records, program, "wait_after", own_name, wait.end or wait.start, at_best
-        )
+        place, gain = _soonest(records, gain_of, wait.end or wait.start)
         text = (
             f"{_where(wait.phase, wait.hook)} was held up {_seconds(held)} by the wait for "
             f"{task.name!r}. If its result is first needed later, wait for it later: at "
@@ -149,8 +145,8 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
             continue
         if sum(other == mark for other in marks.values()) > 1:
             continue  # ran twice: after a failure, so its times tell little
-        at_best = _gain(records, program, "as_task", mark, END)
-        place, gain = _soonest(records, program, "as_task", mark, record.end, at_best)
+        gain_of = _gain(records, program, "as_task", mark)
+        place, gain = _soonest(records, gain_of, record.end)
         if gain < _WORTH * elapsed:
             continue
         text = (
@@ -162,7 +158,7 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
 
 
 def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
-    elapsed = (records.end or 0) - (records.start or 0)
+    elapsed = records.elapsed
     if known is None or not elapsed or known.lost < 5 * _WORTH * elapsed:
         return
     text = (
@@ -174,29 +170,28 @@ def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
     yield Advice("contention", "", "", "", 0, text)
 
 
-def _gain(records: Records, program: Program, change: _Kind, name: str, place: str) -> int:
-    later = {name: place}
-    if change == "wait_after":
-        new = changed(records, program, wait_after=later)
-    else:
-        new = changed(records, program, as_task=later)
-    return program.end - program.start - replay(new).elapsed
+def _gain(records: Records, program: Program, change: _Kind, name: str) -> Callable[[str], int]:
+    """Return a function that tells of a place what a change to it would gain, in µs."""
 
-
-def _soonest(
-    records: Records, program: Program, change: _Kind, name: str, after: int, best: int
-) -> tuple[str, int]:
-    """Return the first phase whose end comes `after` and gains nearly the `best`, and its gain."""
-    phases = [one.name for one in records.phases if one.end is not None and one.end >= after]
-    first, last, found = 0, len(phases), (END, best)
-    while first < last:  # a later place never gains less
-        middle = (first + last) // 2
-        gained = _gain(records, program, change, name, phases[middle])
-        if gained >= _NEARLY * best:
-            last, found = middle, (phases[middle], gained)
+    @cache
+    def gain(place: str) -> int:
+        later = {name: place}
+        if change == "wait_after":
+            new = changed(records, program, wait_after=later)
         else:
-            first = middle + 1
-    return found
+            new = changed(records, program, as_task=later)
+        return program.end - program.start - replay(new).elapsed
+
+    return gain
+
+
+def _soonest(records: Records, gain: Callable[[str], int], after: int) -> tuple[str, int]:
+    """Return the first phase whose end comes `after` and gains nearly the most, and its gain."""
+    phases = [one.name for one in records.phases if one.end is not None and one.end >= after]
+    enough = _NEARLY * gain(END)
+    at = bisect_left(phases, True, key=lambda place: gain(place) >= enough)  # later gains no less
+    place = [*phases, END][at]
+    return place, gain(place)
 
 
 def _where(phase: str, hook: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from typing import Any
 
 from stacknb.timing.records import Records, TaskRecord
+from stacknb.timing.spans import levels
 
 __all__ = ["trace_events"]
+
+Told = dict[str, Any]
 
 _MAIN, _TASKS = 1, 2  # processes of the trace
 _PHASES, _HOOKS, _WAITS = 1, 2, 3  # threads of the first
@@ -22,34 +24,28 @@ def trace_events(records: Records) -> dict[str, Any]:
     """
     zero = records.start or 0
     events = _names(records)
+
+    def add(lane: tuple[int, int], kind: str, name: str, start: int, stop: int, told: Told) -> None:
+        lasts = {"ph": "X", "ts": start - zero, "dur": max(0, stop - start)}
+        one = {"name": name, "cat": kind, **lasts, "pid": lane[0], "tid": lane[1]}
+        events.append({**one, "args": told} if told else one)
+
     for phase in records.phases:
-        events.append(_slice(_MAIN, _PHASES, phase.name, "phase", phase.start, phase.end, records))
+        add((_MAIN, _PHASES), "phase", phase.name, phase.start, records.until(phase), {})
     for hook, span in zip(records.hooks, records.hook_spans(), strict=True):
         if span is not None:
-            one = _slice(_MAIN, _HOOKS, hook.name, "hook", *span, records)
-            one["args"] = {"phase": hook.phase, "status": hook.status, "log": hook.log}
-            events.append(one)
+            add((_MAIN, _HOOKS), "hook", hook.name, *span, _told(hook, "phase status log"))
     for wait in records.waits:
-        name = f"wait for {wait.name}"
-        one = _slice(_MAIN, _WAITS, name, "wait", wait.start, wait.end, records)
-        one["args"] = {"phase": wait.phase, "hook": wait.hook}
-        events.append(one)
+        name, told = f"wait for {wait.name}", _told(wait, "phase hook")
+        add((_MAIN, _WAITS), "wait", name, wait.start, records.until(wait), told)
     shown = [(task, task.start) for task in records.tasks if task.start is not None]
-    for (task, start), lane in zip(shown, _lanes(shown, records), strict=True):
-        one = _slice(_TASKS, lane, task.name, "task", start, task.end, records)
-        one["args"] = {
-            "command": task.command,
-            "phase": task.phase,
-            "hook": task.hook,
-            "status": task.status,
-            "exit_code": task.exit_code,
-            "log": task.log,
-        }
-        events.append(one)
-    events += _counter((start, records.until(task)) for task, start in shown)
-    for event in events:
-        if "ts" in event:
-            event["ts"] -= zero
+    for (task, start), number in zip(shown, _lanes(shown, records), strict=True):
+        told = _told(task, "command phase hook status exit_code log")
+        add((_TASKS, number), "task", task.name, start, records.until(task), told)
+    ran = levels((start, records.until(task), 1) for task, start in shown)
+    for time, running in ran:
+        one = {"name": "tasks at once", "ph": "C", "ts": time - zero, "pid": _TASKS, "tid": 0}
+        events.append({**one, "args": {"running": running}})
     return {
         "traceEvents": events,
         "displayTimeUnit": "ms",
@@ -72,19 +68,8 @@ def _names(records: Records) -> list[dict[str, Any]]:
     ]
 
 
-def _slice(
-    pid: int, tid: int, name: str, category: str, start: int, end: int | None, records: Records
-) -> dict[str, Any]:
-    stop = max(start, records.end or start) if end is None else end
-    return {
-        "name": name,
-        "cat": category,
-        "ph": "X",
-        "ts": start,
-        "dur": stop - start,
-        "pid": pid,
-        "tid": tid,
-    }
+def _told(record: object, names: str) -> Told:
+    return {name: getattr(record, name) for name in names.split()}
 
 
 def _lanes(tasks: list[tuple[TaskRecord, int]], records: Records) -> list[int]:
@@ -101,17 +86,3 @@ def _lanes(tasks: list[tuple[TaskRecord, int]], records: Records) -> list[int]:
         lanes[index] = lane
         heapq.heappush(busy, (max(start, records.until(task)), lane))
     return lanes
-
-
-def _counter(spans: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
-    steps: dict[int, int] = {}
-    for start, end in spans:
-        steps[start] = steps.get(start, 0) + 1
-        steps[end] = steps.get(end, 0) - 1
-    running, events = 0, []
-    for time in sorted(steps):
-        running += steps[time]
-        args = {"running": running}
-        event = {"name": "tasks at once", "ph": "C", "ts": time, "pid": _TASKS, "tid": 0}
-        events.append({**event, "args": args})
-    return events

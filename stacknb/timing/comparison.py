@@ -12,7 +12,7 @@ import pandas as pd
 from stacknb.exceptions import BadInput
 from stacknb.text.screen import counted, listed
 from stacknb.timing.columns import in_words
-from stacknb.timing.frames import frame
+from stacknb.timing.frames import attributes, frame
 from stacknb.timing.run import Run, load
 
 __all__ = ["compare", "objections"]
@@ -90,19 +90,10 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
     ]
     rows.sort(key=lambda row: row.rank)
     made = frame(
-        {
-            "kind": (row.key[0] for row in rows),
-            "phase": (row.key[1] for row in rows),
-            "name": (row.key[2] for row in rows),
-            "before_s": (row.before for row in rows),
-            "after_s": (row.after for row in rows),
-            "delta_s": (row.delta for row in rows),
-            "ratio": (row.ratio for row in rows),
-            "noise_s": (row.noise for row in rows),
-            "verdict": (row.verdict for row in rows),
-            "runs_before": (row.counts[0] for row in rows),
-            "runs_after": (row.counts[1] for row in rows),
-        },
+        attributes(
+            rows,
+            "kind phase name before_s after_s delta_s ratio noise_s verdict runs_before runs_after",
+        ),
         floats="before_s after_s delta_s ratio noise_s",
         integers="runs_before runs_after",
     )
@@ -113,19 +104,19 @@ def compare(before: Side, after: Side) -> pd.DataFrame:
 
 class _Row:
     def __init__(self, key: Key, before: list[float], after: list[float]) -> None:
-        self.key = key
-        self.counts = (len(before), len(after))
-        self.before = statistics.fmean(before) if before else math.nan
-        self.after = statistics.fmean(after) if after else math.nan
-        self.delta = self.after - self.before
-        self.ratio = self.after / self.before if self.before else math.nan
-        self.noise = _noise(before, after)
+        self.kind, self.phase, self.name = key
+        self.runs_before, self.runs_after = len(before), len(after)
+        self.before_s = statistics.fmean(before) if before else math.nan
+        self.after_s = statistics.fmean(after) if after else math.nan
+        self.delta_s = self.after_s - self.before_s
+        self.ratio = self.after_s / self.before_s if self.before_s else math.nan
+        self.noise_s = _noise(before, after)
         if not before or not after:
             self.verdict = "only before" if before else "only after"
-        elif abs(self.delta) <= self.noise:
+        elif abs(self.delta_s) <= self.noise_s:
             self.verdict = "too little to tell"
         else:
-            self.verdict = "slower" if self.delta > 0 else "faster"
+            self.verdict = "slower" if self.delta_s > 0 else "faster"
 
     @property
     def tells(self) -> bool:
@@ -134,8 +125,8 @@ class _Row:
     @property
     def rank(self) -> tuple[bool, int, float]:
         level = 0 if self.tells else 1 if self.verdict.startswith("only") else 2
-        known = [x for x in (self.delta, self.before, self.after) if not math.isnan(x)]
-        return self.key[0] != "run", level, -abs(known[0]) if known else 0.0
+        known = [x for x in (self.delta_s, self.before_s, self.after_s) if not math.isnan(x)]
+        return self.kind != "run", level, -abs(known[0]) if known else 0.0
 
 
 def _noise(before: list[float], after: list[float]) -> float:
@@ -186,19 +177,19 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
     whole = rows[0]
     told = [row for row in rows[1:] if row.tells]
     counts = f"{counted(len(sides[0]), 'run')} before, {len(sides[1])} after"
-    if whole.key[0] != "run":
+    if whole.kind != "run":
         said = "No run on one of the sides is over"
     elif whole.tells and incomparable:  # one that was killed is not "faster"
         said = "The runs as a whole cannot be compared"
     elif whole.tells:
-        share = f"{abs(whole.ratio - 1):.0%}" if whole.before else "all"
-        said = f"The run got {whole.verdict} by {in_words(abs(whole.delta))} ({share})"
+        share = f"{abs(whole.ratio - 1):.0%}" if whole.before_s else "all"
+        said = f"The run got {whole.verdict} by {in_words(abs(whole.delta_s))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"
     else:
         said = (
-            f"The runs differ too little to tell: {in_words(whole.delta, '+')}, "
-            f"within a noise of ±{in_words(whole.noise)}"
+            f"The runs differ too little to tell: {in_words(whole.delta_s, '+')}, "
+            f"within a noise of ±{in_words(whole.noise_s)}"
         )
     parts = f"; {len(told)} parts differ by more than their noise" if told else ""
     parts = parts if len(told) != 1 else "; 1 part differs by more than its noise"
@@ -212,7 +203,7 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
 
 
 def _incomparable(rows: list[_Row], sides: list[list[Run]]) -> str:
-    if rows[0].key[0] != "run" or rows[0].verdict.startswith("only"):
+    if rows[0].kind != "run" or rows[0].verdict.startswith("only"):
         return "one side has no run that is over"
     # Runs may be stopped on purpose, with --until: all behind the same phase, and well until then.
     runs = [run for side in sides for run in side]

@@ -16,12 +16,16 @@ _SATURATED = 0.9  # of the cores; averages over a task's life hide its peaks
 
 @dataclass(slots=True)
 class Activity:
-    """Something that used CPU: the stretches it ran in, and µs of CPU over all of them."""
+    """Something that used CPU: the stretches it ran in, and µs of CPU over all of them.
+
+    ``task`` and ``hook`` are indexes, -1 for none; ``lost`` is by how many µs it was stretched.
+    """
 
     spans: list[tuple[int, int]]
     cpu: int
-    task: int | None = None
-    hook: int | None = None
+    task: int = -1
+    hook: int = -1
+    lost: int = 0
 
     @property
     def length(self) -> int:
@@ -42,17 +46,18 @@ class Contention:
     ----------
     saturated : Cover
         When the demand, as the sum of average shares, was at least 0.9 of the cores.
-    lost : int
-        µs by which activities were stretched, at the most: while the cores were saturated, a single
-        thread that used a share s of a core is taken to have waited for a core the rest, 1 - s.
-    lost_by_task, lost_by_hook : dict of int to int
-        The same for each task and hook.
+    activities : list of Activity
+        Each with what it ``lost``, at the most: while the cores were saturated, a single thread
+        that used a share s of a core is taken to have waited for a core the rest, 1 - s.
     """
 
     saturated: Cover
-    lost: int
-    lost_by_task: dict[int, int]
-    lost_by_hook: dict[int, int]
+    activities: list[Activity]
+
+    @property
+    def lost(self) -> int:
+        """What all activities lost together."""
+        return sum(one.lost for one in self.activities)
 
 
 def contention(records: Records) -> Contention | None:
@@ -60,10 +65,10 @@ def contention(records: Records) -> Contention | None:
     known = activities(records)
     if not known or records.cores is None:
         return None
-    shares = [one.share for one in known]
     steps = sorted(
         (time, change)
-        for one, share in zip(known, shares, strict=True)
+        for one in known
+        for share in [one.share]
         for start, end in one.spans
         for time, change in ((start, share), (end, -share))
     )
@@ -74,18 +79,10 @@ def contention(records: Records) -> Contention | None:
             full.append((since, time))
         demand, since = demand + change, time
     saturated = Cover(full)
-    lost_by_task: dict[int, int] = {}
-    lost_by_hook: dict[int, int] = {}
-    lost = 0
-    for one, share in zip(known, shares, strict=True):
+    for one in known:
         shared = sum(saturated.within(start, end) for start, end in one.spans)
-        stretch = round(shared * max(0.0, 1.0 - share))
-        lost += stretch
-        if one.task is not None:
-            lost_by_task[one.task] = stretch
-        elif one.hook is not None:
-            lost_by_hook[one.hook] = stretch
-    return Contention(saturated, lost, lost_by_task, lost_by_hook)
+        one.lost = round(shared * max(0.0, 1.0 - one.share))
+    return Contention(saturated, known)
 
 
 def activities(records: Records) -> list[Activity]:

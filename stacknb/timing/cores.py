@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from stacknb.exceptions import BadInput
-from stacknb.timing.contention import activities, contention
+from stacknb.timing.contention import Activity, contention
 from stacknb.timing.program import MAIN, Op, Program
 from stacknb.timing.records import Records
 
@@ -30,13 +30,14 @@ def elapsed_with_cores(records: Records, program: Program, cores: int) -> float:
     BadInput
         If the logs do not tell the number of cores or the CPU times.
     """
-    if records.cores is None or not activities(records):
+    known = contention(records)
+    if records.cores is None or known is None:
         missing = "the number of cores" if records.cores is None else "CPU times"
         raise BadInput(
             f"what_if(cores={cores}): the logs of {records.path!r} do not tell {missing}"
         )
-    recorded = _Machine(records, program, records.cores).run()
-    return _Machine(records, program, cores).run() / recorded if recorded else 1.0
+    recorded = _Machine(known.activities, program, records.cores).run()
+    return _Machine(known.activities, program, cores).run() / recorded if recorded else 1.0
 
 
 @dataclass(slots=True)
@@ -52,7 +53,7 @@ class _Thread:
 
 @dataclass
 class _Machine:
-    records: Records
+    activities: list[Activity]
     program: Program
     cores: int
     now: float = 0.0
@@ -62,18 +63,12 @@ class _Machine:
     ended: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        known = contention(self.records)
-        lost_tasks = known.lost_by_task if known else {}
-        lost_hooks = known.lost_by_hook if known else {}
-        self.alone: dict[tuple[bool, int], float] = {}
-        self.shares: dict[tuple[bool, int], float] = {}
-        for one in activities(self.records):
-            is_task = one.task is not None
-            number = one.task if one.task is not None else one.hook or 0
-            length = one.length
-            lost = (lost_tasks if is_task else lost_hooks).get(number, 0)
-            self.alone[is_task, number] = (length - lost) / length if length else 1.0
-            self.shares[is_task, number] = one.cpu / (length - lost) if length > lost else 0.0
+        self.alone: dict[tuple[int, int], float] = {}  # by task and hook, as a step has them
+        self.shares: dict[tuple[int, int], float] = {}
+        for one in self.activities:
+            key, length, alone = (one.task, one.hook), one.length, one.length - one.lost
+            self.alone[key] = alone / length if length else 1.0
+            self.shares[key] = one.cpu / alone if alone > 0 else 0.0
 
     def run(self) -> float:
         for index, job in self.program.jobs.items():
@@ -100,8 +95,7 @@ class _Machine:
         """Let a thread take its next steps, up to one that takes time."""
         for op in thread.ops:
             if op.kind in {"work", "pause"} and op.length > 0:
-                is_task = op.task >= 0
-                key = (is_task, op.task if is_task else op.hook)
+                key = op.task, op.hook
                 thread.share = self.shares.get(key, 0.0)
                 thread.left = op.length * self.alone.get(key, 1.0)
                 self.running[thread.number] = thread

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from stacknb.timing.frames import frame
+from stacknb.timing.frames import attributes, frame
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.program import SequentialWait, sequential_waits, task_ends
-from stacknb.timing.records import Records
+from stacknb.timing.records import HookRecord, Records, TaskRecord
 
 __all__ = ["Segment", "critical_path", "path_frame"]
 
@@ -41,39 +41,28 @@ def critical_path(records: Records) -> list[Segment]:
 def path_frame(watch: Stopwatch, segments: list[Segment]) -> pd.DataFrame:
     """Return the segments, which are by this watch, as a frame; see `Run.critical_path`."""
     records = watch.records
-    tasks, hooks = records.tasks, records.hooks
     starts = [phase.start for phase in records.phases]
-    whole = (records.end or 0) - (records.start or 0)
+    whole = records.elapsed
 
     def phase_at(time: int) -> str:
         index = bisect_right(starts, time) - 1
         return records.phases[index].name if index >= 0 else ""
 
-    def name(part: Segment) -> str:
+    def who(part: Segment) -> TaskRecord | HookRecord:
         if part.task >= 0:
-            return tasks[part.task].name
-        return hooks[part.hook].name if part.hook >= 0 else ""
+            return records.tasks[part.task]
+        return records.hooks[part.hook] if part.hook >= 0 else HookRecord("", phase_at(part.start))
 
-    def phase(part: Segment) -> str:
-        if part.task >= 0:
-            return tasks[part.task].phase
-        return hooks[part.hook].phase if part.hook >= 0 else phase_at(part.start)
-
-    def log(part: Segment) -> str:
-        if part.task >= 0:
-            return tasks[part.task].log
-        return hooks[part.hook].log if part.hook >= 0 else ""
-
+    workers = list(map(who, segments))
     return frame(
         {
-            "kind": (part.kind for part in segments),
-            "name": map(name, segments),
-            "phase": map(phase, segments),
+            **attributes(segments, "kind"),
+            **attributes(workers, "name phase"),
             "start": (watch.start(part.start) for part in segments),
             "end": (watch.end(part.end) for part in segments),
             "duration_s": (part.end - part.start for part in segments),
             "share": ((part.end - part.start) / whole if whole else 0.0 for part in segments),
-            "log": map(log, segments),
+            **attributes(workers, "log"),
         },
         times="start end",
         seconds="duration_s",

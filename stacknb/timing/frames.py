@@ -7,7 +7,9 @@ is NaT, NaN or NA.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover
 
-__all__ = ["frame", "hooks", "instants", "phases", "problems", "seconds", "tasks", "waits"]
+__all__ = ["attributes", "frame", "hooks", "instants", "phases", "problems", "seconds", "tasks",
+           "waits"]  # fmt: skip
 
 _TEXT = pd.StringDtype("python")  # the same in pandas 2 and 3, whether or not pyarrow is there
 _LISTED = 5
@@ -54,6 +57,12 @@ def frame(columns: Mapping[str, Iterable[Any]], **kinds: str) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
+def attributes(things: Iterable[object], names: str) -> dict[str, list[Any]]:
+    """Return columns of a frame: the attributes of these names, separated by blanks."""
+    every = list(things)
+    return {name: list(map(attrgetter(name), every)) for name in names.split()}
+
+
 def instants(values: Iterable[int | None]) -> pd.DatetimeIndex:
     """Return µs since the epoch as UTC instants; None as NaT."""
     nat = np.iinfo(np.int64).min
@@ -70,27 +79,19 @@ def tasks(records: Records, watch: Stopwatch, collections: list[Collection]) -> 
     """Return one row a task, in the order of their starts; see `Run.tasks`."""
     every = records.tasks
     order = sorted(range(len(every)), key=lambda i: (every[i].start is None, every[i].start or 0))
-    rows = [(every[i], collections[i]) for i in order]
+    rows, times = [every[i] for i in order], [collections[i] for i in order]
     cpu = task_cpu(records)
     return frame(
         {
-            "name": (task.name for task, _ in rows),
-            "command": (task.command for task, _ in rows),
-            "phase": (task.phase for task, _ in rows),
-            "hook": (task.hook for task, _ in rows),
-            "status": (task.status for task, _ in rows),
-            "exit_code": (task.exit_code for task, _ in rows),
-            "start": (task.start for task, _ in rows),
-            "end": (task.end for task, _ in rows),
-            "duration_s": (times.duration for _, times in rows),
-            "wait_start": (watch.start(times.wait_start) for _, times in rows),
-            "wait_end": (watch.end(times.wait_end) for _, times in rows),
-            "wait_s": (times.waited for _, times in rows),
-            "hidden_s": (times.hidden for _, times in rows),
-            "slack_s": (times.slack for _, times in rows),
+            **attributes(rows, "name command phase hook status exit_code start end"),
+            "duration_s": (one.duration for one in times),
+            "wait_start": (watch.start(one.wait_start) for one in times),
+            "wait_end": (watch.end(one.wait_end) for one in times),
+            "wait_s": (one.waited for one in times),
+            "hidden_s": (one.hidden for one in times),
+            "slack_s": (one.slack for one in times),
             "cpu_s": (cpu[i] for i in order),
-            "host": (task.host for task, _ in rows),
-            "log": (task.log for task, _ in rows),
+            **attributes(rows, "host log"),
         },
         integers="exit_code",
         times="start end wait_start wait_end",
@@ -113,11 +114,7 @@ def hooks(
         {
             "phase": (hook.phase for hook in rows),
             "hook": (hook.name for hook in rows),
-            "path": (hook.path for hook in rows),
-            "status": (hook.status for hook in rows),
-            "exit_code": (hook.exit_code for hook in rows),
-            "start": (hook.start for hook in rows),
-            "end": (hook.end for hook in rows),
+            **attributes(rows, "path status exit_code start end"),
             "duration_s": durations,
             "work_s": (
                 None if d is None or w is None else d - w
@@ -131,8 +128,7 @@ def hooks(
             "cpu_s": (
                 own for own, hook in zip(cpu, records.hooks, strict=True) if hook.is_cell == cells
             ),
-            "host": (hook.host for hook in rows),
-            "log": (hook.log for hook in rows),
+            **attributes(rows, "host log"),
         },
         integers="exit_code",
         times="start end",
@@ -146,15 +142,12 @@ def waits(records: Records, watch: Stopwatch, blocked: list[int | None]) -> pd.D
     rows, timed = records.all_waits, watch.records.all_waits
     return frame(
         {
-            "name": (wait.name for wait in rows),
-            "phase": (wait.phase for wait in rows),
-            "hook": (wait.hook for wait in rows),
+            **attributes(rows, "name phase hook"),
             "wait_start": (wait.start for wait in rows),
             "wait_end": (wait.end for wait in rows),
             "wait_s": (None if wait.end is None else wait.end - wait.start for wait in timed),
             "blocked_s": blocked,
-            "exit_code": (wait.exit_code for wait in rows),
-            "by": (wait.by for wait in rows),
+            **attributes(rows, "exit_code by"),
         },
         integers="exit_code",
         times="wait_start wait_end",
@@ -179,8 +172,7 @@ def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
     return frame(
         {
             "phase": (phase.name for phase in rows),
-            "start": (phase.start for phase in rows),
-            "end": (phase.end for phase in rows),
+            **attributes(rows, "start end"),
             "duration_s": length,
             "work_s": worked,
             "wait_s": waited,
@@ -217,11 +209,11 @@ def problems(records: Records) -> pd.DataFrame:
 
 
 def _waited_for(records: Records, start: int, end: int) -> str:
-    times: dict[str, int] = {}
+    times: Counter[str] = Counter()
     for wait in records.waits:
         common = min(records.until(wait), end) - max(wait.start, start)
         if common > 0:
-            times[wait.name] = times.get(wait.name, 0) + common
-    ranked = sorted(times.items(), key=lambda item: -item[1])
-    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in ranked[:_LISTED])
-    return text + (f" and {len(ranked) - _LISTED} more" if len(ranked) > _LISTED else "")
+            times[wait.name] += common
+    longest = times.most_common(_LISTED)
+    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in longest)
+    return text + (f" and {len(times) - _LISTED} more" if len(times) > _LISTED else "")

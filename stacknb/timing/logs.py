@@ -6,6 +6,7 @@ import gzip
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,7 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
             f"'#stacknb-begin'){f': {seen}' if seen else ''}; "
             f"give a run directory, one log, or a stack.sh log{of_stack}"
         )
-    counts: dict[str, int] = {}
-    for log in logs:
-        name = str(log.header.get("run"))
-        counts[name] = counts.get(name, 0) + 1
+    counts = Counter(str(log.header.get("run")) for log in logs)
     listed = ", ".join(f"{name!r} ({count} logs)" for name, count in sorted(counts.items())[:8])
     if run is None and len(counts) > 1:
         raise LogError(

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from stacknb.places import JOURNAL
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
 from stacknb.timing.logs import micros
-from stacknb.timing.records import Micros, Records, WaitRecord
+from stacknb.timing.records import Micros, Records
 from stacknb.timing.spans import Cover
 
 __all__ = ["Stopwatch", "find"]
@@ -92,23 +93,20 @@ class Stopwatch:
 
 
 def _retimed(records: Records, read: Callable[[Micros], Micros]) -> Records:
-    def at(time: Micros | None) -> Micros | None:
+    def at(time: Any) -> Any:
         return None if time is None else read(time)
 
-    def waits(some: list[WaitRecord]) -> list[WaitRecord]:
-        return [replace(wait, start=read(wait.start), end=at(wait.end)) for wait in some]
+    def each(some: list[Any]) -> list[Any]:  # records of any kind
+        return [replace(one, start=at(one.start), end=at(one.end)) for one in some]
 
     return replace(
         records,
-        tasks=[
-            replace(task, start=at(task.start), end=at(task.end), queued=at(task.queued))
-            for task in records.tasks
-        ],
-        hooks=[replace(hook, start=at(hook.start), end=at(hook.end)) for hook in records.hooks],
-        waits=waits(records.waits),
-        inner_waits=waits(records.inner_waits),
-        not_started=waits(records.not_started),
-        phases=[replace(one, start=read(one.start), end=at(one.end)) for one in records.phases],
+        tasks=[replace(task, queued=at(task.queued)) for task in each(records.tasks)],
+        hooks=each(records.hooks),
+        waits=each(records.waits),
+        inner_waits=each(records.inner_waits),
+        not_started=each(records.not_started),
+        phases=each(records.phases),
         start=at(records.start),
         end=at(records.end),
         main_start=at(records.main_start),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -21,24 +22,11 @@ def profile(calls: Calls, by: By) -> pd.DataFrame:
     """Return self and cumulative time; see `Run.profile`."""
     match by:
         case "line":
-            spots = list(calls.self_ms)
-            made = frame(
-                {
-                    "file": (decoded(file) for file, _, _ in spots),
-                    "function": (decoded(function) for _, function, _ in spots),
-                    "line": (line if file else None for file, _, line in spots),
-                    "count": (calls.count[spot] for spot in spots),
-                    "self_s": (calls.self_ms[spot] * 1000 for spot in spots),
-                    "cumulative_s": (calls.cumulative_ms[spot] * 1000 for spot in spots),
-                },
-                integers="line count",
-                seconds="self_s cumulative_s",
-            )
+            made = _summed(calls, ("file", "function", "line"), calls.cumulative_ms)
         case "function":
-            names = ("file", "function")
-            made = _summed(calls, names, 2, calls.function_ms)
+            made = _summed(calls, ("file", "function"), calls.function_ms)
         case "file":
-            made = _summed(calls, ("file",), 1, {(file,): ms for file, ms in calls.file_ms.items()})
+            made = _summed(calls, ("file",), {(file,): ms for file, ms in calls.file_ms.items()})
         case _:
             raise BadInput(f"profile(by={by!r}): by is 'line', 'function' or 'file'")
     return made.sort_values(
@@ -60,22 +48,24 @@ def _name(place: tuple[bytes, bytes]) -> str:
     return f"{file}:{function}" if file else "unknown"
 
 
-def _summed(
-    calls: Calls, names: tuple[str, ...], width: int, total: Mapping[Any, int]
-) -> pd.DataFrame:
-    keys = list(total)
-    own: dict[Any, int] = {}
-    count: dict[Any, int] = {}
+def _summed(calls: Calls, names: tuple[str, ...], total: Mapping[Any, int]) -> pd.DataFrame:
+    own: Counter[Any] = Counter()
+    count: Counter[Any] = Counter()
     for spot, ms in calls.self_ms.items():
-        key = spot[:width]
-        own[key] = own.get(key, 0) + ms
-        count[key] = count.get(key, 0) + calls.count[spot]
-    columns: dict[str, Any] = {
-        name: [decoded(key[position]) for key in keys] for position, name in enumerate(names)
+        own[spot[: len(names)]] += ms
+        count[spot[: len(names)]] += calls.count[spot]
+    parts = {  # a line without a file is no line
+        "file": (decoded(key[0]) for key in total),
+        "function": (decoded(key[1]) for key in total),
+        "line": (key[2] if key[0] else None for key in total),
     }
-    columns |= {
-        "count": (count.get(key, 0) for key in keys),
-        "self_s": (own.get(key, 0) * 1000 for key in keys),
-        "cumulative_s": (total[key] * 1000 for key in keys),
-    }
-    return frame(columns, integers="count", seconds="self_s cumulative_s")
+    return frame(
+        {
+            **{name: parts[name] for name in names},
+            "count": (count[key] for key in total),
+            "self_s": (own[key] * 1000 for key in total),
+            "cumulative_s": (ms * 1000 for ms in total.values()),
+        },
+        integers="line count",
+        seconds="self_s cumulative_s",
+    )

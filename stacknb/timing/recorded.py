@@ -65,7 +65,7 @@ class RecordedRun:
     @property
     def elapsed_s(self) -> float:
         """Seconds from `start` to `end`, without those in which the run stood still."""
-        return ((self._timed.end or 0) - (self._timed.start or 0)) / 1e6
+        return self._timed.elapsed / 1e6
 
     @property
     def paused_s(self) -> float:

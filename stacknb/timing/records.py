@@ -163,6 +163,11 @@ class Records:
             return f"stack.sh ended with status {self.exit_code}"
         return "the log ends before stack.sh does"
 
+    @property
+    def elapsed(self) -> Micros:
+        """From the first moment known to the last; 0 where there is none."""
+        return (self.end or 0) - (self.start or 0)
+
     @cached_property
     def task_names(self) -> list[tuple[str, str]]:
         """The name of each task, and one that is its alone: ``NAME #1``, ``NAME #2`` …."""

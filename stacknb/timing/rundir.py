@@ -180,49 +180,45 @@ def _task(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> 
     if log.footer is not None and wait_code is None and still_runs(said):
         problems.add("footer of a task that still runs (printed by the task?)", str(log.path))
         log = dataclasses.replace(log, footer=None)
-    status, code = state_of(said, log.footer, wait_code)
-    start, end = _span(log, problems)
-    queued, after = micros(said.get("queued")), said.get("after")
+    known, after = _of_log(log, wait_code, problems), said.get("after")
+    queued, start = micros(said.get("queued")), known["start"]
     if queued is not None and start is not None and queued > start:
         problems.add("task queued after its start (clock set back?)", str(log.path))
         queued = None
     return TaskRecord(
-        printable(said.get("name")),
-        _command(said.get("command")),
-        printable(said.get("phase") or ""),
-        printable(said.get("hook") or ""),
-        status,
-        code,
-        start,
-        end,
-        queued,
-        _cpu(log.footer),
-        printable(said.get("host") or ""),
-        printable(log.path),
-        tuple(map(printable, after)) if isinstance(after, list) else (),
+        **known,
+        command=_command(said.get("command")),
+        hook=printable(said.get("hook") or ""),
+        queued=queued,
+        after=tuple(map(printable, after)) if isinstance(after, list) else (),
         foreground=said.get("foreground") is True,
         by=printable(said.get("by") or ""),
     )
 
 
 def _hook(log: tasklog.LogRecord, problems: Problems) -> HookRecord:
+    words = log.header.get("command")
+    path = printable(words[0]) if isinstance(words, list) and words else ""
+    is_cell = log.header["kind"] == "cell"
+    return HookRecord(**_of_log(log, None, problems), path=path, is_cell=is_cell)
+
+
+def _of_log(log: tasklog.LogRecord, wait_code: int | None, problems: Problems) -> dict[str, Any]:
+    """Return what the log of a hook tells as well as that of a task."""
     said = log.header
-    status, code = state_of(said, log.footer, None)
+    status, code = state_of(said, log.footer, wait_code)
     start, end = _span(log, problems)
-    words = said.get("command")
-    return HookRecord(
-        printable(said.get("name")),
-        printable(said.get("phase") or ""),
-        printable(words[0]) if isinstance(words, list) and words else "",
-        status,
-        code,
-        start,
-        end,
-        _cpu(log.footer),
-        printable(said.get("host") or ""),
-        printable(log.path),
-        said["kind"] == "cell",
-    )
+    return {
+        "name": printable(said.get("name")),
+        "phase": printable(said.get("phase") or ""),
+        "status": status,
+        "exit_code": code,
+        "start": start,
+        "end": end,
+        "cpu": _cpu(log.footer),
+        "host": printable(said.get("host") or ""),
+        "log": printable(log.path),
+    }
 
 
 def _span(log: tasklog.LogRecord, problems: Problems) -> tuple[int | None, int | None]:

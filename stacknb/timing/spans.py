@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
+from typing import TypeVar
 
-__all__ = ["Cover", "most_at_once"]
+__all__ = ["Cover", "levels", "most_at_once"]
 
+Number = TypeVar("Number", int, float)
 Span = tuple[int, int]
 
 
@@ -68,9 +71,15 @@ class Cover:
 
 def most_at_once(spans: Iterable[Span]) -> int:
     """Return how many of the stretches overlap at the most; touching ones do not overlap."""
-    steps = sorted(step for start, end in spans if start < end for step in ((start, 1), (end, -1)))
-    most = now = 0
-    for _, step in steps:  # at one moment ends (-1) sort before starts
-        now += step
-        most = max(most, now)
-    return most
+    known = levels((start, end, 1) for start, end in spans if start < end)
+    return max((level for _, level in known), default=0)
+
+
+def levels(spans: Iterable[tuple[int, int, Number]]) -> list[tuple[int, Number]]:
+    """Return how high stretches with a height stand one upon the other, from each moment on."""
+    changes: dict[int, Number] = {}
+    for start, end, height in spans:
+        changes[start] = changes.get(start, 0) + height
+        changes[end] = changes.get(end, 0) - height
+    times = sorted(changes)
+    return list(zip(times, accumulate(map(changes.__getitem__, times)), strict=True))

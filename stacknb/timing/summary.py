@@ -24,12 +24,11 @@ def summary(records: Records, times: list[Collection], contention: Contention | 
     times : list of Collection
     contention : Contention or None
     """
-    elapsed = (records.end or 0) - (records.start or 0)
-    figures = _devstacks(records, times, elapsed) | _honest(records, contention, elapsed)
+    figures = _devstacks(records, times) | _honest(records, contention)
     return pd.Series(figures, dtype="float64", name="summary")
 
 
-def _devstacks(records: Records, times: list[Collection], elapsed: int) -> dict[str, float]:
+def _devstacks(records: Records, times: list[Collection]) -> dict[str, float]:
     """Return DevStack's figures, which take all time that is not waited for as won."""
     collected = {
         index: time.duration
@@ -44,7 +43,7 @@ def _devstacks(records: Records, times: list[Collection], elapsed: int) -> dict[
     held = [(wait.start, records.until(wait), wait.task) for wait in records.waits]
     waited = Cover((start, end) for start, end, _ in held).length
     hidden = background - Cover((a, b) for a, b, task in held if task in collected).length
-    serial = elapsed + hidden
+    elapsed, serial = records.elapsed, records.elapsed + hidden
     figures = {
         "background_s": background / 1e6,
         "waited_s": waited / 1e6,
@@ -59,15 +58,15 @@ def _devstacks(records: Records, times: list[Collection], elapsed: int) -> dict[
     return figures
 
 
-def _honest(records: Records, contention: Contention | None, elapsed: int) -> dict[str, float]:
+def _honest(records: Records, contention: Contention | None) -> dict[str, float]:
     """Return who worked how long and how much at once, and what sharing the cores cost."""
-    spans = task_spans(records)
+    spans = task_spans(records).values()
     tasks = Cover(spans)
     main = _main_work(records)
     at_work = _working_tasks(records)
     task_work = sum(cover.length for cover in at_work)
     busy = Cover([*main.spans, *(span for cover in at_work for span in cover.spans)]).length
-    used = activities(records)
+    used, elapsed = activities(records), records.elapsed
     work, lost = main.length + task_work, contention.lost if contention else _UNKNOWN
     return {
         "work_s": work / 1e6,
@@ -107,17 +106,12 @@ def _main_work(records: Records) -> Cover:
 def _working_tasks(records: Records) -> list[Cover]:
     """Return when each task worked: always but while it was held up by another one."""
     held = records.held_within()
-    return [
-        Cover([span]).without(Cover(held.get(index, ()))) for index, span in _spans(records).items()
-    ]
+    spans = task_spans(records).items()
+    return [Cover([span]).without(Cover(held.get(index, ()))) for index, span in spans]
 
 
-def task_spans(records: Records) -> list[tuple[int, int]]:
+def task_spans(records: Records) -> dict[int, tuple[int, int]]:
     """Return start and end of each task that has both; what still runs ends at the last moment."""
-    return [*_spans(records).values()]
-
-
-def _spans(records: Records) -> dict[int, tuple[int, int]]:
     return {
         index: (task.start, records.until(task))
         for index, task in enumerate(records.tasks)

@@ -105,7 +105,7 @@ class Panel:
             self._keep_watching()
 
     def _tree_name(self) -> str:
-        stack = self._stack() if self._stack is not None else None
+        stack = self._here()
         # The board knows the tree from the run, and there may be none yet.
         return Path(self._board.top_dir or (stack.top_dir if stack is not None else "")).name
 

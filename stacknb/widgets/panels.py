@@ -10,7 +10,7 @@ from stacknb import places
 from stacknb.dispatcher import Stack
 from stacknb.widgets.panel import Panel
 
-__all__ = ["close_all", "panel_of", "panel_of_run", "settle", "wake"]
+__all__ = ["close_all", "known", "panel_of", "panel_of_run"]
 
 _of_stacks: weakref.WeakKeyDictionary[Stack, Panel] = weakref.WeakKeyDictionary()
 _made: weakref.WeakSet[Panel] = weakref.WeakSet()  # their widgets hold them until they are closed
@@ -18,7 +18,7 @@ _made: weakref.WeakSet[Panel] = weakref.WeakSet()  # their widgets hold them unt
 
 def panel_of(stack: Stack) -> Panel:
     """Return the panel of a stack; it is made when it is first asked for."""
-    panel = _known(stack)
+    panel = known(stack)
     if panel is None:
         panel = _of_stacks[stack] = Panel(stack)
         _made.add(panel)
@@ -41,20 +41,6 @@ def panel_of_run(path: str | os.PathLike[str]) -> Panel:
     return panel
 
 
-def wake(stack: Stack) -> None:
-    """Let the panel of a stack look at once, if there is one."""
-    panel = _known(stack)
-    if panel is not None:
-        panel.wake()
-
-
-def settle(stack: Stack) -> None:
-    """Bring the panel of a stack up to date, if there is one: its run is over."""
-    panel = _known(stack)
-    if panel is not None:
-        panel.settle()
-
-
 def close_all() -> None:
     """Close every panel."""
     for panel in list(_made):
@@ -62,7 +48,7 @@ def close_all() -> None:
     _of_stacks.clear()
 
 
-def _known(stack: Stack) -> Panel | None:
+def known(stack: Stack) -> Panel | None:
     """Return the panel of a stack: also one that showed its run before the stack opened it."""
     panel = _of_stacks.get(stack)
     if panel is not None and not panel.closed:
@@ -70,7 +56,7 @@ def _known(stack: Stack) -> Panel | None:
     panel = _showing(stack.run_dir) if stack.run_dir is not None else None
     if panel is not None:
         panel.adopt(stack)
-        for other in [known for known, shown in _of_stacks.items() if shown is panel]:
+        for other in [of for of, shown in _of_stacks.items() if shown is panel]:
             del _of_stacks[other]  # it is closed: two cannot be at work on one run
         _of_stacks[stack] = panel
     return panel
