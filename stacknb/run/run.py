@@ -131,9 +131,9 @@ class Run:
             If the user stopped it.
         """
         agenda = self._agenda if self._agenda is not None else self._enter(phase)
-        self._goes_on = True  # hooks follow at once; after `one_hook` `settle` says that none does
         before = len(agenda.results)
         try:
+            self._goes_on = True  # hooks follow; after `one_hook` `settle` says that none does
             while agenda.left and not self.course.given_up:
                 self._check()
                 result = self._source(agenda.left[0], trace)
@@ -239,6 +239,12 @@ class Run:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
         return cells.result_of(code, done)
+
+    def stop(self) -> None:
+        """Say that the user has stopped the run, if it was between two phases: none tells it."""
+        if self._goes_on and (phase := self.course.next) is not None:
+            self._goes_on = False
+            self.emit("phase-end", phase.label, ok=False, duration_s=0.0, how="interrupted")
 
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another; nothing follows at once now."""
