@@ -108,8 +108,8 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
 def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     """Return the plugins that a localrc enables, as far as its text tells.
 
-    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted, of
-    a plugin that is there; of variables TOP_DIR alone, except where none makes a difference. What a
+    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted; of
+    variables TOP_DIR alone, except where none makes a difference. What a
     condition or another variable decides is known only when bash has run it. A here-document is not
     bash's, but the text of something else.
 
@@ -129,7 +129,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
         elif enables := _ENABLES.fullmatch(line):
             name, source = enables[2], _meant(enables[3] or "", top_dir, splits=True)
             folder = _folder_of(name, source, top_dir, dest)
-            if folder is not None and (folder / "devstack").is_dir():
+            if folder is not None:
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
 
@@ -173,17 +173,17 @@ def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -
         Of the run; without a DevStack tree `enable_plugin` itself names a folder that is missing.
     """
     said = misordered(plugins, requires)
-    return said + missing(plugins) if plugins and is_devstack(top_dir) else said
+    return said + list(missing(plugins).values()) if plugins and is_devstack(top_dir) else said
 
 
-def missing(plugins: Iterable[Plugin]) -> list[str]:
-    """Return a sentence for each plugin whose folder is not there."""
-    return [
-        f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of it is "
-        "run; clone it there first"
+def missing(plugins: Iterable[Plugin]) -> dict[Plugin, str]:
+    """Return the plugins whose folder is not there, with a sentence for each."""
+    return {
+        plugin: f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of "
+        "it is run; clone it there first"
         for plugin in plugins
         if not os.path.isdir(plugin.folder)
-    ]
+    }
 
 
 def not_in(dest: str, plugins: Iterable[Plugin]) -> list[str]:

@@ -9,7 +9,7 @@ from stacknb import lifecycle
 from stacknb.dispatcher import tables
 from stacknb.dispatcher.session import Session
 from stacknb.exceptions import BadInput
-from stacknb.plugins import Plugin, foreseen
+from stacknb.plugins import Plugin, foreseen, missing
 from stacknb.results import HookResult
 from stacknb.shell.environment import inherited
 
@@ -41,13 +41,16 @@ class Looking(Session):
         DataFrame
             A row for each hook, in order: ``phase``, ``hook``, ``path``, ``args`` (tuple of str),
             ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
+            A plugin whose folder is not there has a row before them, with a warning.
 
         Examples
         --------
         >>> stack.plan("unstack")["phase"].tolist()
         ['override_defaults', 'source', 'unstack']
         """
-        return tables.plan(lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells))
+        plugins = self._foreseen
+        hooks = lifecycle.plan(mode, self.top_dir, plugins, self.cells)
+        return tables.plan(hooks, missing(plugins), "unstack" if mode == "clean" else mode)
 
     def picture(self) -> alt.LayerChart:
         """Draw the lifecycle: which hook runs where, where tasks start and are waited for.

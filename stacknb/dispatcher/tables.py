@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stacknb.lifecycle import Hook
+from stacknb.lifecycle import Hook, phases_of
+from stacknb.plugins import Plugin
 from stacknb.snapshots.masking import Masker
 from stacknb.snapshots.snapshot import Variable, matching
 from stacknb.text.signs import printable
@@ -19,17 +20,26 @@ _PLAN = ("phase", "hook", "path", "args", "warning", "run")
 _VARIABLES = ("name", "type", "value", "exported", "readonly", "local")
 
 
-def plan(hooks: Iterable[tuple[str, Hook]]) -> pd.DataFrame:
+def plan(
+    hooks: Iterable[tuple[str, Hook]], missing: Mapping[Plugin, str], mode: str
+) -> pd.DataFrame:
     """Return a row for each hook that a run would source, as `Stack.plan` describes it.
 
     Parameters
     ----------
     hooks : iterable of (str, Hook)
         In order, each with the mode of its run.
+    missing : mapping of Plugin to str
+        Plugins that have no hooks, and why.
+    mode : str
     """
     import pandas as pd
 
-    rows = [
+    rows: list[tuple[object, ...]] = [
+        (phases_of(mode)[0].label, plugin.name, printable(plugin.folder), (), printable(why), mode)
+        for plugin, why in missing.items()
+    ]
+    rows += [
         (hook.phase.label, printable(hook.name), printable(hook.path), hook.args,
          printable(hook.warning), run)
         for run, hook in hooks
