@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 
 from stacknb.exceptions import BadInput, LogError
+from stacknb.journal import RunDir
+from stacknb.run import closing
 from stacknb.timing import compare, load
 from stacknb.timing.answers import answer
 
@@ -636,6 +638,8 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert answer(run, "summary").note == "The run stood still for 94 s, which do not count."
     report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
     assert report.get("time") == "10.000000"
+    said = closing.time_stood_still(RunDir(tmp_path, RUN))
+    assert said == "\n Of this the run stood still for 94 sec, which timing does not count"
 
 
 def test_a_killed_hook_was_at_work_until_it_last_said_something(tmp_path: Path) -> None:

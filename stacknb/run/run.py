@@ -70,7 +70,7 @@ class Run:
         self._check = check
         self._settings = settings
         self._agenda: Agenda | None = None
-        self._cells, self._goes_on = 0, False
+        self._cells, self._goes_on, self._stood_still = 0, False, resumed
         self.course.over = self.result.complete = resumed and folder.is_complete()
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
@@ -130,6 +130,7 @@ class Run:
         Interrupted
             If the user stopped it.
         """
+        self._stood_still |= bool(self.result.hooks) and not self._goes_on
         agenda = self._agenda if self._agenda is not None else self._enter(phase)
         before = len(agenda.results)
         try:
@@ -213,6 +214,8 @@ class Run:
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
             self.result.timing = closing.tables(self.shell)
+            if self._stood_still:
+                self.result.timing += closing.time_stood_still(self.folder)
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
         for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
             self.note(said)
