@@ -145,6 +145,10 @@ class RunDir:
         """Tell whether a process works on the run."""
         return self._lock.is_held()
 
+    def is_held_elsewhere(self) -> bool:
+        """Tell whether a process works on the run that cannot be seen from here."""
+        return self._lock.is_held_elsewhere()
+
     def is_left(self) -> bool:
         """Tell whether the process that worked on it last was killed."""
         return self._lock.is_left()

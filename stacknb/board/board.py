@@ -66,7 +66,7 @@ class Board:
         self._begin(Path(), [])
 
     def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
-        self._logs = LogReader(run_dir)
+        self._logs = LogReader(run_dir, self._is_held_elsewhere)
         self.tasks = TaskList(self._logs)
         self._phases = PhaseList(self._logs, phases, self.tasks.begin_try)
 
@@ -186,6 +186,9 @@ class Board:
     def before(self, task: TaskState) -> float | None:
         """Return how many seconds that task took in an earlier run."""
         return self.earlier.task_s(task.name) if self.earlier is not None else None
+
+    def _is_held_elsewhere(self) -> bool:
+        return self._folder is not None and self._folder.is_held_elsewhere()
 
     # -- events ----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stacknb import tasklog
@@ -22,6 +22,8 @@ class LogReader:
     Parameters
     ----------
     run_dir : Path
+    is_held_elsewhere : callable
+        Tells whether what has begun a log may run, though no such process is seen from here.
 
     Attributes
     ----------
@@ -29,8 +31,11 @@ class LogReader:
         What is wrong with logs that cannot be read, by their names.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(
+        self, run_dir: Path, is_held_elsewhere: Callable[[], bool] = lambda: False
+    ) -> None:
         self._root = str(run_dir)
+        self.is_held_elsewhere = is_held_elsewhere
         self.faults: dict[str, str] = {}
 
     def names(self, folder: str) -> list[str]:
