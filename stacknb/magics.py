@@ -108,7 +108,7 @@ class StackMagics(Magics):
             if o.command:
                 raise BadInput(f"{o.command[0]!r} is too much: task {o.name!r} runs the cell")
             check_name(o.name)  # a file is called after it
-            o.command = ["source", str(_write_cell(current(), o.name, cell))]
+            o.command = ["source", str(cells.write_numbered(current().begin(), o.name, cell))]
         return self._run(command, o)  # type: ignore[no-any-return]
 
     @line_magic
@@ -226,10 +226,3 @@ def _tell_panel(what: str) -> None:
     panels, stack = sys.modules.get("stacknb.widgets.panels"), at_hand()
     if panels is not None and stack is not None:
         getattr(panels, what)(stack)
-
-
-def _write_cell(stack: Stack, name: str, code: str) -> Path:
-    run_dir, count = stack.begin(), 1
-    while (run_dir / "cells" / f"{name}.{count}.bash").exists():
-        count += 1
-    return cells.write(run_dir, f"{name}.{count}", code)
