@@ -109,7 +109,7 @@ class StackMagics(Magics):
             if o.command:
                 raise BadInput(f"{o.command[0]!r} is too much: task {o.name!r} runs the cell")
             check_name(o.name)  # a file is called after it
-            o.command = ["source", str(_write_cell(current(), o.name, cell))]
+            o.command = ["source", str(cells.write_numbered(current().begin(), o.name, cell))]
         return self._run(command, o)  # type: ignore[no-any-return]
 
     @line_magic
@@ -227,10 +227,3 @@ def _panel() -> Panel | None:
     """Return the panel of the stack at hand, if there is one."""
     panels, stack = sys.modules.get("stacknb.widgets.panels"), at_hand()
     return panels.known(stack) if panels is not None and stack is not None else None
-
-
-def _write_cell(stack: Stack, name: str, code: str) -> Path:
-    run_dir, count = stack.begin(), 1
-    while (run_dir / "cells" / f"{name}.{count}.bash").exists():
-        count += 1
-    return cells.write(run_dir, f"{name}.{count}", code)

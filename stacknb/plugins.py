@@ -98,8 +98,8 @@ def enabled(known: Sequence[Plugin], pairs: Mapping[str, str]) -> list[Plugin]:
 def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     """Return the plugins that a localrc enables, as far as its text tells.
 
-    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted, of
-    a plugin that is there; of variables TOP_DIR alone, except where none makes a difference. What a
+    What counts is a line that begins with ``enable_plugin``, in words that are plain or quoted; of
+    variables TOP_DIR alone, except where none makes a difference. What a
     condition or another variable decides is known only when bash has run it. A here-document is not
     bash's, but the text of something else. `dest` is ``DEST``, where plugins with a URL lie, until
     a line sets it anew.
@@ -113,7 +113,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
         elif enables := _ENABLES.fullmatch(line):
             name, source = enables[2], _meant(enables[3] or "", top_dir, splits=True)
             folder = _folder_of(name, source, top_dir, dest)
-            if folder is not None and (folder / "devstack").is_dir():
+            if folder is not None:
                 found.setdefault(name, Plugin(name, folder))
     return list(found.values())
 
@@ -148,14 +148,17 @@ def _folder_of(name: str, source: str | None, top_dir: Path, dest: str) -> Path 
 def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -> list[str]:
     """Return what there is to say of the plugins that a shell has enabled, see `misordered`."""
     said = misordered(plugins, requires)
-    if plugins and is_devstack(top_dir):  # elsewhere `enable_plugin` names a missing folder itself
-        said += [
-            f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of it "
-            "is run; clone it there first"
-            for plugin in plugins
-            if not os.path.isdir(plugin.folder)
-        ]
-    return said
+    return said + list(missing(plugins).values()) if plugins and is_devstack(top_dir) else said
+
+
+def missing(plugins: Iterable[Plugin]) -> dict[Plugin, str]:
+    """Return the plugins whose folder is not there, with a sentence for each."""
+    return {
+        plugin: f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of "
+        "it is run; clone it there first"
+        for plugin in plugins
+        if not os.path.isdir(plugin.folder)
+    }
 
 
 def not_in(dest: str, plugins: Iterable[Plugin]) -> list[str]:

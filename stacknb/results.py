@@ -59,7 +59,7 @@ class Result:
         '99\n100'
         """
         text = (self.stdout + self.stderr).encode("utf-8", "replace")
-        return "\n".join(screen.clean(text)[-lines:])
+        return "\n".join(screen.end(text, lines))
 
     def __repr__(self) -> str:
         log = budget.cut(str(self.log), budget.SHORT, end=True)

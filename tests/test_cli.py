@@ -127,6 +127,21 @@ def test_a_plan_names_the_plugins_of_a_local_conf(said: Said, tree: Path) -> Non
     assert (status, "'none' cannot be read: No such file" in err) == (2, True)
 
 
+@pytest.mark.parametrize("mode", ["stack", "clean"])
+def test_a_plan_warns_of_a_plugin_whose_folder_is_not_there(said: Said, mode: str) -> None:
+    Path("rc").write_text("enable_plugin shop /none/shop\n")
+    status, out, err = said("plan", "tree", "--localrc", "rc", "--mode", mode)
+    assert (status, err) == (0, "")
+    runs = ["── a run of unstack"] if mode == "clean" else []
+    _, *lines = out.splitlines()
+    assert lines[: len(runs)] == runs
+    assert lines[len(runs)].split() == ["override_defaults", "shop", "/none/shop"]
+    assert (
+        "warning: shop: plugin 'shop': there is no folder '/none/shop', so nothing of it is run; "
+        "clone it there first" in lines
+    )
+
+
 def test_a_plan_is_a_table(said: Said, tree: Path) -> None:
     status, out, err = said("plan", "tree")
     assert (status, err) == (0, "")

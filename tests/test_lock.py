@@ -133,6 +133,21 @@ def test_whether_its_holder_lives_is_told_by_the_lock_where_its_number_is_that_o
     assert (Lock(run_dir).is_held(), Lock(run_dir).is_left()) == (False, True)
 
 
+def test_that_one_of_another_machine_holds_it_is_told_by_the_lock_if_there_are_locks(
+    run_dir: Path, request: pytest.FixtureRequest
+) -> None:
+    has_locks = "no flock" not in request.node.name
+    lock = Lock(run_dir)
+    lock.take()
+    other = f"{os.getpid()} {processes.start_ticks(os.getpid())} another"
+    (run_dir / "state" / "lock").write_text(other)
+    assert (Lock(run_dir).is_held(), Lock(run_dir).is_held_elsewhere()) == (True, has_locks)
+    lock.release()
+    assert (Lock(run_dir).is_held(), Lock(run_dir).is_held_elsewhere()) == (False, False)
+    (run_dir / "state" / "lock").write_text(other)
+    assert Lock(run_dir).is_held() == (not has_locks), "nobody can tell"
+
+
 def test_who_only_looks_keeps_nobody_from_taking_it(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,8 @@ def three(tmp_path: Path) -> Path:
         ('enable_plugin a https://host/a "${{BRANCH}}"', "dest/a"),
         ("enable_plugin a file://'{here}'/other/a", "other/a"),
         ("enable_plugin a ./lib/a", "top/lib/a"),
+        ("enable_plugin a '$TOP_DIR'/lib/a", "top/$TOP_DIR/lib/a"),
+        ("enable_plugin a ./not/there", "top/not/there"),
         ('enable_plugin a "$TOP_DIR/lib/a" "main"', "top/lib/a"),
         ('enable_plugin a "${{TOP_DIR}}"/lib/a', "top/lib/a"),
         ("DEST=${{TOP_DIR}}/lib\nenable_plugin a https://host/a", "top/lib/a"),
@@ -191,12 +193,10 @@ def test_a_plugin_is_foreseen_whose_name_is_quoted(three: Path, name: str) -> No
 @pytest.mark.parametrize(
     "line",
     [
-        "enable_plugin b https://host/b",  # is not there
         "  enable_plugin a https://host/a",  # within something
         "#enable_plugin a https://host/a",
         "enable_plugin a $HOME/a",
         "enable_plugin a file://$HOME/a $BRANCH",
-        "enable_plugin a '$TOP_DIR'/lib/a",
         'enable_plugin a "$HOME/a"',
         "enable_plugin a https://host/a || true",
         "enable_plugin a https://host/a; echo",

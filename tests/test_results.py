@@ -53,7 +53,7 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
         "    | two",
         f"  log     {log}",
     ]
-    assert task("failed", 3, log).tail(1) == "two"
+    assert [task("failed", 3, log).tail(lines) for lines in (1, 0)] == ["two", ""]
     assert task("failed", 3, failed_at=("/a.sh", "7", "false x")).explanation().splitlines() == [
         "task 'db' failed with status 3",
         "  at      /a.sh:7",
@@ -65,6 +65,7 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
 def test_a_cell_shows_the_last_lines_of_both_streams() -> None:
     done = Result("x", 3, "a\nb\n", "oops\n", LOG)
     assert (done.ok, bool(done), done.tail(2)) == (False, False, "b\noops")
+    assert (done.tail(0), done.tail(9)) == ("", "a\nb\noops")
     assert repr(done) == f"<bash exited with status 3, log {LOG}>"
 
 

@@ -121,6 +121,7 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
     [
         (["log"], "RUN and NAME are missing, .stacknb/runs/latest for one; see stacknb log --help"),
         (["timing"], "PATH is missing, .stacknb/runs/latest for one; see stacknb timing --help"),
+        (["timing", "run", "--by", "file"], "--by 'file' is for --what profile, not for 'tasks'"),
         (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
         (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
         (["timing", "run", "--format", "xml"], "--format: 'xml' is unknown; there are table, csv"),

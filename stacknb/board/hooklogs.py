@@ -28,7 +28,9 @@ def begun_hook(logs: LogReader, name: str) -> tuple[HookState, str] | None:
 def is_at_work(logs: LogReader, hook: HookState) -> bool:
     """Tell whether the shell of a hook lives, and the hook has not ended."""
     record = logs.read(logs.name(hook.log), 0)
-    return record is not None and record.footer is None and still_runs(record.header)
+    if record is None or record.footer is not None:
+        return False
+    return still_runs(record.header) or logs.is_held_elsewhere()
 
 
 def leave(logs: LogReader, hook: HookState) -> None:

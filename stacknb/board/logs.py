@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
+from stacknb.rundir.lock import Lock
 from stacknb.tasklog import LogRecord
 
 __all__ = ["LogReader"]
@@ -25,12 +26,15 @@ class LogReader:
 
     Attributes
     ----------
+    is_held_elsewhere : callable
+        Tells whether what has begun a log may run, though no such process is seen from here.
     faults : dict of str to str
         What is wrong with logs that cannot be read, by their names.
     """
 
     def __init__(self, run_dir: Path) -> None:
         self._root = str(run_dir)
+        self.is_held_elsewhere = Lock(run_dir).is_held_elsewhere
         self.faults: dict[str, str] = {}
 
     def names(self, folder: str) -> list[str]:

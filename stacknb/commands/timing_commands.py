@@ -141,8 +141,8 @@ TIMING_COMMANDS = (
         "timing", "show where the time of a run went", _timing,
         (_PATH,
          Argument("--what", f"one of {', '.join(_WHAT)}", "choice", default="tasks", choices=_WHAT),
-         Argument("--by", "a row of the profile is a line, a function or a file", "choice",
-                  default="line", choices=("line", "function", "file")),
+         Argument("--by", "a row of the profile is a line (if nothing is said), a function or a "
+                  "file", "choice", choices=("line", "function", "file")),
          _FORMAT), (CLI, STACK), printing.answer,
     ),
     Command(

@@ -14,7 +14,8 @@ __all__ = ["Async"]
 class Async:
     """The calls of a `Stack` to be awaited: ``await stack.aio.run()``; they run in a thread.
 
-    Where the await is cancelled, by a timeout or Ctrl-C, the hook or cell is interrupted.
+    Where the await is cancelled, by a timeout or Ctrl-C, the hook or cell is interrupted; a wait
+    ends, and its tasks run on.
 
     Examples
     --------
@@ -44,9 +45,9 @@ class Async:
             try:
                 return await asyncio.to_thread(work)
             except asyncio.CancelledError:  # the thread knows nothing of it
-                if self._stack.at_work_in in threads:
+                if self._stack.busy and self._stack.at_work_in in threads:
                     self._stack.interrupt()
-                else:  # it waits for its turn
+                else:  # it waits for its turn, or for a task
                     self._stack.unwanted.update(threads)
                 raise
 

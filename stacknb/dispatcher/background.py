@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from stacknb.dispatcher.session import Session
 from stacknb.dispatcher.worker import Worker
-from stacknb.exceptions import BadInput
+from stacknb.exceptions import BadInput, Interrupted
 from stacknb.results import TaskResult
 from stacknb.shell.environment import check_text
 from stacknb.tasks import Task
@@ -112,7 +113,7 @@ class Background(Session):
             return []
         book = self._run.tasks
         tasks = [book.find(name) for name in names] if names else book.uncollected()
-        return book.wait(tasks, timeout, self._tick)
+        return book.wait(tasks, timeout, self._tick_if_wanted)
 
     def cancel(self, *names: str) -> list[TaskResult]:
         """End tasks with their whole process groups; returns when these are empty.
@@ -137,6 +138,11 @@ class Background(Session):
             raise BadInput("there is no run yet, so there is no task to cancel")
         book = self._run.tasks
         return [book.cancel(task) for task in [book.find(name) for name in names]]
+
+    def _tick_if_wanted(self) -> None:
+        if threading.get_ident() in self.unwanted:  # its await was cancelled
+            raise Interrupted
+        self._tick()
 
     def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
         """Do `work` in a thread: ``stack.start(stack.run)``; it is collected with ``wait()``.

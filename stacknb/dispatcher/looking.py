@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stacknb import lifecycle
 from stacknb.dispatcher.session import Session
 from stacknb.exceptions import BadInput
-from stacknb.plugins import Plugin, foreseen
+from stacknb.plugins import Plugin, foreseen, missing
 from stacknb.results import HookResult
 from stacknb.shell.environment import inherited
 from stacknb.snapshots.masking import Masker
@@ -43,6 +43,7 @@ class Looking(Session):
         DataFrame
             A row for each hook, in order: ``phase``, ``hook``, ``path``, ``args`` (tuple of str),
             ``warning`` (str, empty if none), ``run`` (the mode of the run: clean unstacks first).
+            A plugin whose folder is not there has a row before them, with a warning.
 
         Examples
         --------
@@ -51,10 +52,16 @@ class Looking(Session):
         """
         import pandas as pd
 
-        rows = [
+        plugins, first = self._foreseen, "unstack" if mode == "clean" else mode
+        rows: list[tuple[object, ...]] = [
+            (lifecycle.phases_of(first)[0].label, plugin.name, printable(plugin.folder), (),
+             printable(why), first)
+            for plugin, why in missing(plugins).items()
+        ]  # fmt: skip
+        rows += [
             (hook.phase.label, printable(hook.name), printable(hook.path), hook.args,
              printable(hook.warning), run)
-            for run, hook in lifecycle.plan(mode, self.top_dir, self._foreseen, self.cells)
+            for run, hook in lifecycle.plan(mode, self.top_dir, plugins, self.cells)
         ]  # fmt: skip
         return pd.DataFrame(rows, columns=["phase", "hook", "path", "args", "warning", "run"])
 

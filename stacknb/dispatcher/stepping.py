@@ -47,10 +47,14 @@ class Stepping(Session):
             if last is not None and last.label in run.result.phases:
                 following = run.course.next.label if run.course.next else "none"
                 raise BadInput(f"phase {last.label!r} is done already; next is {following!r}")
-            while (phase := run.course.next) is not None:
-                run.run_phase(phase, goes_on=phase != last)
-                if phase == last:
-                    break
+            try:
+                while (phase := run.course.next) is not None:
+                    run.run_phase(phase, goes_on=phase != last)
+                    if phase == last:
+                        break
+            except KeyboardInterrupt:
+                run.stop()
+                raise
             run.finish()
             return run.result
 

@@ -10,7 +10,7 @@ from stacknb.rundir import room
 from stacknb.shell.environment import check_text
 from stacknb.text import reading
 
-__all__ = ["SHOWN", "errors_of", "result_of", "write"]
+__all__ = ["SHOWN", "errors_of", "result_of", "write", "write_numbered"]
 
 SHOWN = 1 << 20  # bytes of a cell's output that its result holds
 
@@ -25,6 +25,14 @@ def write(run_dir: Path, name: str, code: str) -> Path:
     except OSError as error:
         raise room.refusal(run_dir, error, "no cell can be run") from error
     return cell
+
+
+def write_numbered(run_dir: Path, name: str, code: str) -> Path:
+    """Write a cell's bash to ``RUN/cells/NAME.1.bash``, or with the next number that is free."""
+    count = 1
+    while (run_dir / "cells" / f"{name}.{count}.bash").exists():
+        count += 1
+    return write(run_dir, f"{name}.{count}", code)
 
 
 def errors_of(log: Path) -> Path:

@@ -13,14 +13,13 @@ from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, failures, opening, recall
+from stacknb.run import cells, closing, failures, opening, recall
 from stacknb.run.course import Course
 from stacknb.run.roster import Agenda, Roster
 from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
-from stacknb.supervision import services
 
 __all__ = ["Run"]
 
@@ -70,7 +69,7 @@ class Run:
         self._check = check
         self._settings = settings
         self._agenda: Agenda | None = None
-        self._cells, self._goes_on = 0, False
+        self._cells, self._goes_on, self._stood_still = 0, False, resumed
         self.course.over = self.result.complete = resumed and folder.is_complete()
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
@@ -124,10 +123,11 @@ class Run:
         Interrupted
             If the user stopped it.
         """
+        self._stood_still |= bool(self.result.hooks) and not self._goes_on
         agenda = self._agenda if self._agenda is not None else self._enter(phase)
-        self._goes_on = True  # hooks follow at once; after `one_hook` `settle` says that none does
         before = len(agenda.results)
         try:
+            self._goes_on = True  # hooks follow; after `one_hook` `settle` says that none does
             while agenda.left and not self.course.given_up:
                 self._check()
                 result = self._source(agenda.left[0], trace)
@@ -206,10 +206,12 @@ class Run:
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":
-            said = (self.shell.call(name)[1] for name in ("time_totals", "async_print_timing"))
-            self.result.timing = "".join(said).strip("\n")
+            self.result.timing = closing.tables(self.shell)
+            if self._stood_still:
+                self.result.timing += closing.time_stood_still(self.folder)
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
-        self._see_to_services()
+        for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
+            self.note(said)
         self.result.complete, self.course.over = not self.course.given_up, True
         bad = [result.name for result in self.result.tasks]
         self.emit("run-end", self.mode, ok=self.result.ok, complete=self.result.complete, tasks=bad)
@@ -233,6 +235,12 @@ class Run:
             self.shell.evaluate(opening.keeping(new))
             self.shell.save()
         return cells.result_of(code, done)
+
+    def stop(self) -> None:
+        """Say that the user has stopped the run, if it was between two phases: none tells it."""
+        if self._goes_on and (phase := self.course.next) is not None:
+            self._goes_on = False
+            self.emit("phase-end", phase.label, ok=False, duration_s=0.0, how="interrupted")
 
     def settle(self) -> None:
         """Finish what is put off while hooks follow one another; nothing follows at once now."""
@@ -262,15 +270,6 @@ class Run:
             self.emit("warning", text)
 
     # -- within ------------------------------------------------------------------------------------
-
-    def _see_to_services(self) -> None:
-        records = services.directory(self.top_dir)
-        if self.mode == "stack":  # nothing else tells of one that died at its start, say
-            for name, log in services.gone(records, self.folder.path).items():
-                ended = f"service {name!r} has ended, though nobody stopped it"
-                self.note(f"{ended}; its log is {str(log)!r}")
-        elif stopped := [n for n in services.names(records) if services.stop(records, n)]:
-            self.note(f"ended services still running: {', '.join(stopped)}")
 
     def _source(self, hook: Hook, trace: bool = False) -> HookResult:
         if hook.warning:

@@ -66,8 +66,12 @@ class Lock:
         _held_here.add(self)
 
     def is_held(self) -> bool:
-        """Tell whether a process holds it; one of another machine does until it lets go."""
+        """Tell whether a process holds it, be it in another container."""
         return bool(self._is_at_it())
+
+    def is_held_elsewhere(self) -> bool:
+        """Tell whether a process holds it that cannot be seen from here, nor can its children."""
+        return bool(self._is_at_it(elsewhere=True))
 
     def is_left(self) -> bool:
         """Tell whether a process has held it to its end, as one does that is killed."""
@@ -82,14 +86,17 @@ class Lock:
             os.close(self._held)
             self._held = -1
 
-    def _is_at_it(self) -> bool | None:
+    def _is_at_it(self, elsewhere: bool = False) -> bool | None:
         """Tell whether who has noted that he holds it may live; None if nobody has."""
         try:
             with opened(self._file) as file:
                 if (holder := _holder(file.fileno())) is None:
                     return None
-                # In another PID namespace it has another number.
-                return _lives(holder) is not False or not _is_free(file.fileno())
+                if lives := _lives(holder):
+                    return not elsewhere
+                # Of another machine, or PID namespace, the kernel knows; unless it has no locks.
+                free = _is_free(file.fileno())
+                return lives is None and not elsewhere if free is None else not free
         except OSError:
             return None
 
@@ -129,13 +136,14 @@ def _lock(descriptor: int) -> None:
             return
 
 
-def _is_free(descriptor: int) -> bool:
+def _is_free(descriptor: int) -> bool | None:
+    """Tell whether nobody has locked it; None on a file system without locks."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        pass
+        return None
     return True
 
 

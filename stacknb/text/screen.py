@@ -21,6 +21,7 @@ __all__ = [
     "clean",
     "clean_line",
     "counted",
+    "end",
     "excerpt",
     "listed",
     "seconds",
@@ -75,11 +76,20 @@ def clean(data: bytes, limit: int = LINE_LIMIT) -> list[str]:
     return _cleaned(_lines(data), limit)
 
 
+def end(data: bytes, lines: int, limit: int = LINE_LIMIT) -> list[str]:
+    """Return the last lines of some output as `clean` does; none if `lines` is 0."""
+    return _cleaned(_last(_lines(data), lines), limit)  # the others cost their time, too
+
+
 def _lines(data: bytes) -> list[bytes]:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+def _last(lines: list[bytes], count: int) -> list[bytes]:
+    return lines[max(0, len(lines) - count) :]
 
 
 def _cleaned(lines: list[bytes], limit: int) -> list[str]:
@@ -149,7 +159,7 @@ class Feed:
 
 def tail(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     """Return the last lines of a log's output; reads at most 64 KiB of it."""
-    return _cleaned(_lines(tail_bytes(path))[-lines:], limit)  # the others cost their time, too
+    return end(tail_bytes(path), lines, limit)
 
 
 def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
@@ -158,7 +168,7 @@ def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     whole = _lines(data)
     record = tasklog.record_of(path)
     total = record.output_end - record.output_start if record is not None else len(data)
-    shown = _cleaned(whole[-lines:], limit) if lines > 0 else []
+    shown = _cleaned(_last(whole, lines), limit)
     if len(data) < total:
         return [f"… the last {counted(len(shown), 'line')}; all {size(total)} in {path}", *shown]
     if len(shown) < len(whole):

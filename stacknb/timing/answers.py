@@ -118,7 +118,7 @@ class Answer:
         return self.run.phase_chart() if self.what == "phases" else self.run.timeline()
 
 
-def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
+def answer(run: Run, what: str = "tasks", by: By | None = None) -> Answer:
     """Ask a run.
 
     Parameters
@@ -127,8 +127,8 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
     what : str
         ``tasks``, ``hooks``, ``cells``, ``phases``, ``waits``, ``summary``, ``critical-path``,
         ``impact``, ``profile``, ``advice`` or ``problems``.
-    by : {"line", "function", "file"}
-        What a row of the profile is.
+    by : {"line", "function", "file"}, optional
+        What a row of the profile is; by default a line.
 
     Raises
     ------
@@ -139,7 +139,9 @@ def answer(run: Run, what: str = "tasks", by: By = "line") -> Answer:
     if run.stood_still:
         note = f"The run stood still for {run.stood_still}, which do not count."
     if what == "profile":
-        return Answer(what, run.profile(by), run, note)
+        return Answer(what, run.profile(by or "line"), run, note)
+    if by is not None:
+        raise BadInput(f"--by {by!r} is for --what profile, not for {what!r}")
     if what not in _ASKED:
         raise BadInput(f"{what!r} is none of {', '.join([*_ASKED, 'profile'])}")
     return Answer(what, _ASKED[what](run), run, note)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
+from stacknb.lifecycle import CLEAN_UP
 from stacknb.results import signal_name
 from stacknb.rundir.ending import BAD
 from stacknb.timing.records import HookRecord, Records, TaskRecord
@@ -18,6 +19,7 @@ __all__ = ["junit_report"]
 
 _ELEMENT = {"failed": "failure", "timeout": "failure", "running": "skipped"}  # all others: error
 _TAIL = 4096
+_Record = HookRecord | TaskRecord
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -26,12 +28,14 @@ def junit_report(records: Records) -> bytes:
 
     Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
     is ``skipped``. With each of them stand the last lines of its log. A run that failed elsewhere,
-    or a stack.sh whose log ends early, is a case of its own. Times are seconds. What ran again has
-    a number behind its name, as readers of such a report tell cases by their names.
+    or a stack.sh whose log ends early, is a case of its own. Times are seconds. Of a phase that was
+    run again the last try counts; what did not end well in an earlier one stands within the case of
+    its name as Maven's Surefire has it: ``flakyFailure``, or ``rerunFailure`` if it failed again.
+    Tasks of one name and try have numbers, as readers tell cases by their names.
     """
     suites = ET.Element("testsuites", name=_clean(records.path))
-    by_phase: dict[str, list[HookRecord | TaskRecord]] = {}
-    every: list[HookRecord | TaskRecord] = [*records.hooks, *records.tasks]
+    by_phase: dict[str, list[_Record]] = {}
+    every: list[_Record] = [*records.hooks, *records.tasks]
     for record in sorted(every, key=lambda one: (one.start is None, one.start or 0)):
         by_phase.setdefault(record.phase, []).append(record)
     for phase, members in by_phase.items():
@@ -78,16 +82,24 @@ def _bad_end(name: str, said: str, records: Records) -> ET.Element:
     return _counted(suite, 0)
 
 
-def _suite(phase: str, members: list[HookRecord | TaskRecord], records: Records) -> ET.Element:
+def _suite(phase: str, every: list[_Record], records: Records) -> ET.Element:
     suite = ET.Element("testsuite", name=_clean(phase))
-    seen: dict[tuple[str, str], int] = {}
+    of_run = records.kind == "run"
+    earlier = _of_earlier_tries(every) if of_run else []
+    past = {id(record) for record in earlier}
+    members = [record for record in every if id(record) not in past]
+    cases: dict[tuple[str | None, str], list[ET.Element]] = {}
     for record in members:
-        case = _case(phase, record, records.kind == "run")
-        key = (case.get("classname", ""), case.get("name", ""))
-        seen[key] = seen.get(key, 0) + 1
-        if seen[key] > 1:
-            case.set("name", f"{key[1]} #{seen[key]}")
+        case = _case(phase, record, of_run)
+        same = cases.setdefault((case.get("classname"), record.name), [])
+        same.append(case)
+        if len(same) > 1:
+            case.set("name", f"{case.get('name')} #{len(same)}")
         suite.append(case)
+    for record in earlier:
+        before = _case(phase, record, of_run)
+        for case in cases.get((before.get("classname"), record.name), [])[:1]:
+            _add_earlier(case, before)
     starts = [record.start for record in members if record.start is not None]
     if starts:
         began = datetime.datetime.fromtimestamp(min(starts) / 1e6, datetime.UTC)
@@ -105,7 +117,24 @@ def _counted(suite: ET.Element, length: int) -> ET.Element:
     return suite
 
 
-def _case(phase: str, record: HookRecord | TaskRecord, has_own_log: bool) -> ET.Element:
+def _of_earlier_tries(members: list[_Record]) -> list[_Record]:
+    """Return what hooks of a phase did, and started, before it was run again."""
+    hooks = [one for one in members if isinstance(one, HookRecord) and not one.is_cell]
+    last: dict[str, HookRecord] = {}
+    began, is_bad = 0, False
+    for hook in hooks:
+        # No hook of a try is sourced twice, none behind one that failed; but for the clean-up.
+        if hook.name != CLEAN_UP and (is_bad or hook.name in last):
+            began, last = hook.start or 0, {}
+        last[hook.name], is_bad = hook, hook.status in BAD
+    tasks = [one for one in members if isinstance(one, TaskRecord) and one.hook]
+    return [
+        *(hook for hook in hooks if last.get(hook.name) is not hook),
+        *(task for task in tasks if task.start is not None and task.start < began),
+    ]
+
+
+def _case(phase: str, record: _Record, has_own_log: bool) -> ET.Element:
     kind = "task" if isinstance(record, TaskRecord) else "cell" if record.is_cell else "hook"
     case = ET.Element(
         "testcase",
@@ -124,13 +153,21 @@ def _case(phase: str, record: HookRecord | TaskRecord, has_own_log: bool) -> ET.
     return case
 
 
+def _add_earlier(case: ET.Element, before: ET.Element) -> None:
+    """Say within a case how it ended in an earlier try of its phase."""
+    how = "rerun" if any(part.tag in ("failure", "error") for part in case) else "flaky"
+    for part in (part for part in before if part.tag != "skipped"):
+        element = ET.SubElement(case, f"{how}{part.tag.title()}", part.attrib)
+        ET.SubElement(element, "stackTrace").text = part.text
+
+
 def _with_status(code: int | None) -> str:
     """Return the exit status in words; of an interrupted hook it is that of SIGINT."""
     by = f" ({signal_name(code)})" if code is not None and 128 < code < 193 else ""
     return "" if code is None else f" with status {code}{by}"
 
 
-def _length(record: HookRecord | TaskRecord) -> int:
+def _length(record: _Record) -> int:
     return record.end - record.start if record.end is not None and record.start is not None else 0
 
 

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -1171,6 +1172,29 @@ def test_an_await_that_is_cancelled_before_its_turn_has_none(tree) -> None:
 
     asyncio.run(work())
     assert not Path("unwanted").exists()
+
+
+def test_a_wait_whose_await_is_cancelled_keeps_no_thread_and_the_task_runs_on(tree) -> None:
+    stack = tree.run(UNTIL + "async_run t until_there go")
+
+    async def work() -> str:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        await stack.aio.evaluate(":")  # the thread has been at work before
+        waiting = asyncio.create_task(stack.aio.async_wait("t"))
+        while "wait-start" not in (stack.run_dir / "journal.jsonl").read_text():
+            await asyncio.sleep(0.005)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        try:
+            return (await asyncio.wait_for(stack.aio.evaluate("echo on"), 10)).stdout
+        finally:
+            running.append(stack.tasks["t"].running)
+            Path("go").touch()
+
+    running: list[bool] = []
+    assert (asyncio.run(work()), running) == ("on\n", [True])
+    assert stack.tasks["t"].wait().ok
 
 
 def test_a_phase_can_be_awaited_while_tasks_are(tree) -> None:

@@ -144,6 +144,37 @@ def test_a_junit_report_of_a_hook_that_failed_has_that_failure_alone(tree: Any) 
     assert (suites.get("failures"), suites.get("errors")) == ("1", "0")
 
 
+def test_a_junit_report_of_a_run_that_failed_and_was_resumed_is_that_of_its_last_tries(
+    tree: Any,
+) -> None:
+    def report() -> tuple[Any, dict[str, list[str]]]:
+        assert call("junit", "run", "-o", "j.xml").returncode == 0
+        suites = ET.parse("j.xml").getroot()
+        cases = suites.iterfind("testsuite[@name='stack install']/testcase")
+        return suites, {str(case.get("name")): [part.tag for part in case] for case in cases}
+
+    begin = '[[ $2 == install ]] || return 0; echo "try"; '
+    tree.hook("10-a.sh", begin + "async_run t test -e mended")
+    tree.hook("20-b.sh", begin + "async_wait t; [[ -e mended ]]")
+    words = ["stack", tree.path, "--run-dir", "run"]
+    assert call(*words).returncode == 1
+    assert call(*words, "--resume").returncode == 1
+    suites, found = report()
+    assert found == {
+        "10-a.sh": [], "t": ["failure", "rerunFailure"], "20-b.sh": ["failure", "rerunFailure"],
+    }  # fmt: skip
+    assert (suites.get("failures"), suites.get("errors")) == ("2", "0")
+
+    Path("mended").touch()
+    assert call(*words, "--resume").returncode == 0
+    suites, found = report()
+    twice = ["flakyFailure", "flakyFailure"]
+    assert found == {"10-a.sh": [], "t": twice, "20-b.sh": twice}
+    assert (suites.get("failures"), suites.get("errors")) == ("0", "0")
+    said = suites.findtext("*/testcase[@name='20-b.sh']/flakyFailure/stackTrace", "")
+    assert said.startswith("try\n")
+
+
 def test_a_run_whose_shell_is_lost_between_two_phases_has_failed(tree: Any) -> None:
     tree.hook("10-a.sh", ":")
     words = f"""

@@ -26,6 +26,7 @@ from stacknb import (
     status,
     tasklog,
     tasks,
+    timing,
 )
 from stacknb.board.board import Board
 from stacknb.journal import Event, RunDir
@@ -740,15 +741,19 @@ def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_
         assert resumed.result.complete
 
 
-def test_ctrl_c_between_two_phases_leaves_a_run_that_does_not_seem_to_go_on(tree) -> None:
+def test_ctrl_c_between_two_phases_leaves_a_run_that_is_interrupted(tree, tmp_path) -> None:
     tree.hook("10-a.sh", "x=1")
     stack = tree.stack()
     stack.begin()
     watcher = Watcher(stack, ("phase-end", "source"))
     with pytest.raises(Interrupted):
         stack.run()
-    assert watcher.states[-2:] == [("phase-end", "running"), ("pause", "unfinished")]
-    assert (status.read(stack.run_dir).state, stack.next_phase) == ("unfinished", "source")
+    assert watcher.states[-2:] == [("phase-end", "running"), ("phase-end", "interrupted")]
+    stack.evaluate("x=2")
+    run = status.read(stack.run_dir)
+    assert (run.state, run.ok, stack.next_phase) == ("interrupted", False, "source")
+    junit = timing.load(stack.run_dir).to_junit(tmp_path / "junit.xml").read_text()
+    assert "phase 'source' was interrupted, outside of its hooks" in junit
     assert stack.run(until="source").phases[-1] == "source"
     assert status.read(stack.run_dir).state == "unfinished", "until there is a next one"
     assert watcher.states[-1] == ("phase-end", "unfinished")

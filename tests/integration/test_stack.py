@@ -23,6 +23,7 @@ import pytest
 import stacknb
 from stacknb import BadInput, HookFailed, Stack, StacknbError, status, tasklog
 from stacknb.exceptions import ShellDied
+from stacknb.run import closing
 from stacknb.rundir import turnlog
 from stacknb.shell import Shell
 from stacknb.supervision import services
@@ -78,6 +79,29 @@ def test_a_run_goes_until_a_phase_and_on_from_there(tree) -> None:
     assert stack.run().complete
     assert len(trace()) == 7
     assert stack.next_phase is None
+
+
+@pytest.mark.parametrize("how", ["run", "step", "hook by hook", "failed", "resume"])
+def test_the_tables_of_times_tell_how_long_the_run_stood_still_if_it_did(
+    tree, monkeypatch, how: str
+) -> None:
+    monkeypatch.setattr(closing, "time_stood_still", lambda folder: "for 94 sec")
+    tree.hook("10-a.sh", "[[ ! -e bad ]]" if how == "failed" else ":")
+    stack = tree.stack()
+    if how == "failed":
+        Path("bad").touch()
+        with pytest.raises(HookFailed):
+            stack.run()
+        Path("bad").unlink()
+    elif how != "run":
+        stack.step(hook=how == "hook by hook")
+    if how == "resume":
+        run_dir = stack.run_dir
+        stack.close()
+        stack = Stack.resume(run_dir)
+
+    assert stack.run().timing.endswith("for 94 sec") == (how != "run")
+    stack.close()
 
 
 def test_step_by_step(tree) -> None:
