@@ -51,8 +51,9 @@ _stacknb_text='{ _stacknb_exit=("$?" "$BASH_COMMAND" "$-" "${EPOCHREALTIME-}") _
 builtin trap "$_stacknb_text" EXIT
 _stacknb_text=''
 
-# The functions that _stacknb_load brings back after a restore, so that no snapshot need hold them.
-_stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_timing)|exit)'
+# The functions that _stacknb_load brings back after a restore, so that no snapshot need hold them; and those
+# that declare -f does not show, and no other one behind them.
+_stacknb_loads='@(_stacknb_*|async_@(run|runfunc|wait|cleanup|pidof|init|print_timing)|exit|*=*)'
 
 # The snapshot, of one command: a DEBUG trap would print into it what stands before a second one. There
 # is no word in it that an alias could stand for, be it `if`.
