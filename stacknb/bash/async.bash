@@ -50,13 +50,22 @@ async_run() {
 
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
-    trap "{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null" EXIT
-    _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task _stacknb_leader=${BASHPID-}
+    _stacknb_seal="{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null"
+    trap "$_stacknb_seal" EXIT
+    _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task _stacknb_leader=${BASHPID-} _stacknb_leaving=''
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *[xT]* ]] || { set "-${_stacknb_opts//[!xT]/}"; } 2>/dev/null
     "$@"
-    { _stacknb_failed=$? _stacknb_where=(end); set +x; } 2>/dev/null
+    { _stacknb_failed=$? _stacknb_where=(end); set +x; _stacknb_come_last "$_stacknb_failed" || :; } 2>/dev/null
     builtin exit "$_stacknb_failed" # in bash 5.0 and 5.1 the EXIT trap learns nothing of a return
+}
+
+# An EXIT trap that the task has set is in the place of ours. One file tells all tasks whose theirs is: if it
+# holds another one's text, that is taken for a strange trap, which is looked at more closely.
+_stacknb_come_last() { # STATUS
+    builtin trap -p EXIT >|"$_stacknb_control/trap"
+    builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/trap"
+    [[ ${_stacknb_read-} == "trap -- '$_stacknb_seal' EXIT"$'\n' ]] || { _stacknb_need ending; _stacknb_follow "$1"; }
 }
 
 _stacknb_write_head() {

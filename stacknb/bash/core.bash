@@ -101,6 +101,7 @@ _stacknb_blame() { # FIRST_FRAME HOW [MORE]
 exit() {
     {
         _stacknb_status=$?
+        [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-$_stacknb_status}" || [[ x ]]
         _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" ]] || {
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"

@@ -47,6 +47,25 @@ _stacknb_say_why() { # LOG
     return 0
 }
 
+# Has our EXIT trap follow one that the task has set in its place; within that one, the task ends here. By
+# way of a file, which only such tasks leave.
+_stacknb_follow() { # STATUS
+    local - _nb_code='' _nb_seal='' # what the seal switches off (errexit) is yet to end the task
+    printf -v _nb_code %d "$1"
+    _nb_seal=${_stacknb_seal/'"$?"'/$((_nb_code & 255))}
+    if [[ $_stacknb_leaving ]]; then
+        builtin eval "$_nb_seal"
+        return
+    fi
+    _stacknb_leaving=1 _stacknb_read=()
+    builtin trap -p EXIT >|"$_stacknb_control/trap.$BASHPID"
+    builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/trap.$BASHPID"
+    [[ ${_stacknb_read-} != *"$_stacknb_seal"* ]] || return 0
+    builtin eval "_stacknb_read=(${_stacknb_read-})" # trap -- COMMAND EXIT; in posix mode of none: -
+    _stacknb_text=${_stacknb_read[2]-}
+    builtin trap "${_stacknb_text#-}"$'\n'"$_nb_seal" EXIT
+}
+
 # The header of a task that has left none: it was killed before its first command, or has emptied its
 # log (`> /dev/stderr` does), and may have printed something since. The journal knows when and where it was started; of its command there is the text.
 _stacknb_open_late() { # NAME PID LOG COMMAND

@@ -218,8 +218,8 @@ _stacknb_adopt() { # NAME
     ((++_stacknb_open))
 }
 
-# A footer for a task that left none: it was killed, replaced itself by exec, or has an EXIT trap. Sets
-# _nb_foot to it. Its end is the latest that it can have been: that of the wait, or the begin of a wait
+# A footer for a task that left none: it was killed, or replaced itself by exec. Sets _nb_foot to it. Its
+# end is the latest that it can have been: that of the wait, or the begin of a wait
 # that found it over (_nb_over) and was not held up by it.
 _stacknb_close() { # NAME LOG; the header is in _nb_head
     local _nb_status='' _nb_more='' _nb_at=${_nb_over:-$_nb_end} _nb_started='' _nb_id=${_nb_head##*\"pid\": }

@@ -6,7 +6,8 @@
 _stacknb_note_origins() {
     (
         builtin umask 077
-        builtin compgen -A function -X '_stacknb_*' >|"$_stacknb_control/scratch"
+        builtin shopt -s extglob
+        builtin compgen -A function -X "$_stacknb_loads" >|"$_stacknb_control/scratch"
         builtin mapfile -t _stacknb_read <"$_stacknb_control/scratch"
         builtin shopt -s extdebug
         builtin declare -F -- "${_stacknb_read[@]}" >>"$_stacknb_dir/state/origins"

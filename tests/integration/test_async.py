@@ -682,6 +682,40 @@ def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) ->
         assert record.footer["exit_code"] == code
 
 
+@pytest.mark.parametrize(
+    ("body", "text", "code", "line"),
+    [
+        ("true", b"bye 0\n", 0, ""),
+        ("return 3", b"bye 3\n", 3, ""),
+        ("exit 4", b"bye 4\n", 4, "exit 4"),
+        ("exit -1", b"bye 255\n", 255, "exit -1"),
+        ("(exit 5); echo not", b"bye 5\n", 5, "( exit 5 )"),
+        ("trap 'echo bye; exit 6' EXIT", b"bye\n", 6, ""),
+        ("trap 'echo bye; exit 6' EXIT; exit 7", b"bye\n", 6, "exit 7"),
+        ("trap 'echo bye; (exit 8); echo not' EXIT", b"bye\n", 8, ""),
+        ("trap 'echo bye # no more' EXIT", b"bye\n", 0, ""),
+        ("set -x; trap 'echo bye' EXIT; set +x", b"++ trap 'echo bye' EXIT\n++ set +x\nbye\n", 0, ""),
+        ("trap - EXIT", b"", 0, ""),
+        ("set -o posix; trap - EXIT; return 9", b"", 9, ""),
+        ("set -u; trap 'echo bye' EXIT; { async_run n g; async_wait n; } >/dev/null", b"bye\n", 0, ""),
+    ],
+)  # fmt: skip
+def test_the_footer_of_a_task_with_an_exit_trap_of_its_own_waits_for_nobody(
+    tree, until, body: str, text: bytes, code: int, line: str
+) -> None:
+    stack = tree.run(
+        f"f() {{ trap 'echo bye $?' EXIT; {body}\n}}\ng() {{ trap 'echo n' EXIT; }}\nasync_run t f"
+    )
+    until(lambda: not stack.tasks["t"].running, "the end of the task")
+    footer = log_of(stack, "t").footer
+
+    assert footer is not None
+    assert footer["exit_code"] == code
+    assert footer.get("failed_at", ["", "", ""])[2] == line
+    assert log_of(stack, "t").output() == text
+    assert stack.tasks["t"].wait().exit_code == code
+
+
 def test_a_task_that_execs_a_program_has_a_footer_all_the_same(tree) -> None:
     stack = tree.run(
         "f() { exec sh -c 'echo replaced; exit 5'; }\nasync_run t f; async_wait t || :"

@@ -24,6 +24,7 @@ CARRIED = [
     ("a_function_with_a_coprocess", "f() { coproc cat; echo \"in $1\" >&${COPROC[1]}; read -ru ${COPROC[0]} v; }", "f x; echo $v", "in x\n"),
     ("a_function_that_prints_of_one", "f() { echo 'coproc COPROC { x'; }", "f", "coproc COPROC { x\n"),
     ("a_function_name_bash_alone_allows", "a::b-c() { echo odd; }", "a::b-c", "odd\n"),
+    ("a_function_after_one_that_cannot_be_shown", "function a=b { :; }; f() { echo f; }", "f", "f\n"),
     ("an_exported_function", "f() { echo sub; }; export -f f", "bash -c f", "sub\n"),
     ("an_unexported_variable", "v='a  b*\n'", 'printf %s. "$v"', "a  b*\n."),
     ("an_exported_variable", "export v=1", "printenv v", "1\n"),
