@@ -563,9 +563,7 @@ def test_what_a_trap_prints_does_not_get_into_the_logs_of_tasks(tree, trap: str)
 def test_variables_named_much_like_those_of_bash_are_a_hooks_own(tree) -> None:
     names = ["BASH_COMPAT", "BASH_IT", "COMP_DIR", "COMP_HOST", "EPOCHS", "EPOCH_START", "GROUPS_X"]
     tree.hook("10-a.sh", f"[[ $1 == source ]] || {{ {'=5.0 '.join(names)}=5.0; export COMP_DIR; }}")
-    tree.hook(
-        "20-b.sh", "[[ $1 != source ]] || { local MY_RANDOM=1 EPOCHS=2 BASHES=3; exit 3; }"
-    )
+    tree.hook("20-b.sh", "[[ $1 != source ]] || { local MY_RANDOM=1 EPOCHS=2 BASHES=3; exit 3; }")
     stack = tree.stack()
     stack.step()
     assert sorted(stack.changes("10-a.sh").name) == names
