@@ -10,7 +10,7 @@ from stacknb.text.syntax import check
         ("x=(1) y=() )\n", 1, 12, "near unexpected token ')'"),
         ("echo a | | b\n", 1, 10, "near unexpected token '|'"),
         ('if true; then\n  echo 1\necho "abc\n', 3, 6, "looking for matching '\"'"),
-        ("if true; then\n  echo 1\n", 3, 0, "unexpected end of file: something is not closed"),
+        ("if true; then\n  echo 1\n", 3, 0, "unexpected end of file"),
         ("for x in 1 2; then\ndone\n", 1, 15, "near unexpected token 'then'"),
     ],
 )
@@ -21,6 +21,13 @@ def test_a_fault_is_told_with_line_and_column(
     assert (fault.line, fault.column) == (line, column)
     assert message in fault.message
     assert fault.fatal
+
+
+def test_the_end_of_a_file_tells_that_something_is_not_closed() -> None:
+    [fault] = check("if true; then\n")
+    # Since 5.3 bash itself knows what.
+    told = (": something is not closed (if … fi, ", " from 'if' command on line 1")
+    assert fault.message.removeprefix("syntax error: unexpected end of file").startswith(told)
 
 
 @pytest.mark.parametrize(

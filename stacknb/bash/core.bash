@@ -104,6 +104,8 @@ exit() {
         [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-$_stacknb_status}" || [[ x ]]
         _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" ]] || {
+            _stacknb_need whence
+            _stacknb_add_calls 2
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
             (builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee)
         } || [[ x ]]

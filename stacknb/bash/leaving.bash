@@ -98,12 +98,9 @@ _stacknb_foresee() {
         _stacknb_list_plugins
         builtin printf '%s\0' "$_stacknb_plugins" "$_stacknb_required" >|"$_stacknb_control/foreseen"
         _stacknb_need whence
-        builtin mapfile -d '' _stacknb_read <"$_stacknb_control/where"
-        if ((${#_stacknb_read[@]} == 4)); then
-            _stacknb_list_calls 2 50
-            builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
-            builtin printf '%s\0' "$_stacknb_text" >>"$_stacknb_control/where"
-        fi
+        builtin mapfile -d '' _stacknb_where <"$_stacknb_control/where"
+        _stacknb_add_calls 3
+        builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
         _stacknb_note_origins
     fi
 }
@@ -150,11 +147,7 @@ _stacknb_on_exit() { # see the EXIT trap
     _stacknb_keep_statuses
     _stacknb_keep_all
     _stacknb_need whence
-    if ((${#_stacknb_where[@]} == 4)); then
-        _stacknb_list_calls 2 50
-        builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
-        _stacknb_where+=("$_stacknb_text")
-    fi
+    _stacknb_add_calls 3
     _stacknb_footer "$_stacknb_log" "$_stacknb_name" "$_stacknb_status" "$_stacknb_why"
     _stacknb_list_plugins
     _stacknb_reply died "$_stacknb_status" "$_stacknb_plugins" "$_stacknb_required" "${_stacknb_where[@]}"

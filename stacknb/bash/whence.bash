@@ -22,3 +22,12 @@ _stacknb_list_calls() { # FRAME MOST: that of the innermost function; a function
             _stacknb_calls+=("${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}")
     done
 }
+
+# Adds them to the place where a shell ends. Before bash 5.2 `exit` leaves all functions first, so that the
+# EXIT trap finds none: hence this is done before it, if it can be.
+_stacknb_add_calls() { # FRAME
+    ((${#_stacknb_where[@]} == 4)) || builtin return 0
+    _stacknb_list_calls "$1" 50
+    builtin printf -v _stacknb_text '%s\x1f' "${_stacknb_calls[@]}"
+    _stacknb_where+=("$_stacknb_text")
+}

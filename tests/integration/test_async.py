@@ -2486,7 +2486,7 @@ def test_no_time_of_a_task_is_negative_where_the_clock_was_set_back(tree, output
 def test_tasks_are_waited_for_where_the_kernel_has_no_pidfd(
     tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: int) -> int:
+    def fail(*_: int) -> int:  # asyncio gives it flags
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr(os, "pidfd_open", fail)

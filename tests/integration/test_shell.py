@@ -564,9 +564,7 @@ def test_what_a_trap_prints_does_not_get_into_the_logs_of_tasks(tree, trap: str)
 def test_variables_named_much_like_those_of_bash_are_a_hooks_own(tree) -> None:
     names = ["BASH_COMPAT", "BASH_IT", "COMP_DIR", "COMP_HOST", "EPOCHS", "EPOCH_START", "GROUPS_X"]
     tree.hook("10-a.sh", f"[[ $1 == source ]] || {{ {'=5.0 '.join(names)}=5.0; export COMP_DIR; }}")
-    tree.hook(
-        "20-b.sh", "f() { local MY_RANDOM=1 EPOCHS=2 BASHES=3; exit 3; }; [[ $1 != source ]] || f"
-    )
+    tree.hook("20-b.sh", "[[ $1 != source ]] || { local MY_RANDOM=1 EPOCHS=2 BASHES=3; exit 3; }")
     stack = tree.stack()
     stack.step()
     assert sorted(stack.changes("10-a.sh").name) == names
@@ -1223,9 +1221,10 @@ def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
 
     frame = stack.variables("[tuvw]")
     rows = {(r.name, r.value, bool(r.local)) for r in frame.itertuples()}
+    new = stack.evaluate("((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 502))").ok
     assert rows == {
-        ("v", "global", False), ("w", "global", False), ("v", "local", True), ("w", "inner", True),
-        ("u", "1 2", True), ("t", "5", True),
+        ("v", "global", False), ("w", "global", False), ("v", "local", True), ("u", "1 2", True),
+        ("t", "5", True), *[("w", "inner", True)][:new],  # before 5.2 `exit` leaves functions first
     }  # fmt: skip
     assert stack.evaluate("echo $v $w ${u-none} ${t-none}").stdout == "global global none none\n"
 
