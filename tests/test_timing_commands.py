@@ -119,8 +119,8 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["log"], "RUN and NAME are missing, .stacknb/runs/latest for one; see stacknb log --help"),
-        (["timing"], "PATH is missing, .stacknb/runs/latest for one; see stacknb timing --help"),
+        (["log"], "RUN and NAME are missing; the newest run is .stacknb/runs/latest; see stacknb log"),
+        (["timing"], "PATH is missing; the newest run is .stacknb/runs/latest; see stacknb timing"),
         (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
         (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
         (["timing", "run", "--format", "xml"], "--format: 'xml' is unknown; there are table, csv"),
@@ -129,7 +129,7 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
         (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
         (
             ["compare", "run"],
-            "AFTER is missing, .stacknb/runs/latest for one; see stacknb compare --help",
+            "AFTER is missing; the newest run is .stacknb/runs/latest; see stacknb compare --help",
         ),
         (["compare", "run", "empty.log"], "'{here}/empty.log' is empty"),
         (["report", "run"], "-o/--output is missing; see stacknb report --help"),
@@ -454,7 +454,11 @@ def test_an_unknown_question_or_form_is_refused() -> None:
 @pytest.mark.parametrize(
     ("what", "line"),
     [
-        ("tasks", "no tasks: nothing ran behind; --what hooks and --what phases tell of the time"),
+        (
+            "tasks",
+            "no tasks: nothing ran in the background; --what phases, hooks or (of a stack.sh log) "
+            "profile tell of the time",
+        ),
         ("waits", "no waits: nothing was waited for"),
         ("impact", "no impact: no task ran"),
         ("cells", "no cells"),
