@@ -97,7 +97,7 @@ def test_bad_input_is_one_clear_line(said: Said, argv: list[str], line: str) -> 
     ("argv", "line"),
     [
         ("stack tree --format json", "'--format' is not understood; did you mean '--json'? see"),
-        ("plan tree --format=json", "'--format=json' is not understood; did you mean '--json'? see"),
+        ("plan tree --format=json", "'--format=json' is not understood; did you mean '--json'?"),
         ("timing run --json", "'--json' is not understood; did you mean '--format json'? see"),
         ("follow run --json", "'--json' is not understood; see"),
     ],
