@@ -144,9 +144,11 @@ bench-openstack: setup
 
 # --- the rest ------------------------------------------------------------------------------------
 
-# JupyterLab refuses to run as root unless told.
+# JupyterLab refuses to run as root unless told. Given as a file, the notebook would be in the URL of the
+# browser that it opens itself, but not in the one it prints, which a user of ssh or a container copies.
 lab: setup
-	@PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/$(NOTEBOOK)
+	@PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) \
+	  --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK)
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

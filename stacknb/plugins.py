@@ -217,12 +217,17 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
             name = path.name if is_name(path.name) else "NAME"
             words = shlex.join(["--plugin", f"{name}={os.fspath(top_dir)}"])
             raise BadInput(
-                f"top_dir {os.fspath(top_dir)!r} is a plugin, no tree with extras.d: enable it "
-                f"with {words}, in this folder or any other as the tree"
+                f"top_dir {os.fspath(top_dir)!r} is a plugin, no tree with extras.d: give any "
+                f"folder as the tree, and {words}"
             )
+        hint = ""
+        if path.name in {"extras.d", "devstack"}:
+            hint = "; give the folder that holds it"
+        elif trees := sorted(path.glob("*/extras.d")):
+            hint = f"; did you mean {os.path.join(top_dir, trees[0].parent.name)!r}?"
         raise BadInput(
             f"top_dir {os.fspath(top_dir)!r} holds no hooks: it has no extras.d, and no plugin is "
-            "given (--plugin NAME=DIR)"
+            f"given (--plugin NAME=DIR){hint}"
         )
     return path
 

@@ -66,7 +66,7 @@ Said = Callable[..., tuple[int, str, str]]
         (["status", ""], "RUN: '' names nothing; a variable may be empty; see stacknb status"),
         (["report", "tree", "-o", ""], "-o/--output: '' names nothing; a variable may be empty; "),
         (["changes", ".", "source", "--vars", "A"], "'--vars' goes through the whole run: leave "),
-        (["stak"], "unknown command 'stak'; did you mean 'stack'?; see stacknb --help"),
+        (["stak"], "unknown command 'stak'; did you mean 'stack'? see stacknb --help"),
         (["vars", "SHOP_*"], "'vars' is for notebooks: %stack vars; see stacknb --help"),
         (["async_task", "a"], "'async_task' is for notebooks: %async_task; see stacknb --help"),
         (["hook", "50-a.sh"], "'hook' is for notebooks: %%hook; see stacknb --help"),
@@ -96,9 +96,9 @@ def test_bad_input_is_one_clear_line(said: Said, argv: list[str], line: str) -> 
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        ("stack tree --format json", "'--format' is not understood; did you mean '--json'?; see"),
-        ("plan tree --format=json", "'--format=json' is not understood; did you mean '--json'?; "),
-        ("timing run --json", "'--json' is not understood; did you mean '--format json'?; see"),
+        ("stack tree --format json", "'--format' is not understood; did you mean '--json'? see"),
+        ("plan tree --format=json", "'--format=json' is not understood; did you mean '--json'?"),
+        ("timing run --json", "'--json' is not understood; did you mean '--format json'? see"),
         ("follow run --json", "'--json' is not understood; see"),
     ],
 )

@@ -107,10 +107,12 @@ def test_a_tree_is_a_folder_with_extras_or_with_a_plugin(tmp_path: Path, folder:
 
 def test_a_tree_that_cannot_be_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "shop" / "extras.d").mkdir(parents=True)
     for name, why in [
         ("none", r"top_dir '.*none': there is no such folder"),
         ("file", r"top_dir '.*file': it is a file"),
-        ("", "holds no hooks: it has no extras.d, and no plugin is given"),
+        ("", r"holds no hooks: it has no extras.d, and no plugin is given .*mean '.*/shop'\?"),
+        ("shop/extras.d", "holds no hooks: .*; give the folder that holds it"),
     ]:
         with pytest.raises(BadInput, match=why):
             check_tree(tmp_path / name, [])
@@ -126,7 +128,7 @@ def test_a_plugin_given_as_the_tree_is_told_how_it_is_enabled(
         check_tree(place, [])
 
     assert f"{str(place)!r} is a plugin, no tree" in str(caught.value)
-    assert f"enable it with --plugin {words.format(place)}, in" in str(caught.value)
+    assert str(caught.value).endswith(f"any folder as the tree, and --plugin {words.format(place)}")
 
 
 def test_a_devstack_tree_is_told_by_its_files(tmp_path: Path) -> None:

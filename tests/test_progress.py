@@ -499,6 +499,13 @@ def test_html_and_text_say_the_same(watched: Run) -> None:
     assert "var(--jp-error-color1,#" in bundle["text/html"]
 
 
+def test_what_was_interrupted_is_not_to_be_mended(watched: Run) -> None:
+    watched.begin_phase("override_defaults", "10-a.sh")
+    watched.hook("10-a.sh", b"", "interrupted", failure={"reason": "was interrupted"})
+    watched.end_phase(ok=False)
+    assert "next    run 'override_defaults' again" in summary(watched)["text/plain"]
+
+
 def test_the_summary_names_the_earlier_phase_to_be_run_again_first(watched: Run) -> None:
     run = watched
     run.begin_phase("stack install", "10-a.sh")

@@ -119,8 +119,8 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["log"], "RUN and NAME are missing, .stacknb/runs/latest for one; see stacknb log --help"),
-        (["timing"], "PATH is missing, .stacknb/runs/latest for one; see stacknb timing --help"),
+        (["log"], "RUN and NAME are missing; the newest run is .stacknb/runs/latest; see"),
+        (["timing"], "PATH is missing; the newest run is .stacknb/runs/latest; see stacknb timing"),
         (["timing", "run", "--by", "file"], "--by 'file' is for --what profile, not for 'tasks'"),
         (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
         (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
@@ -130,7 +130,7 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
         (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
         (
             ["compare", "run"],
-            "AFTER is missing, .stacknb/runs/latest for one; see stacknb compare --help",
+            "AFTER is missing; the newest run is .stacknb/runs/latest; see stacknb compare --help",
         ),
         (["compare", "run", "empty.log"], "'{here}/empty.log' is empty"),
         (["report", "run"], "-o/--output is missing; see stacknb report --help"),
@@ -452,10 +452,16 @@ def test_an_unknown_question_or_form_is_refused() -> None:
         answer(run).text("x")
 
 
+NO_TASKS = (
+    "no tasks: nothing ran in the background; --what phases, hooks or (of a stack.sh log) profile "
+    "tell of the time"
+)
+
+
 @pytest.mark.parametrize(
     ("what", "line"),
     [
-        ("tasks", "no tasks: nothing ran behind; --what hooks and --what phases tell of the time"),
+        ("tasks", NO_TASKS),
         ("waits", "no waits: nothing was waited for"),
         ("impact", "no impact: no task ran"),
         ("cells", "no cells"),

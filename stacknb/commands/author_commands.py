@@ -31,7 +31,7 @@ def run_dir_of(stack: Stack | None, o: Namespace) -> str | Path:
     """
     where = o.run or (stack.run_dir if stack is not None else None)
     if where is None:
-        raise BadInput("no run yet: begin one with %stack or %stack step")
+        raise BadInput("no run yet: begin one with %stack, or %stack resume after a restart")
     return where
 
 

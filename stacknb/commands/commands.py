@@ -72,7 +72,7 @@ def _log(stack: Stack | None, o: Namespace) -> Logs:
 
 
 _TREE = Argument("TOP_DIR", "the folder that holds extras.d", "folder", at_hand=True)
-_RUN = Argument("RUN", "a run directory, .stacknb/runs/latest for one", "run", at_hand=True)
+_RUN = Argument("RUN", "a run directory; the newest is .stacknb/runs/latest", "run", at_hand=True)
 _JSON = Argument("--json", 'one JSON document; {"error": …} of an error', "switch", faces=(CLI,))
 _PLUGIN = Argument("--plugin", "enable a plugin; may be repeated", "plugin", many=True)
 _TAIL = "how many last lines of each log to show (wait: 20; log: all, in a notebook 100)"

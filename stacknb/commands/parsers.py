@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
             names = missing.split(", ")
             text = f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
             if {*names} & {*self.runs}:
-                text += ", .stacknb/runs/latest for one"
+                text += "; the newest run is .stacknb/runs/latest"
         elif choice := re.fullmatch(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", text):
             known = re.findall(r"[a-z]+", choice[2])
             text = f"unknown command {choice[1]!r}{nearest(choice[1], known)}"
@@ -82,7 +82,7 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, text: str) -> NoReturn:
         """Raise BadInput that points to the help."""
         ask = f"{self.prog} --help" if self.add_help else f"{as_typed(self.prog.split()[0])}?"
-        raise BadInput(f"{text}; see {ask}")
+        raise BadInput(f"{text}{' ' if text.endswith('?') else '; '}see {ask}")
 
     def read(self, words: Sequence[str], o: argparse.Namespace | None = None) -> argparse.Namespace:
         """Read all words, options among them; or refuse the first that is not understood."""

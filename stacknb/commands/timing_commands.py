@@ -35,7 +35,7 @@ def _loaded(o: Namespace, stack: Stack | None = None) -> Iterator[Run]:
 
     where: Any = o.path or (stack.run_dir if stack is not None else None)
     if where is None:
-        raise BadInput("no run yet: begin one with %stack or %stack step, or name a run or a log")
+        raise BadInput("no run yet: begin one with %stack, or name a run or a log")
     if stack is not None or not (where == "-" or _is_pipe(where)):
         yield load(where)
         return

@@ -31,7 +31,8 @@ _ASKED: Mapping[str, Callable[[Run], pd.DataFrame]] = {
     "problems": lambda run: run.problems,
 }
 _NONE = {  # what a table without rows says, where its name says too little
-    "tasks": "no tasks: nothing ran behind; --what hooks and --what phases tell of the time",
+    "tasks": "no tasks: nothing ran in the background; --what phases, hooks or (of a stack.sh log) "
+    "profile tell of the time",
     "waits": "no waits: nothing was waited for",
     "critical-path": "no critical path: nothing in it has a time",
     "impact": "no impact: no task ran",

@@ -503,7 +503,7 @@ function render({ model, el }) {
   // A kernel that was restarted or shut down took the run with it. One that does not know this panel is
   // another than that of the run: the picture is what the notebook has kept.
   const kernelLives = () => ["idle", "busy", "starting"].includes(kernelOf(model)?.status) || kernelOf(model)?.is_connected?.();
-  const howToSee = () => `%stack panel ${typed(S.run.dir)} shows what is left of the run.`;
+  const howToSee = () => `${S.run.state === "complete" ? "" : "%load_ext stacknb and %stack resume go on with the latest run. "}%stack panel ${typed(S.run.dir)} shows what is left of this one.`;
   function lose(when) {
     gone = true;
     const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;

@@ -114,7 +114,7 @@ def test_an_interrupt_ends_the_foreground_and_nothing_else(tree, script: str, un
     stack, error = interrupted_run(tree, script, Stack.interrupt)
 
     assert "'20-hook.sh' was interrupted" in str(error)
-    assert "tasks running on: other" in str(error)
+    assert "tasks still running: other" in str(error)
     assert stack.tasks["other"].running
     if "DEVSTACK_PARALLEL=False" in script:
         until(lambda: not stack.tasks["w"].running, "the task in the foreground has ended")
