@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.exceptions import Failure, located
+from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, screen
 from stacknb.text.signs import shown
 
@@ -197,7 +198,7 @@ class TaskResult:
         """
         text = f"task {self.name!r} {self.ending()}"
         file, line, command = self.failed_at or ("", "", " ".join(self.command))
-        text += located(f"{file}:{line}" if file else "", command, self.calls)
+        text += located(f"{file}:{line}" if file else "", Masker().text(command), self.calls)
         if lines := screen.tail(self.log, 10, 300):
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
         return f"{text}\n  log     {shown(self.log)}"

@@ -52,6 +52,12 @@ def test_a_command_that_failed_under_errexit(script: Path) -> None:
     assert failure.log == str(script.with_suffix(".log"))
 
 
+def test_a_command_that_gives_a_password_is_told_without_it(script: Path) -> None:
+    command = "ADMIN_PASSWORD=sesame login --db-password='sesame' \"$ADMIN_PASSWORD\""
+    failure = explained(script, died(1, "errexit", script, "3", command))
+    assert failure.command == ('ADMIN_PASSWORD=•••••• login --db-password=•••••• "$ADMIN_PASSWORD"')
+
+
 def test_in_a_restored_shell_the_function_is_named_since_its_file_is_a_copy(script: Path) -> None:
     copy = script.with_name("restored.2.bash")
     copy.write_text("a=1\ng () \n{ \n    :\n}\nf-1 () \n{ \n    false;\n    true\n}\n")

@@ -62,6 +62,11 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
     ]
 
 
+def test_an_explanation_tells_a_command_without_the_password_in_it() -> None:
+    failed = task("failed", 3, failed_at=("/a.sh", "7", "DB_PASSWORD=sesame false"))
+    assert failed.explanation().splitlines()[2] == "  command DB_PASSWORD=•••••• false"
+
+
 def test_a_cell_shows_the_last_lines_of_both_streams() -> None:
     done = Result("x", 3, "a\nb\n", "oops\n", LOG)
     assert (done.ok, bool(done), done.tail(2)) == (False, False, "b\noops")

@@ -13,6 +13,7 @@ from stacknb.places import BASH
 from stacknb.results import HookResult, signal_name
 from stacknb.rundir import room
 from stacknb.shell.turns import Turn
+from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, reading, screen
 from stacknb.text.hooktext import last_command, led_by, line_of, only_line, original, return_of
 
@@ -124,8 +125,9 @@ def explain(
     name, file, line = original(file, line, command)
     if name:
         reason += f" in {name!r}, restored from a snapshot (once it is mended, source it again)"
+    shown = Masker().text(command)  # as the script has it, and a script may hold a password
     return Failure(
-        what, turn.status, reason, copies.get(file, file), line, command, str(log),
+        what, turn.status, reason, copies.get(file, file), line, shown, str(log),
         tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),
     )  # fmt: skip
 
