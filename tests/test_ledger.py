@@ -44,6 +44,15 @@ def test_however_many_cells_there_are_they_take_no_more_than_the_pool(
     assert sum(rooms) <= budget.POOL
 
 
+def test_a_few_lines_are_shown_whole_as_long_as_they_fit(
+    notebook: Notebook, ledger: Ledger
+) -> None:
+    notebook.execute("a")
+    ledger.put(RUN, budget.POOL - 3_000)
+    assert ledger.room(RUN, budget.SUMMARY) == 2_000
+    assert ledger.room(RUN, 500) == 500
+
+
 def test_however_little_is_left_the_least_is_granted(notebook: Notebook, ledger: Ledger) -> None:
     notebook.execute("a")
     ledger.put(RUN, 10 * budget.POOL)

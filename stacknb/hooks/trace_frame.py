@@ -60,10 +60,10 @@ class TraceFrame(ReadableFrame):
         return _text(self, _MOST_ROWS)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(budget.fold(self.text(), self.room // 3))
+        printer.text(budget.fold(self.text(), self.room // 2))
 
     def _repr_html_(self) -> str:
-        return _html(self, min(_MOST_ROWS, len(self)), self.room - self.room // 3)
+        return _html(self, min(_MOST_ROWS, len(self)), self.room - self.room // 2)
 
 
 def load(run_dir: Path, hooks: Sequence[str | HookResult]) -> TraceFrame:
@@ -129,21 +129,24 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     if tasks := sorted({*frame["task"].unique()} - {""}):
         more = len(frame) - own
         verb = "command of a task is" if more == 1 else "commands of tasks are"
-        yield f"{more:,} {verb} in the frame: {screen.listed(tasks)}"
+        names = budget.cut(screen.listed(tasks), _NOTE)
+        yield f"{more:,} {verb} in the frame: {names}"
     if not len(frame):
         yield "no command ran"
 
 
-def _text(frame: TraceFrame, most: int) -> str:
+def _text(frame: TraceFrame, most: int, html: bool = False) -> str:
     rows = list(_shown(frame, most))
     width = max((len(place) for _, place, _, _ in rows), default=0)
     wide = max((len(command) for _, _, command, _ in rows), default=0)
+    write = escape if html else str
     lines = []
     for hook, some in groupby(rows, itemgetter(0)):
-        lines.append(hook)
+        lines.append(write(hook))
         for _, place, command, took in some:
-            lines.append(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
-    return "\n".join([*lines, *_notes(frame, most)])
+            line = write(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
+            lines.append(f"<b>{line}</b>" if html and took >= _SLOW_S else line)
+    return "\n".join([*lines, *map(write, _notes(frame, most))])
 
 
 def _took(seconds: float) -> str:
@@ -153,22 +156,7 @@ def _took(seconds: float) -> str:
 
 
 def _html(frame: TraceFrame, rows: int, most: int) -> str:
-    """Return a table of no more than so many rows and bytes: its notes, if nothing else fits."""
-    while budget.stored(made := _table(frame, rows)) > most and rows:
+    """Return the commands with no more than so many rows and bytes: notes, if nothing else fits."""
+    while budget.stored(made := f"<pre>{_text(frame, rows, html=True)}</pre>") > most and rows:
         rows = rows * 3 // 4
     return made
-
-
-def _table(frame: TraceFrame, most: int) -> str:
-    out = ['<table style="font-family:var(--jp-code-font-family,monospace);font-size:13px">']
-    for hook, some in groupby(_shown(frame, most), itemgetter(0)):
-        out.append(f'<tr><th colspan="3" style="text-align:left">{escape(hook)}</th></tr>')
-        for _, place, command, took in some:
-            weight = "font-weight:bold" if took >= _SLOW_S else ""
-            out.append(
-                f'<tr><td style="text-align:left">{escape(place)}</td>'
-                f'<td style="text-align:left;white-space:pre">{escape(command)}</td>'
-                f'<td style="text-align:right;{weight}">{_took(took)}</td></tr>'
-            )
-    notes = (f"<div>{escape(budget.cut(note, _NOTE))}</div>" for note in _notes(frame, most))
-    return "".join([*out, "</table>", *notes])

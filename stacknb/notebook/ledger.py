@@ -17,7 +17,8 @@ from stacknb.text import budget
 
 __all__ = ["KERNEL", "Entry", "Ledger"]
 
-_PART = 3  # of what is left, that one thing may take: there is always something left
+_PART = 3  # of what is left, that one thing may take: there is always something left …
+_WHOLE = 2_000  # … but a few lines are shown whole as long as they fit
 
 
 @dataclass(eq=False)
@@ -67,7 +68,8 @@ class Ledger:
         if self._here() is None:
             return most
         used = sum(entry.size for entry in self._entries if _same(entry.run, run))
-        return max(least, min(most, (budget.POOL - used) // _PART))
+        left = budget.POOL - used
+        return max(least, min(most, max(left // _PART, min(left, _WHOLE))))
 
     def put(self, run: Path | None, size: int) -> Entry:
         """Enter what the cell shows now."""

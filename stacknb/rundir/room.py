@@ -25,7 +25,9 @@ def sentence(run_dir: Path, error: OSError) -> str:
 
 def remedy(run_dir: Path) -> str:
     """Say what can be done about it."""
-    return "free some room" if run_dir.exists() else "put it back, or begin a new run with %stack reset"
+    if run_dir.exists():
+        return "free some room"
+    return "put it back, or begin a new run with %stack reset"
 
 
 def refusal(run_dir: Path, error: OSError, what: str) -> BadInput:
