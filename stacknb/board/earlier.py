@@ -29,22 +29,15 @@ class Earlier:
 
     Attributes
     ----------
-    phases : dict of str to float
+    phases : dict of str to float or None
         Seconds each phase took that ended well.
     """
 
     def __init__(self, run_dir: Path, start: float) -> None:
         self.run_dir = run_dir
         self.start = start
-        self.phases: dict[str, float] = {}
-        self.complete = False
+        self.phases, self.complete = RunDir(run_dir, "").past()
         self._tasks: dict[str, float | None] = {}
-        for event in RunDir(run_dir, "").new_events():
-            if event.kind == "phase-end" and event.data.get("ok"):
-                if (took := event.data.get("duration_s")) is not None:
-                    self.phases[event.name] = float(took)
-            elif event.kind == "run-end":
-                self.complete = bool(event.data.get("complete"))
 
     @property
     def when(self) -> str:
