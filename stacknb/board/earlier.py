@@ -61,10 +61,9 @@ def _time_of(log: Path) -> float | None:
 
 def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
     """Return the newest complete run beside `run_dir` of the same tree and mode, made before it."""
-    before = facts.get("start", 0.0)
-    for start, path, _ in beside(run_dir, str(facts.get("top_dir")), str(facts.get("mode"))):
+    for start, path, _ in beside(run_dir, facts["top_dir"], facts["mode"]):
         with contextlib.suppress(OSError):  # a journal that is no file
-            if start < before and (earlier := Earlier(path, start)).complete:
+            if start < facts["start"] and (earlier := Earlier(path, start)).complete:
                 return earlier
     return None
 
