@@ -145,18 +145,20 @@ class RunDir:
         """Return what ``run.json`` says, each of the type that it should have."""
         return facts_of(self.path)
 
-    def phases_done(self) -> list[str]:
-        """Return the phases whose last try ended well, in order."""
-        done: dict[str, bool] = {}
+    def past(self) -> tuple[dict[str, float | None], bool]:
+        """Return the phases whose last try ended well, and whether the run came to its end so.
+
+        The phases are in order, each with the seconds it took, as far as that is known.
+        """
+        tries: dict[str, dict[str, Any]] = {}
+        is_complete = False
         for event in RunDir(self.path, self.run).new_events():
             if event.kind == "phase-end":
-                done[event.name] = bool(event.data.get("ok"))
-        return [label for label, ok in done.items() if ok]
-
-    def is_complete(self) -> bool:
-        """Return whether the run came to its end with every phase done."""
-        events = RunDir(self.path, self.run).new_events()
-        return any(event.kind == "run-end" and event.data.get("complete") for event in events)
+                tries[event.name] = event.data
+            elif event.kind == "run-end":
+                is_complete = bool(event.data.get("complete"))
+        done = {label: end.get("duration_s") for label, end in tries.items() if end.get("ok")}
+        return done, is_complete
 
     def new_log(
         self, kind: str, name: str, command: Sequence[str], phase: str, pid: Callable[[Path], int]

@@ -261,7 +261,7 @@ def test_a_phase_is_done_if_its_last_try_was_well() -> None:
     ]:
         run.write(Event("phase-end", 1.0, name, {"ok": ok}))
 
-    assert RunDir.open("run").phases_done() == ["override_defaults", "source"]
+    assert list(RunDir.open("run").past()[0]) == ["override_defaults", "source"]
 
 
 def test_a_journal_that_is_missing_is_an_empty_one() -> None:
@@ -269,7 +269,7 @@ def test_a_journal_that_is_missing_is_an_empty_one() -> None:
 
     assert run.new_events() == []
     assert run.new_waits() == []
-    assert run.phases_done() == []
+    assert run.past() == ({}, False)
 
 
 def test_a_run_is_found_by_its_folder_and_by_latest_above_it(here: Path) -> None:

@@ -189,8 +189,8 @@ class Board:
         try:
             folder = RunDir.open(where)
             facts = folder.facts()
-            phases = lifecycle.phases_of(str(facts.get("mode")))
-        except (OSError, BadInput, ValueError):
+            phases = lifecycle.phases_of(facts["mode"])
+        except (OSError, BadInput):
             return
         self._before, self._notes, self.earlier = [], [], None
         if not self._alone:
@@ -199,7 +199,7 @@ class Board:
                 first.update()
                 self._before, self._notes = first.phases, first.notes
             self.earlier = earlier.find(where, facts)
-        self._folder, self.run_dir, self.mode = folder, where, str(facts["mode"])
+        self._folder, self.run_dir, self.mode = folder, where, facts["mode"]
         self.top_dir, self.started = facts["top_dir"], float(facts["start"])
         known = self.earlier.phases if self.earlier is not None else {}
         self._begin(where, [PhaseState(p.label, expected_s=known.get(p.label)) for p in phases])

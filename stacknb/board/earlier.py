@@ -29,22 +29,15 @@ class Earlier:
 
     Attributes
     ----------
-    phases : dict of str to float
+    phases : dict of str to float or None
         Seconds each phase took that ended well.
     """
 
     def __init__(self, run_dir: Path, start: float) -> None:
         self.run_dir = run_dir
         self.start = start
-        self.phases: dict[str, float] = {}
-        self.complete = False
+        self.phases, self.complete = RunDir(run_dir, "").past()
         self._tasks: dict[str, float | None] = {}
-        for event in RunDir(run_dir, "").new_events():
-            if event.kind == "phase-end" and event.data.get("ok"):
-                if (took := event.data.get("duration_s")) is not None:
-                    self.phases[event.name] = float(took)
-            elif event.kind == "run-end":
-                self.complete = bool(event.data.get("complete"))
 
     @property
     def when(self) -> str:
@@ -68,10 +61,9 @@ def _time_of(log: Path) -> float | None:
 
 def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:
     """Return the newest complete run beside `run_dir` of the same tree and mode, made before it."""
-    before = facts.get("start", 0.0)
-    for start, path, _ in beside(run_dir, str(facts.get("top_dir")), str(facts.get("mode"))):
+    for start, path, _ in beside(run_dir, facts["top_dir"], facts["mode"]):
         with contextlib.suppress(OSError):  # a journal that is no file
-            if start < before and (earlier := Earlier(path, start)).complete:
+            if start < facts["start"] and (earlier := Earlier(path, start)).complete:
                 return earlier
     return None
 

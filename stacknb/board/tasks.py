@@ -61,10 +61,8 @@ class TaskList:
         data = event.data
         key = _key(data.get("log", ""))
         if event.kind == "task":
-            self._add(TaskState(
-                key, event.name, int(data.get("pid", 0)), str(data.get("phase", "")),
-                str(data.get("hook", "")), event.time,
-            ))  # fmt: skip
+            pid, phase, hook = data["pid"], data["phase"], data["hook"]
+            self._add(TaskState(key, event.name, pid, phase, hook, event.time))
         elif event.kind == "wait-start" and key in self._tasks:
             self._waits[key] = (event.time, str(data.get("hook", "")))
         elif event.kind == "wait-end":
@@ -72,14 +70,14 @@ class TaskList:
 
     def on_wait(self, wait: dict[str, Any]) -> None:
         """Take in a wait that has ended, as ``waits.jsonl`` has it."""
-        key = _key(wait.get("log", ""))
+        key = _key(wait["log"])
         self._waits.pop(key, None)
         task = self._tasks.get(key)
         if task is None:
             self._early.setdefault(key, []).append(wait)
             return
-        task.collected, task.code = True, wait.get("exit_code")
-        task.heeded = task.heeded or wait.get("hook") != lifecycle.CLEAN_UP
+        task.collected, task.code = True, wait["exit_code"]
+        task.heeded = task.heeded or wait["hook"] != lifecycle.CLEAN_UP
         if task.code == 0 and (task.live or task.status == "ok"):
             task.exit_code = 0
             self._end(task, "ok")

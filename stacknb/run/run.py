@@ -70,7 +70,8 @@ class Run:
         self._settings = settings
         self._agenda: Agenda | None = None
         self._cells, self._goes_on, self._stood_still = 0, False, resumed
-        self.course.over = self.result.complete = resumed and folder.is_complete()
+        done, self.result.complete = folder.past() if resumed else ({}, False)
+        self.course.over = self.result.complete
         self.roster = Roster(given, top_dir, overlay, self.note)
         setup = opening.setup(mode, top_dir, given, parallel)
         self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
@@ -79,7 +80,7 @@ class Run:
         self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
         try:
             if resumed:
-                self.result.phases += folder.phases_done()
+                self.result.phases += done
                 self.course.failed = self.course.next  # it may have begun
                 self.shell.restore()
                 self.roster.hear(self.shell.evaluate(""))
