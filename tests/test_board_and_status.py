@@ -146,7 +146,7 @@ def of_board(board: Board) -> dict[str, Any]:
     return {
         "mode": shown["run"]["mode"],
         "tree": shown["run"]["tree"],
-        "begun": shown["run"]["begun"],
+        "begun": board.started,
         "state": shown["run"]["state"],
         "phases": [(phase["name"], phase["status"]) for phase in shown["phases"]],
         "hooks": [

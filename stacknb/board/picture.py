@@ -50,8 +50,6 @@ def picture(board: Board, most: int) -> Picture:
             "mode": board.mode,
             "tree": board.top_dir,
             "dir": str(board.run_dir or ""),
-            "begun": board.started,
-            "ended": _ended(board),
             "state": board.state,
             "where": phase.label if phase is not None else "",
             "next": board.next_phase,
@@ -159,14 +157,6 @@ def late(board: Board, now: float) -> bool:
     )
 
 
-def _ended(board: Board) -> float | None:
-    """Return the moment at which nothing ran any more."""
-    if board.state == "running":
-        return None
-    ends = [p.begun + p.duration_s for p in board.phases if p.begun and p.duration_s is not None]
-    return round(max(ends), 2) if ends else None
-
-
 def _phase(phase: PhaseState) -> dict[str, Any]:
     return {
         "name": phase.label,
@@ -214,7 +204,7 @@ def _tail(board: Board) -> dict[str, Any] | None:
     if hook is None:
         return None
     text = last_line(hook.log).decode("utf-8", "replace")
-    return {"hook": hook.name, "log": _key_of(hook, board), "last": screen.clean_line(text, 200)}
+    return {"hook": hook.name, "last": screen.clean_line(text, 200)}
 
 
 def _task(task: TaskState, board: Board) -> dict[str, Any]:
@@ -224,7 +214,6 @@ def _task(task: TaskState, board: Board) -> dict[str, Any]:
         "begun": task.started,
         "took": _rounded(task.duration_s),
         "phase": task.phase,
-        "hook": task.hook,
         "last": task.last,
         "collected": task.collected,
         "before": _rounded(board.before(task)) if task.live else None,

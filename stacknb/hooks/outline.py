@@ -26,7 +26,6 @@ _FUNCTION = re.compile(r"^(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 _START = re.compile(
     r"""\basync_run(?:func)?\s+(?:--\w+\s+\S+\s+)*(["']?)([A-Za-z0-9._-]+)\1(?![^\s;&|)}])"""
 )
-_SERVICE = re.compile(r"\brun_process\s+([A-Za-z0-9._-]+)")
 _HEAD = re.compile(r"((?:if|elif)\b.*?;\s*then\b|else\b|fi\s*;)\s*(.*)")
 _WHOLE_CASE = re.compile(r"(case\b.*?\sin)\s+(\S.*?)(?:;|\s)\s*esac\b\s*;?\s*(.*)")
 _NEXT = re.compile(r"(.*?\S)\s*;\s*((?:fi|elif|else)\b.*)")
@@ -42,14 +41,13 @@ class Outline:
     ----------
     lines : int
         How many lines of work.
-    starts, waits, services : list of str
-        Names of tasks and services, in order.
+    starts, waits : list of str
+        Names of tasks, in order.
     """
 
     lines: int = 0
     starts: list[str] = field(default_factory=list)
     waits: list[str] = field(default_factory=list)
-    services: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -185,4 +183,3 @@ def _note(code: str, found: Outline) -> None:
     found.lines += 1
     found.starts += [name for _, name in _START.findall(code)]
     found.waits += [name for _, name in tasks_waited_for(code)]
-    found.services += _SERVICE.findall(code)

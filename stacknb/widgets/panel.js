@@ -167,10 +167,6 @@ function render({ model, el }) {
   const running = (entry) => entry.took == null && entry.begun;
   const time = (entry) => (entry.begun || entry.took != null) && entry.status !== "to come"
     ? seconds(spent(entry), running(entry)) : "";
-  function mark(target, status, text) {
-    attribute(target, "data-status", status);
-    put(target, text);
-  }
 
   // -- the sections -----------------------------------------------------------------------------
 
@@ -178,7 +174,8 @@ function render({ model, el }) {
     const run = S.run, phases = S.phases;
     const at = phases.findLastIndex((phase) => phase.begun && phase.name === run.where) + 1;
     const word = OF_RUN[run.state] ?? run.state;
-    mark(part.state, run.state, `${SYMBOLS[run.state] ?? "·"} ${word}`);
+    attribute(part.state, "data-status", run.state);
+    put(part.state, `${SYMBOLS[run.state] ?? "·"} ${word}`);
     const where = run.where && run.state !== "complete" ? ` · ${run.where} (${at} of ${phases.length})` : "";
     const next = run.state === "unfinished" && run.next ? ` · next is ${run.next}` : "";
     put(part.title, run.mode ? `${run.mode} of ${run.tree.split("/").pop()}${next || where}` : "no run yet");
@@ -241,7 +238,7 @@ function render({ model, el }) {
 
   function phases() {
     keyed(part.phases, S.phases.map((_, number) => number),
-      () => h("li", {}, h("span", { class: "snb-mark" }), h("span", { class: "snb-label" }), h("span", { class: "snb-time" })),
+      () => h("li", {}, h("span", { class: "snb-mark" }), h("span"), h("span", { class: "snb-time" })),
       (item, number) => {
         const phase = S.phases[number];
         const [symbol, label, clocked] = item.children;
@@ -469,7 +466,6 @@ function render({ model, el }) {
   function full(picture) {
     S = { ...picture }; // other views of the panel are given the same
     skew = S.now - Date.now() / 1000;
-    el.classList.toggle("snb-closed", Boolean(S.closed));
     draw(Object.keys(sections));
   }
   function receive(message) {

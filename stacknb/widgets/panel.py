@@ -234,7 +234,7 @@ class Panel:
 
     def _whole(self) -> dict[str, Any]:
         with self._lock:
-            return {**self._shown, "n": self._count, "now": time.time(), "closed": self.closed}
+            return {**self._shown, "n": self._count, "now": time.time()}
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._link is not None:
