@@ -120,8 +120,6 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     if end.code and end.ended:
         lost = "; a wait for one of them will fail after --resume, too" if end.given_up else ""
         end.said += f"\n  tasks ended: {listed(end.ended)}{lost}"
-    if end.said:
-        complain(end.said, end.code)
     try:
         with printing.to_stdout():
             if end.value is not None and not o.command.runs_hooks:
@@ -130,6 +128,9 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
                 printing.run(result, o, end.said if end.code else None)
     except BrokenPipeError:
         silence(sys.stdout)
+    finally:
+        if end.said:  # last of all, since a log of both is read from its end
+            complain(end.said, end.code)
     return end.code
 
 

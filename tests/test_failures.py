@@ -191,6 +191,11 @@ def test_of_a_syntax_error_in_two_lines_the_first_is_told(script: Path) -> None:
 
     assert failure.reason == "failed: syntax error near unexpected token `fi'"
 
+    output = f"{script}: line 9: syntax error: unexpected end of file\n"
+    ours = 'builtin source "$_stacknb_path" "${_stacknb_args[@]}"'
+    failure = explained(script, died(2, "other", script, "9", ours), output)
+    assert (failure.line, failure.command) == (9, ""), "behind the last line is nothing"
+
 
 @pytest.mark.parametrize(
     ("status", "reason"),

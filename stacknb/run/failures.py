@@ -158,9 +158,11 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
     elif turn.how in ("other", "killed"):
         line, message = _message_in(last, file)
         line = line or only_line(source, command)
+        is_frame = _FRAME.match(command)  # our line says nothing to the user
         if message:
-            return file, line, line_of(source, line) or command, f"failed: {message}"
-        if _FRAME.match(command):  # our line says nothing to the user
+            command = line_of(source, line) or ("" if is_frame else command)
+            return file, line, command, f"failed: {message}"
+        if is_frame:
             command = next((c for c in _EXITS if only_line(source, c)), "")
             line = only_line(source, command)
     elif command.removeprefix("builtin ").startswith("return") or (

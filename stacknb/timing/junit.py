@@ -27,7 +27,8 @@ def junit_report(records: Records) -> bytes:
     """Return the report as XML.
 
     Failed and timed out is a ``failure``; killed, cancelled and lost an ``error``; what still runs
-    is ``skipped``. With each of them stand the last lines of its log. A run that failed elsewhere,
+    is ``skipped``, and so is a task whose end a hook has dealt with: it waited for it and went on.
+    With failures and errors stand the last lines of their logs. A run that failed elsewhere,
     or a stack.sh whose log ends early, is a case of its own. Times are seconds. Of a phase that was
     run again the last try counts; what did not end well in an earlier one stands within the case of
     its name as Maven's Surefire has it: ``flakyFailure``, or ``rerunFailure`` if it failed again.
@@ -38,8 +39,9 @@ def junit_report(records: Records) -> bytes:
     every: list[_Record] = [*records.hooks, *records.tasks]
     for record in sorted(every, key=lambda one: (one.start is None, one.start or 0)):
         by_phase.setdefault(record.phase, []).append(record)
+    dealt_with = _dealt_with(records)
     for phase, members in by_phase.items():
-        suites.append(_suite(phase or "no phase", members, records))
+        suites.append(_suite(phase or "no phase", members, records, dealt_with))
     of_run = records.kind == "run"
     if said := _stopped_in(records, suites) if of_run else _ended_early(records):
         suites.append(_bad_end("run" if of_run else "stack.sh", said, records))
@@ -82,7 +84,15 @@ def _bad_end(name: str, said: str, records: Records) -> ET.Element:
     return _counted(suite, 0)
 
 
-def _suite(phase: str, every: list[_Record], records: Records) -> ET.Element:
+def _dealt_with(records: Records) -> set[int]:
+    """Return, by their `id`, the tasks of which a hook knew the end when it went on."""
+    ended = {(hook.phase, hook.name): hook.status for hook in records.hooks}  # the last try
+    ended = {key: status for key, status in ended.items() if key[1] != CLEAN_UP}
+    waits = [wait for wait in records.waits if ended.get((wait.phase, wait.hook)) == "ok"]
+    return {id(records.tasks[wait.task]) for wait in waits if wait.task is not None}
+
+
+def _suite(phase: str, every: list[_Record], records: Records, dealt_with: set[int]) -> ET.Element:
     suite = ET.Element("testsuite", name=_clean(phase))
     of_run = records.kind == "run"
     earlier = _of_earlier_tries(every) if of_run else []
@@ -90,7 +100,7 @@ def _suite(phase: str, every: list[_Record], records: Records) -> ET.Element:
     members = [record for record in every if id(record) not in past]
     cases: dict[tuple[str | None, str], list[ET.Element]] = {}
     for record in members:
-        case = _case(phase, record, of_run)
+        case = _case(phase, record, of_run, id(record) in dealt_with)
         same = cases.setdefault((case.get("classname"), record.name), [])
         same.append(case)
         if len(same) > 1:
@@ -134,7 +144,7 @@ def _of_earlier_tries(members: list[_Record]) -> list[_Record]:
     ]
 
 
-def _case(phase: str, record: _Record, has_own_log: bool) -> ET.Element:
+def _case(phase: str, record: _Record, has_own_log: bool, dealt_with: bool = False) -> ET.Element:
     kind = "task" if isinstance(record, TaskRecord) else "cell" if record.is_cell else "hook"
     case = ET.Element(
         "testcase",
@@ -144,8 +154,10 @@ def _case(phase: str, record: _Record, has_own_log: bool) -> ET.Element:
     )
     if record.status == "ok":
         return case
-    tag = _ELEMENT.get(record.status, "error")
-    outcome = ET.SubElement(case, tag, message=f"{record.status}{_with_status(record.exit_code)}")
+    tag = "skipped" if dealt_with else _ELEMENT.get(record.status, "error")
+    message = f"{record.status}{_with_status(record.exit_code)}"
+    message += "; the hook that waited for it went on" if dealt_with else ""
+    outcome = ET.SubElement(case, tag, message=message)
     if tag != "skipped":
         outcome.set("type", record.status)
         tail = tasklog.tail_bytes(Path(record.log), _TAIL) if has_own_log and record.log else b""

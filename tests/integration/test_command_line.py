@@ -338,7 +338,21 @@ def test_a_task_whose_failure_a_hook_has_dealt_with_is_none_of_the_run(tree: Any
         "10-a.sh", "[[ $2 != install ]] || { async_run t false; async_wait t || echo dealt; }"
     )
 
-    assert call("stack", tree.path).returncode == 0
+    assert call("stack", tree.path, "--run-dir", "run").returncode == 0
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    suites = ET.parse("j.xml").getroot()
+    assert [suites.get(key) for key in ("failures", "errors", "skipped")] == ["0", "0", "1"]
+    [case] = suites.findall("*/testcase[@name='t']/skipped")
+    assert case.get("message") == "failed with status 1; the hook that waited for it went on"
+
+
+def test_what_is_wrong_ends_a_log_of_both_outputs(tree: Any) -> None:
+    tree.hook("10-a.sh", "[[ $2 != install ]] || async_run t false")
+    words = [*S, "stack", str(tree.path)]
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = done.stdout.splitlines()
+    assert said[-1] == "  next    have a hook wait for it: nobody waited for 't'"
+    assert said.index(" Async summary") < len(said) - 3
 
 
 def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
