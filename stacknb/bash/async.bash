@@ -56,7 +56,7 @@ _stacknb_child() {
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
     [[ $_stacknb_opts != *[xT]* ]] || { set "-${_stacknb_opts//[!xT]/}"; } 2>/dev/null
     "$@"
-    { _stacknb_failed=$? _stacknb_where=(end); set +x; _stacknb_come_last "$_stacknb_failed" || :; } 2>/dev/null
+    { _stacknb_failed=$? _stacknb_where=(end); set +xT; _stacknb_come_last "$_stacknb_failed" || :; } 2>/dev/null
     builtin exit "$_stacknb_failed" # in bash 5.0 and 5.1 the EXIT trap learns nothing of a return
 }
 

@@ -696,6 +696,7 @@ def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) ->
         ("trap 'echo bye # no more' EXIT", b"bye\n", 0, ""),
         ("set -x; trap 'echo bye' EXIT; set +x", b"++ trap 'echo bye' EXIT\n++ set +x\nbye\n", 0, ""),
         ("trap - EXIT", b"", 0, ""),
+        ("set -T; trap 'echo ret' RETURN", b"ret\nbye 0\n", 0, ""),
         ("set -o posix; trap - EXIT; return 9", b"", 9, ""),
         ("set -u; trap 'echo bye' EXIT; { async_run n g; async_wait n; } >/dev/null", b"bye\n", 0, ""),
     ],

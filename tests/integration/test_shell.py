@@ -628,6 +628,7 @@ FAILING = [
     ("exec", "exec sh -c 'echo replaced; exit 11'", 11, "exec", None, ""),
     ("exec_of_nothing", "true\nexec /nowhere/program", 127, "status 127", None, ""),
     ("an_exit_trap_of_its_own", "trap 'echo bye' EXIT\nfalse", 1, "errexit", 2, "false"),
+    ("an_exit_trap_that_fails", "trap false EXIT\ntrue\n(exit 3)", 1, "errexit", 3, "( exit 3 )"),
     ("an_exit_trap_and_exit", "trap 'echo bye' EXIT\nexit 12", 12, "called exit with status 12", 2, "exit 12"),
     ("an_exit_trap_with_a_status", "trap 'echo bye; exit 13' EXIT\nfalse", 13, "status 13", None, ""),
     ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
