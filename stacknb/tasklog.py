@@ -239,10 +239,11 @@ def _footer_in(
     data: bytes, offset: int, header: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, int | None]:
     at = len(data)
-    while (at := data.rfind(END, 0, at)) >= 0:
-        footer = _footer_at(data[at + len(END) : at + _FOOTER_LIMIT], header)
+    # Without its newline, behind which a child may have printed: see _stacknb_end_task.
+    while (at := data.rfind(END[1:], 1, at)) >= 0:
+        footer = _footer_at(data[at + len(END) - 1 : at + _FOOTER_LIMIT], header)
         if footer is not None:
-            return footer, offset + at
+            return footer, offset + at - data.endswith(b"\n", 0, at)
     return None, None
 
 

@@ -86,6 +86,16 @@ def test_what_a_child_writes_after_the_footer_is_kept_and_ignored(path: Path) ->
         assert record.output() == b"out"
 
 
+def test_what_a_child_writes_before_a_footer_whose_newline_is_out_takes_nothing_away(
+    path: Path,
+) -> None:
+    # With glibc 2.37 or later bash writes that newline on its own.
+    footer = tasklog.end_line(HEADER, **FOOTER).removeprefix(b"\n")
+    record = written(path, b"out\n", b"\n", b"12 %", footer)
+    assert record.footer is not None
+    assert record.output() == b"out\n\n12 %"
+
+
 def test_a_footer_in_the_midst_of_a_long_log_is_found(path: Path) -> None:
     footer = tasklog.end_line(HEADER, **FOOTER)
     record = written(path, b"y" * 300_000, footer, b"z" * 300_000)
@@ -112,7 +122,6 @@ def other(**fields: Any) -> bytes:
         tasklog.END + b"{}\n",
         tasklog.END + b"\n",
         tasklog.END + b'{"exit_code": 0, "run": "20261122T151600Z-stack-1f3a9c"',
-        other()[1:],
     ],
 )
 def test_a_footer_that_is_not_this_logs_does_not_count(path: Path, forged: bytes) -> None:

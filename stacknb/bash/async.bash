@@ -90,7 +90,7 @@ _stacknb_end_task() { # STATUS NAME LOG OPTIONS
     # "start" stands in the header, too; here it is at hand for whoever collects the task.
     printf -v _nb_more '\n#stacknb-end {"end": %s, "start": %s, "exit_code": %d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_nb_end" "$_stacknb_start" "$_nb_code" "$_nb_more" "$_stacknb_run" "$2" "${_stacknb_leader:-0}"
-    # As one word it is one write: nothing that a child of the task prints comes in between.
+    # As one word it is one write; with glibc 2.37 or later the newline goes first, and a child may print then.
     printf %s "$_nb_more" >>"$_stacknb_dir/$3" || _stacknb_note_lack
 }
 

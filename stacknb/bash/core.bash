@@ -82,7 +82,7 @@ _stacknb_footer() { # LOG NAME EXIT_CODE [MORE_JSON]
     builtin printf -v _nb_line '\n#stacknb-end {"end": %s, "exit_code": %d, "user_s": %d.%02d, "sys_s": %d.%02d, %s"run": "%s", "name": "%s", "pid": %d}\n' \
         "$_stacknb_end" "$3" "$((_nb_user / 100))" "$((_nb_user % 100))" "$((_nb_sys / 100))" "$((_nb_sys % 100))" \
         "${4-}" "$_stacknb_run" "$2" "$$"
-    builtin printf %s "$_nb_line" >>"$1" || _stacknb_note_lack # as one word it is one write
+    builtin printf %s "$_nb_line" >>"$1" || _stacknb_note_lack # as one word: see _stacknb_end_task
 }
 
 # Something of the run could not be written; Python, which finds the file, says so and ends the run.

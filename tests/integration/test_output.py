@@ -162,23 +162,6 @@ def test_what_a_child_of_a_task_prints_later_is_kept_and_not_shown(tree) -> None
     assert b"late" not in tasklog.read(hook_log(stack, "12-hook.sh")).output()
 
 
-@pytest.mark.parametrize(
-    "footer",
-    ['_stacknb_footer "$PWD/log" hook 0',
-     "_stacknb_start=$EPOCHREALTIME _stacknb_where=(end); _stacknb_dir=$PWD _stacknb_end_task 0 t log ''"],
-    ids=["hook", "task"],
-)  # fmt: skip
-def test_a_footer_is_one_write_so_that_nothing_comes_between_its_newline_and_the_rest(
-    tree, footer: str
-) -> None:
-    stack = tree.stack()
-    count = "mapfile -t {0} </proc/self/io; {0}=${{{0}[3]#syscw: }}"
-    stack.evaluate(f"{count.format('before')}; {footer}; {count.format('after')}")
-
-    assert re.fullmatch(r"\n#stacknb-end \{.*\}\n", Path("log").read_text())
-    assert stack.evaluate("echo $((after - before))").stdout == "1\n"
-
-
 def test_a_hook_that_moves_its_output_elsewhere_has_its_own_log_again_next_time(tree) -> None:
     stack = tree.run(
         "exec >elsewhere 2>&1; echo there",
