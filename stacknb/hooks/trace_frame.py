@@ -48,14 +48,14 @@ class TraceFrame(ReadableFrame):
     room = budget.ALONE  # how many bytes of a notebook it may take now
 
     def text(self) -> str:
-        """Return the commands for people: place, command, what it took.
+        """Return the commands for people: place, what it took, command.
 
         Examples
         --------
         >>> result = stack.step(trace=True)
         >>> print(stack.trace().text())
         override_defaults · 10-shop.sh
-          10-shop.sh:1  [[ override_defaults == source ]] ...
+          10-shop.sh:1 ...  [[ override_defaults == source ]]...
         """
         return _text(self, _MOST_ROWS)
 
@@ -138,13 +138,12 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
 def _text(frame: TraceFrame, most: int, html: bool = False) -> str:
     rows = list(_shown(frame, most))
     width = max((len(place) for _, place, _, _ in rows), default=0)
-    wide = max((len(command) for _, _, command, _ in rows), default=0)
     write = escape if html else str
     lines = []
     for hook, some in groupby(rows, itemgetter(0)):
         lines.append(write(hook))
         for _, place, command, took in some:
-            line = write(f"  {place:<{width}}  {command:<{wide}}  {_took(took):>8}")
+            line = write(f"  {place:<{width}}  {_took(took):>8}  {command}")
             lines.append(f"<b>{line}</b>" if html and took >= _SLOW_S else line)
     return "\n".join([*lines, *map(write, _notes(frame, most))])
 

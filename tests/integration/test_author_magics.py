@@ -1,6 +1,7 @@
 """The magics for those who write hooks, in IPython with a real shell."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def test_a_hook_that_fails_shows_its_trace(
     tree.hook("10-a.sh", "A=1\nfalse\n")
     with pytest.raises(HookFailed):
         run(f"%stack '{tree.path}' step --trace")
-    assert "10-a.sh:2  false" in capsys.readouterr().out
+    assert re.search(r"10-a.sh:2 .* false\n", capsys.readouterr().out)
 
 
 def test_changes_of_a_hook_a_variable_and_an_earlier_run(run: Run, tree: Any) -> None:
@@ -116,7 +117,7 @@ def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any
     assert r"10-\xff.sh" in run("%stack picture").said()
     traced = run("%stack step --hook --trace")
     assert "1 command of a task is in the frame: job" in traced.text()
-    assert any(":2  A=1" in line for line in traced.text().splitlines())
+    assert re.search(r":2 .* A=1$", traced.text(), re.MULTILINE)
     for word in ("status", "changes", "vars", "vars A --history", "timing --what hooks", "picture"):
         bundle, _ = InteractiveShell.instance().display_formatter.format(run(f"%stack {word}"))
         assert bundle["text/plain"], word
