@@ -121,7 +121,8 @@ class Background(Session):
         Parameters
         ----------
         *names : str
-            Of each name the newest is meant.
+            Of each name the newest is meant. Without names nothing is ended: give
+            ``*stack.tasks`` for all.
 
         Raises
         ------
