@@ -202,7 +202,7 @@ def problems(records: Records) -> pd.DataFrame:
         {
             "problem": found.counts,
             "count": found.counts.values(),
-            "example": (found.found[problem][0] for problem in found.counts),
+            "example": found.examples.values(),
         },
         integers="count",
     )

@@ -7,6 +7,7 @@ more than what a hook or a task has printed.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,14 +88,14 @@ class PhaseRecord:
 class Problems:
     """What could not be believed or understood, counted; the first of each kind is quoted."""
 
-    found: dict[str, list[str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, problem: str, example: str = "", count: int = 1) -> None:
         """Count a problem; nothing is added for a count of 0."""
         if count:
-            self.found.setdefault(problem, [example])
-            self.counts[problem] = self.counts.get(problem, 0) + count
+            self.examples.setdefault(problem, example)
+            self.counts[problem] += count
 
 
 @dataclass
