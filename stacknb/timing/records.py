@@ -234,7 +234,8 @@ class Records:
         return found
 
     @cached_property
-    def _named(self) -> dict[str, list[tuple[Micros, int]]]:
+    def named(self) -> dict[str, list[tuple[Micros, int]]]:
+        """For each name of a task when those of it began, and which they are."""
         found: dict[str, list[tuple[Micros, int]]] = {}
         for index, task in enumerate(self.tasks):
             if task.start is not None:
@@ -243,7 +244,7 @@ class Records:
 
     def _running(self, name: str, time: Micros | None) -> int | None:
         # Of several tasks of that name the one that had begun last.
-        begun = [i for start, i in self._named.get(name, ()) if time is not None and start <= time]
+        begun = [i for start, i in self.named.get(name, ()) if time is not None and start <= time]
         return begun[-1] if begun else None
 
     @property
