@@ -19,10 +19,6 @@ class LogReader:
     They are named by their path within it: a `Path` for each of 100,000 takes longer than what is
     in them.
 
-    Parameters
-    ----------
-    run_dir : Path
-
     Attributes
     ----------
     faults : dict of str to str

@@ -54,10 +54,6 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
 class Stopwatch:
     """Stands still while a run does.
 
-    Parameters
-    ----------
-    records : Records
-
     Attributes
     ----------
     records : Records

@@ -15,15 +15,7 @@ _UNKNOWN = float("nan")
 
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
-    """Return the figures; see `Run.summary`.
-
-    Parameters
-    ----------
-    records : Records
-        By the watch of the run, see `Stopwatch`.
-    times : list of Collection
-    contention : Contention or None
-    """
+    """Return the figures of records by the watch of the run (`Stopwatch`); see `Run.summary`."""
     figures = _devstacks(records, times) | _honest(records, contention)
     return pd.Series(figures, dtype="float64", name="summary")
 
