@@ -210,12 +210,7 @@ def _starting_again(error: StacknbError, stack: Stack) -> list[str]:
 def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> str:
     """Say which commands go on with the run.
 
-    Parameters
-    ----------
-    o : Namespace
-    stack : Stack
-    starting : sequence of str
-        Phases whose tasks are ended: where they are not run again first, a wait fails.
+    Of the phases `starting` the tasks are ended: where they are not run again first, a wait fails.
     """
     # A run may have been interrupted behind its last phase: what ends it is yet to come.
     over = stack.result is not None and stack.result.complete

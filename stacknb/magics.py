@@ -54,12 +54,7 @@ def _silenceable(magic: Callable[..., Any]) -> Callable[..., Any]:
 
 @magics_class
 class StackMagics(Magics):
-    """The magics of one notebook. Its stack is ``stacknb.current()``.
-
-    Parameters
-    ----------
-    shell : InteractiveShell
-    """
+    """The magics of one notebook. Its stack is ``stacknb.current()``."""
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)

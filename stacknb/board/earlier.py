@@ -82,14 +82,8 @@ def beside(run_dir: Path, top_dir: str, mode: str) -> list[tuple[float, Path, di
         path = run_dir.parent / name
         if name == "latest" or path == run_dir:
             continue
-        other = _facts(path)
-        if (other.get("top_dir"), other.get("mode")) == (top_dir, mode):
-            found.append((other["start"], path, other))
+        with contextlib.suppress(BadInput):  # there is no run
+            other = facts_of(path)
+            if (other["top_dir"], other["mode"]) == (top_dir, mode):
+                found.append((other["start"], path, other))
     return sorted(found, key=lambda run: run[:2], reverse=True)
-
-
-def _facts(run_dir: Path) -> dict[str, Any]:
-    try:
-        return facts_of(run_dir)
-    except BadInput:
-        return {}

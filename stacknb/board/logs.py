@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb import tasklog
@@ -19,10 +19,6 @@ class LogReader:
 
     They are named by their path within it: a `Path` for each of 100,000 takes longer than what is
     in them.
-
-    Parameters
-    ----------
-    run_dir : Path
 
     Attributes
     ----------
@@ -45,14 +41,9 @@ class LogReader:
             return []
         return [f"{folder}/{name}" for name in sorted(found) if name.endswith(".log")]
 
-    def names_of_hooks(self) -> Iterator[str]:
-        """Yield the logs of the hooks."""
-        try:
-            folders = sorted(os.listdir(f"{self._root}/hooks"))
-        except OSError:
-            return
-        for folder in folders:
-            yield from self.names(f"hooks/{folder}")
+    def names_of_hooks(self) -> list[str]:
+        """Return the logs of the hooks, sorted."""
+        return sorted(glob.glob("hooks/*/*.log", root_dir=self._root))
 
     def path(self, name: str) -> Path:
         """Return where a log is."""

@@ -45,6 +45,10 @@ def picture(board: Board, most: int) -> Picture:
     """
     tasks = board.tasks.shown(most)
     phase, waits = board.phase, board.waiting
+    hooks = [
+        _entry(hook, hook.name, hook.begun, number=number, log=_key_of(hook, board))
+        for number, hook in enumerate(phase.hooks if phase is not None else [])
+    ]
     return {
         "run": {
             "mode": board.mode,
@@ -53,11 +57,14 @@ def picture(board: Board, most: int) -> Picture:
             "state": board.state,
             "where": phase.label if phase is not None else "",
             "next": board.next_phase,
-            "hooks": len(phase.hooks) if phase is not None else 0,
+            "hooks": len(hooks),
         },
         "basis": board.earlier.when if board.earlier is not None else "",
-        "phases": [_phase(phase) for phase in board.phases],
-        "hooks": _hooks(board, phase),
+        "phases": [
+            _entry(phase, phase.label, phase.begun, expected=_rounded(phase.expected_s))
+            for phase in board.phases
+        ],
+        "hooks": _around(hooks, _HOOKS),
         "tail": _tail(board),
         "waiting": [
             {
@@ -157,21 +164,11 @@ def late(board: Board, now: float) -> bool:
     )
 
 
-def _phase(phase: PhaseState) -> dict[str, Any]:
-    return {
-        "name": phase.label,
-        "status": phase.status,
-        "begun": phase.begun,
-        "took": _rounded(phase.duration_s),
-        "expected": _rounded(phase.expected_s),
-    }
-
-
-def _hooks(board: Board, phase: PhaseState | None) -> list[dict[str, Any]]:
-    if phase is None:
-        return []
-    numbered = [{"number": n, **_hook(hook, board)} for n, hook in enumerate(phase.hooks)]
-    return _around(numbered, _HOOKS)
+def _entry(
+    one: PhaseState | HookState | TaskState, name: str, begun: float, **more: Any
+) -> dict[str, Any]:
+    took = _rounded(one.duration_s)
+    return {"name": name, "status": one.status, "begun": begun, "took": took, **more}
 
 
 def _around(hooks: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
@@ -179,16 +176,6 @@ def _around(hooks: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     at = max((place for place, hook in enumerate(hooks) if hook["begun"]), default=0)
     begin = max(0, min(at - most // 2, len(hooks) - most))
     return hooks[begin : begin + most]
-
-
-def _hook(hook: HookState, board: Board) -> dict[str, Any]:
-    return {
-        "name": hook.name,
-        "status": hook.status,
-        "begun": hook.begun,
-        "took": _rounded(hook.duration_s),
-        "log": _key_of(hook, board),
-    }
 
 
 def _key_of(hook: HookState, board: Board) -> str:
@@ -208,16 +195,9 @@ def _tail(board: Board) -> dict[str, Any] | None:
 
 
 def _task(task: TaskState, board: Board) -> dict[str, Any]:
-    return {
-        "name": task.name,
-        "status": task.status,
-        "begun": task.started,
-        "took": _rounded(task.duration_s),
-        "phase": task.phase,
-        "last": task.last,
-        "collected": task.collected,
-        "before": _rounded(board.before(task)) if task.live else None,
-    }
+    before = _rounded(board.before(task)) if task.live else None
+    more = {"phase": task.phase, "last": task.last, "collected": task.collected}
+    return _entry(task, task.name, task.started, before=before, **more)
 
 
 def _failure(board: Board) -> dict[str, Any] | None:

@@ -28,10 +28,6 @@ class TaskList:
     """The tasks of one run.
 
     They are kept in the order in which they are shown, so that no round has to sort thousands.
-
-    Parameters
-    ----------
-    logs : LogReader
     """
 
     def __init__(self, logs: LogReader) -> None:

@@ -135,9 +135,7 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
     try:
         replaced = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        if (
-            not replaced or path.read_text("utf-8", "surrogateescape") != text
-        ):  # it counts as edited
+        if not replaced or path.read_text("utf-8", "surrogateescape") != text:  # else not edited
             path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
         raise BadInput(f"hook {shown!r} cannot be written: {error.strerror}") from error

@@ -52,7 +52,8 @@ class AtHand:
                 )
             if not o.top_dir or (not other and _absolute(o.top_dir) == at_hand.top_dir):
                 return at_hand
-        again = None if wanted or back else self._of_tree(_absolute(o.top_dir))
+        of_tree = (s for s in self._beside if s.top_dir == _absolute(o.top_dir) and not s.closed)
+        again = None if wanted or back else next(of_tree, None)
         stack = again or commands.open_tree(o)
         if again is None and at_hand is not None and stack.top_dir == at_hand.top_dir:
             stack.take_cells_of(at_hand)
@@ -72,9 +73,6 @@ class AtHand:
         if (found := next(waiting, at_hand)) is not at_hand:
             self._beside.append(at_hand)
             self._take(found)
-
-    def _of_tree(self, top_dir: Path) -> Stack | None:
-        return next((s for s in self._beside if s.top_dir == top_dir and not s.closed), None)
 
     def _take(self, stack: Stack) -> None:
         self._beside.remove(stack)

@@ -127,7 +127,8 @@ def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[
         found += _phase_rows(phase, board, allowed, share)
     found += _failure_rows(board, share)
     found += _task_rows(board, share)
-    found += _note_rows(board, share)
+    for note in _last(board.notes, _NOTES * share):
+        found.append(_Row(1, "note", more=budget.cut(clean_line(note), WIDTH)))
     return [*found, _Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
 
 
@@ -202,11 +203,6 @@ def _task_row(task: TaskState) -> _Row:
         if task.status != "ok":
             more = f"{more}, {budget.cut(task.key, _NAME, end=True)}".removeprefix(", ")
     return _Row(2, _name(task.name), task.status, _spent(task.duration_s, task.started), more)
-
-
-def _note_rows(board: Board, share: float) -> Iterator[_Row]:
-    for note in _last(board.notes, _NOTES * share):
-        yield _Row(1, "note", more=budget.cut(clean_line(note), WIDTH))
 
 
 def _last(found: list[Any], most: float) -> list[Any]:

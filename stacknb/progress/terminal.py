@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from rich.color import ColorSystem
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, Group
 from rich.constrain import Constrain
 from rich.live import Live
-from rich.segment import Segment
+from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -103,7 +103,9 @@ class Terminal:
         try:
             self._live.start()
             with _uninterrupted(), self._console:  # one write for both
-                self._console.print(_Lines("".join(self._above)), crop=False, end="")
+                # One segment, however many lines: rich must not look at each.
+                above = Segments([Segment("".join(self._above))])
+                self._console.print(above, crop=False, end="")
                 self._above.clear()
                 # Narrower by the ^C that a terminal echoes at the end of the last line.
                 width = max(1, self._console.width - 3)
@@ -190,15 +192,6 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Lines:
-    # One segment, however many lines: rich must not look at each.
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield Segment(self._text)
 
 
 def _phase(phase: PhaseState, now: float) -> Text:

@@ -95,13 +95,7 @@ def plain(text: str) -> int:
 def cut(text: str, most: int, end: bool = False, measure: Callable[[str], int] = cost) -> str:
     """Return the beginning of a text that costs no more than `most` bytes.
 
-    Parameters
-    ----------
-    text : str
-    most : int
-    end : bool
-        Return its end: of a path that says more.
-    measure : callable
+    Or its `end`, which says more of a path.
     """
     if measure(text) <= most:
         return text

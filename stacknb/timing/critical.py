@@ -81,9 +81,6 @@ class _Walk:
         )
         self.hook_starts = [start for start, _, _ in self.hooks]
         self.begin = records.start or 0
-        self.named: dict[str, list[int]] = {}
-        for index, task in enumerate(records.tasks):
-            self.named.setdefault(task.name, []).append(index)
         self.within: dict[int, list[tuple[int, int]]] = {}  # by who waits: ends that released it
         for index, waits in records.waits_within().items():
             self.within[index] = sorted(
@@ -149,11 +146,8 @@ class _Walk:
                 before = [
                     (end, i)
                     for name in task.after
-                    for i in self.named.get(name, [])
-                    if (end := self.ends[i]) is not None
-                    and task.queued < end <= at
-                    and (begun := self.records.tasks[i].start) is not None
-                    and begun < end
+                    for begun, i in self.records.named.get(name, [])
+                    if (end := self.ends[i]) is not None and task.queued < end <= at and begun < end
                 ]
                 end, cause = max(before, default=(task.queued, None))
                 at = self._add("queued", end, at, index)

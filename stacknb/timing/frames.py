@@ -169,6 +169,8 @@ def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
     main_end = (timed.end or 0) if timed.main_end is None else timed.main_end
     next_start = [start for start, _ in spans[1:]] + [main_end] * bool(spans)
     after = [(end, begin) for (_, end), begin in zip(spans, next_start, strict=True)]
+    hooks = Counter(hook.phase for hook in records.hooks if not hook.is_cell)
+    tasks = Counter(task.phase for task in records.tasks)
     return frame(
         {
             "phase": (phase.name for phase in rows),
@@ -181,11 +183,8 @@ def phases(records: Records, watch: Stopwatch, waiting: Cover) -> pd.DataFrame:
                 for whole, work, wait in zip(length, worked, waited, strict=True)
             ),
             "waited_for": (_waited_for(timed, *span) for span in spans),
-            "hooks": (
-                sum(h.phase == phase.name and not h.is_cell for h in records.hooks)
-                for phase in rows
-            ),
-            "tasks": (sum(task.phase == phase.name for task in records.tasks) for phase in rows),
+            "hooks": (hooks[phase.name] for phase in rows),
+            "tasks": (tasks[phase.name] for phase in rows),
             "after_s": (max(0, begin - end) for end, begin in after),
             "after_wait_s": (waiting.within(*part) for part in after),
         },
@@ -202,7 +201,7 @@ def problems(records: Records) -> pd.DataFrame:
         {
             "problem": found.counts,
             "count": found.counts.values(),
-            "example": (found.found[problem][0] for problem in found.counts),
+            "example": found.examples.values(),
         },
         integers="count",
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.places import FACTS, STATE
+from stacknb.places import FACTS, JOURNAL, STATE
 from stacknb.text import reading
 from stacknb.text.reading import as_seconds, json_object
 from stacknb.text.signs import printable
@@ -23,6 +23,7 @@ __all__ = [
     "KINDS",
     "as_cores",
     "facts_of_run",
+    "journal_events",
     "micros",
     "names_not_started",
     "of_one_run",
@@ -100,6 +101,16 @@ def facts_of_run(folder: Path) -> Mapping[str, Any]:
         return json_object(reading.whole(folder / FACTS)) or {}
     except OSError:
         return {}
+
+
+def journal_events(folder: Path, words: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the events of a run directory's journal in whose lines one of the words stands."""
+    try:
+        lines = reading.whole(folder / JOURNAL).splitlines()
+    except OSError:
+        return []
+    wanted = [word.encode() for word in words]  # most lines are of tasks, and are not looked into
+    return [json_object(line) or {} for line in lines if any(word in line for word in wanted)]
 
 
 def as_cores(value: object) -> int | None:

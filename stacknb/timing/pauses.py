@@ -13,11 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stacknb.places import JOURNAL
 from stacknb.tasklog import LogRecord
-from stacknb.text import reading
-from stacknb.text.reading import json_object
-from stacknb.timing.logs import micros
+from stacknb.timing.logs import journal_events, micros
 from stacknb.timing.records import Micros, Records
 from stacknb.timing.spans import Cover
 
@@ -39,7 +36,7 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
     scripts : list of LogRecord
         The logs of its hooks and cells, as ``records.hooks`` has them.
     """
-    stops = _stops(Path(records.path) / JOURNAL)
+    stops = _stops(Path(records.path))
     found = []
     for (log, hook), (other, following) in pairwise(zip(scripts, records.hooks, strict=True)):
         end = following.start
@@ -56,10 +53,6 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
 
 class Stopwatch:
     """Stands still while a run does.
-
-    Parameters
-    ----------
-    records : Records
 
     Attributes
     ----------
@@ -130,18 +123,8 @@ def _last_said(log: Path, start: Micros | None, following: Micros | None) -> Mic
     return said if known else None
 
 
-def _stops(journal: Path) -> list[Micros]:
+def _stops(run_dir: Path) -> list[Micros]:
     """Return when nothing was to follow at once, in order."""
-    try:
-        lines = reading.whole(journal).splitlines()
-    except OSError:
-        return []
-    found = []
-    for line in lines:
-        if not any(b'"%s"' % kind.encode() in line for kind in _STOPS):
-            continue
-        event = json_object(line) or {}
-        time = micros(event.get("time"))
-        if event.get("event") in _STOPS and not event.get("goes_on") and time is not None:
-            found.append(time)
-    return sorted(found)
+    events = journal_events(run_dir, (f'"{kind}"' for kind in _STOPS))
+    stops = [one for one in events if one.get("event") in _STOPS and not one.get("goes_on")]
+    return sorted(time for one in stops if (time := micros(one.get("time"))) is not None)

@@ -49,7 +49,8 @@ class Printer:
 
     def put(self, text: str) -> None:
         """Print a line now."""
-        stamp = _stamp(self.now)
+        time = datetime.datetime.fromtimestamp(self.now // 1000, datetime.UTC)
+        stamp = f"{time:%Y-%m-%d %H:%M:%S}.{self.now % 1000:03d}"
         self.out.write(f"{stamp} | {text}\n".encode())
 
     def text(self, text: str) -> int:
@@ -98,8 +99,3 @@ class Printer:
         """Have a task print a line at `time`."""
         self._order += 1
         heapq.heappush(self.background, (time, self._order, text))
-
-
-def _stamp(ms: int) -> str:
-    time = datetime.datetime.fromtimestamp(ms // 1000, datetime.UTC)
-    return f"{time:%Y-%m-%d %H:%M:%S}.{ms % 1000:03d}"

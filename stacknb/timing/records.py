@@ -7,6 +7,7 @@ more than what a hook or a task has printed.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -87,14 +88,14 @@ class PhaseRecord:
 class Problems:
     """What could not be believed or understood, counted; the first of each kind is quoted."""
 
-    found: dict[str, list[str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, problem: str, example: str = "", count: int = 1) -> None:
         """Count a problem; nothing is added for a count of 0."""
         if count:
-            self.found.setdefault(problem, [example])
-            self.counts[problem] = self.counts.get(problem, 0) + count
+            self.examples.setdefault(problem, example)
+            self.counts[problem] += count
 
 
 @dataclass
@@ -233,7 +234,8 @@ class Records:
         return found
 
     @cached_property
-    def _named(self) -> dict[str, list[tuple[Micros, int]]]:
+    def named(self) -> dict[str, list[tuple[Micros, int]]]:
+        """For each name of a task when those of it began, and which they are."""
         found: dict[str, list[tuple[Micros, int]]] = {}
         for index, task in enumerate(self.tasks):
             if task.start is not None:
@@ -242,7 +244,7 @@ class Records:
 
     def _running(self, name: str, time: Micros | None) -> int | None:
         # Of several tasks of that name the one that had begun last.
-        begun = [i for start, i in self._named.get(name, ()) if time is not None and start <= time]
+        begun = [i for start, i in self.named.get(name, ()) if time is not None and start <= time]
         return begun[-1] if begun else None
 
     @property

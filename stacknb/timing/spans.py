@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import TypeVar
 
-__all__ = ["Cover", "levels", "most_at_once"]
+__all__ = ["Cover", "levels"]
 
 Number = TypeVar("Number", int, float)
 Span = tuple[int, int]
@@ -69,14 +69,11 @@ class Cover:
         return self._before[index - 1] + min(time, end) - start
 
 
-def most_at_once(spans: Iterable[Span]) -> int:
-    """Return how many of the stretches overlap at the most; touching ones do not overlap."""
-    known = levels((start, end, 1) for start, end in spans if start < end)
-    return max((level for _, level in known), default=0)
-
-
 def levels(spans: Iterable[tuple[int, int, Number]]) -> list[tuple[int, Number]]:
-    """Return how high stretches with a height stand one upon the other, from each moment on."""
+    """Return how high stretches with a height stand one upon the other, from each moment on.
+
+    Touching ones do not overlap.
+    """
     changes: dict[int, Number] = {}
     for start, end, height in spans:
         changes[start] = changes.get(start, 0) + height

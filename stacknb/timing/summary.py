@@ -7,7 +7,7 @@ import pandas as pd
 from stacknb.timing.collection import Collection
 from stacknb.timing.contention import Contention, activities
 from stacknb.timing.records import Records
-from stacknb.timing.spans import Cover, most_at_once
+from stacknb.timing.spans import Cover, levels
 
 __all__ = ["summary", "task_spans"]
 
@@ -15,15 +15,7 @@ _UNKNOWN = float("nan")
 
 
 def summary(records: Records, times: list[Collection], contention: Contention | None) -> pd.Series:
-    """Return the figures; see `Run.summary`.
-
-    Parameters
-    ----------
-    records : Records
-        By the watch of the run, see `Stopwatch`.
-    times : list of Collection
-    contention : Contention or None
-    """
+    """Return the figures of records by the watch of the run (`Stopwatch`); see `Run.summary`."""
     figures = _devstacks(records, times) | _honest(records, contention)
     return pd.Series(figures, dtype="float64", name="summary")
 
@@ -61,7 +53,7 @@ def _devstacks(records: Records, times: list[Collection]) -> dict[str, float]:
 def _honest(records: Records, contention: Contention | None) -> dict[str, float]:
     """Return who worked how long and how much at once, and what sharing the cores cost."""
     spans = task_spans(records).values()
-    tasks = Cover(spans)
+    tasks, at_once = Cover(spans), levels((start, end, 1) for start, end in spans)
     main = _main_work(records)
     at_work = _working_tasks(records)
     task_work = sum(cover.length for cover in at_work)
@@ -73,7 +65,7 @@ def _honest(records: Records, contention: Contention | None) -> dict[str, float]
         "main_work_s": main.length / 1e6,
         "task_work_s": task_work / 1e6,
         "busy_s": busy / 1e6,
-        "max_concurrency": float(most_at_once(spans)),
+        "max_concurrency": float(max((count for _, count in at_once), default=0)),
         "mean_concurrency": sum(b - a for a, b in spans) / tasks.length if tasks.length else 0.0,
         "cpu_s": sum(one.cpu for one in used) / 1e6 if used else _UNKNOWN,
         "cpu_available_s": (records.cores or _UNKNOWN) * elapsed / 1e6,

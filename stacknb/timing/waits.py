@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stacknb.places import JOURNAL, WAITS
+from stacknb.places import WAITS
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
 from stacknb.text.signs import printable
-from stacknb.timing.logs import micros
+from stacknb.timing.logs import journal_events, micros
 from stacknb.timing.records import Problems
 
 __all__ = ["by_log", "wait_rows", "waits_without_row"]
@@ -56,11 +56,7 @@ def waits_without_row(
         The waits that are over.
     logs : iterable of LogRecord
     """
-    try:
-        journal = reading.whole(folder / JOURNAL)
-    except OSError:
-        return []
-    rows, logs, found = list(rows), list(logs), _given_up(journal)
+    rows, logs, found = list(rows), list(logs), _given_up(folder)
     scripts = [log for log in logs if log.header["kind"] in ("hook", "cell")]
     if not any(log.footer is None or log.footer["exit_code"] for log in scripts):
         return found
@@ -71,7 +67,7 @@ def waits_without_row(
         if log.header["kind"] == "task" and log.footer and micros(log.footer.get("end"))
     }
     over = {(str(row.get("log")), micros(row["wait_start"])) for row in rows}
-    begun, last = _begun_waits(journal)
+    begun, last = _begun_waits(folder)
     for event in begun:
         start, log = event["time"], str(event.get("log"))
         if (log, micros(start)) in over:
@@ -90,26 +86,20 @@ def waits_without_row(
     return found
 
 
-def _given_up(journal: bytes) -> list[dict[str, Any]]:
+def _given_up(folder: Path) -> list[dict[str, Any]]:
     """Return the waits of a person that a timeout or a Ctrl-C ended."""
-    if b'"given_up"' not in journal:
-        return []
-    events = [json_object(line) or {} for line in journal.splitlines() if b'"given_up"' in line]
     return [
         {**event, "wait_start": event["given_up"], "wait_end": event.get("time")}
-        for event in events
+        for event in journal_events(folder, ['"given_up"'])
         if _is_sound(event, "given_up")
     ]
 
 
-def _begun_waits(journal: bytes) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+def _begun_waits(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Return the waits whose end the journal does not tell, and the one that may go on."""
     begun: dict[str, list[dict[str, Any]]] = {}  # by the log of the task
     last: dict[str, Any] | None = None
-    for line in journal.splitlines():
-        if b'"wait-' not in line and not last:
-            continue
-        event = json_object(line) or {}
+    for event in journal_events(folder, ['"wait-', *(f'"{kind}"' for kind in _NO_LONGER)]):
         log = str(event.get("log"))
         if event.get("event") == "wait-start":
             last = event

@@ -92,8 +92,9 @@ def changed(
         made.move(name, where, "spawn")
     for name, where in (wait_after or {}).items():
         made.move(name, where, "wait")
-    steps = as_task if isinstance(as_task, Mapping) else dict.fromkeys(_names(as_task))
-    for name, collected in steps.items():
+    if not isinstance(as_task, Mapping):
+        as_task = dict.fromkeys([as_task] if isinstance(as_task, str) else as_task or ())
+    for name, collected in as_task.items():
         made.take_out(name, collected)
     return made.program
 
@@ -230,7 +231,3 @@ def _spellings(mark: str) -> set[str]:
 
 def _sped(op: Op, factor: float) -> Op:
     return replace(op, length=0 if math.isinf(factor) else round(op.length / factor))
-
-
-def _names(names: Iterable[str] | None) -> list[str]:
-    return [names] if isinstance(names, str) else list(names or ())
