@@ -716,6 +716,14 @@ def test_the_footer_of_a_task_with_an_exit_trap_of_its_own_waits_for_nobody(
     assert stack.tasks["t"].wait().exit_code == code
 
 
+def test_a_task_comes_after_one_with_an_exit_trap_of_its_own(tree) -> None:
+    stack = tree.run(
+        "f() { trap 'rm -f f' EXIT; }; async_run t f; async_run --after t u echo; async_wait u t"
+    )
+
+    assert stack.tasks["u"].state == "ok"
+
+
 def test_a_task_that_execs_a_program_has_a_footer_all_the_same(tree) -> None:
     stack = tree.run(
         "f() { exec sh -c 'echo replaced; exit 5'; }\nasync_run t f; async_wait t || :"
