@@ -30,6 +30,7 @@ from stacknb import (
     timing,
 )
 from stacknb.hooks.check_rules import remarks
+from stacknb.supervision import processes
 
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
@@ -1955,6 +1956,17 @@ def test_cancel_ends_the_whole_group_and_returns_when_it_is_gone(tree, until, bo
     assert footer["status"] == "cancelled"
     assert stack.tasks["other"].running
     assert stack.async_run("t", "true").wait().ok
+
+
+def test_options_that_a_task_restores_take_nothing_out_of_its_group(tree, until) -> None:
+    stack = tree.run(
+        'f() { local old=$(set +o); eval "$old"; sleep 1000 & echo $! >.pid; mv .pid pid; wait; }\n'
+        "async_run t f"
+    )
+    until(Path("pid").exists, "the task has begun")
+    stack.cancel("t")
+
+    assert not processes.alive(int(Path("pid").read_text()))
 
 
 @pytest.mark.parametrize("body", ["exec sleep 1000", "trap : EXIT; sleep 1000", "trap '' TERM; sleep 1000; sleep 1000"])  # fmt: skip
