@@ -29,7 +29,7 @@ _stacknb_drop_locals() {
     for _stacknb_n in "${_stacknb_names[@]}"; do
         [[ ! -R $_stacknb_n ]] || builtin unset -n "$_stacknb_n"
         for _stacknb_i in 1 2 3 4 5 6 7 8 9; do
-            (_stacknb_is_local "$_stacknb_n") || builtin break
+            [[ ! -R $_stacknb_n ]] && (_stacknb_is_local "$_stacknb_n") || builtin break
             builtin unset -v "$_stacknb_n" || { builtin printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; builtin break; }
         done
     done
