@@ -54,6 +54,8 @@ _stacknb_child() {
     trap "$_stacknb_seal" EXIT
     _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task _stacknb_leader=${BASHPID-} _stacknb_leaving=''
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
+    # Or options that it saves and restores would give what it runs a group of its own, which nobody ends.
+    [[ $_stacknb_opts == *m* ]] || set +m
     [[ $_stacknb_opts != *[xT]* ]] || { set "-${_stacknb_opts//[!xT]/}"; } 2>/dev/null
     "$@"
     { _stacknb_failed=$? _stacknb_where=(end); set +xT; _stacknb_come_last "$_stacknb_failed" || :; } 2>/dev/null

@@ -1,7 +1,7 @@
 # What a shell leaves that is about to end: its snapshot, the footer of its hook, the answer.
 
-# Which of the visible names are locals of a frame that is still there: a global set in this scratch
-# shell does not show through a local. Their values go to a file of their own, for looking at.
+# Which of the visible names are locals of a frame that is still there. Their values go to a file of their
+# own, for looking at.
 _stacknb_find_locals() {
     for _stacknb_text in "${_stacknb_names[@]}"; do
         case $_stacknb_text in
@@ -11,10 +11,16 @@ _stacknb_find_locals() {
             (builtin unset -n "$_stacknb_text" && builtin declare -p "$_stacknb_text") >/dev/null && builtin printf '%s\n' "$_stacknb_text"
             builtin continue
         fi
-        [[ ${!_stacknb_text-} != 7316429 ]] || builtin continue
-        builtin declare -g "$_stacknb_text=7316429" && [[ ${!_stacknb_text-} != 7316429 ]] && builtin printf '%s\n' "$_stacknb_text"
+        ! _stacknb_is_local "$_stacknb_text" || builtin printf '%s\n' "$_stacknb_text"
     done
-    builtin return 0
+}
+
+# Of a scratch shell, since the variable is lost by it.
+_stacknb_is_local() { # NAME
+    builtin declare -g "$1=7316429" || builtin return 1
+    [[ ${!1-} == 7316429 ]] || builtin return 0
+    # Where a global array is below it, bash has set the local one.
+    builtin unset -v "$1" && builtin declare -p "$1" >/dev/null
 }
 
 # Uncovers the globals below the locals: unset from an inner frame takes away one local at a time.
@@ -23,7 +29,7 @@ _stacknb_drop_locals() {
     for _stacknb_n in "${_stacknb_names[@]}"; do
         [[ ! -R $_stacknb_n ]] || builtin unset -n "$_stacknb_n"
         for _stacknb_i in 1 2 3 4 5 6 7 8 9; do
-            (builtin declare -g "$_stacknb_n=7316429" && [[ ${!_stacknb_n-} != 7316429 ]]) || builtin break
+            [[ ! -R $_stacknb_n ]] && (_stacknb_is_local "$_stacknb_n") || builtin break
             builtin unset -v "$_stacknb_n" || { builtin printf '#stacknb local %s\n' "$_stacknb_n" >>"$_stacknb_state.hidden"; builtin break; }
         done
     done

@@ -31,6 +31,7 @@ from stacknb import (
     timing,
 )
 from stacknb.hooks.check_rules import remarks
+from stacknb.supervision import processes
 
 # A task that runs until the file is there, without a process of its own.
 UNTIL = 'until_there() { until [[ -e $1 ]]; do read -rt 0.005 <>"$FIFO" || :; done; }\nmkfifo fifo; FIFO=$PWD/fifo\n'
@@ -715,6 +716,14 @@ def test_the_footer_of_a_task_with_an_exit_trap_of_its_own_waits_for_nobody(
     assert footer.get("failed_at", ["", "", ""])[2] == line
     assert log_of(stack, "t").output() == text
     assert stack.tasks["t"].wait().exit_code == code
+
+
+def test_a_task_comes_after_one_with_an_exit_trap_of_its_own(tree) -> None:
+    stack = tree.run(
+        "f() { trap 'rm -f f' EXIT; }; async_run t f; async_run --after t u echo; async_wait u t"
+    )
+
+    assert stack.tasks["u"].state == "ok"
 
 
 def test_a_task_that_execs_a_program_has_a_footer_all_the_same(tree) -> None:
@@ -1971,6 +1980,17 @@ def test_cancel_ends_the_whole_group_and_returns_when_it_is_gone(tree, until, bo
     assert footer["status"] == "cancelled"
     assert stack.tasks["other"].running
     assert stack.async_run("t", "true").wait().ok
+
+
+def test_options_that_a_task_restores_take_nothing_out_of_its_group(tree, until) -> None:
+    stack = tree.run(
+        'f() { local old=$(set +o); eval "$old"; sleep 1000 & echo $! >.pid; mv .pid pid; wait; }\n'
+        "async_run t f"
+    )
+    until(Path("pid").exists, "the task has begun")
+    stack.cancel("t")
+
+    assert not processes.alive(int(Path("pid").read_text()))
 
 
 @pytest.mark.parametrize("body", ["exec sleep 1000", "trap : EXIT; sleep 1000", "trap '' TERM; sleep 1000; sleep 1000"])  # fmt: skip

@@ -1230,20 +1230,21 @@ def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
     assert stack.evaluate("echo $v $w ${u-none} ${t-none}").stdout == "global global none none\n"
 
 
+@pytest.mark.parametrize("over", ["v=global", "v=([2]=x y)", "declare -gA v=([k]=x)", "w=(x y); declare -gn v=w"])
 @pytest.mark.parametrize("local", [
     "local -a v=(1 2)", "local -A v=([k]=1)", "local -i v=5", "local -n v=w",
     "local v", "local v=$'\\xff\\n'", "local -x v=5", "local IFS=:", "local PATH=/x", "local -u v=x",
     "f() { local v=1; g; }; g() { local v=2; exit 3; }; f", "local LC_ALL=C",
     "local HOME=/x", "local i=1 n=2 name=3", "set -u; local v=1; echo $nope", "local -", "die 1 oops",
 ])  # fmt: skip
-def test_locals_never_become_globals(tree, tmp_path: Path, local: str) -> None:
+def test_locals_never_become_globals(tree, local: str, over: str) -> None:
     names = "v w IFS PATH HOME LC_ALL i n name"
     show = f"declare -p {names} 2>/dev/null"
-    tree.hook("10-a.sh", "v=global\n")
+    tree.hook("10-a.sh", f"{over}\n")
     tree.hook("20-b.sh", f"[[ -v mended ]] || {{ {local}; exit 3; }}\n" if "set -u" not in local
               else f"[[ -v mended ]] || {{ {local}\n}}\n")  # fmt: skip
     stack = tree.stack()
-    stack.evaluate("v=global")
+    stack.evaluate(over)
     before = stack.evaluate(show).stdout
     with pytest.raises(HookFailed):
         stack.run_phase("override_defaults")
