@@ -116,6 +116,19 @@ def test_a_run_that_has_stopped_where_the_next_phase_follows_at_once_is_lost_wit
     assert (board.state, board.phase) == ("failed", board.phases[1])
 
 
+def test_while_the_hook_of_a_run_that_was_killed_is_doubted_no_other_phase_is_lost(
+    run: Run, board: Board
+) -> None:
+    run.begin_phase("override_defaults", "10-a.sh")
+    run.hook("10-a.sh")
+    run.end_phase(goes_on=True)
+    run.begin_phase("source", "10-a.sh")
+    run.begin_hook("10-a.sh")
+    run.journal.close()
+    (run.folder / "state/lock").write_text(f"{2**22 + 1} 1 {socket.gethostname()}")
+    assert [phase.status for phase in look(board).phases[:3]] == ["ok", "running", "to come"]
+
+
 def test_a_run_of_another_container_goes_on_until_its_lock_is_free(
     run: Run, board: Board, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
