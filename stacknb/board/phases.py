@@ -238,7 +238,8 @@ class PhaseList:
         self._read_ends()
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
         # The lock tells, or silence: a copy has no lock, and whoever has resumed has let it go.
-        if self._follows and (is_left() or (now - self._heard > _PAUSED_S and not is_held())):
+        silent = now - self._heard > _PAUSED_S
+        if self._follows and not self.hook and (is_left() or (silent and not is_held())):
             self._is_cut = True
         self.goes_on = (self.goes_on or is_new) and is_held()
         for place, phase in enumerate(self):
