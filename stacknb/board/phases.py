@@ -233,8 +233,8 @@ class PhaseList:
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
         # The lock tells, or silence: a copy has no lock, and whoever has resumed has let it go.
         silent = now - self._heard > _PAUSED_S
-        if self._follows and (self._lock.is_left() or (silent and not self._lock.is_held())):
-            self._is_cut = True
+        if self._follows and not self.hook:  # one in doubt may yet tell
+            self._is_cut |= self._lock.is_left() or (silent and not self._lock.is_held())
         self.goes_on = (self.goes_on or is_new) and self._lock.is_held()
         for place, phase in enumerate(self):
             if phase.told:

@@ -69,6 +69,9 @@ class Plain:
         elif event.kind == "phase-end" and not data["ok"]:
             took = seconds(data["duration_s"])
             self._say("failed", f"{SYMBOLS['failed']} {name} ended early after {took}")
+        elif event.kind == "run-end" and data["complete"]:
+            status = "ok" if data["ok"] else "failed"
+            self._say(status, f"{SYMBOLS[status]} {name} complete")
         elif event.kind == "warning":
             self._say("warning", f"warning: {name}")
 

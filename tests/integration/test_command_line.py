@@ -682,8 +682,9 @@ def test_a_terminal_is_left_as_clean_as_a_pipe(tree: Any, until: Until) -> None:
     assert terminal.wait() == 0
     left = [line for line in terminal.lines if line]
     assert left[0].startswith("stack: ")
-    assert left[-1].startswith("✓ 10-a.sh")
-    assert len(left) == 1 + 2 * 7 + 2
+    assert left[-2].startswith("✓ 10-a.sh")
+    assert left[-1].strip() == "✓ stack complete"
+    assert len(left) == 1 + 2 * 7 + 3
     assert not [line for line in left if "·" in line or "────" in line]
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
 
