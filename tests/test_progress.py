@@ -111,6 +111,17 @@ def test_the_hooks_of_plugins_that_were_enabled_meanwhile_are_counted(
     assert plain.getvalue().endswith(line)
 
 
+@pytest.mark.parametrize(
+    ("ok", "line"), [(True, "✓ stack complete"), (False, "✗ stack complete, but a task failed")]
+)
+def test_the_last_line_says_that_the_run_is_complete(
+    run: Run, plain: io.StringIO, ok: bool, line: str
+) -> None:
+    run.begin()
+    run.tell("run-end", "stack", ok=ok, complete=True)
+    assert plain.getvalue().splitlines()[-1] == line
+
+
 def test_output_stands_between_the_lines_of_its_hook(run: Run, plain: io.StringIO) -> None:
     run.begin()
     run.begin_phase("source", "10-a.sh", "20-b.sh")

@@ -70,8 +70,8 @@ class Plain:
             took = seconds(data["duration_s"])
             self._say("failed", f"{SYMBOLS['failed']} {name} ended early after {took}")
         elif event.kind == "run-end" and data["complete"]:
-            status = "ok" if data["ok"] else "failed"
-            self._say(status, f"{SYMBOLS[status]} {name} complete")
+            status, but = ("ok", "") if data["ok"] else ("failed", ", but a task failed")
+            self._say(status, f"{SYMBOLS[status]} {name} complete{but}")
         elif event.kind == "warning":
             self._say("warning", f"warning: {name}")
 
