@@ -1231,7 +1231,9 @@ def test_locals_of_the_failed_hook_can_be_looked_at_but_are_gone(tree) -> None:
     assert stack.evaluate("echo $v $w ${u-none} ${t-none}").stdout == "global global none none\n"
 
 
-@pytest.mark.parametrize("over", ["v=global", "v=([2]=x y)", "declare -gA v=([k]=x)", "w=(x y); declare -gn v=w"])
+@pytest.mark.parametrize(
+    "over", ["v=global", "v=([2]=x y)", "declare -gA v=([k]=x)", "w=(x y); declare -gn v=w"]
+)
 @pytest.mark.parametrize("local", [
     "local -a v=(1 2)", "local -A v=([k]=1)", "local -i v=5", "local -n v=w",
     "local v", "local v=$'\\xff\\n'", "local -x v=5", "local IFS=:", "local PATH=/x", "local -u v=x",
