@@ -58,8 +58,8 @@ _stacknb_follow() { # STATUS
         return
     fi
     _stacknb_leaving=1 _stacknb_read=()
-    builtin trap -p EXIT >|"$_stacknb_control/trap.$BASHPID"
-    builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/trap.$BASHPID"
+    builtin trap -p EXIT >|"$_stacknb_control/trap.$_stacknb_leader" || return 0 # no room: theirs alone
+    builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/trap.$_stacknb_leader"
     [[ ${_stacknb_read-} != *"$_stacknb_seal"* ]] || return 0
     builtin eval "_stacknb_read=(${_stacknb_read-})" # trap -- COMMAND EXIT; in posix mode of none: -
     _stacknb_text=${_stacknb_read[2]-}

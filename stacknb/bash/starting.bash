@@ -163,7 +163,7 @@ _stacknb_begin() {
 
 _stacknb_arrange() {
     if [[ ! $_stacknb_busy && ! $_stacknb_foreign ]]; then # in a hook's turn this trap is there already
-        trap '{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); } 2>/dev/null' ERR
+        trap "$_stacknb_on_err" ERR
         set -E
     fi
     if [[ $_stacknb_cwd ]]; then cd -- "$_stacknb_cwd" || builtin exit 1; fi

@@ -716,6 +716,9 @@ def test_the_footer_of_a_task_with_an_exit_trap_of_its_own_waits_for_nobody(
     assert footer.get("failed_at", ["", "", ""])[2] == line
     assert log_of(stack, "t").output() == text
     assert stack.tasks["t"].wait().exit_code == code
+    person = stack.async_run("person", "f")  # under errexit, as a hook
+    until(lambda: not person.running, "the end of the task")
+    assert log_of(stack, "person").footer["exit_code"] == code
 
 
 def test_a_task_comes_after_one_with_an_exit_trap_of_its_own(tree) -> None:
