@@ -30,7 +30,9 @@ _PS4 = f"+{_MARK}" + _MARK.join(_FIELDS) + _MARK
 _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"(.*)", re.S)
 # What our own traps run, after what each sets first; bash counts it among the hook's commands.
 _OF_TRAPS = {
-    "_stacknb_failed": re.compile(r"case \$-\.\S+ in|builtin (?:printf '%s\\0' errexit |trap -p$)"),
+    "_stacknb_failed": re.compile(
+        r"case \$-\.\S+ in|_stacknb_where=|builtin (?:printf '%s\\0' errexit |trap -p$)"
+    ),
     "_stacknb_exit": re.compile(
         r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEkT)$|_stacknb_(?:regained|leaving)="
     ),
@@ -165,7 +167,7 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             inside = file.startswith(str(BASH)) and not (task and function == "_stacknb_child")
             first, *more = command.split("\n")
             ours = of_trap is not None or inside or "_stacknb_" in first
-            ours = ours or (function == "_stacknb_child" and first == "set +x")  # after its command
+            ours = ours or (function == "_stacknb_child" and first == "set +xT")  # after its command
             # Lines without our mark follow where a hook has set PS4 itself: shown as they are.
             command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")
             where = "" if function in ("source", "_stacknb_child") else function
