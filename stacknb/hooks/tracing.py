@@ -167,7 +167,7 @@ def _commands(text: str) -> Iterator[tuple[Command, bool]]:
             inside = file.startswith(str(BASH)) and not (task and function == "_stacknb_child")
             first, *more = command.split("\n")
             ours = of_trap is not None or inside or "_stacknb_" in first
-            ours = ours or (function == "_stacknb_child" and first == "set +xT")  # after its command
+            ours = ours or (function == "_stacknb_child" and first == "set +xT")  # the last
             # Lines without our mark follow where a hook has set PS4 itself: shown as they are.
             command = "\n".join([first, *(m for m in more if not _OURS.search(m))]).rstrip("\n")
             where = "" if function in ("source", "_stacknb_child") else function
