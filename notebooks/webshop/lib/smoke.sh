@@ -18,6 +18,7 @@ function expect_nothing {
     if shop_python ask.py "$SHOP_URL$1" error 2>/dev/null; then
         die $LINENO "GET $1: something is there"
     fi
+    SHOP_ANSWERS["$1"]=nothing
     echo "ok    GET $1    nothing"
 }
 
