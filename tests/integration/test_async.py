@@ -1221,6 +1221,22 @@ def test_an_await_that_is_cancelled_before_its_turn_has_none(tree) -> None:
     assert not Path("unwanted").exists()
 
 
+def test_an_await_that_is_cancelled_too_late_leaves_the_next_one_alone(tree) -> None:
+    stack = tree.stack()
+
+    async def work() -> str:
+        asyncio.get_running_loop().set_default_executor(pool := ThreadPoolExecutor(1))
+        late = asyncio.create_task(stack.aio.evaluate(":"))
+        await asyncio.sleep(0)
+        pool.submit(int).result()  # the cell is done, and the loop does not know it yet
+        late.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await late
+        return (await stack.aio.evaluate("echo on")).stdout
+
+    assert asyncio.run(work()) == "on\n"
+
+
 def test_a_wait_whose_await_is_cancelled_keeps_no_thread_and_the_task_runs_on(tree) -> None:
     stack = tree.run(UNTIL + "async_run t until_there go")
 
