@@ -50,8 +50,8 @@ _stacknb_say_why() { # LOG
 # Has our EXIT trap follow one that the task has set in its place; within that one, the task ends here. By
 # way of a file, which only such tasks leave.
 _stacknb_follow() { # STATUS
-    local - _nb_code='' _nb_seal='' # what the seal switches off (errexit) is yet to end the task
-    printf -v _nb_code %d "${1#"${1%%[!0]*}"}" || _nb_code=2 # exit takes 010 for ten, and refuses a word
+    local - _nb_code="${1#"${1%%[!0]*}"}" _nb_seal='' # what the seal switches off (errexit) is yet to end the task
+    printf -v _nb_code %d "${_nb_code:-0}" || _nb_code=2 # exit takes 010 for ten, and refuses a word
     _nb_seal=${_stacknb_seal/'"$?"'/$((_nb_code & 255))}
     [[ ${_stacknb_where-} ]] || _stacknb_where=(errexit "${_stacknb_failed[@]:1}") # that trap may call exit
     if [[ $_stacknb_leaving ]]; then
