@@ -28,6 +28,7 @@ __all__ = [
     "is_devstack",
     "looks_in_dest",
     "misordered",
+    "missing",
     "not_in",
     "parse_plugins",
     "remarks",

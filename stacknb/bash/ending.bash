@@ -50,9 +50,10 @@ _stacknb_say_why() { # LOG
 # Has our EXIT trap follow one that the task has set in its place; within that one, the task ends here. By
 # way of a file, which only such tasks leave.
 _stacknb_follow() { # STATUS
-    local - _nb_code='' _nb_seal='' # what the seal switches off (errexit) is yet to end the task
-    printf -v _nb_code %d "$1"
+    local - _nb_code="${1#"${1%%[!0]*}"}" _nb_seal='' # what the seal switches off (errexit) is yet to end the task
+    printf -v _nb_code %d "${_nb_code:-0}" || _nb_code=2 # exit takes 010 for ten, and refuses a word
     _nb_seal=${_stacknb_seal/'"$?"'/$((_nb_code & 255))}
+    [[ ${_stacknb_where-} ]] || _stacknb_where=(errexit "${_stacknb_failed[@]:1}") # that trap may call exit
     if [[ $_stacknb_leaving ]]; then
         builtin eval "$_nb_seal"
         return
@@ -63,7 +64,7 @@ _stacknb_follow() { # STATUS
     [[ ${_stacknb_read-} != *"$_stacknb_seal"* ]] || return 0
     builtin eval "_stacknb_read=(${_stacknb_read-})" # trap -- COMMAND EXIT; in posix mode of none: -
     _stacknb_text=${_stacknb_read[2]-}
-    builtin trap "${_stacknb_text#-}"$'\n'"$_nb_seal" EXIT
+    builtin trap "${_stacknb_text#-}"$'\n\n'"$_nb_seal" EXIT # one newline may be continued by a backslash
 }
 
 # The header of a task that has left none: it was killed before its first command, or has emptied its

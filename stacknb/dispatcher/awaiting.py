@@ -39,8 +39,8 @@ class Async:
                 threads.append(threading.get_ident())
                 try:
                     return method(*args, **kwargs)
-                finally:
-                    self._stack.unwanted.discard(threads[0])
+                finally:  # in this order: a cancel that comes too late finds nobody
+                    self._stack.unwanted.discard(threads.pop())
 
             try:
                 return await asyncio.to_thread(work)

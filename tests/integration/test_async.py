@@ -696,6 +696,9 @@ def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) ->
         ("trap 'echo bye; (exit 8); echo not' EXIT", b"bye\n", 8, ""),
         ("trap 'echo bye # no more' EXIT", b"bye\n", 0, ""),
         ("set -x; trap 'echo bye' EXIT; set +x", b"++ trap 'echo bye' EXIT\n++ set +x\nbye\n", 0, ""),
+        ("trap 'echo bye; exit 6' EXIT; (exit 5)", b"bye\n", 6, "( exit 5 )"),
+        ("trap 'echo bye \\' EXIT", b"bye\n", 0, ""),
+        ("exit 010", b"bye 10\n", 10, "exit 010"),
         ("trap - EXIT", b"", 0, ""),
         ("set -T; trap 'echo ret' RETURN", b"ret\nbye 0\n", 0, ""),
         ("set -o posix; trap - EXIT; return 9", b"", 9, ""),
@@ -1219,6 +1222,22 @@ def test_an_await_that_is_cancelled_before_its_turn_has_none(tree) -> None:
 
     asyncio.run(work())
     assert not Path("unwanted").exists()
+
+
+def test_an_await_that_is_cancelled_too_late_leaves_the_next_one_alone(tree) -> None:
+    stack = tree.stack()
+
+    async def work() -> str:
+        asyncio.get_running_loop().set_default_executor(pool := ThreadPoolExecutor(1))
+        late = asyncio.create_task(stack.aio.evaluate(":"))
+        await asyncio.sleep(0)
+        pool.submit(int).result()  # the cell is done, and the loop does not know it yet
+        late.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await late
+        return (await stack.aio.evaluate("echo on")).stdout
+
+    assert asyncio.run(work()) == "on\n"
 
 
 def test_a_wait_whose_await_is_cancelled_keeps_no_thread_and_the_task_runs_on(tree) -> None:

@@ -544,7 +544,7 @@ def test_a_run_directory_that_was_removed_is_called_gone(tree) -> None:
     shutil.rmtree(stack.run_dir)
     calls = (stack.step, lambda: stack.evaluate(":"), lambda: stack.async_run("t", "true"))
     for call in calls:
-        with pytest.raises(StacknbError, match=r"is gone: .*; put it back, or begin a new run"):
+        with pytest.raises(StacknbError, match=r"is gone: .*; begin a new run .*, or put it back"):
             call()
 
 
