@@ -637,7 +637,7 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert run.tasks["slack_s"].tolist() == [1.0]
     assert answer(run, "summary").note == "The run stood still for 94 s, which do not count."
     report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
-    assert report.get("time") == "10.000000"
+    assert report.get("time") == "10.000"
     said = closing.time_stood_still(RunDir(tmp_path, RUN))
     assert said == "\n Of this the run stood still for 94 sec, which timing does not count"
 
