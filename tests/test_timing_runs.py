@@ -637,9 +637,9 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert run.tasks["slack_s"].tolist() == [1.0]
     assert answer(run, "summary").note == "The run stood still for 94 s, which do not count."
     report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
-    assert report.get("time") == "10.000000"
+    assert report.get("time") == "10.000"
     said = closing.time_stood_still(RunDir(tmp_path, RUN))
-    assert said == "\n Of this the run stood still for 94 sec, which timing does not count"
+    assert said == "\n Of the elapsed time the run stood still 94 sec; timing does not count them"
 
 
 def test_a_killed_hook_was_at_work_until_it_last_said_something(tmp_path: Path) -> None:

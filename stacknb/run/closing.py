@@ -24,7 +24,7 @@ def time_stood_still(folder: RunDir) -> str:
 
     pauses = read_folder(folder.path, folder.run, time.time()).pauses
     still = sum(end - begin for begin, end in pauses) // 1_000_000
-    said = f"\n Of this the run stood still for {still} sec, which timing does not count"
+    said = f"\n Of the elapsed time the run stood still {still} sec; timing does not count them"
     return said if still else ""
 
 

@@ -195,8 +195,8 @@ def test_a_run_that_is_lost_behind_its_last_phase_is_not_well(tree: Any) -> None
     words = f"""
 import sys
 from stacknb import cli
-from stacknb.run.run import Run
-Run._see_to_services = lambda run: run.shell.evaluate("kill -KILL $$")
+from stacknb.run import closing
+closing.tables = lambda shell: shell.evaluate("kill -KILL $$")
 sys.exit(cli.main(["stack", {str(tree.path)!r}, "--run-dir", "run", "--json"]))
 """
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)

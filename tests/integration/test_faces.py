@@ -16,7 +16,7 @@ from traitlets.config import Config
 from stacknb import cli, load_ipython_extension, progress, status
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import StacknbError
-from stacknb.run.run import Run
+from stacknb.run import closing
 
 PHASES = [
     "override_defaults", "source", "stack pre-install", "stack install", "stack post-config",
@@ -355,12 +355,12 @@ def test_the_end_shows_the_summary_of_times(tree: Any, face: Any) -> None:
 def test_ctrl_c_behind_the_last_hook_says_how_the_run_is_brought_to_its_end(
     tree, monkeypatch, capsys
 ) -> None:
-    def stopped(run: Run) -> None:
+    def stopped(shell: object) -> None:
         raise KeyboardInterrupt
 
     tree.hook("10-a.sh", ":")
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_see_to_services", stopped)
+        patch.setattr(closing, "tables", stopped)
         assert cli.main(["stack", str(tree.path)]) == 130
     assert f"resume  stacknb stack {tree.path} --resume" in capsys.readouterr().err
     assert cli.main(["stack", str(tree.path), "--resume"]) == 0
