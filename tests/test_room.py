@@ -26,7 +26,7 @@ def test_one_that_was_removed_is_called_gone_and_no_room_is_asked_for(tmp_path: 
     run_dir = tmp_path / "run"
 
     assert room.lack(run_dir) == f"run directory {str(run_dir)!r} is gone: somebody has removed it"
-    assert room.remedy(run_dir) == "put it back, or begin a new run (in a notebook: %stack reset)"
+    assert room.remedy(run_dir) == "begin a new run (in a notebook: %stack reset), or put it back"
     assert room.remedy(tmp_path) == "free some room"
 
 

@@ -27,7 +27,7 @@ def remedy(run_dir: Path) -> str:
     """Say what can be done about it."""
     if run_dir.exists():
         return "free some room"
-    return "put it back, or begin a new run (in a notebook: %stack reset)"
+    return "begin a new run (in a notebook: %stack reset), or put it back"
 
 
 def refusal(run_dir: Path, error: OSError, what: str) -> BadInput:
