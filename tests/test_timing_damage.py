@@ -159,3 +159,14 @@ def test_a_damaged_run_directory_is_refused_or_adds_up(
     except LogError:
         return
     check(run)
+
+
+@pytest.mark.parametrize("event", ['["run-end"]', '{"wait-start": 1}', "null"])
+def test_a_line_of_a_journal_that_is_no_event_is_passed_over(tmp_path: Path, event: str) -> None:
+    small_run(tmp_path)
+    log = tmp_path / "hooks/stack-install/20-a.sh.log"
+    log.write_bytes(log.read_bytes().partition(b"\n#stacknb-end")[0])  # its run was killed
+    line = f'{{"event": {event}, "time": 1790000000.5, "name": "pause"}}\n'
+    (tmp_path / "journal.jsonl").write_text(line)
+
+    check(load(tmp_path))

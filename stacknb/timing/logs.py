@@ -110,7 +110,8 @@ def journal_events(folder: Path, words: Iterable[str]) -> list[dict[str, Any]]:
     except OSError:
         return []
     wanted = [word.encode() for word in words]  # most lines are of tasks, and are not looked into
-    return [json_object(line) or {} for line in lines if any(word in line for word in wanted)]
+    told = (json_object(line) or {} for line in lines if any(word in line for word in wanted))
+    return [one for one in told if isinstance(one.get("event"), str)]
 
 
 def as_cores(value: object) -> int | None:
