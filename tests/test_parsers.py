@@ -74,7 +74,7 @@ def test_an_option_of_another_face_is_not_known() -> None:
         ([], "COMMAND is missing; see stacknb --help"),
         (["stack"], "TOP_DIR is missing; see stacknb stack --help"),
         (["stack", "t", "--jobs", "many"], "--jobs: 'many' is no whole number"),
-        (["stack", "t", "--jobs", "-3"], "--jobs: '-3' is less than 0; give a number from 1 on"),
+        (["stack", "t", "--jobs", "-3"], "--jobs: '-3' is less than 0; give a whole number"),
         (["stack", "t", "--job", "1"], "'--job' is not understood; did you mean '--jobs'"),
         (["stack", "t", "install", "more"], "'more' is not understood"),
         (["stack", "t", "--nope"], "'--nope' is not understood; see"),

@@ -640,6 +640,9 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert report.get("time") == "10.000"
     said = closing.time_stood_still(RunDir(tmp_path, RUN))
     assert said == "\n Of the elapsed time the run stood still 94 sec; timing does not count them"
+    shutil.rmtree(tmp_path)  # by somebody, before the run is at its end, which it comes to
+    tmp_path.mkdir()
+    assert closing.time_stood_still(RunDir(tmp_path, RUN)) == ""
 
 
 def test_a_killed_hook_was_at_work_until_it_last_said_something(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _path_at_home(text: str) -> str:
 
 def _number(text: str) -> int:
     if re.fullmatch(r"-[0-9]+", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 0; give a whole number")
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from stacknb.exceptions import LogError
 from stacknb.journal import RunDir
 from stacknb.shell import Shell
 from stacknb.supervision import services
@@ -22,7 +23,10 @@ def time_stood_still(folder: RunDir) -> str:
     """Say how long nothing of a run was at work, which these tables count and `timing` does not."""
     from stacknb.timing.rundir import read_folder  # most runs do not stop on their way
 
-    pauses = read_folder(folder.path, folder.run, time.time()).pauses
+    try:
+        pauses = read_folder(folder.path, folder.run, time.time()).pauses
+    except (LogError, OSError):  # somebody has removed logs: no reason not to end
+        return ""
     still = sum(end - begin for begin, end in pauses) // 1_000_000
     said = f"\n Of the elapsed time the run stood still {still} sec; timing does not count them"
     return said if still else ""
