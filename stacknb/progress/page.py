@@ -18,7 +18,7 @@ from stacknb.text.screen import SYMBOLS, clean_line, counted, seconds
 
 __all__ = ["bundle", "moved"]
 
-_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.1, 0.0)  # of all that may be shown: the first that fits
+_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.15, 0.1, 0.0)  # of all that may be shown: the first that fits
 _LINES = 1_000  # bytes of hooks' lines, and of a failure's
 _LAST = 60  # a task's last line
 _NAME = 90
@@ -80,13 +80,16 @@ def bundle(board: Board, since: float = 0.0, most: int = budget.SUMMARY) -> dict
         Phases that ended before are not told in detail; epoch seconds.
     most : int
         Bytes that it may take in a notebook: from `budget.AGAIN` on it is a summary in any case,
-        below that it may be one line, which takes `budget.LINE` at the most.
+        below that it may be one line, which takes `budget.LINE` at the most. Of a single phase that
+        goes well it is no longer than `budget.STEP`, if it can be: more phases are to come.
     """
     excerpts = Excerpts(board.run_dir)
+    is_step = len(_new(board, since)) == 1 and board.state not in ("failed", "interrupted")
     for share in _SHARES:
         found = _rows(board, since, share, excerpts)
         made = {"text/plain": _plain(found, board.phases), "text/html": _html(found, board.phases)}
-        if budget.stored(made) <= most:
+        fair = budget.STEP if is_step and share else most
+        if budget.stored(made) <= min(most, fair):
             return made
     return {"text/plain": _line(board)}
 
@@ -114,11 +117,7 @@ def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[
     path = round(_PATH * max(share, 0.25))
     tree = budget.cut(board.top_dir, path, end=True)
     found = [_Row(0, f"{board.mode} of {tree}", more=_state(board))]
-    new = [
-        phase for phase in board.phases
-        if phase.begun
-        and (phase.status == "running" or phase.begun + (phase.duration_s or 0.0) >= since)
-    ]  # fmt: skip
+    new = _new(board, since)
     hooks = [hook for phase in new for hook in phase.hooks]
     allowed = excerpts.within(_LINES * share, _ROWS * share, hooks)
     if not share and len(new) > 1:
@@ -130,6 +129,14 @@ def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[
     for note in _last(board.notes, _NOTES * share):
         found.append(_Row(1, "note", more=budget.cut(clean_line(note), WIDTH)))
     return [*found, _Row(1, "logs", more=budget.cut(str(board.run_dir), path, end=True))]
+
+
+def _new(board: Board, since: float) -> list[PhaseState]:
+    return [
+        phase for phase in board.phases
+        if phase.begun
+        and (phase.status == "running" or phase.begun + (phase.duration_s or 0.0) >= since)
+    ]  # fmt: skip
 
 
 def _state(board: Board) -> str:

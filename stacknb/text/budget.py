@@ -33,6 +33,7 @@ __all__ = [
     "PRINTED",
     "RESULT",
     "SHORT",
+    "STEP",
     "SUMMARY",
     "USED_UP",
     "VIEW",
@@ -48,6 +49,7 @@ CODE = 16_000  # the panel without its picture …
 PICTURE = 3_600  # … and the state that it ended in
 POOL = 20_000  # all that the cells of a run show, but for what they show at least
 SUMMARY = 6_000  # HTML and plain text together …
+STEP = 2_600  # … of one phase alone, so that a run can be stepped through …
 AGAIN = 3_500  # … and the shortest of them …
 LINE = 700  # … and what stands for it where that does not fit
 ERROR = 2_200  # is kept twice: as a message and as a traceback

@@ -103,6 +103,18 @@ def test_stepping_through_a_run_in_cells_of_their_own_stays_below_50_kb(tmp_path
     assert size < LIMIT
 
 
+def test_each_step_of_a_run_has_its_summary_though_many_hooks_say_something(tmp_path: Path) -> None:
+    (tmp_path / "tree" / "extras.d").mkdir(parents=True)
+    says = 'for n in 1 2 3 4 5; do echo "step $n of $2: a line as hooks print them"; done'
+    for number in range(10, 17):
+        script = f"[[ $1 != stack ]] || {{ {says}; }}\n"
+        (tmp_path / "tree" / "extras.d" / f"{number}-part.sh").write_text(script)
+    notebook, size = grown(tmp_path, "%stack tree step", *["%stack step"] * 6)
+    summaries = [cell.outputs[1]["data"]["text/html"] for cell in notebook.cells[1:]]
+    assert ["step 5 of " in summary for summary in summaries] == [False] * 2 + [True] * 5
+    assert size < LIMIT
+
+
 def flooding(tree: Path) -> None:
     """Print wide lines in every phase, in hooks and in tasks."""
     lines = "for n in {1..300}; do echo \"$n $1 $2 <&'\" '\\\\' 漢字 $'\\x01'; done\n"
