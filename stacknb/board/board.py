@@ -16,7 +16,6 @@ from stacknb.board.tasks import TaskList
 from stacknb.exceptions import BadInput
 from stacknb.journal import Event, RunDir
 from stacknb.rundir.ending import BAD
-from stacknb.rundir.lock import Lock
 
 __all__ = ["Board"]
 
@@ -69,7 +68,7 @@ class Board:
     def _begin(self, run_dir: Path, phases: list[PhaseState]) -> None:
         self._logs = LogReader(run_dir)
         self.tasks = TaskList(self._logs)
-        self._phases = PhaseList(phases, self._logs, Lock(run_dir), self.tasks.begin_try)
+        self._phases = PhaseList(phases, self._logs, self.tasks.begin_try)
 
     def update(self, thoroughly: bool = False) -> None:
         """Take in what is new; `thoroughly` looks at every task now, not at some in each round."""

@@ -30,7 +30,7 @@ def is_at_work(logs: LogReader, hook: HookState) -> bool:
     record = logs.read(logs.name(hook.log), 0)
     if record is None or record.footer is not None:
         return False
-    return still_runs(record.header) or logs.is_held_elsewhere()
+    return still_runs(record.header) or logs.lock.is_held_elsewhere()
 
 
 def leave(logs: LogReader, hook: HookState) -> None:

@@ -22,15 +22,15 @@ class LogReader:
 
     Attributes
     ----------
-    is_held_elsewhere : callable
-        Tells whether what has begun a log may run, though no such process is seen from here.
+    lock : Lock
+        Tells whether a process works on the run, be it one that is not seen from here.
     faults : dict of str to str
         What is wrong with logs that cannot be read, by their names.
     """
 
     def __init__(self, run_dir: Path) -> None:
         self._root = str(run_dir)
-        self.is_held_elsewhere = Lock(run_dir).is_held_elsewhere
+        self.lock = Lock(run_dir)
         self.faults: dict[str, str] = {}
 
     def names(self, folder: str) -> list[str]:

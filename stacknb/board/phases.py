@@ -17,7 +17,6 @@ from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
 from stacknb.journal import Event
 from stacknb.rundir.ending import BAD
-from stacknb.rundir.lock import Lock
 
 __all__ = ["PhaseList"]
 
@@ -33,8 +32,6 @@ class PhaseList:
     phases : list of PhaseState
         To come.
     logs : LogReader
-    lock : Lock
-        Tells whether a process works on the run, and whether the one that did was killed.
     again : callable
         Is told the label of a phase that is begun, and when: tasks of an earlier try are past.
 
@@ -51,12 +48,11 @@ class PhaseList:
         self,
         phases: list[PhaseState],
         logs: LogReader,
-        lock: Lock,
         again: Callable[[str, float], None],
     ) -> None:
         self._origin = ""
         self._logs = logs
-        self._lock = lock
+        self._lock = logs.lock
         self._phases = {phase.label: phase for phase in phases}
         self._again = again
         self._known: set[str] = set()  # logs that have been taken in, of earlier tries too

@@ -145,7 +145,7 @@ class TaskList:
         task.begun = header.get("start") if header is not None else None
         if task.code is None and self._lives(task, header):
             return
-        if task.code is None and footer is None and self._logs.is_held_elsewhere():
+        if task.code is None and footer is None and self._logs.lock.is_held_elsewhere():
             return
         status, task.exit_code = status_of(footer, task.code)
         if footer is not None and task.begun is not None and "end" in footer:
