@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from stacknb.dispatcher.dispatcher import Stack, at_hand, current
-from stacknb.dispatcher.session import Listener
+from stacknb.run.audience import Listener
 
 __all__ = ["Listener", "Stack", "at_hand", "current"]

@@ -143,7 +143,7 @@ class Background(Session):
     def _tick_if_wanted(self) -> None:
         if threading.get_ident() in self.unwanted:  # its await was cancelled
             raise Interrupted
-        self._tick()
+        self._audience.tick()
 
     def start(self, work: Callable[[], Any], what: str = "stack") -> Worker:
         """Do `work` in a thread: ``stack.start(stack.run)``; it is collected with ``wait()``.

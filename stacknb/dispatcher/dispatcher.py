@@ -18,6 +18,7 @@ from stacknb.exceptions import BadInput
 from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.plugins import check_tree, parse_plugins
+from stacknb.run.order import Order
 from stacknb.run.settings import Settings
 from stacknb.shell.environment import (
     check_bash,
@@ -126,7 +127,8 @@ class Stack(Stepping, Looking, Background, Authoring):
         added = checked_environment(env or {})
         check_bash(inherited(added).get("PATH"))
         check_processes()
-        super().__init__(tree, given, run_dir, settings, parallel, jobs, added)
+        order = Order(tree, tuple(given), None, settings, parallel, jobs, added)
+        super().__init__(order, run_dir)
         self.aio = Async(self)
         self.closed = False
         self.take_over()

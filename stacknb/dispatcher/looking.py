@@ -211,8 +211,8 @@ class Looking(Session):
         """Those that are enabled, and those that the settings are going to enable."""
         if self._run is not None and self._run.result.phases:
             return self._enabled
-        dest = inherited(self._added).get("DEST") or str(self.top_dir / ".stacknb" / "dest")
-        told = foreseen(self._settings.text(), self.top_dir, dest)
+        dest = inherited(self._order.env).get("DEST") or str(self.top_dir / ".stacknb" / "dest")
+        told = foreseen(self._order.settings.text(), self.top_dir, dest)
         known = {plugin.name for plugin in self._enabled}
         return [*self._enabled, *(plugin for plugin in told if plugin.name not in known)]
 

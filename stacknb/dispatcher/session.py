@@ -6,68 +6,49 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from stacknb import lifecycle
 from stacknb.dispatcher.forgotten import forgotten
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.hooks import cellhooks
-from stacknb.journal import Event, RunDir
+from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.places import STATE
 from stacknb.plugins import Plugin
 from stacknb.results import RunResult
+from stacknb.run.audience import Audience
+from stacknb.run.order import Order
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
 from stacknb.shell.environment import inherited
 from stacknb.snapshots.vault import Vault
 
-__all__ = ["Listener", "Session"]
+__all__ = ["Session"]
 
 _TURN_S = 0.1
 
 
-class Listener(Protocol):
-    """Who shows a run: is told every event, and the time about ten times a second."""
-
-    def on_event(self, event: Event) -> None:
-        """Take an event."""
-
-    def on_tick(self) -> None:
-        """Take the time to look again."""
-
-
 class Session:
-    """The state of a `Stack`, below each group of its calls; the parameters are described there."""
+    """The state of a `Stack`, below each group of its calls; what is public is described there."""
 
-    def __init__(
-        self,
-        top_dir: Path,
-        plugins: list[Plugin],
-        run_dir: str | os.PathLike[str] | None,
-        settings: Settings,
-        parallel: bool,
-        jobs: int | None,
-        env: dict[str, str],
-    ) -> None:
-        self.top_dir = top_dir
-        self.plugins = plugins
-        self.parallel = parallel
+    def __init__(self, order: Order, run_dir: str | os.PathLike[str] | None) -> None:
+        self.top_dir, self.parallel = order.top_dir, order.parallel
+        self.plugins = list(order.plugins)
         self.cells = cellhooks.new_folder()
-        self.listeners: list[Listener] = []
         self.worker: Worker | None = None
+        self._order = order
         self._run_dir = run_dir
-        self._settings = settings
-        self._jobs = jobs
-        self._added = env
+        self._audience = Audience()
+        self.listeners = self._audience.listeners
         self._run: Run | None = None
         self._door, self._process = threading.RLock(), os.getpid()
         self._depth = 0  # of the calls that give the shell to hooks
         self.at_work_in = 0  # the thread of the last of them
         self.unwanted: set[int] = set()  # threads that are not to begin
-        self._stopping = False
 
     @property
     def run_dir(self) -> Path | None:
@@ -149,7 +130,7 @@ class Session:
         """
         if self._is_elsewhere:
             return
-        self._stopping = self.busy
+        self._audience.stopping = self.busy
         if self._run is not None:
             self._run.shell.interrupt()
 
@@ -201,7 +182,7 @@ class Session:
                 if threading.get_ident() in self.unwanted:
                     raise Interrupted  # while it waited for its turn
                 if not self._depth:
-                    self._stopping, self.at_work_in = False, threading.get_ident()
+                    self._audience.stopping, self.at_work_in = False, threading.get_ident()
                 self._depth += 1
                 try:
                     yield
@@ -235,60 +216,31 @@ class Session:
         with self._lock:
             if (run := self._under_way(mode, anew)) is not None:
                 return run
-            env = inherited(self._added)
-            facts = self._facts(before)
+            order = self._order_now()
+            facts = order.facts() | ({"before": str(before)} if before is not None else {})
             folder = RunDir.create(self._run_dir, mode, facts)  # if it is refused, nothing ends
             try:
                 self.reset()
-                self._run = self._new_run(mode, folder, env, resumed=False)
+                self._run = Run(mode, order, folder, self._audience)
             except BaseException:
                 folder.abandon()
                 raise
             self._run_dir = None
             if mode != "stack" and before is None:  # otherwise the run before has said it
-                has_settings = self._settings != Settings()
+                has_settings = order.settings != Settings()
                 if said := forgotten(folder.path, folder.facts(), has_settings):
                     self._run.note(said)
             return self._run
 
-    def _facts(self, before: Path | None) -> dict[str, object]:
-        """Return what ``run.json`` is to tell of a run; `Stack.resume` goes by it."""
-        return {
-            "top_dir": str(self.top_dir),
-            "plugins": [f"{plugin.name}={plugin.folder}" for plugin in self.plugins],
-            "parallel": self.parallel,
-            "jobs": self._jobs,
-            "cpus": os.cpu_count(),
-            "cells": str(self.cells),
-            **self._settings.facts(),
-            **({"before": str(before)} if before is not None else {}),
-        }
-
     def _take_up(self, folder: RunDir, facts: Mapping[str, Any]) -> None:
-        """Go on with an earlier run, which began with these `_facts`, if it left a snapshot."""
+        """Go on with an earlier run, which began with these `facts`, if it left a snapshot."""
         Vault(folder.path / STATE).check()
-        self._settings = Settings.of_run(folder.path, facts)
+        self._order = replace(self._order, settings=Settings.of_run(folder.path, facts))
         self.cells = Path(facts.get("cells") or self.cells)
-        env = inherited(self._added)
-        self._run = self._new_run(facts["mode"], folder, env, resumed=True)
+        order = self._order_now()
+        self._run = Run(facts["mode"], order, folder, self._audience, resumed=True)
 
-    def _new_run(self, mode: str, folder: RunDir, env: dict[str, str], resumed: bool) -> Run:
-        return Run(
-            mode, self.top_dir, self.plugins, folder, env=env, parallel=self.parallel,
-            jobs=self._jobs, settings=self._settings, emit=self._emit, tick=self._tick,
-            check=self._check_stop, overlay=self.cells, resumed=resumed,
-        )  # fmt: skip
-
-    def _check_stop(self) -> None:
-        if self._stopping:
-            raise Interrupted("stopped between two hooks; the session is usable")
-
-    def _emit(self, event: Event) -> None:
-        for listener in self.listeners:
-            listener.on_event(event)
-
-    def _tick(self) -> None:
-        if self._stopping and self._run is not None:  # it came just before the hook
-            self._run.shell.interrupt()
-        for listener in self.listeners:
-            listener.on_tick()
+    def _order_now(self) -> Order:
+        """Return what a run is given that begins now."""
+        env = inherited(self._order.env)
+        return replace(self._order, plugins=tuple(self.plugins), cells=self.cells, env=env)

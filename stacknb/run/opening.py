@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from stacknb import plugins as trees
 from stacknb.exceptions import ShellDied
 from stacknb.places import BASH, HOME
 from stacknb.plugins import Plugin
+from stacknb.run.order import Order
 from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
@@ -52,8 +52,9 @@ else
 fi"""
 
 
-def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> str:
-    """Return the bash that a new shell of a run begins with; `given` is enabled from the start."""
+def setup(mode: str, order: Order) -> str:
+    """Return the bash that a new shell of a run begins with."""
+    top_dir = order.top_dir
     tree = trees.is_devstack(top_dir)
     facts = {
         "TOP_DIR": str(top_dir),
@@ -71,8 +72,8 @@ def setup(mode: str, top_dir: Path, given: Iterable[Plugin], parallel: bool) -> 
     else:
         helpers = quote(str(BASH / "helpers.bash"))
         lines.append(f"_stacknb_helpers={helpers}; builtin source {helpers}")
-    lines.append(_SWITCH if parallel else "DEVSTACK_PARALLEL=False")
-    lines += [enabling(plugin) for plugin in given]
+    lines.append(_SWITCH if order.parallel else "DEVSTACK_PARALLEL=False")
+    lines += [enabling(plugin) for plugin in order.plugins]
     if mode == "stack":
         lines.append("_stacknb_flags=e")
     return "\n".join(lines)

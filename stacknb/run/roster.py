@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from stacknb import lifecycle, plugins
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import Hook, Phase
-from stacknb.plugins import Plugin
 from stacknb.results import HookResult
+from stacknb.run.order import Order
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.snapshot import Variable
 
@@ -45,11 +44,7 @@ class Roster:
 
     Parameters
     ----------
-    given : sequence of Plugin
-        Enabled from the start.
-    top_dir : Path
-    overlay : Path, optional
-        A folder of hooks that the cells of a notebook hold, laid over the tree.
+    order : Order
     note : callable
         Is told what the user should know.
 
@@ -59,23 +54,16 @@ class Roster:
         Those enabled by now, in order.
     """
 
-    def __init__(
-        self,
-        given: Sequence[Plugin],
-        top_dir: Path,
-        overlay: Path | None,
-        note: Callable[[str], None],
-    ) -> None:
-        self.plugins = list(given)
-        self._top_dir = top_dir
-        self._overlay = overlay
+    def __init__(self, order: Order, note: Callable[[str], None]) -> None:
+        self.plugins = list(order.plugins)
+        self._order = order
         self._note = note
 
     def hear(self, turn: Turn) -> None:
         """Take what a turn of the shell has left enabled."""
         if turn.outcome != "lost":
             self.plugins = plugins.enabled(self.plugins, turn.plugins)
-            for sentence in plugins.remarks(self.plugins, turn.requires, self._top_dir):
+            for sentence in plugins.remarks(self.plugins, turn.requires, self._order.top_dir):
                 self._note(sentence)
 
     def check_dest(self, variables: Callable[[str], Sequence[Variable]]) -> None:
@@ -87,7 +75,7 @@ class Roster:
 
     def hooks(self, phase: Phase) -> tuple[list[Hook], list[Hook]]:
         """Return the hooks that a phase begins with, and those of them that plugins have."""
-        extras = lifecycle.hooks_of(phase, self._top_dir, (), self._overlay)
+        extras = lifecycle.hooks_of(phase, self._order.top_dir, (), self._order.cells)
         of_plugins = self._of_plugins(phase)
         _refuse_faulty(hooks := extras + of_plugins)
         return hooks, of_plugins
@@ -107,7 +95,7 @@ class Roster:
         return True
 
     def _of_plugins(self, phase: Phase) -> list[Hook]:
-        return lifecycle.of_plugins(phase, self.plugins, self._overlay)
+        return lifecycle.of_plugins(phase, self.plugins, self._order.cells)
 
 
 def _refuse_faulty(hooks: Sequence[Hook]) -> None:

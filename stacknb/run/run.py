@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from stacknb import lifecycle
 from stacknb.exceptions import Interrupted
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
-from stacknb.plugins import Plugin
 from stacknb.results import HookResult, Result, RunResult
 from stacknb.run import cells, closing, failures, opening, recall
+from stacknb.run.audience import Audience
 from stacknb.run.course import Course
+from stacknb.run.order import Order
 from stacknb.run.roster import Agenda, Roster
-from stacknb.run.settings import Settings
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
@@ -32,52 +30,32 @@ class Run:
     Parameters
     ----------
     mode : str
-    top_dir : Path
-    given : sequence of Plugin
-        Enabled from the start.
+    order : Order
     folder : RunDir
-    env : dict
-        Environment of the shell.
-    parallel : bool
-    jobs : int, optional
-    settings : Settings
-        Sourced before the first hook.
-    emit : callable
-        Is told every event.
-    tick : callable
-        Is called about ten times a second while a hook runs.
-    check : callable
-        Is called before each hook; raises Interrupted if the user has stopped the run.
-    overlay : Path
-        A folder of hooks that the cells of a notebook hold, laid over the tree.
+    audience : Audience
     resumed : bool
         Go on from the snapshot in `folder`, after the phases its journal says are done.
     """
 
     def __init__(
-        self, mode: str, top_dir: Path, given: Sequence[Plugin], folder: RunDir, *,
-        env: dict[str, str], parallel: bool, jobs: int | None, settings: Settings,
-        emit: Callable[[Event], None], tick: Callable[[], None], check: Callable[[], None],
-        overlay: Path, resumed: bool,
-    ) -> None:  # fmt: skip
+        self, mode: str, order: Order, folder: RunDir, audience: Audience, resumed: bool = False
+    ) -> None:
         self.mode = mode
-        self.top_dir = top_dir
         self.folder = folder
         self.result = RunResult(mode, folder.path)
         self.course = Course(mode, self.result.phases, lifecycle.phases_of(mode) if resumed else ())
-        self._emit_to = emit
-        self._check = check
-        self._settings = settings
+        self._order = order
+        self._audience = audience
         self._agenda: Agenda | None = None
         self._cells, self._goes_on, self._stood_still = 0, False, resumed
         done, self.result.complete = folder.past() if resumed else ({}, False)
         self.course.over = self.result.complete
-        self.roster = Roster(given, top_dir, overlay, self.note)
-        setup = opening.setup(mode, top_dir, given, parallel)
-        self.shell = Shell(folder.path, folder.run, env=env, jobs=jobs, setup=setup)
+        self.roster = Roster(order, self.note)
+        setup = opening.setup(mode, order)
+        self.shell = Shell(folder.path, folder.run, env=order.env, jobs=order.jobs, setup=setup)
         self.tasks = TaskBook(folder, self.shell, self.note, resumed)
         self.shell.recall = self.tasks.memory
-        self._sourcing = Sourcing(folder, self.shell, self.emit, tick)
+        self._sourcing = Sourcing(folder, self.shell, self.emit, self._tick)
         try:
             if resumed:
                 self.result.phases += done
@@ -85,7 +63,7 @@ class Run:
                 self.shell.restore()
                 self.roster.hear(self.shell.evaluate(""))
             else:
-                self.emit("run-start", mode, top_dir=str(top_dir), run_dir=str(folder.path))
+                self.emit("run-start", mode, top_dir=str(order.top_dir), run_dir=str(folder.path))
         except BaseException:
             self.shell.close()
             raise
@@ -130,7 +108,7 @@ class Run:
         try:
             self._goes_on = True  # hooks follow; after `one_hook` `settle` says that none does
             while agenda.left and not self.course.given_up:
-                self._check()
+                self._audience.check()
                 result = self._source(agenda.left[0], trace)
                 agenda.left.pop(0)
                 agenda.results.append(result)
@@ -161,9 +139,10 @@ class Run:
             self.course.begin(phase)
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in agenda.left])
             if not self.result.phases:
-                if said := self._settings.left_out(self.top_dir):
+                settings = self._order.settings
+                if said := settings.left_out(self._order.top_dir):
                     self.note(said)
-                for script, given in self._settings.scripts(self.folder.path):
+                for script, given in settings.scripts(self.folder.path):
                     self._sourcing.origins[str(script)] = str(given)
                     self._turn(Hook(phase, "localrc", script, (), settings=True))
                 if said := opening.drop_negated(self.shell):
@@ -211,7 +190,7 @@ class Run:
             if self._stood_still:
                 self.result.timing += closing.time_stood_still(self.folder)
             self.result.timed = bool(self.tasks.all()) or "=\n-" not in self.result.timing
-        for said in closing.see_to_services(self.mode, self.top_dir, self.folder.path):
+        for said in closing.see_to_services(self.mode, self._order.top_dir, self.folder.path):
             self.note(said)
         self.result.complete, self.course.over = not self.course.given_up, True
         bad = [result.name for result in self.result.tasks]
@@ -262,7 +241,7 @@ class Run:
         """Write an event to the journal and tell it."""
         event = Event(kind, time.time(), name, data)
         self.folder.write(event)
-        self._emit_to(event)
+        self._audience.tell(event)
 
     def note(self, text: str) -> None:
         """Keep something the user should know, once."""
@@ -271,6 +250,11 @@ class Run:
             self.emit("warning", text)
 
     # -- within ------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self._audience.stopping:  # it came just before the hook
+            self.shell.interrupt()
+        self._audience.tick()
 
     def _source(self, hook: Hook, trace: bool = False) -> HookResult:
         if hook.warning:

@@ -31,6 +31,7 @@ from stacknb import (
 from stacknb.board.board import Board
 from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
+from stacknb.run.audience import Audience
 from stacknb.run.sourcing import Sourcing
 from stacknb.shell import Shell, escalation, turns
 from stacknb.shell.dialogue import Dialogue
@@ -594,7 +595,7 @@ def test_ctrl_c_before_the_settings_are_sourced_does_not_leave_them_out(
     (tmp_path / "rc").write_text("A=1\n")
     tree.hook("10-a.sh", "echo $A")
     stack = tree.stack(localrc=tmp_path / "rc")
-    owner, name = (Stack, "_emit") if told else (RunDir, "write")
+    owner, name = (Audience, "tell") if told else (RunDir, "write")
     raising(monkeypatch, owner, name, lambda _, event: event.kind == kind)
     with pytest.raises(Interrupted):
         stack.step(hook=True)
