@@ -635,7 +635,8 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert run.what_if() == 10.0
     assert run.waits["wait_start"].iloc[0] == pd.Timestamp(T0 + 101, unit="s", tz="UTC")
     assert run.tasks["slack_s"].tolist() == [1.0]
-    assert answer(run, "summary").note == "The run stood still for 1 min 34 s, which does not count."
+    said = "The run stood still for 1 min 34 s, which does not count."
+    assert answer(run, "summary").note == said
     report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
     assert report.get("time") == "10.000"
     said = closing.time_stood_still(RunDir(tmp_path, RUN))

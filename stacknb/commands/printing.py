@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from stacknb import tasklog
 from stacknb.exceptions import StacknbError
+from stacknb.places import absolute
 from stacknb.results import RunResult
 from stacknb.rundir.ending import is_written
 from stacknb.rundir.follow import Follower
@@ -130,17 +131,15 @@ def answer(value: Answer | str, o: Namespace) -> None:
 
 
 def plan(frame: Any, o: Namespace) -> None:
-    """Print a plan: a phase is named once, and a run where there are several."""
+    """Print a plan: a phase is named once, a run where there are several, paths from the tree."""
     if o.json:
         document(frame.to_dict("records"))
         return
-    lines = [
-        ("phase", "hook", "arguments", "path"),
-        *(
-            (row.phase, shown(row.hook), shown(shlex.join(row.args)), shown(row.path))
-            for row in frame.itertuples()
-        ),
-    ]
+    within = f"{absolute(o.top_dir)}/"
+    lines = [("phase", "hook", "arguments", "path")]
+    for row in frame.itertuples():
+        texts = (row.hook, shlex.join(row.args), row.path.removeprefix(within))
+        lines.append((row.phase, *map(shown, texts)))
     runs = ["", *frame["run"]]
     widths = [max(len(row[column]) for row in lines) for column in range(3)]
     before: tuple[str, str] = ("", "")
