@@ -300,7 +300,7 @@ def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> No
     done = bash(f"{unbuffered}$S {words} >/dev/full")
     assert (done.returncode, done.stderr) == (
         1,
-        "stacknb: stdout cannot be written: No space left on device; send it somewhere else\n",
+        "stacknb: stdout cannot be written (No space left on device); send it somewhere else\n",
     )
 
 

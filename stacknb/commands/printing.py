@@ -22,6 +22,7 @@ from stacknb.places import absolute
 from stacknb.results import RunResult
 from stacknb.rundir.ending import is_written
 from stacknb.rundir.follow import Follower
+from stacknb.rundir.room import unwritable
 from stacknb.text.signs import printable, shown
 
 if TYPE_CHECKING:  # they import pandas, which takes half a second
@@ -56,9 +57,7 @@ def to_stdout() -> Iterator[None]:
         from stacknb.progress.plain import silence
 
         silence(sys.stdout)
-        raise StacknbError(
-            f"stdout cannot be written: {failure.strerror}; send it somewhere else"
-        ) from failure
+        raise StacknbError(f"{unwritable('stdout', failure)}; send it somewhere else") from failure
 
 
 def document(data: Any) -> None:
