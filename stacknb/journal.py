@@ -114,10 +114,8 @@ class RunDir:
             if new is not None:
                 with contextlib.suppress(OSError):
                     new.abandon()
-            raise BadInput(
-                f"run directory {str(where)!r} cannot be written: {error.strerror}; "
-                "choose another with --run-dir"
-            ) from error
+            why = room.unwritable(f"run directory {str(where)!r}", error)
+            raise BadInput(f"{why}; choose another with --run-dir") from error
         if path is None:
             new._point_latest()
         return new

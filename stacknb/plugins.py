@@ -149,14 +149,16 @@ def _folder_of(name: str, source: str | None, top_dir: Path, dest: str) -> Path 
 def remarks(plugins: Sequence[Plugin], requires: Iterable[str], top_dir: Path) -> list[str]:
     """Return what there is to say of the plugins that a shell has enabled, see `misordered`."""
     said = misordered(plugins, requires)
-    return said + list(missing(plugins).values()) if plugins and is_devstack(top_dir) else said
+    if plugins and is_devstack(top_dir):
+        said += [f"plugin {gone.name!r}: {why}" for gone, why in missing(plugins).items()]
+    return said
 
 
 def missing(plugins: Iterable[Plugin]) -> dict[Plugin, str]:
     """Return the plugins whose folder is not there, with a sentence for each."""
     return {
-        plugin: f"plugin {plugin.name!r}: there is no folder {str(plugin.folder)!r}, so nothing of "
-        "it is run; clone it there first"
+        plugin: f"there is no folder {str(plugin.folder)!r}, so nothing of it is run; clone it "
+        "there first"
         for plugin in plugins
         if not os.path.isdir(plugin.folder)
     }

@@ -76,9 +76,9 @@ def test_a_mark_tells_name_command_times_and_status(tmp_path: Path) -> None:
     chart = made(tmp_path).timeline()
     task = next(row for row in rows(chart) if row.get("kind") == "task ok")
     assert (task["name"], task["command"], task["status"]) == ("t0", "do 0", "ok")
-    assert (task["lasts"], task["cpu"]) == ("1 s", "0.5 s")
+    assert (task["lasts"], task["cpu"]) == ("1.00 s", "0.50 s")
     text = chart.to_svg()
-    assert 'aria-label="t0, ok, 1 s"' in text
+    assert 'aria-label="t0, ok, 1.00 s"' in text
     told = json.dumps(chart.to_dict())
     assert f"utcFormat({T0 // 1000} + datum['from'], '%Y-%m-%d %H:%M:%S.%L UTC')" in told
 
@@ -94,7 +94,7 @@ def test_phases_are_bands_and_the_wide_ones_have_a_name(tmp_path: Path) -> None:
     assert "stack install" in words(chart)
     [band] = [row for row in rows(chart) if "shade" in row]
     assert (band["phase"], band["from"], band["to"], band["waits"]) == (
-        "stack install", 0, 5000, "2.5 s",
+        "stack install", 0, 5000, "2.50 s",
     )  # fmt: skip
 
 
@@ -267,18 +267,26 @@ def test_what_a_phase_was_spent_on_adds_up(tmp_path: Path) -> None:
     first = run.phases["start"].iloc[0]
     assert lengths == pytest.approx((run.end - first).total_seconds(), abs=1e-3)
     assert {"hooks at work", "waiting"} <= {row["part"] for row in parts}
-    assert run.phase_chart().said().endswith(": 7, 19:42 min in all")
+    assert run.phase_chart().said().endswith(": 7, 19 min 42 s in all")
 
 
 def test_bars_are_measured_as_their_lengths_are_told(tmp_path: Path) -> None:
     log = tmp_path / "stack.sh.log"
     write_devstack_log(log, lines=2000)
     long = words(load(log).phase_chart())
-    assert {"minutes", "0:00", "1:00", "7:00", "7:43 min"} <= long
+    assert {"minutes", "0:00", "1:00", "7:00", "7 min 43 s"} <= long
     assert "seconds" not in long
     short = words(made(tmp_path).phase_chart())
     assert "seconds" in short
     assert "minutes" not in short
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "unit"), [(59, "seconds"), (61, "minutes"), (3599, "minutes"), (3601, "hours")]
+)
+def test_the_axis_of_a_timeline_tells_its_unit(tmp_path: Path, lasts_s: int, unit: str) -> None:
+    run = made(tmp_path, end=T0 + lasts_s * S)
+    assert f"{unit} since the start" in words(run.timeline())
 
 
 def test_slack_and_waits_of_each_task_are_told_apart(tmp_path: Path) -> None:

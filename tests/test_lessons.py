@@ -183,7 +183,7 @@ def test_a_minute_must_be_saved_by_order_alone(stack_sh: list[timing.Run]) -> No
     run = stack_sh[0]
     for changes in ({"faster": {"init_neutron": 9}}, {"cores": 64}, {"nonsense": 1}, run.what_if()):
         assert seen("03.2", run, changes) == (False, "that is no change of the order alone")
-    assert seen("03.2", run, {}) == (False, "that saves 0.0 s")
+    assert seen("03.2", run, {}) == (False, "that saves 0.00 s")
     assert not seen("03.2", run, {"as_task": "no-such-hook.sh"})[0]
     assert not seen("03.2", run, {"wait_after": {"init_neutron": "stack post-config"}})[0]
     plugins = [f"stack install/{name}-plugin.sh" for name in ("heat", "octavia")]

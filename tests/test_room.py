@@ -9,7 +9,7 @@ from stacknb.rundir import room
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("/dev/full", "is full (No space left on device)"),
+        ("/dev/full", "cannot be written (No space left on device)"),
         ("/", "cannot be written (Is a directory)"),
     ],
 )
@@ -27,7 +27,7 @@ def test_one_that_was_removed_is_called_gone_and_no_room_is_asked_for(tmp_path: 
 
     assert room.lack(run_dir) == f"run directory {str(run_dir)!r} is gone: somebody has removed it"
     assert room.remedy(run_dir) == "begin a new run (in a notebook: %stack reset), or put it back"
-    assert room.remedy(tmp_path) == "free some room"
+    assert room.remedy(tmp_path) == "free some room or make it writable"
 
 
 def test_a_run_directory_that_can_be_written_again_is_left_as_it_was(tmp_path: Path) -> None:

@@ -443,8 +443,8 @@ def test_advice_is_ranked_by_what_it_gains(run: Run) -> None:
         ("contention", "", 0.0),
     ]
     text = advice.loc[advice["name"] == "db", "advice"].iloc[0]
-    assert "held up 4 s by the wait for 'db'" in text
-    assert "at the end of phase 'stack extra' the run would be 4 s shorter" in text
+    assert "held up 4.00 s by the wait for 'db'" in text
+    assert "at the end of phase 'stack extra' the run would be 4.00 s shorter" in text
 
 
 def test_advice_tells_of_names_that_no_task_had(records: Records, tmp_path: Path) -> None:
@@ -521,7 +521,7 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
     # pooled deviation 0.2 s, 4 degrees of freedom: 2.776 × 0.2 × sqrt(2/3)
     assert whole["noise_s"] == pytest.approx(2.776 * 0.2 * math.sqrt(2 / 3), rel=1e-3)
     assert set(frame["verdict"]) == {"slower"}
-    assert "got slower by 6 s (30%)" in frame.attrs["conclusion"]
+    assert "got slower by 6.00 s (30%)" in frame.attrs["conclusion"]
     assert frame["runs_before"].tolist() == [3] * len(frame)
 
 
@@ -537,7 +537,7 @@ def test_runs_that_differ_too_little_are_said_to(tmp_path: Path) -> None:
     after = stretched(tmp_path / "a", small, [0.97, 1.02, 1.05])
     frame = compare(before, after)
     assert set(frame["verdict"]) == {"too little to tell"}
-    assert frame.attrs["conclusion"].startswith("The runs differ too little to tell: +0.2")
+    assert frame.attrs["conclusion"].startswith("The runs differ too little to tell: 0.20 s more")
 
 
 def test_without_repeats_the_noise_is_assumed(tmp_path: Path) -> None:
@@ -641,11 +641,11 @@ def test_what_matters_comes_first(tmp_path: Path) -> None:
 
 def test_long_and_short_times_are_told_in_plain_figures(tmp_path: Path) -> None:
     long, longer = stretched(tmp_path, small, [60, 120])
-    assert "got slower by 1200 s (100%)" in compare(long, longer).attrs["conclusion"]
+    assert "got slower by 20 min 00 s (100%)" in compare(long, longer).attrs["conclusion"]
     short = read(scaled(small(), 1e-5), tmp_path / "short")
     assert [short.phases.loc[0, "waited_for"], long.phases.loc[0, "waited_for"]] == [
-        "db 0.00004 s",
-        "db 240 s",
+        "db 0.00 s",
+        "db 4 min 00 s",
     ]
 
 

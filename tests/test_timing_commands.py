@@ -164,7 +164,7 @@ def test_a_file_that_cannot_be_written_is_one_clear_line(said: Said, command: st
     stdout = os.fstat(sys.stdout.fileno())
     status, _, err = said(command, "run", "-o", "no/such/folder")
     assert (status, err) == (
-        2, "stacknb: 'no/such/folder' cannot be written: No such file or directory; name another\n"
+        2, "stacknb: 'no/such/folder' cannot be written (No such file or directory); name another\n"
     )  # fmt: skip
     assert os.path.samestat(os.fstat(sys.stdout.fileno()), stdout), "stdout is at hand as before"
 
@@ -210,7 +210,9 @@ def test_a_comparison_fails_a_build_only_where_it_is_asked_to(said: Said, here: 
 def test_what_has_no_room_leaves_no_half_a_file(here: Path) -> None:
     command = f"ulimit -f 1; {sys.executable} -m stacknb trace run -o trace.json"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    said = "stacknb: 'trace.json' cannot be written: File too large, so it is removed; name another"
+    said = (
+        "stacknb: 'trace.json' cannot be written (File too large), so it is removed; name another"
+    )
     assert (done.returncode, done.stderr) == (2, f"{said}\n")
     assert not Path("trace.json").exists()
 

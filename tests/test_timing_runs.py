@@ -118,7 +118,7 @@ def test_a_small_run_is_read_to_the_microsecond(tmp_path: Path) -> None:
     phase = run.phases.iloc[0]
     assert phase["work_s"] == pytest.approx(9.4)
     assert phase["wait_s"] == pytest.approx(0.6)
-    assert phase["waited_for"] == "db 0.6 s"
+    assert phase["waited_for"] == "db 0.60 s"
     assert run.hooks.loc[0, "path"] == "/tree/extras.d/50-api.sh"
     assert run.problems.empty
 
@@ -478,7 +478,7 @@ def test_a_wait_within_a_task_holds_up_no_hook(tmp_path: Path) -> None:
         ["outer", "", 1.0],
     ]
     assert run.hooks.loc[0, ["work_s", "wait_s"]].tolist() == [8.5, 1.5]
-    assert run.phases.loc[0, "waited_for"] == "outer 1.5 s"
+    assert run.phases.loc[0, "waited_for"] == "outer 1.50 s"
     columns = ["name", "wait_s", "hidden_s", "slack_s"]
     assert run.tasks[columns].values.tolist() == [
         ["inner", 4.5, 5.0, 0.0],
@@ -520,7 +520,7 @@ def test_the_hook_of_a_run_that_is_not_over_waits_while_its_wait_goes_on(
     assert run.going_on == (pid != NOBODY)
     assert run.waits["name"].tolist() == ["db", "osc"]
     assert run.phases.loc[0, "wait_s"] == pytest.approx(5, abs=1e-5)
-    assert run.phases.loc[0, "waited_for"] == "osc 4 s, db 1 s"
+    assert run.phases.loc[0, "waited_for"] == "osc 4.00 s, db 1.00 s"
     # A later session went on with the run: the wait is none of its.
     with (tmp_path / "journal.jsonl").open("a") as file:
         file.write(json.dumps({"event": "hook-start", "time": now - 1, "name": "50-api.sh"}) + "\n")
@@ -635,7 +635,8 @@ def test_the_time_that_a_run_stood_still_is_told_and_is_in_no_other(tmp_path: Pa
     assert run.what_if() == 10.0
     assert run.waits["wait_start"].iloc[0] == pd.Timestamp(T0 + 101, unit="s", tz="UTC")
     assert run.tasks["slack_s"].tolist() == [1.0]
-    assert answer(run, "summary").note == "The run stood still for 94 s, which do not count."
+    said = "The run stood still for 1 min 34 s, which does not count."
+    assert answer(run, "summary").note == said
     report = ET.parse(run.to_junit(tmp_path / "junit.xml")).getroot()
     assert report.get("time") == "10.000"
     said = closing.time_stood_still(RunDir(tmp_path, RUN))
@@ -673,4 +674,4 @@ def test_a_comparison_does_not_count_that_a_run_stood_still_and_says_so(tmp_path
     found = compare(tmp_path / "before", tmp_path / "after")
     assert set(found["verdict"]) == {"too little to tell"}
     after = tmp_path / "after"
-    assert f"Stood still, which does not count: {after} 3600 s." in found.attrs["conclusion"]
+    assert f"Stood still, which does not count: {after} 1 h 00 min." in found.attrs["conclusion"]

@@ -218,7 +218,7 @@ _stacknb_take_back() { # PID
     _stacknb_program rm -f -- "$_stacknb_dir/$_stacknb_log_name"
     unset -v "_stacknb_tasks[$_stacknb_task]"
     ((--_stacknb_open, 1))
-    _stacknb_complain "async_run: run directory '$_stacknb_dir' is full or cannot be written: task '$_stacknb_task' is not started; free some room"
+    _stacknb_complain "async_run: run directory '$_stacknb_dir' cannot be written: task '$_stacknb_task' is not started; free some room or make it writable"
     return 1
 }
 

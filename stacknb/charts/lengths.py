@@ -12,15 +12,15 @@ import pandas as pd
 from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, STRIPES, WIDTH, Theme, config, ink
-from stacknb.charts.rows import duration, records_of, told_apart
-from stacknb.text.screen import counted
+from stacknb.charts.rows import records_of, told_apart
+from stacknb.text.screen import counted, seconds
 from stacknb.timing.questions import Questions
 
 __all__ = ["phase_chart", "slack_chart"]
 
 _BAR = 18  # px
 _TICKS = 8
-_MINUTES = 100  # seconds, as `duration` has it
+_MINUTES = 60  # from here on lengths are told in them
 _STEPS = (15, 30, 60, 120, 300, 600, 1800, 3600)  # seconds between two ticks
 _WAIT = "waiting"
 Part = tuple[str, str, str]  # column, what it is called, colour
@@ -61,7 +61,7 @@ def phase_chart(run: Questions, *, theme: Theme = "both") -> alt.LayerChart:
     phases = run.phases
     phases = phases.assign(after_work_s=phases["after_s"] - phases["after_wait_s"])
     total = phases[["duration_s", "after_s"]].sum().sum()
-    said = f"Phases of {PurePath(run.path).name}: {len(phases)}, {duration(float(total))} in all"
+    said = f"Phases of {PurePath(run.path).name}: {len(phases)}, {seconds(float(total))} in all"
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
 
@@ -166,11 +166,11 @@ def _stacked(
 ) -> Iterable[Mapping[str, Any]]:
     """Return the parts of one bar, one behind the other."""
     lengths = [(text, said[column]) for column, text, _ in parts if said[column] > 0]
-    whole = duration(sum(length for _, length in lengths))
+    whole = seconds(sum(length for _, length in lengths))
     at, rows = 0.0, []
     for text, length in lengths or [("nothing", 0.0)]:
         row = {"name": name, "part": text, "from": round(at, 6), "to": round(at + length, 6)}
-        row |= {"lasts": duration(length), "whole": whole, "text": f"{name}, {text}, {whole}"}
+        row |= {"lasts": seconds(length), "whole": whole, "text": f"{name}, {text}, {whole}"}
         if text == _WAIT and said.get("waited_for"):
             row["tasks"] = said["waited_for"]
         rows.append(row)

@@ -11,10 +11,11 @@ from typing import Any, cast
 
 import pandas as pd
 
+from stacknb.text.screen import seconds
 from stacknb.text.signs import clipped
 from stacknb.timing.questions import Questions
 
-__all__ = ["MAIN_LANE", "Row", "Timeline", "duration", "records_of", "told_apart"]
+__all__ = ["MAIN_LANE", "Row", "Timeline", "records_of", "told_apart"]
 
 Row = dict[str, Any]
 MAIN_LANE = "main script"
@@ -139,9 +140,9 @@ class Timeline:
                 "from": _rounded(row["begin"]),
                 "to": _rounded(row["stop"]),
                 "shade": 0.16 if index % 2 else 0.09,
-                "lasts": duration(row["duration_s"]),
-                "works": duration(row["work_s"]),
-                "waits": duration(row["wait_s"]),
+                "lasts": _told(row["duration_s"]),
+                "works": _told(row["work_s"]),
+                "waits": _told(row["wait_s"]),
             }
             for index, row in enumerate(records_of(self._timed(self.run.phases)))
         ]
@@ -187,25 +188,17 @@ class Timeline:
             "kind": kind,
             "from": _rounded(begin),
             "to": _rounded(end),
-            "lasts": duration((end - begin) / 1000),
+            "lasts": seconds((end - begin) / 1000),
             "command": clipped(said.get("command", ""), _COMMAND),
             **{key: said.get(key, "") for key in ("name", "phase", "hook", "status")},
         }
         for key, column in (("waits", "wait_s"), ("uncollected", "slack_s"), ("cpu", "cpu_s")):
-            row[key] = duration(said.get(column, float("nan")))
+            row[key] = _told(said.get(column, float("nan")))
         return {key: value for key, value in row.items() if value != ""}
 
 
-def duration(seconds: float) -> str:
-    """Return a length of time for a reader: ``0.123 s``, ``12.3 s``, ``3:05``, ``1:02:03``."""
-    if seconds != seconds:
-        return ""
-    if seconds < 100:
-        return f"{seconds:.3g} s" if seconds >= 0.001 or not seconds else "< 0.001 s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02} min"
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+def _told(duration_s: float) -> str:
+    return seconds(duration_s) if duration_s == duration_s else ""  # what is not known is NaN
 
 
 def _rounded(ms: float) -> float:

@@ -11,8 +11,8 @@ from stacknb.charts.importing import alt
 from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
 from stacknb.charts.palette import CRITICAL, KINDS, STRIPES, WIDTH, Theme, config, ink
-from stacknb.charts.rows import MAIN_LANE, Timeline, duration
-from stacknb.text.screen import counted
+from stacknb.charts.rows import MAIN_LANE, Timeline
+from stacknb.text.screen import counted, seconds
 from stacknb.timing.questions import Questions
 
 __all__ = ["timeline"]
@@ -23,7 +23,7 @@ _LABEL = 11  # px that a lane's name needs
 _LOWEST, _HIGHEST = 3, 20  # px of a lane
 _ROOM = 900  # px for all lanes, where that leaves them high enough
 _LETTER = 5.4  # px
-_SHORT_MS = 100_000
+_MINUTE_MS, _HOUR_MS = 60_000, 3_600_000  # from these on it is told in them
 _LOAD, _STRIP, _MAIN = 60, 14, 15  # px
 _IN_MAIN = f"datum.lane == {json.dumps(MAIN_LANE)}"
 _LEGEND = (
@@ -206,19 +206,20 @@ def _chart(rows: Any) -> alt.Chart:
 
 
 def _time(rows: Timeline, field: str = "from", axis: Ruler = "labelled") -> alt.X:
-    """Return the place in time: minutes and seconds where the run is long, else seconds."""
+    """Return the place in time, in the unit that the length of the run is told in."""
     whole = rows.whole_ms
-    is_short = whole < _SHORT_MS
+    is_short, is_long = whole < _MINUTE_MS, whole >= _HOUR_MS
     look: dict[str, Any] = {"title": None, "tickCount": 10}
     if axis == "grid":
         look |= {"labels": False, "ticks": False}
     elif axis == "titled":
-        look["title"] = "seconds since the start" if is_short else "since the start"
+        unit = "seconds" if is_short else "hours" if is_long else "minutes"
+        look["title"] = f"{unit} since the start"
     if is_short:
         ruler = alt.Axis(labelExpr="datum.value / 1000", **look)
         scale = alt.Scale(nice=False)
     else:
-        ruler = alt.Axis(format="%-H:%M:%S" if whole >= 3_600_000 else "%-M:%S", **look)
+        ruler = alt.Axis(format="%-H:%M:%S" if is_long else "%-M:%S", **look)
         scale = alt.Scale(type="utc")
     if axis == "none":  # one chart tells the extent; all others share it
         scale.domain = [0, whole or 1]
@@ -272,7 +273,7 @@ def _title(rows: Timeline) -> alt.TitleParams:
     run = rows.run
     begun = "" if run.records.start is None else f"from {run.start:%Y-%m-%d %H:%M:%S} UTC"
     subtitle = [_counts(rows), _LEGEND]
-    return alt.TitleParams(f"{duration(run.elapsed_s)}, {begun}", subtitle=subtitle)
+    return alt.TitleParams(f"{seconds(run.elapsed_s)}, {begun}", subtitle=subtitle)
 
 
 def _counts(rows: Timeline) -> str:
@@ -285,6 +286,6 @@ def _counts(rows: Timeline) -> str:
 def _in_words(rows: Timeline) -> str:
     path = rows.path.groupby("name", sort=False)["duration_s"].sum().sort_values(ascending=False)
     first = zip(path.index[:3].astype(str), path[:3], strict=True)
-    longest = ", ".join(f"{name or MAIN_LANE} {duration(s)}" for name, s in first)
-    name, took = PurePath(rows.run.path).name, duration(rows.run.elapsed_s)
+    longest = ", ".join(f"{name or MAIN_LANE} {seconds(s)}" for name, s in first)
+    name, took = PurePath(rows.run.path).name, seconds(rows.run.elapsed_s)
     return f"Timeline of {name}: {took}, {_counts(rows)}; longest on the critical path: {longest}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
-from stacknb.rundir.room import FULL
+from stacknb.rundir.room import FULL, unwritable
 
 __all__ = ["writing"]
 
@@ -28,9 +28,9 @@ def writing(file: str) -> Iterator[None]:
         if error.filename is not None and Path(error.filename) != Path(file):
             raise  # of what is read meanwhile
         absolute(file)  # what is wrong with the working directory comes first
-        why = error.strerror
+        why = unwritable(repr(file), error)
         own = os.path.isfile(file) and not os.path.islink(file)  # not what /dev/stdout stands for
         if error.filename is None and error.errno in FULL and own:  # half of it tells lies
             Path(file).unlink()
             why = f"{why}, so it is removed"
-        raise BadInput(f"{file!r} cannot be written: {why}; name another") from error
+        raise BadInput(f"{why}; name another") from error

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from stacknb import tasklog
 from stacknb.exceptions import StacknbError
+from stacknb.places import absolute
 from stacknb.results import RunResult
 from stacknb.rundir.ending import is_written
 from stacknb.rundir.follow import Follower
+from stacknb.rundir.room import unwritable
 from stacknb.text.signs import printable, shown
 
 if TYPE_CHECKING:  # they import pandas, which takes half a second
@@ -55,9 +57,7 @@ def to_stdout() -> Iterator[None]:
         from stacknb.progress.plain import silence
 
         silence(sys.stdout)
-        raise StacknbError(
-            f"stdout cannot be written: {failure.strerror}; send it somewhere else"
-        ) from failure
+        raise StacknbError(f"{unwritable('stdout', failure)}; send it somewhere else") from failure
 
 
 def document(data: Any) -> None:
@@ -130,17 +130,15 @@ def answer(value: Answer | str, o: Namespace) -> None:
 
 
 def plan(frame: Any, o: Namespace) -> None:
-    """Print a plan: a phase is named once, and a run where there are several."""
+    """Print a plan: a phase is named once, a run where there are several, paths from the tree."""
     if o.json:
         document(frame.to_dict("records"))
         return
-    lines = [
-        ("phase", "hook", "arguments", "path"),
-        *(
-            (row.phase, shown(row.hook), shown(shlex.join(row.args)), shown(row.path))
-            for row in frame.itertuples()
-        ),
-    ]
+    within = f"{absolute(o.top_dir)}/"
+    lines = [("phase", "hook", "arguments", "path")]
+    for row in frame.itertuples():
+        texts = (row.hook, shlex.join(row.args), row.path.removeprefix(within))
+        lines.append((row.phase, *map(shown, texts)))
     runs = ["", *frame["run"]]
     widths = [max(len(row[column]) for row in lines) for column in range(3)]
     before: tuple[str, str] = ("", "")

@@ -19,6 +19,7 @@ from stacknb.exceptions import BadInput
 from stacknb.hooks.check_rules import without_sense
 from stacknb.places import absolute
 from stacknb.plugins import FILES, Plugin
+from stacknb.rundir.room import unwritable
 from stacknb.text import syntax
 from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import counted
@@ -138,7 +139,8 @@ def add(folder: Path, name: str, text: str, plugin: str = "") -> CellHook:
         if not replaced or path.read_text("utf-8", "surrogateescape") != text:  # else not edited
             path.write_text(text, "utf-8", "surrogateescape")
     except OSError as error:
-        raise BadInput(f"hook {shown!r} cannot be written: {error.strerror}") from error
+        why = unwritable(f"hook {shown!r}", error)
+        raise BadInput(f"{why}; make {str(folder)!r} writable, or free some room there") from error
     warnings = [] if plugin else [lifecycle.numbered(name)]
     kind = name if plugin else "extras"
     warnings += [f"line {line} of the cell: {what}" for line, what in without_sense(text, kind)]
@@ -196,8 +198,7 @@ def export(target: Path, folder: Path, top_dir: Path, plugins: Sequence[Plugin])
         if plugins:
             _write_settings(target, plugins)
     except (OSError, shutil.Error) as error:
-        why = error.strerror or error
-        raise BadInput(f"{str(target)!r} cannot be written: {why}; name another") from error
+        raise BadInput(f"{unwritable(repr(str(target)), error)}; name another") from error
     return Exported(target, made, [plugin.name for plugin in plugins])
 
 

@@ -29,7 +29,7 @@ from stacknb.lessons.book import (
 )
 from stacknb.lifecycle import Phase
 from stacknb.text.names import nearest
-from stacknb.text.screen import counted
+from stacknb.text.screen import counted, seconds
 
 __all__: list[str] = []
 
@@ -156,10 +156,9 @@ def _most_harmful(run: Any, name: str) -> str:
     need(name in shrinks.index, f"there is no task {name!r}", "look at run.impact()")
     took = run.tasks.set_index("name")["duration_s"]
     need(shrinks[name] == shrinks.max(),
-         f"{name!r} took {took[name]:.1f} s, and without it the run would be"
-         f" {shrinks[name]:.1f} s shorter; another would give more",
+         f"{name!r} took {seconds(took[name])}; another would make the run shorter by more",
          "a long task may run behind other work: which column of impact() tells?")  # fmt: skip
-    return f"{name!r} took {took[name]:.1f} s; without it the run is {shrinks[name]:.1f} s shorter"
+    return f"without {name!r} ({seconds(took[name])}) the run is {seconds(shrinks[name])} shorter"
 
 
 @exercise("03.2", "the run, and changes for what_if that save a minute with nothing made faster")
@@ -172,9 +171,9 @@ def _rearranged(run: Any, changes: Any) -> str:
         predicted = run.what_if(**changes)
     except BadInput as error:
         raise NotYet(str(error), "run.hooks and run.tasks have the names") from None
-    need(predicted.saved_s >= 60, f"that saves {predicted.saved_s:.1f} s",
+    need(predicted.saved_s >= 60, f"that saves {seconds(predicted.saved_s)}",
          "changes add up: as_task, for one, takes several hooks")  # fmt: skip
-    return f"{predicted.saved_s:.1f} s less, and nothing of the work has changed"
+    return f"{seconds(predicted.saved_s)} less, and nothing of the work has changed"
 
 
 @exercise("03.3", "the comparison, and the task that lost most time against last week")
@@ -183,9 +182,10 @@ def _slower(compared: Any, name: str) -> str:
     need(name in tasks.index, f"there is no task {name!r}", 'compared[compared["kind"] == "task"]')
     row = tasks.loc[name]
     need(name == tasks["delta_s"].idxmax(),
-         f"{name!r} is {row['verdict']}: {row['delta_s']:+.1f} s, and another lost more",
+         f"{name!r} is {row['verdict']}, and another lost more time",
          'sort_values("delta_s", ascending=False)')  # fmt: skip
-    return f"{name!r} takes {row['delta_s']:.1f} s more, with a noise of {row['noise_s']:.1f} s"
+    more, noise = seconds(row["delta_s"]), seconds(row["noise_s"])
+    return f"{name!r} takes {more} more, with a noise of {noise}"
 
 
 # --- 05: background tasks -------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def _crossing() -> str:
     need(task.status == "ok", f"'bake' ended as {task.status!r}", f"%stack log {task.name}")
     waited = wait["wait_end"] - wait["wait_start"]
     took = task.duration_s or 0.0
-    return f"'bake' took {took:.2f} s, and the run waited {waited:.2f} s for it"
+    return f"'bake' took {seconds(took)}, and the run waited {seconds(waited)} for it"
 
 
 @exercise("05.2", "ANSWER in the shell is what the task 'think' found out")
@@ -287,9 +287,9 @@ def _longest(run: Any, name: str) -> str:
     waits = run.tasks.set_index("name")["wait_s"].astype(float)
     need(name in waits.index, f"there is no task {name!r}", "look at run.tasks")
     need(waits[name] == waits.max(),
-         f"the run waited {waits[name]:.1f} s for {name!r}, and longer for another",
+         f"the run waited {seconds(waits[name])} for {name!r}, and longer for another",
          'run.tasks.sort_values("wait_s")')  # fmt: skip
-    return f"the run waited {waits[name]:.1f} s for {name!r}"
+    return f"the run waited {seconds(waits[name])} for {name!r}"
 
 
 @exercise("07.2", "the run, and the name of the task that failed")

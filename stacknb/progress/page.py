@@ -223,9 +223,7 @@ def _name(name: str) -> str:
 def _spent(duration_s: float | None, begun: float) -> str:
     if duration_s is not None:
         return seconds(duration_s)
-    spent = time.time() - begun
-    # Whole seconds, so that the summary changes no more often.
-    return f"{int(spent)} s" if spent < 60 else seconds(spent)
+    return seconds(time.time() - begun, whole=True)  # so that the summary changes no more often
 
 
 def _plain(found: list[_Row], steps: list[PhaseState]) -> str:

@@ -158,7 +158,7 @@ class Terminal:
         room = max(4, min(30, width - 60))
         done = round(part * room)
         text = Text("━" * done, "green").append("━" * (room - done), "dim")
-        words = f"{rest:.0f} s" if rest < 60 else seconds(rest)
+        words = seconds(rest, whole=True)
         about = f"late; then about {words}" if late(board, now) else f"about {words} left"
         about += f", as in the run of {board.earlier.when}"
         yield _cut(text.append(f"  {part:4.0%}, {about}", "dim"))

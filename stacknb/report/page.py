@@ -14,10 +14,9 @@ import pandas as pd
 from stacknb.charts import phase_chart, slack_chart, timeline
 from stacknb.charts.offline import Offline
 from stacknb.charts.palette import ink
-from stacknb.charts.rows import duration
 from stacknb.report.tables import table
 from stacknb.report.tails import tails
-from stacknb.text.screen import counted
+from stacknb.text.screen import counted, seconds
 from stacknb.text.signs import printable
 from stacknb.timing.columns import cell
 from stacknb.timing.questions import Questions
@@ -94,7 +93,7 @@ def _subtitle(run: Questions) -> str:
     if records.start is None:
         return "<p>Nothing in it has a time.</p>\n"
     state = "still going on" if run.going_on else "over"
-    took = duration(run.elapsed_s)
+    took = seconds(run.elapsed_s)
     took += f" without the {run.stood_still} it stood still" if run.stood_still else ""
     said = f"{run.start:%Y-%m-%d %H:%M:%S} UTC, {took}, {state}; "
     parts = {"phase": run.phases, "hook": run.hooks, "task": run.tasks}

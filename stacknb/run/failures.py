@@ -42,12 +42,12 @@ def error_of(
     if result.status == "failed":
         assert result.failure is not None
         remedy = room.remedy(run_dir)
-        mend = remedy if result.lack else "mend it"
+        mend = f"{remedy}," if result.lack else "mend it"
         first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
         if result.lack and hook.kind == "cell":
-            again = f"{remedy} and run the cell again"
+            again = f"{mend} and run the cell again"
         return HookFailed(result.failure, again)
     why = result.failure
     place = f" at {why.place}" if why else ""

@@ -1,4 +1,4 @@
-"""Whether a run directory can still be written, in words."""
+"""What cannot be written, in words; and whether a run directory still can."""
 
 from __future__ import annotations
 
@@ -9,30 +9,27 @@ from pathlib import Path
 from stacknb.exceptions import BadInput
 from stacknb.places import STATE
 
-__all__ = ["FULL", "lack", "refusal", "remedy", "sentence"]
+__all__ = ["FULL", "lack", "refusal", "remedy", "unwritable"]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PROBE = bytes(1 << 16)
 
 
-def sentence(run_dir: Path, error: OSError) -> str:
-    """Say what is wrong with a run directory, from what came of writing to it."""
-    if not run_dir.exists():
-        return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
-    what = "is full" if error.errno in FULL else "cannot be written"
-    return f"run directory {str(run_dir)!r} {what} ({error.strerror})"
+def unwritable(what: str, error: OSError) -> str:
+    """Say that something cannot be written, and why; every face says it so."""
+    return f"{what} cannot be written ({error.strerror or error})"
 
 
 def remedy(run_dir: Path) -> str:
     """Say what can be done about it."""
     if run_dir.exists():
-        return "free some room"
+        return "free some room or make it writable"
     return "begin a new run (in a notebook: %stack reset), or put it back"
 
 
 def refusal(run_dir: Path, error: OSError, what: str) -> BadInput:
     """Return the error for what can therefore not be done: ``"no cell can be run"``."""
-    return BadInput(f"{sentence(run_dir, error)}: {what}; {remedy(run_dir)}")
+    return BadInput(f"{_sentence(run_dir, error)}: {what}; {remedy(run_dir)}")
 
 
 def lack(run_dir: Path) -> str:
@@ -44,5 +41,11 @@ def lack(run_dir: Path) -> str:
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        return sentence(run_dir, error)
+        return _sentence(run_dir, error)
     return f"run directory {str(run_dir)!r} could not be written for a time"
+
+
+def _sentence(run_dir: Path, error: OSError) -> str:
+    if not run_dir.exists():
+        return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
+    return unwritable(f"run directory {str(run_dir)!r}", error)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput
 from stacknb.rundir import room
 from stacknb.text import reading
 
@@ -48,7 +47,7 @@ def make(
         with open(path, "xb"):
             pass
     except OSError as error:
-        raise _no_log(run_dir, path, error) from error
+        raise room.refusal(run_dir, error, _no_log(run_dir, path)) from error
     try:
         begin = header(run, kind, name, command, phase, pid(path), time.time())
         with open(path, "ab") as file:
@@ -57,7 +56,7 @@ def make(
         with contextlib.suppress(OSError):
             path.unlink()  # without its header it would be no log
         if isinstance(error, OSError):
-            raise _no_log(run_dir, path, error) from error
+            raise room.refusal(run_dir, error, _no_log(run_dir, path)) from error
         raise
     return path
 
@@ -82,8 +81,5 @@ def has_begun(log: Path) -> bool:
         return False
 
 
-def _no_log(run_dir: Path, path: Path, error: OSError) -> BadInput:
-    return BadInput(
-        f"{room.sentence(run_dir, error)}: no log {str(path.relative_to(run_dir))!r} "
-        f"can be begun; {room.remedy(run_dir)} and go on"
-    )
+def _no_log(run_dir: Path, path: Path) -> str:
+    return f"no log {str(path.relative_to(run_dir))!r} can be begun"

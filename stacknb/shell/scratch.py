@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stacknb.exceptions import StacknbError
+from stacknb.rundir.room import unwritable
 from stacknb.rundir.umask import heed_no_umask
 
 __all__ = ["Scratch"]
@@ -113,10 +114,10 @@ class Scratch:
                 "run it again: the session goes on from its last snapshot"
             ) from error
         except OSError as error:
+            why = unwritable(f"scratch folder {str(self.path)!r} of the session", error)
             raise StacknbError(
-                f"scratch folder {str(self.path)!r} of the session cannot be written "
-                f"({error.strerror}); free some room there, or begin anew with TMPDIR set to a "
-                "folder that has some"
+                f"{why}; free some room there, or begin anew with TMPDIR set to a folder that has "
+                "some"
             ) from error
 
 

@@ -176,12 +176,13 @@ def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
     return shown
 
 
-def seconds(value: float) -> str:
-    """Return a duration in few words: ``0.04 s``, ``12.3 s``, ``3 min 05 s``."""
-    if value < 10:
-        return f"{value:.2f} s"
+def seconds(value: float, whole: bool = False) -> str:
+    """Return a duration in few words: ``0.04 s``, ``12.3 s``, ``3 min 05 s``, ``2 h 00 min``.
+
+    This is how every face words one. `whole` is for what goes on: a clock without fractions.
+    """
     if value < 60:
-        return f"{value:.1f} s"
+        return f"{int(value)} s" if whole else f"{value:.{2 if value < 10 else 1}f} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

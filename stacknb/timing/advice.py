@@ -12,8 +12,8 @@ import pandas as pd
 
 from stacknb.lifecycle import CLEAN_UP
 from stacknb.text.names import like
+from stacknb.text.screen import seconds
 from stacknb.timing.collection import Collection
-from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention
 from stacknb.timing.frames import attributes, frame
 from stacknb.timing.logs import names_not_started
@@ -205,4 +205,4 @@ def _end_of(place: str) -> str:
 
 
 def _seconds(micros: int) -> str:
-    return in_words(micros / 1e6)
+    return seconds(micros / 1e6)

@@ -138,7 +138,7 @@ def answer(run: Run, what: str = "tasks", by: By | None = None) -> Answer:
     """
     note = f"Not run to the end: {run.records.bad_end}." if run.records.bad_end else ""
     if run.stood_still:
-        note = f"The run stood still for {run.stood_still}, which do not count."
+        note = f"The run stood still for {run.stood_still}, which does not count."
     if what == "profile":
         return Answer(what, run.profile(by or "line"), run, note)
     if by is not None:

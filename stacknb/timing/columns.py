@@ -8,7 +8,7 @@ import pandas as pd
 
 from stacknb.text.signs import clipped, shown
 
-__all__ = ["COLUMNS", "cell", "fitting", "in_words", "texts"]
+__all__ = ["COLUMNS", "cell", "fitting", "texts"]
 
 COLUMNS = {  # of a table for a reader; CSV and JSON hold all
     "tasks": "name status phase hook start duration_s wait_s hidden_s slack_s cpu_s exit_code "
@@ -93,20 +93,3 @@ def cell(value: Any, most: int = 60) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}"
     return clipped(str(value), most)
-
-
-def in_words(seconds: float, sign: str = "") -> str:
-    """Return a duration for a sentence: three digits, whole seconds from 100 on.
-
-    Parameters
-    ----------
-    seconds : float
-    sign : str
-        ``"+"`` for one in front of a positive duration.
-    """
-    seconds = round(seconds, 6) + 0.0  # no -0
-    if abs(seconds) >= 100:
-        return f"{seconds:{sign}.0f} s"
-    if abs(seconds) >= 0.001 or not seconds:
-        return f"{seconds:{sign}.3g} s"
-    return f"{seconds:{sign}.6f}".rstrip("0") + " s"

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from stacknb.exceptions import BadInput
-from stacknb.text.screen import counted, listed
-from stacknb.timing.columns import in_words
+from stacknb.text.screen import counted, listed, seconds
 from stacknb.timing.frames import attributes, frame
 from stacknb.timing.run import Run, load
 
@@ -183,13 +182,14 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
         said = "The runs as a whole cannot be compared"
     elif whole.tells:
         share = f"{abs(whole.ratio - 1):.0%}" if whole.before_s else "all"
-        said = f"The run got {whole.verdict} by {in_words(abs(whole.delta_s))} ({share})"
+        said = f"The run got {whole.verdict} by {seconds(abs(whole.delta_s))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"
     else:
         said = (
-            f"The runs differ too little to tell: {in_words(whole.delta_s, '+')}, "
-            f"within a noise of ±{in_words(whole.noise_s)}"
+            f"The runs differ too little to tell: {seconds(abs(whole.delta_s))} "
+            f"{'less' if whole.delta_s < 0 else 'more'}, within a noise of "
+            f"{seconds(whole.noise_s)}"
         )
     parts = f"; {len(told)} parts differ by more than their noise" if told else ""
     parts = parts if len(told) != 1 else "; 1 part differs by more than its noise"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stacknb.text import screen
 from stacknb.timing.collection import Collection
-from stacknb.timing.columns import in_words
 from stacknb.timing.contention import hook_cpu, task_cpu
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records
@@ -214,5 +214,5 @@ def _waited_for(records: Records, start: int, end: int) -> str:
         if common > 0:
             times[wait.name] += common
     longest = times.most_common(_LISTED)
-    text = ", ".join(f"{name} {in_words(time / 1e6)}" for name, time in longest)
+    text = ", ".join(f"{name} {screen.seconds(time / 1e6)}" for name, time in longest)
     return text + (f" and {len(times) - _LISTED} more" if len(times) > _LISTED else "")

@@ -6,10 +6,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from stacknb.text.screen import counted
+from stacknb.text.screen import counted, seconds
 from stacknb.timing import frames
 from stacknb.timing.collection import Collection, blocked, collections
-from stacknb.timing.columns import in_words
 from stacknb.timing.contention import Contention, contention
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.records import Records
@@ -37,7 +36,7 @@ class RecordedRun:
         said = self.records
         state = "going on" if said.going_on else "over"
         return (
-            f"<Run {said.path!r}, {state}, {self.elapsed_s:.3f} s, "
+            f"<Run {said.path!r}, {state}, {seconds(self.elapsed_s)}, "
             f"{counted(len(said.phases), 'phase')}, {counted(len(said.hooks), 'hook')}, "
             f"{counted(len(said.tasks), 'task')}>"
         )
@@ -79,7 +78,7 @@ class RecordedRun:
     @property
     def stood_still(self) -> str:
         """Say how long the run stood still, where that is worth a word; else empty."""
-        return in_words(self.paused_s) if self.paused_s >= _WORTH_S else ""
+        return seconds(self.paused_s) if self.paused_s >= _WORTH_S else ""
 
     @cached_property
     def tasks(self) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
+from stacknb.text.screen import seconds
 from stacknb.timing.cores import elapsed_with_cores
 from stacknb.timing.program import END, MAIN, Job, Op, Program, place
 from stacknb.timing.records import Records, TaskRecord
@@ -27,7 +28,7 @@ class Prediction(float):
     Examples
     --------
     >>> Prediction(7.5, 10.0)
-    7.500 s instead of 10.000 s (2.500 s less)
+    7.50 s instead of 10.0 s (2.50 s less)
     >>> Prediction(7.5, 10.0).elapsed_s, Prediction(7.5, 10.0).saved_s
     (7.5, 2.5)
     """
@@ -53,8 +54,8 @@ class Prediction(float):
     def __repr__(self) -> str:
         more = "less" if self.saved_s >= 0 else "more"
         return (
-            f"{self.elapsed_s:.3f} s instead of {self.recorded_s:.3f} s "
-            f"({abs(self.saved_s):.3f} s {more})"
+            f"{seconds(self.elapsed_s)} instead of {seconds(self.recorded_s)} "
+            f"({seconds(abs(self.saved_s))} {more})"
         )
 
 

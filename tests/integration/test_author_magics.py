@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_written_is_named_in_one_line(run: Run, tree: Any,
     tree.hook("10-a.sh", "true\n")
     with pytest.raises(BadInput) as caught:
         run(f"%stack '{tree.path}' {line}")
-    said = f"{line.split()[-1]!r} cannot be written: No such file or directory; name another"
+    said = f"{line.split()[-1]!r} cannot be written (No such file or directory); name another"
     assert str(caught.value) == said
 
 

@@ -13,7 +13,7 @@ from stacknb.exceptions import BadInput
 FULL = Path("/dev/full")  # for what is only written: who reads it comes to no end
 NOWHERE = Path("/nowhere/at all")
 FIRST = "override_defaults"
-SAYS = r"run directory '.*/my run' is full \(No space left on device\)"
+SAYS = r"run directory '.*/my run' cannot be written \(No space left on device\)"
 
 
 @pytest.fixture
@@ -61,7 +61,9 @@ def test_a_hook_that_finds_no_room_ends_the_run_and_can_be_run_again(
     with pytest.raises(HookFailed, match=SAYS) as caught:
         stack.run_phase(FIRST)
 
-    assert str(caught.value).endswith(f"next    free some room and run {FIRST!r} again")
+    assert str(caught.value).endswith(
+        f"next    free some room or make it writable, and run {FIRST!r} again"
+    )
     assert stack.result.phases == []
     assert [hook.status for hook in stack.result.hooks] == ["failed"]
     make_room(run_dir)
@@ -78,7 +80,7 @@ def test_a_task_that_cannot_be_recorded_does_not_run_on(tree, run_dir: Path, lef
         stack.run_phase(FIRST)
 
     said = tasklog.read(run_dir / LOG).output().decode()
-    assert "task 't' is not started; free some room\n1\n" in said
+    assert "task 't' is not started; free some room or make it writable\n1\n" in said
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in left()]
     assert commands, "the shell and its supervisor are there"
     assert not any(b"1000" in command for command in commands)
@@ -93,13 +95,19 @@ def test_a_person_is_told_that_a_task_or_a_wait_could_not_be_written_down(
     task = stack.async_run("early", "true")
     (run_dir / "waits.jsonl").unlink()
     (run_dir / "waits.jsonl").symlink_to(NOWHERE)
-    with pytest.raises(StacknbError, match=f"the wait for 'early' .*{SAYS}; free some room$"):
+    with pytest.raises(
+        StacknbError,
+        match=f"the wait for 'early' .*{SAYS}; free some room or make it writable$",
+    ):
         stack.async_wait("early")
     assert task.result is not None
     (run_dir / "state" / f".room.{os.getpid()}").symlink_to(FULL)
     (run_dir / "journal.jsonl").unlink()
     (run_dir / "journal.jsonl").symlink_to(NOWHERE)
-    with pytest.raises(StacknbError, match=f"task 'late' was not started.*{SAYS}; free some room$"):
+    with pytest.raises(
+        StacknbError,
+        match=f"task 'late' was not started.*{SAYS}; free some room or make it writable$",
+    ):
         stack.async_run("late", "true")
 
 
