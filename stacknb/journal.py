@@ -204,11 +204,16 @@ class RunDir:
         self.close()
 
     def new_events(self) -> list[Event]:
-        """Return the events since the last call; what is none is passed over."""
+        """Return the events since the last call; what is none is passed over.
+
+        The log of a hook or a cell is where it lies now: the run may be a copy, or have been moved.
+        """
         events = []
         for record in self._journal.new():
             kind, when, name = (record.pop(key, None) for key in ("event", "time", "name"))
             if fits_event(kind, when, name, record):
+                if kind in ("hook-start", "hook-end") and "log" in record:
+                    record["log"] = str(self.path / turnlog.inner(record["log"]))
                 events.append(Event(str(kind), float(when or 0), str(name), record))
         return events
 

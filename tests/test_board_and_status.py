@@ -393,6 +393,22 @@ def test_a_folder_of_logs_without_a_journal_is_enough_for_a_board(play: Play) ->
     assert board.tasks.counts() == {"failed": 7}
 
 
+def test_of_a_run_that_was_moved_and_resumed_and_moved_again_each_hook_has_its_log(
+    tmp_path: Path, play: Play
+) -> None:
+    play.phase(FIRST, WELL)
+    play.path = play.path.rename(tmp_path / "restored")
+    play.journal = RunDir.open(play.path)
+    play.phase(SECOND, [("10-a.sh", "failed", [])])
+    there = play.path.rename(tmp_path / "artefact")
+    run = status.read(there)
+    assert [(hook.log, hook.exit_code) for phase in run.phases[:2] for hook in phase.hooks] == [
+        ("hooks/override_defaults/10-a.sh.log", 0),
+        ("hooks/source/10-a.sh.log", 3),
+    ]
+    assert picture(looked(there), 0)["failure"]["lines"] == ["said"]
+
+
 def test_a_hook_of_which_the_journal_lacks_the_end_has_the_one_of_its_log(play: Play) -> None:
     play.phase(FIRST, [("10-a.sh", "failed", [])])
     file = play.path / "journal.jsonl"

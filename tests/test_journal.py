@@ -193,7 +193,8 @@ def test_events_are_read_once_in_order_and_a_line_in_the_making_is_left() -> Non
 @pytest.mark.parametrize("name", ["ä.sh", "☃", "\udcff.sh"])
 def test_an_event_of_a_name_that_any_file_may_have_is_read_back(name: str) -> None:
     run = made()
-    event = Event("hook-start", 1.0, name, {"log": f"hooks/{name}", "phase": "source"})
+    log = str(run.path / "hooks" / "source" / f"{name}.log")
+    event = Event("hook-start", 1.0, name, {"log": log, "phase": "source"})
     run.write(event)
     assert run.new_events() == [event]
 

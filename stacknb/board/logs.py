@@ -50,8 +50,8 @@ class LogReader:
         return Path(self._root, name)
 
     def name(self, path: Path) -> str:
-        """Return how a log is named; one that lies elsewhere, by its whole path."""
-        return str(path.relative_to(self._root) if path.is_relative_to(self._root) else path)
+        """Return how a log is named."""
+        return str(path.relative_to(self._root))
 
     def read(self, name: str, reach: int = tasklog.FAR) -> LogRecord | None:
         """Return what a log says, see `tasklog.read`; None if it has not begun or is none."""

@@ -50,7 +50,6 @@ class PhaseList:
         logs: LogReader,
         again: Callable[[str, float], None],
     ) -> None:
-        self._origin = ""
         self._logs = logs
         self._lock = logs.lock
         self._phases = {phase.label: phase for phase in phases}
@@ -79,9 +78,7 @@ class PhaseList:
         self._is_cut = False
         if event.kind in ("run-start", "phase-end", "pause", "run-end"):
             self.goes_on = self._follows = bool(data.get("goes_on"))
-        if event.kind == "run-start":
-            self._origin = str(data.get("run_dir", ""))
-        elif event.kind == "phase-start":
+        if event.kind == "phase-start":
             self._leave_hook()
             phase = self._phases[name]
             self._ends.pop(name, None)
@@ -92,7 +89,7 @@ class PhaseList:
             phase = self._phases[name]
             phase.hooks = phase.begun_hooks() + [HookState(hook) for hook in data["hooks"]]
         elif event.kind == "hook-start":
-            log = self._here(data["log"])
+            log = Path(data["log"])
             if self.hook is not None and self.hook.log != log:
                 self._leave_hook()
             self.hook = HookState(name, log, event.time, "running")
@@ -149,7 +146,7 @@ class PhaseList:
         return hook
 
     def _end_hook(self, event: Event, is_cell: bool) -> None:
-        data, log = event.data, self._here(event.data["log"])
+        data, log = event.data, Path(event.data["log"])
         hook = self.hook
         if hook is None or hook.log != log:
             begun = event.time - data.get("duration_s", 0.0)
@@ -271,10 +268,3 @@ class PhaseList:
         ends += [self._heard] if under_way and not bad else []
         known = ends and phase.begun
         phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None
-
-    def _here(self, log: str) -> Path:
-        """Return where a log of the run is, which may be a copy from elsewhere."""
-        path = Path(log)
-        if self._origin and path.is_relative_to(self._origin):
-            return self._logs.path(str(path.relative_to(self._origin)))
-        return path

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 
 from stacknb import lifecycle
 from stacknb.exceptions import StacknbError
@@ -40,16 +38,14 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     lifecycle.check_recorded(folder.facts()["mode"], folder.path / FACTS)
     said: list[str] = []
     plain = Plain(lambda: folder.path, said.append)
-    origin = str(folder.path)
     tasks = ""
     while True:
         is_held = folder.lock.is_held()  # before its events: those of its end must not be missed
         events = folder.new_events()
         for event in events:
-            origin = str(event.data.get("run_dir", origin))
             # Of a journal that is damaged the rest is told.
             with contextlib.suppress(KeyError, TypeError, ValueError):
-                plain.on_event(_here(event, origin, folder.path))
+                plain.on_event(event)
                 if event.kind == "run-end":
                     tasks = ", ".join(map(repr, event.data.get("tasks", ())))
         plain.on_tick()
@@ -71,11 +67,3 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
         raise StacknbError(f"phase {board.phase.label!r} {board.phase.status}; {where}")
     if tasks:
         raise StacknbError(f"nobody waited for {tasks}, which did not end well; {where}")
-
-
-def _here(event: Event, origin: str, run_dir: Path) -> Event:
-    """Return the event with its log where it is now: the run may be a copy."""
-    log = Path(str(event.data.get("log", "")))
-    if not log.is_relative_to(origin):
-        return event
-    return replace(event, data={**event.data, "log": str(run_dir / log.relative_to(origin))})

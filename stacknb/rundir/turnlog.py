@@ -13,7 +13,7 @@ from stacknb import tasklog
 from stacknb.rundir import room
 from stacknb.text import reading
 
-__all__ = ["has_begun", "header", "make"]
+__all__ = ["has_begun", "header", "inner", "make"]
 
 
 def make(
@@ -59,6 +59,12 @@ def make(
             raise room.refusal(run_dir, error, _no_log(run_dir, path)) from error
         raise
     return path
+
+
+def inner(log: str) -> Path:
+    """Return the path within its run directory of a log that `make` has made, wherever it was."""
+    path = Path(log)
+    return Path(*path.parts[-2 if path.parent.name == "cells" else -3 :])
 
 
 def header(
