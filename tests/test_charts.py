@@ -112,6 +112,12 @@ def test_tasks_at_once_are_counted_in_whole_ones(tmp_path: Path) -> None:
     assert not {"0.0", "1.0", "2.0"} & shown
 
 
+@pytest.mark.parametrize(("unit", "length"), [("seconds", 60), ("minutes", 600), ("hours", 7000)])
+def test_the_axis_of_time_says_what_it_counts(tmp_path: Path, unit: str, length: int) -> None:
+    run = made(tmp_path, tasks=1, end=T0 + length * S)
+    assert f"{unit} since the start" in words(run.timeline())
+
+
 def test_without_cpu_times_no_cores_are_drawn(tmp_path: Path) -> None:
     log = tmp_path / "stack.sh.log"
     write_devstack_log(log, lines=2000)

@@ -23,7 +23,7 @@ _LABEL = 11  # px that a lane's name needs
 _LOWEST, _HIGHEST = 3, 20  # px of a lane
 _ROOM = 900  # px for all lanes, where that leaves them high enough
 _LETTER = 5.4  # px
-_SHORT_MS = 100_000
+_SHORT_MS, _HOUR_MS = 100_000, 3_600_000
 _LOAD, _STRIP, _MAIN = 60, 14, 15  # px
 _IN_MAIN = f"datum.lane == {json.dumps(MAIN_LANE)}"
 _LEGEND = (
@@ -206,19 +206,20 @@ def _chart(rows: Any) -> alt.Chart:
 
 
 def _time(rows: Timeline, field: str = "from", axis: Ruler = "labelled") -> alt.X:
-    """Return the place in time: minutes and seconds where the run is long, else seconds."""
+    """Return the place in time: seconds, or as on a clock where the run is long."""
     whole = rows.whole_ms
-    is_short = whole < _SHORT_MS
+    is_short, is_long = whole < _SHORT_MS, whole >= _HOUR_MS
     look: dict[str, Any] = {"title": None, "tickCount": 10}
     if axis == "grid":
         look |= {"labels": False, "ticks": False}
     elif axis == "titled":
-        look["title"] = "seconds since the start" if is_short else "since the start"
+        unit = "seconds" if is_short else "hours" if is_long else "minutes"
+        look["title"] = f"{unit} since the start"
     if is_short:
         ruler = alt.Axis(labelExpr="datum.value / 1000", **look)
         scale = alt.Scale(nice=False)
     else:
-        ruler = alt.Axis(format="%-H:%M:%S" if whole >= 3_600_000 else "%-M:%S", **look)
+        ruler = alt.Axis(format="%-H:%M:%S" if is_long else "%-M:%S", **look)
         scale = alt.Scale(type="utc")
     if axis == "none":  # one chart tells the extent; all others share it
         scale.domain = [0, whole or 1]
