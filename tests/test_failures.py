@@ -52,6 +52,24 @@ def test_a_command_that_failed_under_errexit(script: Path) -> None:
     assert failure.log == str(script.with_suffix(".log"))
 
 
+@pytest.mark.parametrize(
+    ("command", "line", "message", "is_told"),
+    [
+        ("gret Ada", "3", "line 3: gret: command not found", True),
+        ("echo >/no/where", "3", "Zeile 3: /no/where: Datei oder Verzeichnis nicht gefunden", True),
+        ("gret Ada", "4", "line 3: gret: command not found", False),  # of an earlier line
+        ("false", "3", "line 3: cd: /nope: No such file or directory", False),  # of another command
+    ],
+)
+def test_the_reason_is_what_bash_said_of_the_command_that_failed(
+    script: Path, command: str, line: str, message: str, is_told: bool
+) -> None:
+    output = f"{script}: line 3: echo: write error\n{script}: {message}\n"
+    reason = explained(script, died(1, "errexit", script, line, command), output).reason
+    said = message.partition(": ")[2]
+    assert reason == f"failed with status 1 under errexit{f': {said}' if is_told else ''}"
+
+
 def test_a_command_that_gives_a_password_is_told_without_it(script: Path) -> None:
     command = "ADMIN_PASSWORD=sesame login --db-password='sesame' \"$ADMIN_PASSWORD\""
     failure = explained(script, died(1, "errexit", script, "3", command))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -165,6 +165,8 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
         if is_frame:
             command = next((c for c in _EXITS if only_line(source, c)), "")
             line = only_line(source, command)
+    elif turn.how == "errexit" and (message := _message_on(last, file, line, command)):
+        return file, line, command, f"{_reason(turn)}: {message}"
     elif command.removeprefix("builtin ").startswith("return") or (
         turn.how == "exit" and not command.startswith("exit")
     ):
@@ -213,9 +215,18 @@ def _fitting(lines: list[str]) -> list[str]:
 
 
 def _message_in(last: list[str], file: str) -> tuple[int | None, str]:
+    return next(_messages(last, file), (None, ""))
+
+
+def _message_on(last: list[str], file: str, line: int | None, command: str) -> str:
+    """Return the last that bash said of a word of this command: `nope: command not found`."""
+    said = [text for at, text in _messages(last, file) if at == line]
+    return next((text for text in reversed(said) if text.partition(":")[0] in command), "")
+
+
+def _messages(last: list[str], file: str) -> Iterator[tuple[int, str]]:
     # `FILE: line 3: nope: unbound variable`; the word for "line" depends on the language.
     pattern = re.compile(re.escape(file) + r": \S+ (\d+): (.+)")
     for line in last:
         if match := pattern.fullmatch(line):
-            return int(match[1]), match[2]
-    return None, ""
+            yield int(match[1]), match[2]
