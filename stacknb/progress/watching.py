@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from stacknb import lifecycle
 from stacknb.exceptions import StacknbError
-from stacknb.journal import Event, RunDir
+from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
 
