@@ -12,7 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from stacknb.text.signs import clipped
-from stacknb.timing.questions import Questions
+from stacknb.timing.recorded import RecordedRun
 
 __all__ = ["MAIN_LANE", "Row", "Timeline", "duration", "records_of", "told_apart"]
 
@@ -44,7 +44,7 @@ class Timeline:
         did not end well, then the longest.
     """
 
-    def __init__(self, run: Questions, most: int) -> None:
+    def __init__(self, run: RecordedRun, most: int) -> None:
         self.run, self.most = run, most
         self.whole_ms = run.records.elapsed / 1e3  # pauses, too
         self.path = self._timed(run.critical_path())
