@@ -47,17 +47,6 @@ _stacknb_turn() { # USER SYSTEM
     [[ $_stacknb_kind ]] || builtin exit 1
 }
 
-# Evaluates what is ours whatever the aliases of a hook are; nothing is declared in it.
-_stacknb_plainly() { # CODE
-    builtin local _nb_aliases=''
-    if builtin shopt -q expand_aliases; then
-        _nb_aliases=1
-        builtin shopt -u expand_aliases
-    fi
-    builtin eval "$1"
-    [[ ! $_nb_aliases ]] || builtin shopt -s expand_aliases
-}
-
 # A shell that can say nothing (restricted, or without descriptors) ends, which is heard.
 _stacknb_reply() { builtin printf '%s\0' "$#" "$@" >|"$_stacknb_control/out" || builtin exit 1; }
 

@@ -14,7 +14,7 @@ from stacknb.charts.offline import LayerChart, Rows
 from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import records_of, told_apart
 from stacknb.text.screen import counted, seconds
-from stacknb.timing.questions import Questions
+from stacknb.timing.recorded import RecordedRun
 
 __all__ = ["phase_chart", "slack_chart"]
 
@@ -41,7 +41,7 @@ _TOLD = {"name": "name", "part": "part", "lasts": "lasted", "whole": "in all",
          "tasks": "waited for"}  # fmt: skip
 
 
-def phase_chart(run: Questions, *, theme: Theme = "both") -> alt.LayerChart:
+def phase_chart(run: RecordedRun, *, theme: Theme = "both") -> alt.LayerChart:
     """Draw what the time of each phase was spent on.
 
     Hooks at work, waits for tasks (striped) and what lies between hooks; behind them, where the run
@@ -65,7 +65,7 @@ def phase_chart(run: Questions, *, theme: Theme = "both") -> alt.LayerChart:
     return _bars(phases, phases["phase"], _OF_PHASE, theme, "Where the phases' time went", [], said)
 
 
-def slack_chart(run: Questions, *, most: int = 40, theme: Theme = "both") -> alt.LayerChart:
+def slack_chart(run: RecordedRun, *, most: int = 40, theme: Theme = "both") -> alt.LayerChart:
     """Draw what became of each task's time: hidden behind other work, waited for, uncollected.
 
     Long stripes are waits that held up the run; long light bars are results that lay there.

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stacknb.text.screen import seconds
 from stacknb.text.signs import clipped
-from stacknb.timing.questions import Questions
+from stacknb.timing.recorded import RecordedRun
 
 __all__ = ["MAIN_LANE", "Row", "Timeline", "records_of", "told_apart"]
 
@@ -45,7 +45,7 @@ class Timeline:
         did not end well, then the longest.
     """
 
-    def __init__(self, run: Questions, most: int) -> None:
+    def __init__(self, run: RecordedRun, most: int) -> None:
         self.run, self.most = run, most
         self.whole_ms = run.records.elapsed / 1e3  # pauses, too
         self.path = self._timed(run.critical_path())

@@ -13,7 +13,7 @@ from stacknb.charts.offline import ConcatChart, Rows
 from stacknb.charts.palette import CRITICAL, KINDS, STRIPES, WIDTH, Theme, config, ink
 from stacknb.charts.rows import MAIN_LANE, Timeline
 from stacknb.text.screen import counted, seconds
-from stacknb.timing.questions import Questions
+from stacknb.timing.recorded import RecordedRun
 
 __all__ = ["timeline"]
 
@@ -42,7 +42,7 @@ _TOLD_OF_PHASE = {
 }  # fmt: skip
 
 
-def timeline(run: Questions, *, most: int = 600, theme: Theme = "both") -> alt.VConcatChart:
+def timeline(run: RecordedRun, *, most: int = 600, theme: Theme = "both") -> alt.VConcatChart:
     """Draw who ran when.
 
     The first lane is the main script with its hooks, then one a task, in the order of their starts.

@@ -19,7 +19,7 @@ from stacknb.report.tails import tails
 from stacknb.text.screen import counted, seconds
 from stacknb.text.signs import printable
 from stacknb.timing.columns import cell
-from stacknb.timing.questions import Questions
+from stacknb.timing.recorded import RecordedRun
 
 __all__ = ["page"]
 
@@ -49,7 +49,7 @@ _FIGURES = {
 _ROLES = re.compile(r' (?:role|aria-roledescription)="[^"]*"')
 
 
-def page(run: Questions) -> str:
+def page(run: RecordedRun) -> str:
     """Return a run as HTML: one page of less than 1 MB that needs no network.
 
     Where there is much of it, the timeline shows fewer tasks, each table its longest rows, and the
@@ -63,7 +63,7 @@ def page(run: Questions) -> str:
     return text
 
 
-def _parts(run: Questions, lanes: int, rows: int, room: int) -> Iterator[str]:
+def _parts(run: RecordedRun, lanes: int, rows: int, room: int) -> Iterator[str]:
     name = escape(Path(run.path).name)
     yield (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -88,7 +88,7 @@ def _parts(run: Questions, lanes: int, rows: int, room: int) -> Iterator[str]:
     yield f'<div id="told"></div>\n<script>{_file("page.js")}</script></body></html>\n'
 
 
-def _subtitle(run: Questions) -> str:
+def _subtitle(run: RecordedRun) -> str:
     records = run.records
     if records.start is None:
         return "<p>Nothing in it has a time.</p>\n"
@@ -127,7 +127,7 @@ def _figures(summary: pd.Series) -> str:
     return f'<h2 id="figures">Figures</h2>\n<dl>{rows}</dl>\n'
 
 
-def _charts(run: Questions, lanes: int) -> Iterator[str]:
+def _charts(run: RecordedRun, lanes: int) -> Iterator[str]:
     drawn: list[Any] = [timeline(run, most=lanes)]
     drawn += [phase_chart(run)] if len(run.phases) else []
     drawn += [slack_chart(run)] if run.tasks["hidden_s"].notna().any() else []

@@ -8,39 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.shell.environment import quote
+from stacknb.run.opening import between
 from stacknb.supervision import processes
 from stacknb.tasks import Task
 
-__all__ = ["bash_of", "last_change", "ticks_of_old", "untelling"]
+__all__ = ["bash_of", "last_change", "ticks_of_old"]
 
 _TOLERANCE_S = 0.005  # between two clocks; a start is rounded down to hundredths of a second
 _QUEUE_S = 1.0  # from the event of a task to its process
-
-# Of each task the driver has: pid, pid of its parent (0: none that lives), log, command.
-_KNOWN = """\
-[[ ${{_stacknb_tasks[{name}]-}} == {pid}\\ *\\ {log}\\ * ]] || {{
-    [[ ${{_stacknb_tasks[{name}]-}} && -z ${{_stacknb_codes[{name}]-}} ]] || ((++_stacknb_open))
-    _stacknb_tasks[{name}]={facts}
-    builtin unset -v '_stacknb_codes[{name}]' '_stacknb_ended[{name}]'
-}}
-"""
-_ENDED = "_stacknb_ended[{name}]={code}\n"
-_TAKEN = """\
-[[ -z ${{_stacknb_tasks[{name}]-}} || ${{_stacknb_codes[{name}]-}} ]] || ((_stacknb_open -= 1))
-_stacknb_tasks[{name}]={facts} _stacknb_codes[{name}]={code}
-"""
-_UNTOLD = """\
-for _stacknb_text in "${{!_stacknb_told[@]}}"; do
-    [[ ${{_stacknb_told[$_stacknb_text]}} != {phase} ]] ||
-        builtin unset -v "_stacknb_told[$_stacknb_text]"
-done
-"""
-
-
-def untelling(phase: str) -> str:
-    """Return bash that lets the hooks of a phase run again be told of the same failures."""
-    return _UNTOLD.format(phase=quote(phase))
 
 
 def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
@@ -51,18 +26,12 @@ def bash_of(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
     lines = []
     for task in tasks:
         log = str(task.log.relative_to(run_dir))
-        facts: dict[str, object] = {
-            "name": task.name,
-            "pid": task.pid,
-            "log": log,
-            "facts": quote(f"{task.pid} 0 {log} {' '.join(task.command)}"),
-        }
+        known = (task.name, str(task.pid), log, " ".join(task.command))
         if task.result is not None:
-            lines.append(_TAKEN.format(**facts, code=task.result.exit_code))
-            continue
-        lines.append(_KNOWN.format(**facts))
-        if task.name in lost:
-            lines.append(_ENDED.format(name=task.name, code=lost[task.name]))
+            lines.append(between("_stacknb_recall_wait", *known, str(task.result.exit_code)))
+        else:
+            ended = [str(lost[task.name])] if task.name in lost else []
+            lines.append(between("_stacknb_recall", *known, *ended))
     return "".join(lines)
 
 

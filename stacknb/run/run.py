@@ -10,7 +10,7 @@ from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.results import HookResult, Result, RunResult
-from stacknb.run import cells, closing, failures, opening, recall
+from stacknb.run import cells, closing, failures, opening
 from stacknb.run.audience import Audience
 from stacknb.run.course import Course
 from stacknb.run.order import Order
@@ -18,6 +18,7 @@ from stacknb.run.roster import Agenda, Roster
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
 from stacknb.shell import Shell
+from stacknb.shell.turns import Turn
 
 __all__ = ["Run"]
 
@@ -130,11 +131,11 @@ class Run:
     def _enter(self, phase: Phase) -> Agenda:
         agenda = Agenda(phase, time.time())
         try:
-            self.roster.hear(self.shell.evaluate(opening.entering(phase.label)))
+            self.roster.hear(self._have("_stacknb_enter_phase", phase.label))
             agenda.left, agenda.of_plugins = self.roster.hooks(phase)
             if self.course.has_begun(phase):
                 self.tasks.cancel_earlier(phase.label)
-                self.shell.evaluate(recall.untelling(phase.label))
+                self._have("_stacknb_untell", phase.label)
             self._agenda = agenda
             self.course.begin(phase)
             self.emit("phase-start", phase.label, hooks=[hook.name for hook in agenda.left])
@@ -212,7 +213,7 @@ class Run:
         before = self.roster.plugins
         done = self._turn(Hook(Phase(mode, sub), name, cell, (), kind="cell"))
         if new := [plugin for plugin in self.roster.plugins if plugin not in before]:
-            self.shell.evaluate(opening.keeping(new))
+            self._have("_stacknb_keep_plugins", *(plugin.name for plugin in new))
             self.shell.save()
         return cells.result_of(code, done)
 
@@ -255,6 +256,9 @@ class Run:
         if self._audience.stopping:  # it came just before the hook
             self.shell.interrupt()
         self._audience.tick()
+
+    def _have(self, function: str, *words: str) -> Turn:
+        return self.shell.evaluate(opening.between(function, *words))
 
     def _source(self, hook: Hook, trace: bool = False) -> HookResult:
         if hook.warning:

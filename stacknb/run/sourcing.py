@@ -238,7 +238,8 @@ class Sourcing:
                 known["status"] = "failed"  # it never came to its end
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
-        self._shell.evaluate(opening.forgetting_timers(it.begun))
+        since = str(int(it.begun * 1000))
+        self._shell.evaluate(opening.between("_stacknb_forget_timers", since))
         err = cells.errors_of(it.log) if it.hook.kind == "cell" else None
         return failures.explain(turn, it.hook.what, it.hook.path, it.log, err, self.origins)
 

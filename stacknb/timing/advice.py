@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from typing import Literal
 
 import pandas as pd
 
+from stacknb import tasklog
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.text import reading
 from stacknb.text.names import like
 from stacknb.text.screen import seconds
+from stacknb.text.signs import printable
 from stacknb.timing.collection import Collection
 from stacknb.timing.contention import Contention
 from stacknb.timing.frames import attributes, frame
-from stacknb.timing.logs import names_not_started
 from stacknb.timing.program import END, Program
 from stacknb.timing.records import Records, WaitRecord
 from stacknb.timing.replay import replay
@@ -35,6 +38,9 @@ _ENDED = {
 }
 _NEARLY = 0.9  # of the most that a change could gain
 _WORTH = 0.01  # of the elapsed time
+_NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
+_NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
+_LONGEST_NAME = 512  # such a line fits
 
 
 @dataclass(slots=True)
@@ -97,7 +103,7 @@ def _never_started(records: Records) -> Iterator[Advice]:
     names = {task.name for task in records.tasks}
     waits = list(records.not_started)
     for hook in records.hooks if records.kind == "run" else []:
-        for name in names_not_started(hook.log):
+        for name in _names_not_started(hook.log):
             if name not in names:
                 waits.append(WaitRecord(name, hook.start or 0, None, hook.phase, hook.name))
     for wait in waits:
@@ -106,6 +112,26 @@ def _never_started(records: Records) -> Iterator[Advice]:
         place = _where(wait.phase, wait.hook)
         text = f"{place} waits for {wait.name!r}, which was never started{hint}"
         yield Advice("never started", wait.name, wait.phase, wait.hook, 0, text, bool(near))
+
+
+def _names_not_started(log: str) -> list[str]:
+    """Return the names that a hook waited for though it says itself that none was started."""
+    found: dict[str, None] = {}
+    try:
+        with reading.opened(log) as file:
+            rest = b""
+            while file.tell() < tasklog.FAR and (data := file.read(1 << 20)):
+                data = rest + data
+                at = data.find(_NOT_STARTED_BEGIN)
+                while at >= 0:
+                    if match := _NOT_STARTED.match(data, at):
+                        name = match[1].decode("utf-8", "surrogateescape")
+                        found[printable(name)] = None
+                    at = data.find(_NOT_STARTED_BEGIN, at + 1)
+                rest = data[-_LONGEST_NAME:]
+    except OSError:
+        return []
+    return list(found)
 
 
 def _blocking_waits(

@@ -1,4 +1,4 @@
-"""The frames of a run as files: CSV, JSON, Parquet."""
+"""What there is of a run as files; its frames as CSV, JSON, Parquet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import pandas as pd
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["json_document", "write_csv", "write_parquet"]
+__all__ = ["json_document", "write", "write_csv", "write_parquet"]
+
+
+def write(path: str | os.PathLike[str], data: str | bytes) -> Path:
+    """Write a file and return its path."""
+    file = Path(path)
+    file.write_bytes(data.encode() if isinstance(data, str) else data)
+    return file
 
 
 def write_csv(frames: Mapping[str, pd.DataFrame], folder: str | os.PathLike[str]) -> list[Path]:

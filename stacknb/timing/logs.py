@@ -1,4 +1,4 @@
-"""Finds the logs of one run in a folder, and what they and its ``run.json`` say."""
+"""Finds the logs of one run in a folder."""
 
 from __future__ import annotations
 
@@ -7,33 +7,17 @@ import os
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.places import FACTS, JOURNAL, STATE
+from stacknb.places import STATE
 from stacknb.text import reading
-from stacknb.text.reading import as_seconds, json_object
-from stacknb.text.signs import printable
 from stacknb.timing.records import Problems
 
-__all__ = [
-    "KINDS",
-    "as_cores",
-    "facts_of_run",
-    "journal_events",
-    "micros",
-    "names_not_started",
-    "of_one_run",
-    "unpacked",
-]
+__all__ = ["KINDS", "of_one_run", "unpacked"]
 
-_NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
-_NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
-_LONGEST_NAME = 512  # such a line fits
-_MOST_CORES = 1_000_000
 KINDS = ("task", "hook", "cell", "service")
 _OF_STACK = re.compile(r"(devstacklog\.txt|stack\.sh\.log(\.[\d-]+)?)(\.gz)?")  # as CI jobs keep it
 
@@ -87,56 +71,6 @@ def unpacked(path: str | os.PathLike[str], most: int) -> bytes:
             return gzip.GzipFile(fileobj=packed).read(most)
     except (OSError, EOFError, zlib.error):
         return b""
-
-
-def micros(seconds: object) -> int | None:
-    """Return epoch seconds, or a duration in seconds, in µs; None for what is no such number."""
-    known = as_seconds(seconds)
-    return None if known is None else round(known * 1e6)
-
-
-def facts_of_run(folder: Path) -> Mapping[str, Any]:
-    """Return what the run directory tells of its run: mode, cores; nothing if it tells nothing."""
-    try:
-        return json_object(reading.whole(folder / FACTS)) or {}
-    except OSError:
-        return {}
-
-
-def journal_events(folder: Path, words: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the events of a run directory's journal in whose lines one of the words stands."""
-    try:
-        lines = reading.whole(folder / JOURNAL).splitlines()
-    except OSError:
-        return []
-    wanted = [word.encode() for word in words]  # most lines are of tasks, and are not looked into
-    told = (json_object(line) or {} for line in lines if any(word in line for word in wanted))
-    return [one for one in told if isinstance(one.get("event"), str)]
-
-
-def as_cores(value: object) -> int | None:
-    """Return a number of cores; None for what is no such number."""
-    return value if isinstance(value, int) and 0 < value < _MOST_CORES else None
-
-
-def names_not_started(log: str) -> list[str]:
-    """Return the names that a hook waited for though it says itself that none was started."""
-    found: dict[str, None] = {}
-    try:
-        with reading.opened(log) as file:
-            rest = b""
-            while file.tell() < tasklog.FAR and (data := file.read(1 << 20)):
-                data = rest + data
-                at = data.find(_NOT_STARTED_BEGIN)
-                while at >= 0:
-                    if match := _NOT_STARTED.match(data, at):
-                        name = match[1].decode("utf-8", "surrogateescape")
-                        found[printable(name)] = None
-                    at = data.find(_NOT_STARTED_BEGIN, at + 1)
-                rest = data[-_LONGEST_NAME:]
-    except OSError:
-        return []
-    return list(found)
 
 
 def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]:

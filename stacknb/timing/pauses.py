@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.tasklog import LogRecord
-from stacknb.timing.logs import journal_events, micros
-from stacknb.timing.records import Micros, Records
+from stacknb.timing.records import Micros, Records, micros
 from stacknb.timing.spans import Cover
+from stacknb.timing.waits import journal_events
 
 __all__ = ["Stopwatch", "find"]
 

@@ -1,4 +1,4 @@
-"""One recorded run as frames and figures."""
+"""One recorded run as frames and figures, and what held it up: all that pictures read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import pandas as pd
 
 from stacknb.text.screen import counted, seconds
 from stacknb.timing import frames
+from stacknb.timing.advice import advice, advice_frame
 from stacknb.timing.collection import Collection, blocked, collections
 from stacknb.timing.contention import Contention, contention
+from stacknb.timing.critical import Segment, critical_path, path_frame
+from stacknb.timing.impact import impact_frame
 from stacknb.timing.pauses import Stopwatch
+from stacknb.timing.program import Program, program
 from stacknb.timing.records import Records
 from stacknb.timing.spans import Cover
 from stacknb.timing.summary import summary
@@ -21,7 +25,7 @@ _WORTH_S = 0.1  # of a pause that is worth a word: a run that is gone through by
 
 
 class RecordedRun:
-    """What the logs of one run say.
+    """What the logs of one run say. `Run` adds the pictures, which know this class.
 
     Attributes
     ----------
@@ -180,6 +184,57 @@ class RecordedRun:
         """
         return summary(self._timed, self._collections, self._contention)
 
+    def critical_path(self) -> pd.DataFrame:
+        """Return the chain of segments that set the elapsed time: shorten one to shorten the run.
+
+        ``kind name phase start end duration_s share log``, in order, without gaps, from `start` to
+        `end`, but for those in which the run stood still. ``kind`` is ``hook`` or ``cell`` (at
+        work), ``main`` (stack.sh itself), ``task``, ``wait`` (one whose task does not explain it:
+        it timed out, or its start is not known), ``queued`` (a task that had been asked for and had
+        to wait its turn), ``idle`` (between hooks), ``unknown``.
+
+        Examples
+        --------
+        >>> path = run.critical_path()
+        >>> bool(abs(path["duration_s"].sum() - run.elapsed_s) < 1e-6)
+        True
+        """
+        return path_frame(self._watch, self._critical)
+
+    def impact(self) -> pd.DataFrame:
+        """Return what each task did to the run, most harmful first.
+
+        ``name phase status duration_s blocked_s hidden_s slack_s critical_s shrink_s log``:
+        ``blocked_s`` is how long waits for it held up the main shell, ``critical_s`` its part of
+        the critical path, ``shrink_s`` by how much the run would be shorter if it took no time and
+        all else as long as recorded.
+
+        Examples
+        --------
+        >>> run.impact()["name"].tolist()
+        ['stock']
+        """
+        program = self._program if self._critical else Program(0, 0)
+        return impact_frame(self._timed, self._collections, self._critical, program)
+
+    def advice(self) -> pd.DataFrame:
+        """Return what to change, the most useful first: ``kind name phase hook gain_s advice``.
+
+        ``kind`` is ``never waited for`` (a task), ``never started`` (a name waited for), ``wait
+        later`` (a wait that holds up the run), ``make it a task`` (a hook at work in the
+        foreground) or ``contention``. ``gain_s`` is how much shorter the replayed run is with the
+        change, 0 where the advice is not about speed. ``advice`` says it in words. Only the
+        longest waits and hooks are tried, and nothing that gains less than 1 % is told.
+
+        Examples
+        --------
+        >>> run.advice().columns.tolist()
+        ['kind', 'name', 'phase', 'hook', 'gain_s', 'advice']
+        """
+        if self.records.start is None:
+            return advice_frame([])
+        return advice_frame(advice(self._timed, self._program, self._collections, self._contention))
+
     @property
     def reported(self) -> dict[str, float]:
         """What stack.sh itself printed at its end: its async summary and component timing."""
@@ -205,3 +260,11 @@ class RecordedRun:
     @cached_property
     def _contention(self) -> Contention | None:
         return contention(self._timed)
+
+    @cached_property
+    def _critical(self) -> list[Segment]:
+        return critical_path(self._timed)
+
+    @cached_property
+    def _program(self) -> Program:
+        return program(self._timed)

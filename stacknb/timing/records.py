@@ -12,9 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-__all__ = ["HookRecord", "PhaseRecord", "Problems", "Records", "TaskRecord", "WaitRecord"]
+from stacknb.text.reading import as_seconds
+
+__all__ = ["HookRecord", "PhaseRecord", "Problems", "Records", "TaskRecord", "WaitRecord", "micros"]
 
 Micros = int
+
+
+def micros(seconds: object) -> Micros | None:
+    """Return epoch seconds, or a duration in seconds, in µs; None for what is no such number."""
+    known = as_seconds(seconds)
+    return None if known is None else round(known * 1e6)
 
 
 @dataclass(slots=True)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stacknb.devstack_log.calls import Calls, read_calls
+from stacknb.exceptions import BadInput
 from stacknb.timing.chrome_trace import trace_events
-from stacknb.timing.files import json_document, write_csv, write_parquet
+from stacknb.timing.files import json_document, write, write_csv, write_parquet
 from stacknb.timing.junit import junit_report
 from stacknb.timing.loading import read
-from stacknb.timing.questions import Questions
+from stacknb.timing.profile import By, folded, profile
+from stacknb.timing.recorded import RecordedRun
+from stacknb.timing.whatif import Prediction, changed, predicted
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
 __all__ = ["Run", "load"]
 
@@ -50,7 +57,7 @@ def load(path: str | os.PathLike[str], *, run: str | None = None, now: float | N
     return Run(read(path, run=run, now=now))
 
 
-class Run(Questions):
+class Run(RecordedRun):
     """One recorded run and the questions it answers: made by `load`.
 
     Examples
@@ -69,17 +76,115 @@ class Run(Questions):
     True
     >>> sorted(run.frames)
     ['hooks', 'phases', 'tasks', 'waits']
-    >>> bool(abs(run.critical_path()["duration_s"].sum() - run.elapsed_s) < 1e-6)
-    True
-    >>> run.what_if(faster={"stock": 2.0}).saved_s >= 0
-    True
-    >>> run.impact()["name"].tolist()
-    ['stock']
-    >>> [path.name for path in (run.to_html("run.html"), run.to_trace("run.json"))]
-    ['run.html', 'run.json']
-    >>> run.timeline().said().startswith("Timeline of ")
-    True
     """
+
+    def what_if(
+        self,
+        *,
+        faster: Mapping[str, float] | None = None,
+        start_after: Mapping[str, str] | None = None,
+        wait_after: Mapping[str, str] | None = None,
+        as_task: Mapping[str, str | None] | Iterable[str] | None = None,
+        cores: int | None = None,
+    ) -> Prediction:
+        """Predict the elapsed time of the run with changes, by replaying the recorded one.
+
+        All else takes as long as recorded; without changes the prediction is the record.
+
+        Parameters
+        ----------
+        faster : mapping of str to float
+            Tasks or hooks and how many times faster they are (``"db #2"`` is the second task
+            of the name ``db`` alone); ``math.inf`` for no time at all.
+        start_after : mapping of str to str
+            Tasks and the place after which each is started.
+        wait_after : mapping of str to str
+            Tasks and the place after which each is waited for. A place is a hook
+            (``"50-api.sh"``, or ``"stack install/50-api.sh"`` where it ran in several phases), a
+            phase, ``"start"`` or ``"end"``.
+        as_task : mapping of str to str, or names
+            Hooks to be run as background tasks, and the place after which each is collected; None:
+            at the end of its phase.
+        cores : int
+            Number of cores. Tasks are slowed down where they want more together than there is, and
+            sped up where they had too few; this part is a model, see `elapsed_with_cores`.
+
+        Returns
+        -------
+        Prediction
+            The elapsed time in seconds, a float that also has ``recorded_s`` and ``saved_s``.
+
+        Raises
+        ------
+        BadInput
+            If a name is unknown or ambiguous, or the logs lack what ``cores`` needs.
+
+        Examples
+        --------
+        >>> run.what_if(faster={"stock": 2}) <= run.elapsed_s
+        True
+        """
+        new = changed(
+            self._timed, self._program, faster=faster, start_after=start_after,
+            wait_after=wait_after, as_task=as_task,
+        )  # fmt: skip
+        return predicted(self._timed, self._program, new, cores)
+
+    def profile(self, by: By = "line") -> pd.DataFrame:
+        """Return where the main shell's time went, from the xtrace of a stack.sh log.
+
+        Parameters
+        ----------
+        by : {"line", "function", "file"}
+
+        Returns
+        -------
+        DataFrame
+            ``file function line count self_s cumulative_s`` (as far as `by` goes), longest self
+            time first. ``self_s`` is the time of the commands of that line, until the next trace
+            line; over all rows it adds up to the time from the first trace line to the last
+            moment. ``cumulative_s`` includes the functions called from it. Waiting for a task
+            counts for the line that waits. Lines of a trace that names no file are one row without
+            a name.
+
+        Raises
+        ------
+        BadInput
+            If this is no stack.sh log: the output of hooks has no times.
+
+        Examples
+        --------
+        >>> from stacknb.timing import synthetic
+        >>> log = synthetic.write_devstack_log("stack.sh.log", lines=2000)
+        >>> stacknb.timing.load("stack.sh.log").profile("file").columns.tolist()
+        ['file', 'count', 'self_s', 'cumulative_s']
+        """
+        return profile(self._calls, by)
+
+    def folded(self) -> str:
+        """Return the profile as folded stacks, ``file:function;… ms``, for flame graphs.
+
+        Raises
+        ------
+        BadInput
+            If this is no stack.sh log.
+
+        Examples
+        --------
+        >>> from stacknb.timing import synthetic
+        >>> log = synthetic.write_devstack_log("stack.sh.log", lines=2000)
+        >>> ";" in stacknb.timing.load("stack.sh.log").folded()
+        True
+        """
+        return folded(self._calls)
+
+    @cached_property
+    def _calls(self) -> Calls:
+        if self.records.kind != "stack.sh":
+            raise BadInput(
+                f"{self.path!r} has no times in its output: profile() needs a log of stack.sh"
+            )
+        return read_calls(self.path)
 
     # Pictures are faces: they know this module, not it them. That a run can be asked for them is a
     # promise to its users, so they are imported when asked for and not before
@@ -132,9 +237,7 @@ class Run(Questions):
         """
         from stacknb import report
 
-        file = Path(path)
-        file.write_text(report.page(self), encoding="utf-8")
-        return file
+        return write(path, report.page(self))
 
     def to_trace(self, path: str | os.PathLike[str]) -> Path:
         """Write the run as Chrome trace JSON, which Perfetto opens, and return the path.
@@ -144,9 +247,7 @@ class Run(Questions):
         >>> run.to_trace("trace.json").name
         'trace.json'
         """
-        file = Path(path)
-        file.write_text(json.dumps(trace_events(self.records)), encoding="utf-8")
-        return file
+        return write(path, json.dumps(trace_events(self.records)))
 
     def to_junit(self, path: str | os.PathLike[str]) -> Path:
         """Write a JUnit report, a suite a phase and a case a hook and task; return the path.
@@ -156,9 +257,7 @@ class Run(Questions):
         >>> run.to_junit("junit.xml").name
         'junit.xml'
         """
-        file = Path(path)
-        file.write_bytes(junit_report(self.records))
-        return file
+        return write(path, junit_report(self.records))
 
     def to_csv(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write ``tasks.csv hooks.csv phases.csv waits.csv`` and return the paths.
@@ -188,7 +287,5 @@ class Run(Questions):
         >>> run.to_json("run.json").name
         'run.json'
         """
-        file = Path(path)
         document = json_document(self.frames, self.summary(), self.path)
-        file.write_text(json.dumps(document, indent=1), encoding="utf-8")
-        return file
+        return write(path, json.dumps(document, indent=1))

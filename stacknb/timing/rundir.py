@@ -14,9 +14,11 @@ from stacknb import lifecycle, tasklog
 from stacknb.exceptions import LogError
 from stacknb.places import FACTS, JOURNAL, WAITS
 from stacknb.rundir.ending import state_of, status_of, still_runs
+from stacknb.text import reading
+from stacknb.text.reading import json_object
 from stacknb.text.signs import printable
 from stacknb.timing import pauses
-from stacknb.timing.logs import KINDS, as_cores, facts_of_run, micros, of_one_run
+from stacknb.timing.logs import KINDS, of_one_run
 from stacknb.timing.records import (
     HookRecord,
     PhaseRecord,
@@ -24,12 +26,14 @@ from stacknb.timing.records import (
     Records,
     TaskRecord,
     WaitRecord,
+    micros,
 )
 from stacknb.timing.waits import by_log, wait_rows, waits_without_row
 
 __all__ = ["read_folder", "read_log"]
 
 _OF_A_RUN = (WAITS, FACTS, JOURNAL)
+_MOST_CORES = 1_000_000
 
 
 def read_folder(folder: Path, run: str | None, now: float) -> Records:
@@ -93,7 +97,7 @@ def _records(
     rows_of, unmatched = by_log(logs, rows)
     for log in logs:
         said = log.header
-        if (known := as_cores(said.get("cpus"))) is not None:
+        if (known := _cores(said.get("cpus"))) is not None:
             cores[str(said.get("host"))] = known
         if said["kind"] == "task":
             mine = rows_of.get(log.path, [])
@@ -111,9 +115,9 @@ def _records(
     records.inner_waits = [wait for wait in waits if wait.by]
     everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
     records.cores = next(iter(cores.values())) if len(cores) == 1 else None
-    facts = facts_of_run(Path(records.path))
+    facts = _facts(Path(records.path))
     if not cores and len({record.host for record in everything}) == 1:
-        records.cores = as_cores(facts.get("cpus"))
+        records.cores = _cores(facts.get("cpus"))
     records.going_on = any(record.status == "running" for record in everything)
     records.finished = _came_to_its_end(records.hooks, facts.get("mode"))
     _count_overlaps(records)
@@ -122,6 +126,19 @@ def _records(
     scripts = [log for log in logs if log.header["kind"] not in ("task", "service")]
     records.pauses = pauses.find(records, scripts)
     return records
+
+
+def _facts(folder: Path) -> Mapping[str, Any]:
+    """Return what the run directory tells of its run: mode, cores; nothing if it tells nothing."""
+    try:
+        return json_object(reading.whole(folder / FACTS)) or {}
+    except OSError:
+        return {}
+
+
+def _cores(value: object) -> int | None:
+    """Return a number of cores; None for what is no such number."""
+    return value if isinstance(value, int) and 0 < value < _MOST_CORES else None
 
 
 def _came_to_its_end(hooks: list[HookRecord], mode: object) -> bool:

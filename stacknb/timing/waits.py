@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stacknb.places import WAITS
+from stacknb.places import JOURNAL, WAITS
 from stacknb.tasklog import LogRecord
 from stacknb.text import reading
 from stacknb.text.reading import json_object
 from stacknb.text.signs import printable
-from stacknb.timing.logs import journal_events, micros
-from stacknb.timing.records import Problems
+from stacknb.timing.records import Problems, micros
 
-__all__ = ["by_log", "wait_rows", "waits_without_row"]
+__all__ = ["by_log", "journal_events", "wait_rows", "waits_without_row"]
 
 _NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end", "run-end"}
 
@@ -84,6 +83,17 @@ def waits_without_row(
             known = [at for at in again if at > start] + ([ends[log]] if log in ends else [])
             found.append({**row, "wait_end": max(start, min(later + known))})
     return found
+
+
+def journal_events(folder: Path, words: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the events of a run directory's journal in whose lines one of the words stands."""
+    try:
+        lines = reading.whole(folder / JOURNAL).splitlines()
+    except OSError:
+        return []
+    wanted = [word.encode() for word in words]  # most lines are of tasks, and are not looked into
+    told = (json_object(line) or {} for line in lines if any(word in line for word in wanted))
+    return [one for one in told if isinstance(one.get("event"), str)]
 
 
 def _given_up(folder: Path) -> list[dict[str, Any]]:

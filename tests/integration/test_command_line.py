@@ -182,7 +182,7 @@ import stacknb
 from stacknb.run import opening
 stack = stacknb.Stack({str(tree.path)!r}, run_dir="run")
 stack.step()
-opening.entering = lambda phase: "kill -KILL $$"
+opening.between = lambda *words: "kill -KILL $$"
 stack.run()
 """
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
