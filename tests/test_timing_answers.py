@@ -692,3 +692,16 @@ def test_a_column_is_left_out_only_where_it_has_no_room(widths: dict[str, int]) 
         assert all(needed([*kept, name]) > 80 for name in widths if name not in kept)
     else:
         assert {*kept} <= {"phase", "duration_s", "work_s", "wait_s", "hooks", "tasks"}
+
+
+def test_in_a_terminal_advice_is_broken_between_words(tmp_path: Path) -> None:
+    asked = answer(read(small(), tmp_path), "advice")
+    narrow = asked.text(width=70).splitlines()
+    assert max(map(len, narrow)) <= 70
+    assert narrow[2].startswith(" " * 8)
+    assert " ".join(asked.text().split()) == " ".join("\n".join(narrow).split())
+
+
+def test_nobody_is_advised_to_change_what_takes_milliseconds(tmp_path: Path) -> None:
+    assert read(scaled(small(), 0.1), tmp_path / "short").advice()["gain_s"].max() >= 0.1
+    assert read(scaled(small(), 0.01), tmp_path / "shorter").advice().empty

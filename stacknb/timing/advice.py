@@ -34,7 +34,7 @@ _ENDED = {
     "lost": "is lost",
 }
 _NEARLY = 0.9  # of the most that a change could gain
-_WORTH = 0.01  # of the elapsed time
+_WORTH, _LEAST = 0.01, 100_000  # of the elapsed time; µs, below which nobody would change a hook
 
 
 @dataclass(slots=True)
@@ -111,15 +111,15 @@ def _never_started(records: Records) -> Iterator[Advice]:
 def _blocking_waits(
     records: Records, program: Program, times: list[Collection]
 ) -> Iterator[Advice]:
-    elapsed = replay(program).elapsed
+    worth = _worth(replay(program).elapsed)
     waited_for = sorted({op.task for op in program.ops if op.kind == "wait" and op.task >= 0})
     held_up = [(times[i].blocked or 0, i) for i in waited_for]
-    held_up = [(held, i) for held, i in held_up if held >= _WORTH * elapsed]
+    held_up = [(held, i) for held, i in held_up if held >= worth]
     for held, index in sorted(held_up, reverse=True)[:_TRIED]:
         task = records.tasks[index]
         wait = next(w for w in reversed(records.waits) if w.task == index)
         gain_of = _gain(records, program, "wait_after", records.task_names[index][1])
-        if gain_of(END) < _WORTH * elapsed:
+        if gain_of(END) < worth:
             continue
         place, gain = _soonest(records, gain_of, wait.end or wait.start)
         text = (
@@ -131,7 +131,7 @@ def _blocking_waits(
 
 
 def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
-    elapsed = replay(program).elapsed
+    worth = _worth(replay(program).elapsed)
     work: dict[int, int] = {}
     for op in program.ops:
         if op.kind == "work" and op.hook >= 0:
@@ -141,13 +141,13 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
     for length, hook in long:
         record = records.hooks[hook]
         mark = marks.get(hook)
-        if length < _WORTH * elapsed or record.is_cell or not mark or record.end is None:
+        if length < worth or record.is_cell or not mark or record.end is None:
             continue
         if sum(other == mark for other in marks.values()) > 1:
             continue  # ran twice: after a failure, so its times tell little
         gain_of = _gain(records, program, "as_task", mark)
         place, gain = _soonest(records, gain_of, record.end)
-        if gain < _WORTH * elapsed:
+        if gain < worth:
             continue
         text = (
             f"{_where(record.phase, record.name)} worked {_seconds(length)} in the foreground. "
@@ -159,7 +159,7 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
 
 def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
     elapsed = records.elapsed
-    if known is None or not elapsed or known.lost < 5 * _WORTH * elapsed:
+    if known is None or not elapsed or known.lost < 5 * _worth(elapsed):
         return
     text = (
         f"The {records.cores} cores were busy for {_seconds(known.saturated.length)} of "
@@ -168,6 +168,10 @@ def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
         "ones earlier, or limit how many run at once (--jobs)."
     )
     yield Advice("contention", "", "", "", 0, text)
+
+
+def _worth(elapsed: int) -> float:
+    return max(_WORTH * elapsed, _LEAST)
 
 
 def _gain(records: Records, program: Program, change: _Kind, name: str) -> Callable[[str], int]:
