@@ -14,6 +14,7 @@ from pathlib import Path
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
 from stacknb.text.names import like
+from stacknb.text.screen import quoted
 from stacknb.text.script import look
 
 __all__ = [
@@ -204,8 +205,7 @@ def check_order(phase: Phase, mode: str, done: Sequence[str], again: Collection[
     order = phases_of(mode)
     missing = [p.label for p in order[: order.index(phase)] if p.label not in done]
     if missing:
-        names = ", ".join(repr(name) for name in missing)
-        raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
+        raise BadInput(f"phase {phase.label!r} is out of order: run {quoted(missing)} first")
     if phase.label in done and phase.label not in {done[-1], *again}:
         left = [f"; next is {p.label!r}" for p in order if p.label not in done]
         following = left[0] if left else "; %stack reset begins anew"

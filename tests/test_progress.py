@@ -293,7 +293,7 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     run.tick()
     picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
     assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
-    assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
+    assert re.search(r"\d %, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
     assert re.search(r"▶ override_defaults [\d.]+ s of ~2\.00 s  · source ~2\.00 s", picture)
     assert "▶ db" not in picture  # it has a line already
     later = time.time() + 60

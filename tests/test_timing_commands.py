@@ -87,7 +87,7 @@ def test_each_question_is_answered_in_each_form(said: Said, what: str, form: str
         lines = out.splitlines()
         if what == "critical-path":
             telling = frame[frame["share"] >= 0.01]
-            left = f"({len(frame) - len(telling)} segments below 1% left out, "
+            left = f"({len(frame) - len(telling)} segments below 1 % left out, "
             assert lines.pop().startswith(left)
             frame = telling
         assert len(lines) == len(frame) + 1

@@ -13,6 +13,7 @@ from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
 from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
+from stacknb.text.screen import quoted
 
 __all__ = ["watch"]
 
@@ -51,7 +52,7 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 plain.on_event(_here(event, origin, folder.path))
                 if event.kind == "run-end":
-                    tasks = ", ".join(map(repr, event.data.get("tasks", ())))
+                    tasks = quoted(event.data.get("tasks", ()))
         plain.on_tick()
         yield from said
         said.clear()

@@ -163,7 +163,7 @@ def _path(frame: pd.DataFrame, width: int | None) -> str:
     if short.all() or not short.any():
         return _table(frame, "critical-path", width)
     count, took = counted(int(short.sum()), "segment"), seconds(frame["duration_s"][short].sum())
-    note = f"({count} below {_SHORT:.0%} left out, {took} in all: --format csv)\n"
+    note = f"({count} below {100 * _SHORT:.0f} % left out, {took} in all: --format csv)\n"
     return _table(frame[~short], "critical-path", width) + note
 
 
