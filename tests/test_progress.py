@@ -644,7 +644,9 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
     run.journal.close()
     monkeypatch.setattr(hooklogs, "still_runs", lambda header: False)
 
-    with pytest.raises(StacknbError, match=r"'10-a\.sh' lost; its logs are in "):
+    with pytest.raises(
+        StacknbError, match=r"'10-a\.sh' is lost \(its process was killed\); its logs are in "
+    ):
         list(watch(RunDir.open(run.folder), pause=pytest.fail))
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.rundir.ending import ENDED
 from stacknb.text.names import like
 from stacknb.text.screen import seconds
 from stacknb.timing.collection import Collection
@@ -26,13 +27,6 @@ __all__ = ["Advice", "advice", "advice_frame"]
 
 _Kind = Literal["wait_after", "as_task"]
 _TRIED = 6  # the longest waits and hooks; what else there is gains less
-_ENDED = {
-    "failed": "failed",
-    "killed": "was killed",
-    "cancelled": "was cancelled",
-    "timeout": "took too long",
-    "lost": "is lost",
-}
 _NEARLY = 0.9  # of the most that a change could gain
 _WORTH, _LEAST = 0.01, 100_000  # of the elapsed time; µs, below which nobody would change a hook
 
@@ -83,9 +77,9 @@ def _never_waited_for(records: Records, times: list[Collection]) -> Iterator[Adv
     for index, (task, time) in enumerate(zip(records.tasks, times, strict=True)):
         if task.foreground or (time.wait_start is not None and index not in cleaned_up):
             continue
-        is_bad = task.status in _ENDED
+        is_bad = task.status in ENDED
         code = f" (status {task.exit_code})" if task.exit_code else ""
-        ended = f"it {_ENDED[task.status]}{code} and" if is_bad else "if it fails,"
+        ended = f"it {ENDED[task.status]}{code} and" if is_bad else "if it fails,"
         text = (
             f"No hook waits for task {task.name!r}: {ended} the run goes on. "
             "Wait for it where its result is needed."

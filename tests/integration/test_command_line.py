@@ -130,7 +130,7 @@ def test_a_run_that_was_killed_between_two_hooks_is_not_well_and_no_report_of_it
     assert [one.name for one in found.phases if one.status == "lost"] == ["source"]
     assert (found.state, found.ok) == ("failed", False)
     assert call("junit", "run", "-o", "j.xml").returncode == 0
-    said = "phase 'source' is lost: its process was killed, outside of its hooks"
+    said = "phase 'source' is lost (its process was killed), outside of its hooks"
     assert [error.get("message") for error in ET.parse("j.xml").iter("error")] == [said]
     assert call("stack", tree.path, "--resume", "--run-dir", "run").returncode == 0
     assert status.read("run").state == "complete"
