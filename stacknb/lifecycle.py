@@ -175,7 +175,7 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
         if wanted in (phase.label, phase.sub or phase.label):
             return phase
     known = [phase.sub or phase.label for phase in phases]
-    near = like(wanted.removeprefix("stack "), known, 0.6)
+    near = like(wanted.removeprefix("stack "), known)
     hint = f"did you mean {near!r}? " if near else ""
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
 

@@ -95,7 +95,7 @@ def _never_started(records: Records) -> Iterator[Advice]:
             if name not in names:
                 waits.append(WaitRecord(name, hook.start or 0, None, hook.phase, hook.name))
     for wait in waits:
-        near = like(wait.name, sorted(names), 0.6)
+        near = like(wait.name, sorted(names))
         hint = f"; did it mean {near!r}?" if near else ""
         place = _where(wait.phase, wait.hook)
         text = f"{place} waits for {wait.name!r}, which was never started{hint}"

@@ -220,7 +220,7 @@ class _Change:
 
     def _unknown(self, name: str, kind: str, known: Iterable[str]) -> BadInput:
         spellings = dict.fromkeys(spelling for mark in known for spelling in _spellings(mark))
-        return BadInput(f"no {kind} {name!r} in this run{nearest(name, spellings, 0.6)}")
+        return BadInput(f"no {kind} {name!r} in this run{nearest(name, spellings)}")
 
 
 def _spellings(mark: str) -> set[str]:
