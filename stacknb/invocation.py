@@ -29,7 +29,7 @@ from stacknb.progress.plain import silence
 from stacknb.run import failures
 from stacknb.supervision import services
 from stacknb.tasks import Task, wait_for_end
-from stacknb.text.screen import listed
+from stacknb.text.screen import quoted
 from stacknb.text.signs import shown_lines
 
 __all__ = ["Signals", "answer_error", "complain", "run"]
@@ -116,10 +116,10 @@ def _on_stack(stack: Stack, o: Namespace, signals: Signals) -> int:
     end.ended += running
     if end.code == Interrupted.status and run_dir is not None:
         names = services.stop_run(services.directory(stack.top_dir), run_dir)
-        end.said += f"\n  services ended: {listed(names)}" if names else ""
+        end.said += f"\n  services ended: {quoted(names)}" if names else ""
     if end.code and end.ended:
         lost = "; a wait for one of them will fail after --resume, too" if end.given_up else ""
-        end.said += f"\n  tasks ended: {listed(end.ended)}{lost}"
+        end.said += f"\n  tasks ended: {quoted(end.ended)}{lost}"
     try:
         with printing.to_stdout():
             if end.value is not None and not o.command.runs_hooks:
@@ -142,7 +142,7 @@ def _done(stack: Stack, o: Namespace) -> _End:
             end.value = o.command.run(stack, o)
         end.said = _stay(stack, o)
         if bad := stack.result.tasks if stack.result is not None else ():
-            left = listed([repr(result.name) for result in bad])
+            left = quoted(result.name for result in bad)
             end.code = TaskFailed.status
             advice = f"have a hook wait for it: nobody waited for {left}"
             end.said = f"{TaskFailed(bad)}\n  next    {advice}"
@@ -193,7 +193,7 @@ def _await_earlier(stack: Stack) -> tuple[list[str], bool]:
 
 def _await(running: list[Task]) -> None:
     if running:
-        names = listed([task.name for task in running])
+        names = quoted(task.name for task in running)
         complain(f"waiting for tasks, so that --resume finds their results: {names}", 0)
         wait_for_end(running)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
 from stacknb.text.names import like
+from stacknb.text.screen import quoted
 from stacknb.text.script import look
 
 __all__ = [
@@ -174,7 +175,7 @@ def find_phase(text: str, mode: str = "stack") -> Phase:
         if wanted in (phase.label, phase.sub or phase.label):
             return phase
     known = [phase.sub or phase.label for phase in phases]
-    near = like(wanted.removeprefix("stack "), known, 0.6)
+    near = like(wanted.removeprefix("stack "), known)
     hint = f"did you mean {near!r}? " if near else ""
     raise BadInput(f"unknown phase {text!r}: {hint}the phases of {mode!r} are {', '.join(known)}")
 
@@ -204,8 +205,7 @@ def check_order(phase: Phase, mode: str, done: Sequence[str], again: Collection[
     order = phases_of(mode)
     missing = [p.label for p in order[: order.index(phase)] if p.label not in done]
     if missing:
-        names = ", ".join(repr(name) for name in missing)
-        raise BadInput(f"phase {phase.label!r} is out of order: run {names} first")
+        raise BadInput(f"phase {phase.label!r} is out of order: run {quoted(missing)} first")
     if phase.label in done and phase.label not in {done[-1], *again}:
         left = [f"; next is {p.label!r}" for p in order if p.label not in done]
         following = left[0] if left else "; %stack reset begins anew"

@@ -118,7 +118,8 @@ class RunStatus:
     @property
     def is_cut(self) -> bool:
         """Whether it has stopped behind its last phase, before its end."""
-        return self.state == "unfinished" and all(phase.status == "ok" for phase in self.phases)
+        stopped = self.state not in ("running", "complete")
+        return stopped and all(phase.status == "ok" for phase in self.phases)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stacknb import tasklog
 from stacknb.board import Board, brief, changes, expected, late, left, picture
 from stacknb.journal import Event, RunDir
+from stacknb.lifecycle import CLEAN_UP
 from stacknb.text import budget
 
 LABELS = [
@@ -256,6 +257,20 @@ def test_a_phase_stopped_between_two_hooks_was_interrupted(run: Run, board: Boar
     run.hook("10-a.sh")
     run.end_phase(ok=False, how="interrupted")
     assert look(board).phases[0].status == "interrupted"
+
+
+def test_a_run_whose_clean_up_was_interrupted_behind_its_last_phase_says_so(
+    run: Run, board: Board
+) -> None:
+    for label in LABELS:
+        run.begin_phase(label, "10-a.sh")
+        run.hook("10-a.sh")
+        run.end_phase()
+    run.hook(CLEAN_UP, status="interrupted")
+    assert look(board).phases[-1].status == "ok"
+    assert (board.state, getattr(board.failed, "name", "")) == ("interrupted", CLEAN_UP)
+    run.hook(CLEAN_UP)
+    assert (look(board).state, board.failed) == ("unfinished", None)
 
 
 def test_a_phase_that_could_not_go_on_between_two_hooks_has_failed(run: Run, board: Board) -> None:

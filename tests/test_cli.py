@@ -267,9 +267,9 @@ def test_following_a_log_ends_with_its_process(said: Said, run: RunDir) -> None:
 
 
 def test_a_log_that_is_not_there_is_an_error(said: Said, run: RunDir) -> None:
-    status, out, err = said("log", ".", "dv")
+    status, out, err = said("log", ".", "dbb")
     assert (status, out) == (2, "")
-    assert "no log 'dv'" in err
+    assert "no log 'dbb'" in err
     assert "did you mean 'db'" in err
 
 
@@ -452,7 +452,7 @@ def test_a_status_shows_names_by_signs(said: Said, run: RunDir) -> None:
     assert out.count("50-␛[31ma⏎b.sh") == 2
     assert "  a␇b\n" in out
     assert json.loads(said("status", ".", "--json")[1])["notes"] == ["a\x07b"]
-    assert "there are 50-␛[31ma⏎b.sh, db" in said("log", ".", "x")[2]
+    assert "there are '50-\\x1b[31ma\\nb.sh', 'db'" in said("log", ".", "x")[2]
 
 
 def test_a_message_steers_no_terminal(said: Said) -> None:
@@ -483,7 +483,7 @@ def test_following_a_run_that_stopped_between_two_phases_ends_as_one_that_failed
     run.close()
     status, _, err = said("follow", ".stacknb/runs/latest")
     assert status == 1
-    assert err.startswith("stacknb: phase 'source' lost; ")
+    assert err.startswith("stacknb: phase 'source' is lost (its process was killed); ")
 
 
 def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:

@@ -255,7 +255,7 @@ def test_a_hook_that_changed_after_the_run_is_named(stack: Stack) -> None:
     stack.run()
     assert "changed" not in lessons.check("02.2").hint
     stack.add_hook("70-mine.sh", "if [[ $2 == install ]]; then INSTALLED=yes; fi\n")
-    newer = " (added or changed after this run: 70-mine.sh; %stack reset, %stack)"
+    newer = " (added or changed after this run: '70-mine.sh'; %stack reset, %stack)"
     assert lessons.check("02.2").hint.endswith(newer)
     stack.add_hook("10-a.sh", "true\n")  # its cell again, as it was
     assert lessons.check("02.2").hint.endswith(newer)

@@ -25,3 +25,4 @@ def test_a_name_is_200_characters_at_most() -> None:
 def test_the_nearest_name_is_told() -> None:
     assert nearest("dbb", ["db", "api"]) == "; did you mean 'db'?"
     assert nearest("zzz", ["db", "api"]) == ""
+    assert nearest("foo", ["hooks"]) == nearest("bogus", ["log"]) == "", "far-fetched"

@@ -293,7 +293,7 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     run.tick()
     picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
     assert re.search(r"… waiting for db  [\d.]+ s  \(took [\d.]+ s last time\)  table 7", picture)
-    assert re.search(r"\d%, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
+    assert re.search(r"\d %, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
     assert re.search(r"▶ override_defaults [\d.]+ s of ~2\.00 s  · source ~2\.00 s", picture)
     assert "▶ db" not in picture  # it has a line already
     later = time.time() + 60
@@ -644,7 +644,9 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
     run.journal.close()
     monkeypatch.setattr(hooklogs, "still_runs", lambda header: False)
 
-    with pytest.raises(StacknbError, match=r"'10-a\.sh' lost; its logs are in "):
+    with pytest.raises(
+        StacknbError, match=r"'10-a\.sh' is lost \(its process was killed\); its logs are in "
+    ):
         list(watch(RunDir.open(run.folder), pause=pytest.fail))
 
 

@@ -86,3 +86,7 @@ def test_durations_are_as_short_as_they_can_be(value: float, words: str) -> None
 def test_a_list_that_is_too_long_tells_how_many_are_missing() -> None:
     assert screen.listed(["a", "b", "c"], 2) == "a, b and 1 more"
     assert screen.listed(["a", "b"], 2) == "a, b"
+
+
+def test_names_that_somebody_gave_are_in_quotes() -> None:
+    assert screen.quoted(iter(["a", "b c", "d"]), 2) == "'a', 'b c' and 1 more"

@@ -521,7 +521,7 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
     # pooled deviation 0.2 s, 4 degrees of freedom: 2.776 × 0.2 × sqrt(2/3)
     assert whole["noise_s"] == pytest.approx(2.776 * 0.2 * math.sqrt(2 / 3), rel=1e-3)
     assert set(frame["verdict"]) == {"slower"}
-    assert "got slower by 6.00 s (30%)" in frame.attrs["conclusion"]
+    assert "got slower by 6.00 s (30 %)" in frame.attrs["conclusion"]
     assert frame["runs_before"].tolist() == [3] * len(frame)
 
 
@@ -641,7 +641,7 @@ def test_what_matters_comes_first(tmp_path: Path) -> None:
 
 def test_long_and_short_times_are_told_in_plain_figures(tmp_path: Path) -> None:
     long, longer = stretched(tmp_path, small, [60, 120])
-    assert "got slower by 20 min 00 s (100%)" in compare(long, longer).attrs["conclusion"]
+    assert "got slower by 20 min 00 s (100 %)" in compare(long, longer).attrs["conclusion"]
     short = read(scaled(small(), 1e-5), tmp_path / "short")
     assert [short.phases.loc[0, "waited_for"], long.phases.loc[0, "waited_for"]] == [
         "db 0.00 s",
@@ -658,6 +658,9 @@ def test_a_comparison_names_the_runs_that_did_not_come_to_their_end(tmp_path: Pa
     cut.hooks.append(hook("20-b.sh", "stack extra", 12, 20))
     mended = read(cut, tmp_path / "mended")
     assert "Not run to the end" not in compare(before, mended).attrs["conclusion"]
+    again = f"Both tries of a phase count: {mended.path}."
+    assert again in compare(before, mended).attrs["conclusion"]
+    assert "Both tries" not in compare(before, before).attrs["conclusion"]
 
 
 def test_an_empty_side_is_refused(run: Run) -> None:
@@ -692,3 +695,16 @@ def test_a_column_is_left_out_only_where_it_has_no_room(widths: dict[str, int]) 
         assert all(needed([*kept, name]) > 80 for name in widths if name not in kept)
     else:
         assert {*kept} <= {"phase", "duration_s", "work_s", "wait_s", "hooks", "tasks"}
+
+
+def test_in_a_terminal_advice_is_broken_between_words(tmp_path: Path) -> None:
+    asked = answer(read(small(), tmp_path), "advice")
+    narrow = asked.text(width=70).splitlines()
+    assert max(map(len, narrow)) <= 70
+    assert narrow[2].startswith(" " * 8)
+    assert " ".join(asked.text().split()) == " ".join("\n".join(narrow).split())
+
+
+def test_nobody_is_advised_to_change_what_takes_milliseconds(tmp_path: Path) -> None:
+    assert read(scaled(small(), 0.1), tmp_path / "short").advice()["gain_s"].max() >= 0.1
+    assert read(scaled(small(), 0.01), tmp_path / "shorter").advice().empty

@@ -134,10 +134,11 @@ class Board:
     @property
     def failed(self) -> HookState | None:
         """The hook that ended the run, unless its phase was begun again."""
-        phase = self.phase
-        if phase is None or phase.status not in BAD:
-            return None
-        return next((hook for hook in reversed(phase.hooks) if hook.status in BAD), None)
+        hooks, phase = self.phase.hooks if self.phase is not None else [], self.phase
+        bad = [hook for hook in hooks if hook.status in BAD]
+        # The clean-up comes behind the last phase, which is well without it.
+        is_end = phase is not None and (phase.status in BAD or hooks[-1:] == bad[-1:])
+        return bad[-1] if bad and is_end else None
 
     @property
     def live(self) -> bool:
@@ -154,6 +155,8 @@ class Board:
             return "failed"
         if self.complete:
             return "complete"
+        if (hook := self.failed) is not None:
+            return "interrupted" if hook.status == "interrupted" else "failed"
         at_work = self.hook is not None or self._phases.goes_on
         return "running" if at_work else "unfinished"
 

@@ -82,9 +82,9 @@ def panel(stack: Stack | None, o: Namespace) -> Stack | Path:
 
 def make_way(stack: Stack) -> None:
     """Close a stack, since another takes its place; say what ends with it, and how to go on."""
-    running = [repr(task.name) for task in stack.tasks.values() if task.running]
+    running = [task.name for task in stack.tasks.values() if task.running]
     if stack.run_dir is not None and (running or stack.next_phase):
-        tasks = f" and its tasks {screen.listed(running)}" if running else ""
+        tasks = f" and its tasks {screen.quoted(running)}" if running else ""
         where = shlex.quote(os.path.relpath(stack.run_dir))
         ended = f"closed the stack of {str(stack.top_dir)!r}{tasks}"
         print(f"{ended}; %stack resume {where} opens it again", file=sys.stderr)

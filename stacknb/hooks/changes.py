@@ -16,7 +16,7 @@ from stacknb.snapshots.history import Moment
 from stacknb.snapshots.masking import Masker
 from stacknb.snapshots.unquoting import trap_commands
 from stacknb.text.names import nearest
-from stacknb.text.signs import shown
+from stacknb.text.screen import quoted
 
 __all__ = ["Change", "Space", "between", "of_run", "variable_history", "variable_names"]
 
@@ -127,7 +127,7 @@ def of_run(run_dir: Path, wanted: str | None) -> tuple[list[Change], list[list[s
     names = {name for moment in moments for name in _names(moment)}
     if wanted is not None and wanted not in names:
         known = sorted(({_label(m) for m in moments} | {m.phase for m in moments}) - {""})
-        hint = nearest(wanted, known) or f"; there are {', '.join(map(shown, known)) or 'none yet'}"
+        hint = nearest(wanted, known) or f"; there are {quoted(known, 20) or 'none yet'}"
         raise BadInput(f"no hook or phase {wanted!r} has run{hint}")
     masker = Masker()
     told = [

@@ -129,7 +129,7 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     if tasks := sorted({*frame["task"].unique()} - {""}):
         more = len(frame) - own
         verb = "command of a task is" if more == 1 else "commands of tasks are"
-        names = budget.cut(screen.listed(tasks), _NOTE)
+        names = budget.cut(screen.quoted(tasks), _NOTE)
         yield f"{more:,} {verb} in the frame: {names}"
     if not len(frame):
         yield "no command ran"

@@ -18,6 +18,7 @@ from stacknb.journal import RunDir
 from stacknb.lifecycle import CLEAN_UP, PHASES, Phase
 from stacknb.snapshots import history
 from stacknb.snapshots.history import Moment
+from stacknb.text.screen import quoted
 
 __all__ = [
     "CHECKS",
@@ -152,7 +153,7 @@ def task_of(name: str) -> status.LogStatus:
     for task in reversed(run.tasks):
         if task.name == name:
             return task
-    known = ", ".join(repr(task.name) for task in run.tasks) or "none"
+    known = quoted(task.name for task in run.tasks) or "none"
     raise NotYet(
         f"the tasks of this run are: {known}",
         f"a hook starts it with async_run {name} COMMAND, a cell with %%async_task {name}",

@@ -29,7 +29,7 @@ from stacknb.lessons.book import (
 )
 from stacknb.lifecycle import Phase
 from stacknb.text.names import nearest
-from stacknb.text.screen import counted, seconds
+from stacknb.text.screen import counted, quoted, seconds
 
 __all__: list[str] = []
 
@@ -100,13 +100,13 @@ def _one_phase() -> str:
     phases = list(dict.fromkeys(c.phase for c in found))
     need(
         phases == ["stack install"],
-        f"INSTALLED was set in {', '.join(map(repr, phases))}",
+        f"INSTALLED was set in {quoted(phases)}",
         'if [[ "$1" == "stack" && "$2" == "install" ]]; then …; fi',
     )
     need(value_of("INSTALLED") == "yes", f"INSTALLED is {value_of('INSTALLED')!r}", "set it to yes")
     may = sets_in(found[0].hook, "INSTALLED")  # once it is yes, another time changes nothing
     if may and may[0] == "stack install":  # the text is understood
-        need(len(may) == 1, f"INSTALLED is set again in {', '.join(map(repr, may[1:]))}",
+        need(len(may) == 1, f"INSTALLED is set again in {quoted(may[1:])}",
              "leave one phase in the condition")  # fmt: skip
     return f"{found[0].hook} set INSTALLED in 'stack install' alone"
 
@@ -137,7 +137,7 @@ def _no_false_end() -> str:
     need(not ended_by(), ended_by(), "if [[ … ]]; then …; fi has status 0 when the test is false")
     last = {hook.phase: hook for hook in result.hooks if hook.name == "60-fragile.sh"}
     bad = [phase for phase, hook in last.items() if hook.exit_code]
-    need(not bad, f"60-fragile.sh ended with status 1 in {', '.join(map(repr, bad))}",
+    need(not bad, f"60-fragile.sh ended with status 1 in {quoted(bad)}",
          "let errexit be, and mend the last line")  # fmt: skip
     done = counted(len(result.phases), "phase")
     need(result.complete, f"the run has done {done}", "%stack runs the rest")
@@ -226,7 +226,7 @@ def _no_race() -> str:
     need(len(tasks) >= 4, f"{counted(len(tasks), 'task')} named count… ran",
          "start count1 to count4")  # fmt: skip
     bad = [task.name for task in tasks if task.status != "ok"]
-    need(not bad, f"{', '.join(bad)} did not end well", "wait for all four with async_wait")
+    need(not bad, f"{quoted(bad)} did not end well", "wait for all four with async_wait")
     path = Path(value_of("COUNTER"))
     text = path.read_text().strip() if path.is_file() else ""
     need(text == "100", f"{path.name} says {text or 'nothing'}",
@@ -245,7 +245,7 @@ def _no_race() -> str:
 @exercise("06.1", "the plugin greeter writes $GREETER_FILE in install and removes it in clean")
 def _plugin() -> str:
     names = [plugin.name for plugin in stack().plugins]
-    need("greeter" in names, f"the plugins are: {', '.join(names) or 'none'}",
+    need("greeter" in names, f"the plugins are: {quoted(names) or 'none'}",
           "%%hook --plugin greeter settings")  # fmt: skip
     result = stack().result
     mode = result.mode if result is not None else "none"

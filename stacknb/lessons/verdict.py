@@ -12,6 +12,7 @@ from stacknb.exceptions import BadInput
 from stacknb.lessons import checks
 from stacknb.lessons.book import CHECKS, WHAT, NotYet, edited
 from stacknb.text.names import nearest
+from stacknb.text.screen import quoted
 
 __all__ = ["Verdict", "check", "exercises"]
 
@@ -90,7 +91,7 @@ def check(exercise: str, *answers: Any) -> Verdict:
         return Verdict(exercise, True, CHECKS[exercise](*map(_alone, answers)))
     except NotYet as missing:
         saw, hint = missing.args
-        if not answers and (newer := ", ".join(edited())):
+        if not answers and (newer := quoted(edited())):
             hint += f" (added or changed after this run: {newer}; %stack reset, %stack)"
         return Verdict(exercise, False, saw, hint)
     except BadInput as error:

@@ -142,7 +142,7 @@ def _new(board: Board, since: float) -> list[PhaseState]:
 def _state(board: Board) -> str:
     state, phase = board.state, board.phase
     if state in ("failed", "interrupted") and phase is not None:
-        return f"{phase.status} in {phase.label}"
+        return f"{state if phase.status == 'ok' else phase.status} in {phase.label}"
     if state == "complete":
         spent = sum(phase.duration_s or 0.0 for phase in board.phases)
         return f"complete after {seconds(spent)}"

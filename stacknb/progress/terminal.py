@@ -161,7 +161,7 @@ class Terminal:
         words = seconds(rest, whole=True)
         about = f"late; then about {words}" if late(board, now) else f"about {words} left"
         about += f", as in the run of {board.earlier.when}"
-        yield _cut(text.append(f"  {part:4.0%}, {about}", "dim"))
+        yield _cut(text.append(f"  {100 * part:3.0f} %, {about}", "dim"))
 
     def _paint(self, status: str, text: str) -> str:
         if self._console.no_color or self._console.color_system is None:

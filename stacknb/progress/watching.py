@@ -11,6 +11,8 @@ from stacknb.exceptions import StacknbError
 from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
+from stacknb.rundir.ending import ENDED
+from stacknb.text.screen import quoted
 
 __all__ = ["watch"]
 
@@ -47,7 +49,7 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 plain.on_event(event)
                 if event.kind == "run-end":
-                    tasks = ", ".join(map(repr, event.data.get("tasks", ())))
+                    tasks = quoted(event.data.get("tasks", ()))
         plain.on_tick()
         yield from said
         said.clear()
@@ -62,8 +64,8 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     board, where = plain.board, f"its logs are in {str(folder.path)!r}"
     yield f"{board.mode} run {folder.run}: {board.state}\n"
     if board.failed is not None:
-        raise StacknbError(f"{board.failed.name!r} {board.failed.status}; {where}")
+        raise StacknbError(f"{board.failed.name!r} {ENDED[board.failed.status]}; {where}")
     if board.state in ("failed", "interrupted") and board.phase is not None:  # outside of a hook
-        raise StacknbError(f"phase {board.phase.label!r} {board.phase.status}; {where}")
+        raise StacknbError(f"phase {board.phase.label!r} {ENDED[board.phase.status]}; {where}")
     if tasks:
         raise StacknbError(f"nobody waited for {tasks}, which did not end well; {where}")

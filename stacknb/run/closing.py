@@ -9,6 +9,7 @@ from stacknb.exceptions import LogError
 from stacknb.journal import RunDir
 from stacknb.shell import Shell
 from stacknb.supervision import services
+from stacknb.text.screen import quoted
 
 __all__ = ["see_to_services", "tables", "time_stood_still"]
 
@@ -45,4 +46,4 @@ def see_to_services(mode: str, top_dir: Path, run_dir: Path) -> list[str]:
             for name, log in services.gone(records, run_dir).items()
         ]
     ended = [name for name in services.names(records) if services.stop(records, name)]
-    return [f"ended services still running: {', '.join(ended)}"] if ended else []
+    return [f"ended services still running: {quoted(ended)}"] if ended else []

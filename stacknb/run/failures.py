@@ -52,7 +52,7 @@ def error_of(
     why = result.failure
     place = f" at {why.place}" if why else ""
     running = tuple(task.name for task in tasks.uncollected() if task.running)
-    going_on = f"; tasks still running: {screen.listed(running)}" if running else ""
+    going_on = f"; tasks still running: {screen.quoted(running)}" if running else ""
     command = located("", why.command, why.calls) if why else ""
     return Interrupted(
         f"{hook.what!r} was interrupted{place} after "

@@ -14,6 +14,7 @@ from stacknb.places import STATE, absolute
 from stacknb.rundir import room
 from stacknb.text import syntax
 from stacknb.text.reading import piped
+from stacknb.text.screen import quoted
 
 __all__ = ["Settings", "localrc_of"]
 
@@ -83,7 +84,7 @@ class Settings:
         others = localrc_of(_read(self.local_conf))[1] if self.local_conf is not None else []
         if not others:
             return ""
-        parts = ", ".join(repr(f"[[{heading}]]") for heading in dict.fromkeys(others))
+        parts = quoted(f"[[{heading}]]" for heading in dict.fromkeys(others))
         return (
             f"{str(self.local_conf)!r}: only its [[local|localrc]] part is read, not {parts}; "
             "set what these set in a hook (iniset)"

@@ -26,7 +26,7 @@ from stacknb.shell import Shell
 from stacknb.supervision import processes
 from stacknb.tasks import Task, result_of, wait_for_end
 from stacknb.text.names import check_name, nearest
-from stacknb.text.screen import listed
+from stacknb.text.screen import quoted
 
 __all__ = ["TaskBook"]
 
@@ -80,7 +80,7 @@ class TaskBook:
         """Return the newest task of that name; if there is none, the error names the nearest."""
         tasks = self.all()
         if name not in tasks:
-            known = f"; the tasks of this run are {listed([*map(repr, tasks)])}" if tasks else ""
+            known = f"; the tasks of this run are {quoted(tasks)}" if tasks else ""
             hint = nearest(name, tasks) or known or "; async_run and %async_task start one"
             raise BadInput(f"no task {name!r} was started{hint}")
         return tasks[name]
@@ -129,21 +129,21 @@ class TaskBook:
             self._note("wait-start", tasks)
             left = wait_for_end(tasks, timeout, tick)
         except KeyboardInterrupt:
-            waited = ", ".join(repr(task.name) for task in tasks if task.running)
-            raise Interrupted(f"stopped waiting for {waited}; it runs on") from None
+            running = [task.name for task in tasks if task.running]
+            raise Interrupted(f"stopped waiting for {quoted(running)}{_on(running)}") from None
         finally:
             self._note("wait-end", tasks, left, begun)
         ended = [task for task in tasks if task not in left]
         results = [task.result or self.collect(task, begun) for task in ended]
         if self._lacking:
-            names = ", ".join(repr(task.name) for task in ended)
+            names = quoted(task.name for task in ended)
             lack, self._lacking = self._lacking, ""
             raise StacknbError(
                 f"the wait for {names} could not be written down: {lack}; {self._remedy()}"
             )
         if left:
-            waited = ", ".join(repr(task.name) for task in left)
-            raise WaitTimeout(f"{waited} did not end within {timeout} s; it runs on", results)
+            said = f"{quoted(task.name for task in left)} did not end within {timeout} s"
+            raise WaitTimeout(f"{said}{_on(left)}", results)
         if not all(results):
             raise TaskFailed(results)
         return results
@@ -254,7 +254,7 @@ class TaskBook:
             if task.result is None and not task.running:
                 footer = tasklog.footer_of(task.log)
                 if footer is None:  # killed, or its machine was
-                    gone.append(repr(task.name))
+                    gone.append(task.name)
                     tasklog.close(
                         task.log, exit_code=127, status="lost", end=recall.last_change(task.log)
                     )
@@ -262,6 +262,10 @@ class TaskBook:
         if gone:
             was, it = ("tasks {} were", "them") if len(gone) > 1 else ("task {} was", "it")
             self._warn(
-                f"{was.format(listed(gone))} lost when the earlier session ended: a wait fails "
+                f"{was.format(quoted(gone))} lost when the earlier session ended: a wait fails "
                 f"with status 127 until what starts {it} has run again"
             )
+
+
+def _on(running: Sequence[object]) -> str:
+    return "; it runs on" if len(running) == 1 else "; they run on"

@@ -10,9 +10,14 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.supervision import processes
 
-__all__ = ["BAD", "is_written", "state_of", "status_of", "still_runs"]
+__all__ = ["BAD", "ENDED", "is_written", "state_of", "status_of", "still_runs"]
 
 BAD = ("failed", "interrupted", "killed", "timeout", "lost")  # of hooks and phases, too
+ENDED = {  # in a sentence
+    "failed": "failed", "killed": "was killed", "cancelled": "was cancelled",
+    "interrupted": "was interrupted", "timeout": "took too long",
+    "lost": "is lost (its process was killed)",
+}  # fmt: skip
 _TOLERANCE_S = 2.0  # the clock may have been set a little since
 
 

@@ -13,7 +13,7 @@ from stacknb.places import find
 from stacknb.rundir.shapes import check_readable
 from stacknb.text import budget
 from stacknb.text.names import nearest
-from stacknb.text.screen import excerpt, listed
+from stacknb.text.screen import excerpt, quoted
 from stacknb.text.signs import shown
 
 __all__ = ["Logs", "logs_of", "names"]
@@ -28,7 +28,7 @@ class Logs(list[Path]):
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         texts = [(path, excerpt(path, self.lines, 500)) for path in self]
         printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
-        nothing = f"nothing printed in {', '.join(map(str, self))}"
+        nothing = f"nothing printed in {quoted(map(str, self))}"
         printer.text(budget.fold("\n".join(printed) or nothing, self.room))
 
 
@@ -40,7 +40,7 @@ def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) ->
     path : path-like
         A run directory, or a folder with ``.stacknb/runs/latest``.
     name : str
-        ``db``, ``50-api.sh`` (one log for each phase), ``stack-install/50-api.sh``, or a path as
+        ``db``, ``50-api.sh`` (one log for each phase), ``install/50-api.sh``, or a path as
         `stacknb.status` shows it: ``async/db.log``.
     tail : int, optional
         How many last lines of each a notebook shows.
@@ -54,15 +54,16 @@ def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) ->
     found: dict[str, list[Path]] = {}
     for log, inner, plain in _inner(run_dir):
         parts = plain.split("/")
-        for key in {"/".join(parts[i:]) for i in range(len(parts))} | {inner, Path(inner).name}:
+        others = {inner, Path(inner).name, plain.removeprefix("hooks/stack-")}
+        for key in {"/".join(parts[i:]) for i in range(len(parts))} | others:
             found.setdefault(key, []).append(log)
     asked = name if name in found else name.removesuffix(".log")
     if asked not in found:
         for packed in run_dir.glob("*/**/*.log.gz"):  # as CI jobs leave them
             if f"/{packed}".removesuffix(".log.gz").endswith(f"/{asked.removesuffix('.log.gz')}"):
                 raise BadInput(f"log {str(packed)!r} is gzipped: unpack it first (gunzip)")
-        short = [key for key in found if "/" not in key]
-        hint = nearest(name, found) or f"; there are {listed(sorted(short), 20)}" if short else ""
+        known = f"; there are {quoted(names(run_dir), 20)}" if found else ""
+        hint = nearest(name, found) or known
         raise BadInput(f"no log {name!r} in {str(run_dir)!r}{hint}")
     for log in found[asked]:
         check_readable(log)

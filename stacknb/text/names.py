@@ -11,14 +11,14 @@ __all__ = ["check_name", "is_name", "like", "nearest"]
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
 
-def like(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+def like(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return the known name that is nearest; empty if none is near."""
     import difflib  # only for an error
 
     return next(iter(difflib.get_close_matches(name, list(known), 1, likeness)), "")
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
     near = like(name, known, likeness)
     return f"; did you mean {near!r}?" if near else ""

@@ -7,7 +7,7 @@ UTF-8 and control characters are replaced, a very long line is cut and says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stacknb import tasklog
@@ -24,6 +24,7 @@ __all__ = [
     "end",
     "excerpt",
     "listed",
+    "quoted",
     "seconds",
     "size",
     "tail",
@@ -203,6 +204,11 @@ def listed(words: Sequence[str], most: int = 8) -> str:
     """Return words with commas between; of many the first, and how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(map(shown, words[:most])) + more
+
+
+def quoted(names: Iterable[object], most: int = 8) -> str:
+    """Return names that somebody gave, as `listed`, each in quotes."""
+    return listed([*map(repr, names)], most)
 
 
 def counted(count: int, word: str) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from stacknb import tasklog
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.rundir.ending import ENDED
 from stacknb.text import reading
 from stacknb.text.names import like
 from stacknb.text.screen import seconds
@@ -29,15 +30,8 @@ __all__ = ["Advice", "advice", "advice_frame"]
 
 _Kind = Literal["wait_after", "as_task"]
 _TRIED = 6  # the longest waits and hooks; what else there is gains less
-_ENDED = {
-    "failed": "failed",
-    "killed": "was killed",
-    "cancelled": "was cancelled",
-    "timeout": "took too long",
-    "lost": "is lost",
-}
 _NEARLY = 0.9  # of the most that a change could gain
-_WORTH = 0.01  # of the elapsed time
+_WORTH, _LEAST = 0.01, 100_000  # of the elapsed time; µs, below which nobody would change a hook
 _NOT_STARTED_BEGIN = b"\nNot waiting for async task "  # the header's newline stands before it
 _NOT_STARTED = re.compile(re.escape(_NOT_STARTED_BEGIN) + rb"(\S{1,255}) that we never started or")
 _LONGEST_NAME = 512  # such a line fits
@@ -89,9 +83,9 @@ def _never_waited_for(records: Records, times: list[Collection]) -> Iterator[Adv
     for index, (task, time) in enumerate(zip(records.tasks, times, strict=True)):
         if task.foreground or (time.wait_start is not None and index not in cleaned_up):
             continue
-        is_bad = task.status in _ENDED
+        is_bad = task.status in ENDED
         code = f" (status {task.exit_code})" if task.exit_code else ""
-        ended = f"it {_ENDED[task.status]}{code} and" if is_bad else "if it fails,"
+        ended = f"it {ENDED[task.status]}{code} and" if is_bad else "if it fails,"
         text = (
             f"No hook waits for task {task.name!r}: {ended} the run goes on. "
             "Wait for it where its result is needed."
@@ -107,7 +101,7 @@ def _never_started(records: Records) -> Iterator[Advice]:
             if name not in names:
                 waits.append(WaitRecord(name, hook.start or 0, None, hook.phase, hook.name))
     for wait in waits:
-        near = like(wait.name, sorted(names), 0.6)
+        near = like(wait.name, sorted(names))
         hint = f"; did it mean {near!r}?" if near else ""
         place = _where(wait.phase, wait.hook)
         text = f"{place} waits for {wait.name!r}, which was never started{hint}"
@@ -137,15 +131,15 @@ def _names_not_started(log: str) -> list[str]:
 def _blocking_waits(
     records: Records, program: Program, times: list[Collection]
 ) -> Iterator[Advice]:
-    elapsed = replay(program).elapsed
+    worth = _worth(replay(program).elapsed)
     waited_for = sorted({op.task for op in program.ops if op.kind == "wait" and op.task >= 0})
     held_up = [(times[i].blocked or 0, i) for i in waited_for]
-    held_up = [(held, i) for held, i in held_up if held >= _WORTH * elapsed]
+    held_up = [(held, i) for held, i in held_up if held >= worth]
     for held, index in sorted(held_up, reverse=True)[:_TRIED]:
         task = records.tasks[index]
         wait = next(w for w in reversed(records.waits) if w.task == index)
         gain_of = _gain(records, program, "wait_after", records.task_names[index][1])
-        if gain_of(END) < _WORTH * elapsed:
+        if gain_of(END) < worth:
             continue
         place, gain = _soonest(records, gain_of, wait.end or wait.start)
         text = (
@@ -157,7 +151,7 @@ def _blocking_waits(
 
 
 def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
-    elapsed = replay(program).elapsed
+    worth = _worth(replay(program).elapsed)
     work: dict[int, int] = {}
     for op in program.ops:
         if op.kind == "work" and op.hook >= 0:
@@ -167,13 +161,13 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
     for length, hook in long:
         record = records.hooks[hook]
         mark = marks.get(hook)
-        if length < _WORTH * elapsed or record.is_cell or not mark or record.end is None:
+        if length < worth or record.is_cell or not mark or record.end is None:
             continue
         if sum(other == mark for other in marks.values()) > 1:
             continue  # ran twice: after a failure, so its times tell little
         gain_of = _gain(records, program, "as_task", mark)
         place, gain = _soonest(records, gain_of, record.end)
-        if gain < _WORTH * elapsed:
+        if gain < worth:
             continue
         text = (
             f"{_where(record.phase, record.name)} worked {_seconds(length)} in the foreground. "
@@ -185,7 +179,7 @@ def _foreground_hooks(records: Records, program: Program) -> Iterator[Advice]:
 
 def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
     elapsed = records.elapsed
-    if known is None or not elapsed or known.lost < 5 * _WORTH * elapsed:
+    if known is None or not elapsed or known.lost < 5 * _worth(elapsed):
         return
     text = (
         f"The {records.cores} cores were busy for {_seconds(known.saturated.length)} of "
@@ -194,6 +188,10 @@ def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
         "ones earlier, or limit how many run at once (--jobs)."
     )
     yield Advice("contention", "", "", "", 0, text)
+
+
+def _worth(elapsed: int) -> float:
+    return max(_WORTH * elapsed, _LEAST)
 
 
 def _gain(records: Records, program: Program, change: _Kind, name: str) -> Callable[[str], int]:

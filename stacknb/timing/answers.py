@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -9,12 +10,15 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.text.screen import counted, seconds
 from stacknb.text.signs import shown
 from stacknb.timing.columns import fitting, texts
 from stacknb.timing.profile import By
 from stacknb.timing.run import Run
 
 __all__ = ["Answer", "Form", "answer"]
+
+_SHORT = 0.01  # of the elapsed time, below which a table of the critical path leaves out a part
 
 Form = Literal["table", "csv", "json"]
 
@@ -91,6 +95,8 @@ class Answer:
                 return f"{text}\n"
             case "table" if nothing := self.nothing():
                 return f"{nothing}\n"
+            case "table" if self.what == "critical-path":
+                return _path(self.frame, width)
             case "table":
                 return _table(self.frame, self.what, width)
             case _:
@@ -148,6 +154,19 @@ def answer(run: Run, what: str = "tasks", by: By | None = None) -> Answer:
     return Answer(what, _ASKED[what](run), run, note)
 
 
+def _path(frame: pd.DataFrame, width: int | None) -> str:
+    """Return the table of a critical path without what is too short to matter, and how much it is.
+
+    Between any two hooks there is a moment that nobody can do anything about.
+    """
+    short = frame["share"] < _SHORT
+    if short.all() or not short.any():
+        return _table(frame, "critical-path", width)
+    count, took = counted(int(short.sum()), "segment"), seconds(frame["duration_s"][short].sum())
+    note = f"({count} below {100 * _SHORT:.0f} % left out, {took} in all: --format csv)\n"
+    return _table(frame[~short], "critical-path", width) + note
+
+
 def _table(frame: pd.DataFrame, what: str, width: int | None) -> str:
     cells = texts(frame, what)
     widths = {name: max(map(len, [name, *column])) for name, column in cells.items()}
@@ -162,6 +181,9 @@ def _table(frame: pd.DataFrame, what: str, width: int | None) -> str:
         for name in kept
     ]
     lines = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    if what == "advice" and width:  # sentences, which a terminal would break anywhere
+        indent = " " * (widths["gain_s"] + 2)
+        lines = [textwrap.fill(line, width, subsequent_indent=indent) for line in lines]
     if left_out := [name for name in cells if name not in kept]:
         lines.append(f"(no room for {', '.join(left_out)}: a wider terminal, or --format csv)")
     return "".join(f"{line}\n" for line in lines)

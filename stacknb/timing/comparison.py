@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.lifecycle import CLEAN_UP
 from stacknb.text.screen import counted, listed, seconds
 from stacknb.timing.frames import attributes, frame
 from stacknb.timing.run import Run, load
@@ -181,7 +182,7 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
     elif whole.tells and incomparable:  # one that was killed is not "faster"
         said = "The runs as a whole cannot be compared"
     elif whole.tells:
-        share = f"{abs(whole.ratio - 1):.0%}" if whole.before_s else "all"
+        share = f"{100 * abs(whole.ratio - 1):.0f} %" if whole.before_s else "all"
         said = f"The run got {whole.verdict} by {seconds(abs(whole.delta_s))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"
@@ -197,6 +198,8 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
     hint = "; without repeats the noise is assumed to be 10 %" if assumed else ""
     stopped = [_named(run) for runs in sides for run in runs if _stopped(run)]
     note = f" Not run to the end: {listed(stopped, 3)}." if stopped else ""
+    twice = [run.path for runs in sides for run in runs if _ran_again(run)]
+    note += f" Both tries of a phase count: {listed(twice, 3)}." if twice else ""
     paused = [f"{r.path} {r.stood_still}" for runs in sides for r in runs if r.stood_still]
     note += f" Stood still, which does not count: {listed(paused, 3)}." if paused else ""
     return f"{said} ({counts}{hint}){parts}.{note}"
@@ -219,6 +222,11 @@ def _named(run: Run) -> str:
 def _is_well(run: Run) -> bool:
     last = {(hook.phase, hook.name): hook.status for hook in run.records.hooks if not hook.is_cell}
     return run.records.kind != "stack.sh" and {*last.values()} == {"ok"}
+
+
+def _ran_again(run: Run) -> bool:
+    hooks = [hook for hook in run.records.hooks if not hook.is_cell and hook.name != CLEAN_UP]
+    return run.records.kind == "run" and len({(h.phase, h.name) for h in hooks}) < len(hooks)
 
 
 def _stopped(run: Run) -> bool:

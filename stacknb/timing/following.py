@@ -67,7 +67,8 @@ def follow(
             pause(_POLL_S)
     except FileNotFoundError:
         absolute(path)  # what is wrong with the working directory comes first
-        raise LogError(f"{os.fspath(path)!r} does not exist; give the log of a stack.sh") from None
+        said = "give the log of a stack.sh, or a run directory"
+        raise LogError(f"{os.fspath(path)!r} does not exist; {said}") from None
     except OSError as error:
         raise LogError(f"{os.fspath(path)!r} cannot be read: {error.strerror or error}") from error
     yield story.end(log.last - log.first)

@@ -213,6 +213,5 @@ def _waited_for(records: Records, start: int, end: int) -> str:
         common = min(records.until(wait), end) - max(wait.start, start)
         if common > 0:
             times[wait.name] += common
-    longest = times.most_common(_LISTED)
-    text = ", ".join(f"{name} {screen.seconds(time / 1e6)}" for name, time in longest)
-    return text + (f" and {len(times) - _LISTED} more" if len(times) > _LISTED else "")
+    longest = [f"{name} {screen.seconds(time / 1e6)}" for name, time in times.most_common()]
+    return screen.listed(longest, _LISTED)

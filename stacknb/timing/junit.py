@@ -11,7 +11,7 @@ from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import CLEAN_UP
 from stacknb.results import signal_name
-from stacknb.rundir.ending import BAD
+from stacknb.rundir.ending import BAD, ENDED
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
 
@@ -67,8 +67,7 @@ def _stopped_in(records: Records, suites: ET.Element) -> str:
         return ""
     if run.is_cut:
         return "the run has stopped behind its last phase, before its end"
-    said = {"lost": "is lost: its process was killed", "interrupted": "was interrupted"}
-    bad = ((one.name, said.get(one.status, "failed")) for one in run.phases if one.status in BAD)
+    bad = ((one.name, ENDED[one.status]) for one in run.phases if one.status in BAD)
     return next((f"phase {name!r} {how}, outside of its hooks" for name, how in bad), "")
 
 

@@ -14,6 +14,7 @@ from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.places import STATE
 from stacknb.text import reading
+from stacknb.text.screen import counted, listed, quoted
 from stacknb.timing.records import Problems
 
 __all__ = ["KINDS", "of_one_run", "unpacked"]
@@ -48,20 +49,20 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
             f"give a run directory, one log, or a stack.sh log{of_stack}"
         )
     counts = Counter(str(log.header.get("run")) for log in logs)
-    listed = ", ".join(f"{name!r} ({count} logs)" for name, count in sorted(counts.items())[:8])
+    runs = listed([f"{name!r} ({counted(count, 'log')})" for name, count in sorted(counts.items())])
     if run is None and len(counts) > 1:
         raise LogError(
-            f"{str(folder)!r} holds logs of {len(counts)} runs: {listed}; "
+            f"{str(folder)!r} holds logs of {len(counts)} runs: {runs}; "
             "give the folder of one run, or choose one with run='…'"
         )
     if run is not None and run not in counts:
-        raise LogError(f"{str(folder)!r} holds no log of run {run!r}; there are {listed}")
+        raise LogError(f"{str(folder)!r} holds no log of run {run!r}; there are {runs}")
     return [log for log in logs if run is None or str(log.header.get("run")) == run]
 
 
 def _logs_of_stack(folder: Path) -> str:
     found = sorted(str(path) for path in folder.rglob("*.*") if _OF_STACK.fullmatch(path.name))
-    return f", such as {', '.join(map(repr, found[:3]))}" if found else ""
+    return f", such as {quoted(found, 3)}" if found else ""
 
 
 def unpacked(path: str | os.PathLike[str], most: int) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from stacknb.exceptions import BadInput
 from stacknb.text.names import nearest
-from stacknb.text.screen import seconds
+from stacknb.text.screen import quoted, seconds
 from stacknb.timing.cores import elapsed_with_cores
 from stacknb.timing.program import END, MAIN, Job, Op, Program, place
 from stacknb.timing.records import Records, TaskRecord
@@ -125,7 +125,7 @@ class _Change:
         if not tasks:
             raise self._unknown(name, "task", [task.name for task in self.records.tasks])
         if len(tasks) > 1:
-            each = ", ".join(repr(self.records.task_names[index][1]) for index in tasks[:4])
+            each = quoted((self.records.task_names[index][1] for index in tasks), 4)
             raise BadInput(f"{name!r} was started {len(tasks)} times: say which, as {each}")
         ops = self.program.ops
         old = [n for n, op in enumerate(ops) if op.kind == kind and op.task == tasks[0]]
@@ -220,7 +220,7 @@ class _Change:
 
     def _unknown(self, name: str, kind: str, known: Iterable[str]) -> BadInput:
         spellings = dict.fromkeys(spelling for mark in known for spelling in _spellings(mark))
-        return BadInput(f"no {kind} {name!r} in this run{nearest(name, spellings, 0.6)}")
+        return BadInput(f"no {kind} {name!r} in this run{nearest(name, spellings)}")
 
 
 def _spellings(mark: str) -> set[str]:

@@ -116,7 +116,7 @@ def test_a_hook_whose_name_is_no_utf8_is_shown_by_every_word(run: Run, tree: Any
     assert {*run(f"%stack '{tree.path}' plan")["hook"]} == {r"10-\xff.sh"}
     assert r"10-\xff.sh" in run("%stack picture").said()
     traced = run("%stack step --hook --trace")
-    assert "1 command of a task is in the frame: job" in traced.text()
+    assert "1 command of a task is in the frame: 'job'" in traced.text()
     assert re.search(r":2 .* A=1$", traced.text(), re.MULTILINE)
     for word in ("status", "changes", "vars", "vars A --history", "timing --what hooks", "picture"):
         bundle, _ = InteractiveShell.instance().display_formatter.format(run(f"%stack {word}"))

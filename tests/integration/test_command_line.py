@@ -84,8 +84,8 @@ def test_a_signal_ends_everything(stuck: subprocess.Popen[str], number: int, cod
     assert "■ 10-a.sh interrupted" in err
     assert "stacknb: '10-a.sh' was interrupted at " in err
     assert f"\n  resume  stacknb stack {stuck.args[-1]} --resume\n" in err
-    assert "services ended: api" in err
-    assert "tasks ended: nap" in err
+    assert "services ended: 'api'" in err
+    assert "tasks ended: 'nap'" in err
     assert "Traceback" not in err
     assert children_of_run() == []
     assert status.read(".").state == "interrupted"
@@ -130,7 +130,7 @@ def test_a_run_that_was_killed_between_two_hooks_is_not_well_and_no_report_of_it
     assert [one.name for one in found.phases if one.status == "lost"] == ["source"]
     assert (found.state, found.ok) == ("failed", False)
     assert call("junit", "run", "-o", "j.xml").returncode == 0
-    said = "phase 'source' is lost: its process was killed, outside of its hooks"
+    said = "phase 'source' is lost (its process was killed), outside of its hooks"
     assert [error.get("message") for error in ET.parse("j.xml").iter("error")] == [said]
     assert call("stack", tree.path, "--resume", "--run-dir", "run").returncode == 0
     assert status.read("run").state == "complete"
@@ -235,7 +235,7 @@ def test_more_signals_while_closing_do_no_harm(stuck: subprocess.Popen[str]) -> 
         time.sleep(0.002)  # a person who keeps pressing Ctrl-C
     out, err = stuck.communicate(timeout=60)
     assert (stuck.returncode, out) == (130, "")
-    assert "services ended: api" in err
+    assert "services ended: 'api'" in err
     assert "Traceback" not in err
     assert children_of_run() == []
 
@@ -358,7 +358,7 @@ def test_after_a_failure_tasks_are_ended_and_named(tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then async_run nap sleep 1000; false; fi\n")
     done = call("stack", tree.path)
     assert done.returncode == 1
-    assert "tasks ended: nap" in done.stderr
+    assert "tasks ended: 'nap'" in done.stderr
     assert f"resume  stacknb stack {tree.path} --resume" in done.stderr
     assert children_of_run() == []
 
@@ -372,7 +372,7 @@ case "$1 ${2-}" in
   "stack install") async_wait make ;;
 esac
 """
-WAITS = "waiting for tasks, so that --resume finds their results: make"
+WAITS = "waiting for tasks, so that --resume finds their results: 'make'"
 
 
 def fail_and_wait(tree: Any) -> subprocess.Popen[str]:
@@ -393,7 +393,7 @@ def test_after_a_failure_tasks_of_earlier_phases_end_first_and_a_resumed_run_fin
     Path("go").touch()
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert "tasks ended: own\n" in err
+    assert "tasks ended: 'own'\n" in err
     assert Path("made").exists()
     assert children_of_run() == []
     Path("mended").touch()
@@ -409,7 +409,7 @@ def test_ctrl_c_gives_up_such_a_task_and_a_wait_for_it_fails_however_often_it_is
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=60)[1]
     assert process.returncode == 1
-    assert "tasks ended: own, make; a wait for one of them will fail after --resume, too" in err
+    assert "tasks ended: 'own', 'make'; a wait for one of them will fail after --resume, too" in err
     assert children_of_run() == []
     Path("mended").touch()
     for _ in range(3):
@@ -697,7 +697,7 @@ def test_ctrl_c_on_a_terminal_leaves_it_clean(tree: Any, until: Until) -> None:
     assert terminal.wait() == 130
     left = [line for line in terminal.lines if line]
     assert "■ 10-a.sh interrupted" in " ".join(left)
-    assert left[-1].strip() == "tasks ended: nap"
+    assert left[-1].strip() == "tasks ended: 'nap'"
     assert not [line for line in left if "·" in line or "────" in line]
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
     assert children_of_run() == []

@@ -115,7 +115,7 @@ def test_an_interrupt_ends_the_foreground_and_nothing_else(tree, script: str, un
     stack, error = interrupted_run(tree, script, Stack.interrupt)
 
     assert "'20-hook.sh' was interrupted" in str(error)
-    assert "tasks still running: other" in str(error)
+    assert "tasks still running: 'other'" in str(error)
     assert stack.tasks["other"].running
     if "DEVSTACK_PARALLEL=False" in script:
         # On a busy machine the interrupt may have come before it was started.
@@ -793,7 +793,7 @@ def test_ctrl_c_during_a_wait_leaves_the_tasks_running(tree, monkeypatch) -> Non
     monkeypatch.setattr(tasks, "_poll", begun)
     with (
         soon(sigint, Path("ready").absolute()),
-        pytest.raises(Interrupted, match="stopped waiting for 't', 'u'; it runs on"),
+        pytest.raises(Interrupted, match="stopped waiting for 't', 'u'; they run on"),
     ):
         stack.async_wait("t", "u")
 

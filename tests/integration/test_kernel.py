@@ -167,7 +167,7 @@ def test_an_interrupt_ends_a_hook_and_leaves_the_session_usable(
     cell = kernel.run(f"%stack '{tree.path}'", interrupt)
     assert cell.error["ename"] == "Interrupted"
     assert shown(cell).startswith("Interrupted: '10-a.sh' was interrupted at ")
-    assert "tasks still running: nap" in shown(cell)
+    assert "tasks still running: 'nap'" in shown(cell)
     assert "Traceback" not in shown(cell)
     assert "■ 10-a.sh interrupted" in cell.summary["text/plain"]
     # The variables are there, the task runs on, the hook can be mended and the phase run again.
