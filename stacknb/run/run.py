@@ -190,7 +190,7 @@ class Run:
         finally:
             left_off = self.course.given_up and not ok
             how = "interrupted" if stopped else "left off" if left_off else ""
-            took = time.time() - agenda.begun
+            took = max(0.0, time.time() - agenda.begun)  # the clock may be set back
             self._goes_on = more and not stopped
             on = {"goes_on": True} if self._goes_on else {}
             self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how, **on)
