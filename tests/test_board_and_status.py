@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stacknb import lifecycle, status, tasklog
 from stacknb.board import Board, picture
 from stacknb.journal import Event, RunDir
+from stacknb.progress import page
 
 GONE = 2**22 + 1  # no process has that number
 LIVING = 2e9  # a log begun in the future is older than no process
@@ -463,3 +464,16 @@ def test_a_log_that_cannot_be_read_is_a_note_on_the_board_too(play: Play) -> Non
     os.mkfifo(play.path / "async" / "bad.log")
     note = "log 'async/bad.log' cannot be read: it is a pipe, not a file"
     assert looked(play.path).notes == status.read(play.path).notes == [note]
+
+
+def test_how_long_took_what_was_lost_nobody_tells_and_no_display_counts_on(play: Play) -> None:
+    play.phase(FIRST, [("10-a.sh", "lost", [("db", "lost", None)])])
+    play.journal.close()
+    os.utime(play.path / "hooks" / FIRST / "10-a.sh.log")  # as a copy has it
+    run = status.read(play.path)
+    lost = [run.phases[0].hooks[0], *run.tasks]
+    assert [(one.status, one.duration_s) for one in lost] == [("lost", None)] * 2
+    assert run.phases[0].duration_s is None
+    text = page.bundle(looked(play.path))["text/plain"]
+    assert "✗ override_defaults lost  (1 hook)" in text
+    assert "✗ db lost  (not waited for yet" in text

@@ -264,7 +264,7 @@ class PhaseList:
             return
         is_lost = self._is_cut or self._lock.is_left()
         phase.status = bad or ("ok" if not under_way else "lost" if is_lost else "unfinished")
-        ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
+        ends = [hook.begun + hook.duration_s for hook in begun if hook.duration_s is not None]
         ends += [self._heard] if under_way and not bad else []
-        known = ends and phase.begun
+        known = len(ends) >= len(begun) and ends and phase.begun
         phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None

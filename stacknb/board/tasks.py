@@ -93,6 +93,8 @@ class TaskList:
                     str(header.get("phase", "")), str(header.get("hook", "")),
                     header.get("queued", begun),
                 )  # fmt: skip
+                tried = self._tries.get(task.phase, 0.0)
+                task.superseded = bool(task.hook) and task.started < tried
                 found.append((task, record))
         for task, record in sorted(found, key=lambda item: item[0].started):
             self._add(task)
@@ -148,8 +150,7 @@ class TaskList:
         if task.code is None and footer is None and self._logs.lock.is_held_elsewhere():
             return
         status, task.exit_code = status_of(footer, task.code)
-        if footer is not None and task.begun is not None and "end" in footer:
-            task.duration_s = max(0.0, footer["end"] - task.begun)
+        task.duration_s = record.duration_s if record is not None else None
         task.is_read = record is not None
         if status != task.status:
             self._end(task, status)
@@ -209,7 +210,6 @@ class TaskList:
         if known := self._tasks.get(task.key):  # from its log, before it was told of
             known.started = task.started
             return
-        task.superseded = bool(task.hook) and task.started < self._tries.get(task.phase, 0.0)
         self._tasks[task.key] = self._live[task.key] = task
         self._counts[task.counted_as] += 1
         for wait in self._early.pop(task.key, ()):

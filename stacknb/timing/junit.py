@@ -62,14 +62,9 @@ def _stopped_in(records: Records, suites: ET.Element) -> str:
     if any(part.tag in ("failure", "error") for part in suites.iter()):  # one alone is false
         return ""
     try:
-        run = status.read(records.path)
+        return status.read(records.path).wrong
     except BadInput:  # a bare folder of logs
         return ""
-    if run.is_cut:
-        return "the run has stopped behind its last phase, before its end"
-    said = {"lost": "is lost: its process was killed", "interrupted": "was interrupted"}
-    bad = ((one.name, said.get(one.status, "failed")) for one in run.phases if one.status in BAD)
-    return next((f"phase {name!r} {how}, outside of its hooks" for name, how in bad), "")
 
 
 def _bad_end(name: str, said: str, records: Records) -> ET.Element:
