@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stacknb import lifecycle
 from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
@@ -129,7 +128,7 @@ class PhaseList:
         is_past = not told and phase.heard and hook.begun < phase.begun
         if is_past or any(other.name == hook.name for other in after):
             return hook  # of an earlier try
-        if not phase.begun and hook.name != lifecycle.CLEAN_UP:  # which comes after exit 0, too
+        if not phase.begun:
             left = [other for other in phase.hooks if not other.begun or other in after]
             self._begin(phase, hook.begun, left)
             begun = after

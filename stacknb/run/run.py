@@ -203,7 +203,8 @@ class Run:
         if self.course.over or self.course.next is not None:
             return
         if left := self.tasks.uncollected():
-            self._turn(Hook(self.course.last, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
+            at = lifecycle.find_phase(self.result.phases[-1], self.mode)  # where it was given up
+            self._turn(Hook(at, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":

@@ -1371,3 +1371,16 @@ def test_a_run_in_which_the_clock_is_set_back_is_resumed_where_it_was(tree, monk
     with Stack.resume(run_dir) as again:
         again.run()
     assert [line for line in trace() if line.endswith("source")] == ["10-a.sh:source"]
+
+
+def test_what_exit_0_leaves_is_collected_in_the_phase_that_it_ended(tree) -> None:
+    tree.hook("10-a.sh", "[[ ${2-} != install ]] || { async_run t true; exit 0; }")
+    stack = tree.stack()
+    stack.run()
+    found = status.read(stack.run_dir)
+    hooks = {phase.name: [hook.name for hook in phase.hooks] for phase in found.phases[3:]}
+    assert hooks == {
+        "stack install": ["10-a.sh", "async_cleanup"],
+        **dict.fromkeys(LABELS[4:], []),
+    }
+    assert stacknb.timing.load(stack.run_dir).phases["phase"].tolist() == LABELS[:4]
