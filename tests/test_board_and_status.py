@@ -410,6 +410,17 @@ def test_of_a_run_that_was_moved_and_resumed_and_moved_again_each_hook_has_its_l
     assert picture(looked(there), 0)["failure"]["lines"] == ["said"]
 
 
+def test_a_run_that_is_reached_through_a_link_is_the_same_run(tmp_path: Path, play: Play) -> None:
+    play.phase(FIRST, [("10-a.sh", "lost", [("db", "ok", None)])])
+    play.journal.close()
+    link = tmp_path / "latest"
+    link.symlink_to(play.path)
+    there, here = looked(link), looked(play.path)
+    assert of_board(there) == of_board(here)
+    assert picture(there, 5)["failure"]["log"] == "hooks/override_defaults/10-a.sh.log"
+    assert there.run_dir == link
+
+
 def test_a_hook_of_which_the_journal_lacks_the_end_has_the_one_of_its_log(play: Play) -> None:
     play.phase(FIRST, [("10-a.sh", "failed", [])])
     file = play.path / "journal.jsonl"
