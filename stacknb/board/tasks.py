@@ -136,24 +136,27 @@ class TaskList:
 
     def _read_end(self, task: TaskState) -> None:
         record = self._logs.read(task.key, 0)
-        if record is not None and record.footer is None and not self._lives(task, record.header):
+        if record is not None and record.footer is None and not self._goes_on(task, record):
             record = self._logs.read(task.key)  # all of it, which may take its time
         self._take(task, record)
 
     def _take(self, task: TaskState, record: LogRecord | None) -> None:
         """Take in what its log says, None if it has not begun, and its process."""
-        header = record.header if record is not None else None
-        footer = record.footer if record is not None else None
-        task.begun = header.get("start") if header is not None else None
-        if task.code is None and self._lives(task, header):
+        task.begun = record.header.get("start") if record is not None else None
+        if self._goes_on(task, record):
             return
-        if task.code is None and footer is None and self._logs.lock.is_held_elsewhere():
-            return
-        status, task.exit_code = status_of(footer, task.code)
+        status, task.exit_code = status_of(record.footer if record is not None else None, task.code)
         task.duration_s = record.duration_s if record is not None else None
         task.is_read = record is not None
         if status != task.status:
             self._end(task, status)
+
+    def _goes_on(self, task: TaskState, record: LogRecord | None) -> bool:
+        """Tell whether it has not ended, as far as can be seen from here."""
+        if task.code is not None:
+            return False
+        header, footer = (record.header, record.footer) if record is not None else (None, None)
+        return self._lives(task, header) or (footer is None and self._logs.lock.is_held_elsewhere())
 
     def _lives(self, task: TaskState, header: dict[str, Any] | None) -> bool:
         """Tell whether its process runs: another one may have been given the number since."""
