@@ -19,10 +19,10 @@ from stacknb.board.logs import LogReader
 from stacknb.board.states import AGAIN, PhaseState, TaskState
 from stacknb.journal import RunDir
 from stacknb.places import FACTS
-from stacknb.rundir.ending import BAD, state_of
+from stacknb.rundir.ending import BAD, ENDED, state_of
 from stacknb.supervision import services as records
 from stacknb.text import budget
-from stacknb.text.screen import SYMBOLS, counted, seconds
+from stacknb.text.screen import SYMBOLS, counted, quoted, seconds
 from stacknb.text.signs import shown
 
 __all__ = ["LogStatus", "PhaseStatus", "RunStatus", "read"]
@@ -111,15 +111,22 @@ class RunStatus:
 
     @property
     def ok(self) -> bool:
-        """Whether no phase failed and no task is `unheeded`, as the exit status of the run says."""
-        bad = self.is_cut or self.unheeded or any(phase.status in BAD for phase in self.phases)
-        return not bad
+        """Whether nothing has gone `wrong`, as the exit status of the run says."""
+        return not self.wrong
 
     @property
-    def is_cut(self) -> bool:
-        """Whether it has stopped behind its last phase, before its end."""
+    def wrong(self) -> str:
+        """What has gone wrong, in a few words: a phase has failed, or a task is `unheeded`."""
+        for phase in (phase for phase in self.phases if phase.status in BAD):
+            if hook := next((hook for hook in phase.hooks if hook.status in BAD), None):
+                return f"{hook.name!r} {ENDED[hook.status]}"
+            return f"phase {phase.name!r} {ENDED[phase.status]}, outside of its hooks"
+        if self.unheeded:
+            return f"nobody waited for {quoted(self.unheeded)}"
         stopped = self.state not in ("running", "complete")
-        return stopped and all(phase.status == "ok" for phase in self.phases)
+        if stopped and all(phase.status == "ok" for phase in self.phases):
+            return "the run has stopped behind its last phase, before its end"
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain data for JSON; ``start`` in ISO 8601, UTC."""
@@ -195,12 +202,9 @@ def _phase(phase: PhaseState, run_dir: Path, now: float) -> PhaseStatus:
 
 
 def _task(task: TaskState, now: float) -> LogStatus:
-    took = task.duration_s
-    if task.status == "running" and task.begun is not None:
-        took = max(0.0, now - task.begun)
     return LogStatus(
-        task.name, task.phase, task.hook, task.status, task.exit_code, _rounded(took), task.key,
-        task.counted_as == AGAIN,
+        task.name, task.phase, task.hook, task.status, task.exit_code, _rounded(task.spent(now)),
+        task.key, task.counted_as == AGAIN,
     )  # fmt: skip
 
 
@@ -213,14 +217,15 @@ def _services(logs: LogReader, run_dir: Path, top_dir: str, now: float) -> Itera
     unstopped = {os.path.realpath(log) for log in records.logs(records.directory(top_dir)).values()}
     read = [(record, name) for name in logs.names("services") if (record := logs.read(name))]
     for record, name in sorted(read, key=lambda item: item[0].header.get("start", 0.0)):
-        header, start = record.header, record.header.get("start", 0.0)
+        header, took = record.header, record.duration_s
         status, code = state_of(header, record.footer, None)
-        end = now if status == "running" else (record.footer or {}).get("end")
+        if status == "running":
+            took = max(0.0, now - header.get("start", 0.0))
         if status == "lost" and os.path.realpath(run_dir / name) not in unstopped:
             status = "ended"
         yield LogStatus(
             str(header.get("name")), str(header.get("phase", "")), str(header.get("hook", "")),
-            status, code, _rounded(None if end is None else max(0.0, end - start)), name,
+            status, code, _rounded(took), name,
         )  # fmt: skip
 
 

@@ -78,6 +78,13 @@ class LogRecord:
     output_start: int
     output_end: int
 
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from start to end; None if nobody can tell: it was killed, the clock set back."""
+        start: float | None = self.header.get("start")
+        end: float | None = (self.footer or {}).get("end")
+        return None if start is None or end is None or end < start else end - start
+
     def output(self, limit: int | None = None) -> bytes:
         """Return the output, or its last `limit` bytes."""
         start = self.output_start

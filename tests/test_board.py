@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from stacknb import tasklog
 from stacknb.board import Board, brief, changes, expected, late, left, picture
+from stacknb.board.logs import LogReader
 from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.rundir.lock import Lock
 from stacknb.text import budget
 
 LABELS = [
@@ -438,6 +440,31 @@ def test_a_task_whose_process_is_gone_without_a_footer_is_lost(run: Run, board: 
     (run.folder / "async" / "gone.log").write_bytes(log.read_bytes())
     states = {task.name: task.status for task in look(board).tasks}
     assert states == {"gone": "lost", "db": "running"}
+
+
+def test_a_task_of_a_run_that_goes_on_elsewhere_runs_and_its_log_is_not_looked_through(
+    run: Run, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = {"pid": 2**22 + 1, "log": "async/db.log", "phase": "", "hook": ""}
+    run.journal.write(Event("task", time.time(), "db", words))
+    header = {"name": "db", "pid": 2**22 + 1, "run": run.journal.run, "start": time.time()}
+    log = run.folder / "async" / "db.log"
+    log.write_bytes(tasklog.begin_line(header) + b"one\n")
+    monkeypatch.setattr(Lock, "is_held_elsewhere", lambda lock: True)
+    reaches: list[int] = []
+    read = LogReader.read
+
+    def noted(logs: LogReader, name: str, reach: int = tasklog.FAR) -> tasklog.LogRecord | None:
+        reaches.append(reach)
+        return read(logs, name, reach)
+
+    monkeypatch.setattr(LogReader, "read", noted)
+    assert [task.status for task in look(board).tasks] == ["running"]
+    assert set(reaches) == {0}
+    with log.open("ab") as file:
+        file.write(tasklog.end_line(header, end=time.time(), exit_code=3))
+    board.update(thoroughly=True)
+    assert [task.status for task in board.tasks] == ["failed"]
 
 
 def test_a_second_task_of_a_name_has_a_row_of_its_own(run: Run, board: Board) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from stacknb import lifecycle, status, tasklog
 from stacknb.board import Board, picture
 from stacknb.journal import Event, RunDir
+from stacknb.progress import page
 
 GONE = 2**22 + 1  # no process has that number
 LIVING = 2e9  # a log begun in the future is older than no process
@@ -409,6 +410,17 @@ def test_of_a_run_that_was_moved_and_resumed_and_moved_again_each_hook_has_its_l
     assert picture(looked(there), 0)["failure"]["lines"] == ["said"]
 
 
+def test_a_run_that_is_reached_through_a_link_is_the_same_run(tmp_path: Path, play: Play) -> None:
+    play.phase(FIRST, [("10-a.sh", "lost", [("db", "ok", None)])])
+    play.journal.close()
+    link = tmp_path / "latest"
+    link.symlink_to(play.path)
+    there, here = looked(link), looked(play.path)
+    assert of_board(there) == of_board(here)
+    assert picture(there, 5)["failure"]["log"] == "hooks/override_defaults/10-a.sh.log"
+    assert there.run_dir == link
+
+
 def test_a_hook_of_which_the_journal_lacks_the_end_has_the_one_of_its_log(play: Play) -> None:
     play.phase(FIRST, [("10-a.sh", "failed", [])])
     file = play.path / "journal.jsonl"
@@ -428,10 +440,9 @@ def test_after_exit_0_the_later_phases_are_skipped_until_the_run_is_resumed(play
 
 def test_the_clean_up_after_exit_0_makes_no_phase_of_those_that_were_begun(play: Play) -> None:
     play.phase(FIRST, [("10-a.sh", "exit 0", [])])
-    last = lifecycle.phases_of(play.mode)[-1].label
     told = []
     play.listener = lambda: told.append(looked(play.path).state)
-    play.hook(last, lifecycle.CLEAN_UP, "ok", [])
+    play.hook(FIRST, lifecycle.CLEAN_UP, "ok", [])
     assert told[0] == "running"
     play.complete(complete=False)
     assert [phase.status for phase in status.read(play.path).phases[1:]] == ["skipped"] * 6
@@ -439,7 +450,7 @@ def test_the_clean_up_after_exit_0_makes_no_phase_of_those_that_were_begun(play:
     assert [phase.status for phase in status.read(play.path).phases[1:]] == ["to come"] * 6
     for phase in lifecycle.phases_of(play.mode):
         play.phase(phase.label, WELL)
-    play.hook(last, lifecycle.CLEAN_UP, "ok", [])
+    play.hook(phase.label, lifecycle.CLEAN_UP, "ok", [])
     [*_, phase] = looked(play.path).phases
     assert [hook.name for hook in phase.hooks] == [*(name for name, *_ in WELL), lifecycle.CLEAN_UP]
 
@@ -463,3 +474,16 @@ def test_a_log_that_cannot_be_read_is_a_note_on_the_board_too(play: Play) -> Non
     os.mkfifo(play.path / "async" / "bad.log")
     note = "log 'async/bad.log' cannot be read: it is a pipe, not a file"
     assert looked(play.path).notes == status.read(play.path).notes == [note]
+
+
+def test_how_long_took_what_was_lost_nobody_tells_and_no_display_counts_on(play: Play) -> None:
+    play.phase(FIRST, [("10-a.sh", "lost", [("db", "lost", None)])])
+    play.journal.close()
+    os.utime(play.path / "hooks" / FIRST / "10-a.sh.log")  # as a copy has it
+    run = status.read(play.path)
+    lost = [run.phases[0].hooks[0], *run.tasks]
+    assert [(one.status, one.duration_s) for one in lost] == [("lost", None)] * 2
+    assert run.phases[0].duration_s is None
+    text = page.bundle(looked(play.path))["text/plain"]
+    assert "✗ override_defaults lost  (1 hook)" in text
+    assert "✗ db lost  (not waited for yet" in text

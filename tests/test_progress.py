@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fakerun import Run
 
-from stacknb import progress, tasklog
+from stacknb import lifecycle, progress, tasklog
 from stacknb.board import Board, brief, hooklogs, picture
 from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
@@ -650,24 +650,29 @@ def test_a_run_that_is_killed_while_it_is_followed_fails_with_the_hook_that_is_l
         list(watch(RunDir.open(run.folder), pause=pytest.fail))
 
 
-@pytest.mark.parametrize("tasks", [["db", "api"], [], None, 3])
-def test_a_run_that_is_followed_fails_with_a_task_that_nobody_waited_for(
-    run: Run, tasks: object
-) -> None:
+def test_a_run_that_is_followed_fails_with_tasks_that_nobody_waited_for(run: Run) -> None:
     run.begin()
-    run.tell("run-end", "stack", ok=not tasks, complete=True, tasks=tasks)
+    for name in ("db", "api"):
+        run.task(name, exit_code=3)
+    (run.folder / "waits.jsonl").unlink()
+    run.tell("run-end", "stack", ok=False, complete=True, tasks=["db", "api"])
     run.journal.close()
-    wanted = "nobody waited for 'db', 'api', which did not end well; its logs are in "
-    fails = (
-        pytest.raises(StacknbError, match=wanted)
-        if tasks == ["db", "api"]
-        else contextlib.nullcontext()
-    )
     told: list[str] = []
-    with fails:
+    with pytest.raises(StacknbError, match="nobody waited for 'db', 'api'; its logs are in "):
         told.extend(watch(RunDir.open(run.folder)))
-
     assert told[-1].endswith(": complete\n")
+
+
+def test_a_run_that_is_followed_fails_where_it_was_killed_behind_its_last_phase(run: Run) -> None:
+    run.begin()
+    for phase in lifecycle.phases_of("stack"):
+        run.begin_phase(phase.label)
+        run.end_phase()
+    run.journal.close()
+    told: list[str] = []
+    with pytest.raises(StacknbError, match="the run has stopped behind its last phase"):
+        told.extend(watch(RunDir.open(run.folder)))
+    assert told[-1].endswith(": unfinished\n")
 
 
 def test_a_copy_of_a_run_and_a_damaged_one_are_told_as_far_as_they_go(

@@ -29,6 +29,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "db.log"
 
 
+@pytest.mark.parametrize(
+    ("end", "took"), [(HEADER["start"] + 2.5, 2.5), (HEADER["start"] - 60, None), (None, None)]
+)
+def test_a_log_tells_how_long_it_took_unless_the_clock_was_set_back(
+    path: Path, end: float | None, took: float | None
+) -> None:
+    record = written(path, tasklog.end_line(HEADER, **{**FOOTER, "end": end}))
+    assert record.duration_s == took
+    assert written(path, b"killed\n").duration_s is None
+
+
 @given(output=st.binary(max_size=200), exit_code=st.integers(0, 255))
 def test_output_of_any_bytes_is_read_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, output: bytes, exit_code: int

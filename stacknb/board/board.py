@@ -189,7 +189,8 @@ class Board:
     def _open(self, where: Path) -> None:
         """Begin with a run directory; a clean run goes below its unstack run."""
         try:
-            folder = RunDir.open(where)
+            # Not where that finds it, behind links: all paths are as those of who runs it.
+            folder = RunDir(where, RunDir.open(where).run)
             facts = folder.facts()
             phases = lifecycle.phases_of(facts["mode"])
         except (OSError, BadInput):

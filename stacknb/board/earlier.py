@@ -55,8 +55,7 @@ def _time_of(log: Path) -> float | None:
     record = tasklog.record_of(log)
     if record is None or record.footer is None or record.footer["exit_code"] != 0:
         return None
-    start, end = record.header.get("start"), record.footer.get("end")
-    return max(0.0, end - start) if start is not None and end is not None else None
+    return record.duration_s
 
 
 def find(run_dir: Path, facts: dict[str, Any]) -> Earlier | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState
 from stacknb.rundir.ending import state_of, status_of, still_runs
@@ -20,8 +18,7 @@ def begun_hook(logs: LogReader, name: str) -> tuple[HookState, str] | None:
     header = record.header
     hook = HookState(str(header.get("name")), logs.path(name), header.get("start", 0.0))
     hook.status, hook.exit_code = state_of(header, record.footer, None)
-    if hook.status != "running":
-        _time(hook, record.footer, logs)
+    hook.duration_s = record.duration_s
     return hook, str(header.get("phase", ""))
 
 
@@ -36,9 +33,8 @@ def is_at_work(logs: LogReader, hook: HookState) -> bool:
 def leave(logs: LogReader, hook: HookState) -> None:
     """Take in that nobody tells the end of a hook: its log does, or it is lost."""
     record = logs.read(logs.name(hook.log), _REACH)
-    footer = record.footer if record is not None else None
-    hook.status, hook.exit_code = status_of(footer, None)
-    _time(hook, footer, logs)
+    hook.status, hook.exit_code = status_of(record.footer if record is not None else None, None)
+    hook.duration_s = record.duration_s if record is not None else None
 
 
 def take_end(logs: LogReader, hook: HookState) -> None:
@@ -50,15 +46,4 @@ def take_end(logs: LogReader, hook: HookState) -> None:
     # It cannot say of an interrupt, nor that something of it could not be written.
     if hook.status != "interrupted" and said != "ok":
         hook.status = said
-    start = record.header.get("start")
-    if start is not None and "end" in record.footer:
-        hook.duration_s = max(0.0, record.footer["end"] - start)
-
-
-def _time(hook: HookState, footer: dict[str, Any] | None, logs: LogReader) -> None:
-    """Take in when a hook has ended; one that is lost, when it last said something."""
-    end = (footer or {}).get("end")
-    if footer is None:
-        end = logs.changed(logs.name(hook.log))
-    if end is not None:
-        hook.duration_s = max(0.0, end - hook.begun)
+    hook.duration_s = record.duration_s

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from stacknb import lifecycle
 from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
@@ -129,7 +128,7 @@ class PhaseList:
         is_past = not told and phase.heard and hook.begun < phase.begun
         if is_past or any(other.name == hook.name for other in after):
             return hook  # of an earlier try
-        if not phase.begun and hook.name != lifecycle.CLEAN_UP:  # which comes after exit 0, too
+        if not phase.begun:
             left = [other for other in phase.hooks if not other.begun or other in after]
             self._begin(phase, hook.begun, left)
             begun = after
@@ -264,7 +263,7 @@ class PhaseList:
             return
         is_lost = self._is_cut or self._lock.is_left()
         phase.status = bad or ("ok" if not under_way else "lost" if is_lost else "unfinished")
-        ends = [hook.begun + (hook.duration_s or 0.0) for hook in begun]
+        ends = [hook.begun + hook.duration_s for hook in begun if hook.duration_s is not None]
         ends += [self._heard] if under_way and not bad else []
-        known = ends and phase.begun
+        known = len(ends) >= len(begun) and ends and phase.begun
         phase.duration_s = max(0.0, max(ends) - phase.begun) if known else None

@@ -38,9 +38,9 @@ class HookState:
     failure: dict[str, Any] = field(default_factory=dict)
     exit_code: int | None = None
 
-    def spent(self, now: float) -> float:
-        """Seconds it took, or has taken so far."""
-        return now - self.begun if self.duration_s is None else self.duration_s
+    def spent(self, now: float) -> float | None:
+        """Seconds it took, or has taken so far; None if it has not begun, or nobody knows."""
+        return _spent(self, self.begun, now)
 
 
 @dataclass
@@ -71,8 +71,8 @@ class PhaseState:
     told: bool = False
 
     def spent(self, now: float) -> float | None:
-        """Seconds it took, or has taken so far; None if it has not begun."""
-        return now - self.begun if self.status == "running" else self.duration_s
+        """Seconds it took, or has taken so far; None if it has not begun, or nobody knows."""
+        return _spent(self, self.begun, now)
 
     def begun_hooks(self) -> list[HookState]:
         """Return the hooks that have begun, in order."""
@@ -130,6 +130,10 @@ class TaskState:
         """Whether it has not ended."""
         return self.status in ("running", "waiting")
 
+    def spent(self, now: float) -> float | None:
+        """Seconds it took, or has taken so far; None if it has not begun, or nobody knows."""
+        return _spent(self, self.begun or self.started, now)
+
     @property
     def counted_as(self) -> str:
         """Its status; but of one that has ended and is past, that it is done again."""
@@ -154,3 +158,7 @@ class Waiting:
     since: float
     hook: str
     before_s: float | None = None
+
+
+def _spent(one: HookState | PhaseState | TaskState, begun: float, now: float) -> float | None:
+    return max(0.0, now - begun) if one.status == "running" else one.duration_s

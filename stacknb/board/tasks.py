@@ -93,6 +93,8 @@ class TaskList:
                     str(header.get("phase", "")), str(header.get("hook", "")),
                     header.get("queued", begun),
                 )  # fmt: skip
+                tried = self._tries.get(task.phase, 0.0)
+                task.superseded = bool(task.hook) and task.started < tried
                 found.append((task, record))
         for task, record in sorted(found, key=lambda item: item[0].started):
             self._add(task)
@@ -134,25 +136,27 @@ class TaskList:
 
     def _read_end(self, task: TaskState) -> None:
         record = self._logs.read(task.key, 0)
-        if record is not None and record.footer is None and not self._lives(task, record.header):
+        if record is not None and record.footer is None and not self._goes_on(task, record):
             record = self._logs.read(task.key)  # all of it, which may take its time
         self._take(task, record)
 
     def _take(self, task: TaskState, record: LogRecord | None) -> None:
         """Take in what its log says, None if it has not begun, and its process."""
-        header = record.header if record is not None else None
-        footer = record.footer if record is not None else None
-        task.begun = header.get("start") if header is not None else None
-        if task.code is None and self._lives(task, header):
+        task.begun = record.header.get("start") if record is not None else None
+        if self._goes_on(task, record):
             return
-        if task.code is None and footer is None and self._logs.lock.is_held_elsewhere():
-            return
-        status, task.exit_code = status_of(footer, task.code)
-        if footer is not None and task.begun is not None and "end" in footer:
-            task.duration_s = max(0.0, footer["end"] - task.begun)
+        status, task.exit_code = status_of(record.footer if record is not None else None, task.code)
+        task.duration_s = record.duration_s if record is not None else None
         task.is_read = record is not None
         if status != task.status:
             self._end(task, status)
+
+    def _goes_on(self, task: TaskState, record: LogRecord | None) -> bool:
+        """Tell whether it has not ended, as far as can be seen from here."""
+        if task.code is not None:
+            return False
+        header, footer = (record.header, record.footer) if record is not None else (None, None)
+        return self._lives(task, header) or (footer is None and self._logs.lock.is_held_elsewhere())
 
     def _lives(self, task: TaskState, header: dict[str, Any] | None) -> bool:
         """Tell whether its process runs: another one may have been given the number since."""
@@ -209,7 +213,6 @@ class TaskList:
         if known := self._tasks.get(task.key):  # from its log, before it was told of
             known.started = task.started
             return
-        task.superseded = bool(task.hook) and task.started < self._tries.get(task.phase, 0.0)
         self._tasks[task.key] = self._live[task.key] = task
         self._counts[task.counted_as] += 1
         for wait in self._early.pop(task.key, ()):

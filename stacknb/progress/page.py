@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from stacknb.board import Board, PhaseState, TaskState, picture
+from stacknb.board import Board, HookState, PhaseState, TaskState, picture
 from stacknb.progress.excerpts import WIDTH, Excerpts
 from stacknb.run.failures import to_run_again
 from stacknb.text import budget
@@ -161,10 +161,10 @@ def _phase_rows(
     if len(begun) >= expected > 0:
         count = counted(expected, "hook")
     told = [h for h in begun if h.log in allowed or (h.status != "ok" and h is not board.failed)]
-    yield _Row(1, phase.label, phase.status, _spent(phase.duration_s, phase.begun), count)
+    yield _Row(1, phase.label, phase.status, _took(phase), count)
     for hook in _last(told, _ROWS * share):
-        took = _spent(hook.duration_s, hook.begun)
-        yield _Row(2, _name(hook.name), hook.status, took, lines=allowed.get(hook.log, []))
+        lines = allowed.get(hook.log, [])
+        yield _Row(2, _name(hook.name), hook.status, _took(hook), lines=lines)
 
 
 def _failure_rows(board: Board, share: float) -> Iterator[_Row]:
@@ -209,7 +209,7 @@ def _task_row(task: TaskState) -> _Row:
         more = "" if task.collected else "not waited for yet"
         if task.status != "ok":
             more = f"{more}, {budget.cut(task.key, _NAME, end=True)}".removeprefix(", ")
-    return _Row(2, _name(task.name), task.status, _spent(task.duration_s, task.started), more)
+    return _Row(2, _name(task.name), task.status, _took(task), more)
 
 
 def _last(found: list[Any], most: float) -> list[Any]:
@@ -220,10 +220,11 @@ def _name(name: str) -> str:
     return budget.cut(clean_line(name), _NAME)
 
 
-def _spent(duration_s: float | None, begun: float) -> str:
-    if duration_s is not None:
-        return seconds(duration_s)
-    return seconds(time.time() - begun, whole=True)  # so that the summary changes no more often
+def _took(one: PhaseState | HookState | TaskState) -> str:
+    if (spent := one.spent(time.time())) is None:
+        return ""
+    # Whole seconds while it runs, so that the summary changes no more often.
+    return seconds(spent, whole=one.status == "running")
 
 
 def _plain(found: list[_Row], steps: list[PhaseState]) -> str:

@@ -121,7 +121,7 @@ class Terminal:
         hook = self._board.hook
         if hook is not None:
             text = Text(f"{SYMBOLS['running']} {shown(hook.name)}", "bold cyan")
-            text.append(f"  {seconds(hook.spent(now))}  ", "not bold")
+            text.append(f"  {seconds(hook.spent(now) or 0.0)}  ", "not bold")
             yield _cut(text.append(self._plain.partial, "dim"))
         waits = self._board.waiting
         yield from (_cut(_waiting(wait, now)) for wait in waits[:_TASKS])

@@ -6,13 +6,11 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from stacknb import lifecycle
+from stacknb import lifecycle, status
 from stacknb.exceptions import StacknbError
 from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
-from stacknb.rundir.ending import ENDED
-from stacknb.text.screen import quoted
 
 __all__ = ["watch"]
 
@@ -35,12 +33,11 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
     BadInput
         If its ``run.json`` is damaged.
     StacknbError
-        At the end, if a hook failed, or a task that nobody had waited for.
+        At the end, if something has gone wrong: see `RunStatus.wrong`.
     """
     lifecycle.check_recorded(folder.facts()["mode"], folder.path / FACTS)
     said: list[str] = []
     plain = Plain(lambda: folder.path, said.append)
-    tasks = ""
     while True:
         is_held = folder.lock.is_held()  # before its events: those of its end must not be missed
         events = folder.new_events()
@@ -48,8 +45,6 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
             # Of a journal that is damaged the rest is told.
             with contextlib.suppress(KeyError, TypeError, ValueError):
                 plain.on_event(event)
-                if event.kind == "run-end":
-                    tasks = quoted(event.data.get("tasks", ()))
         plain.on_tick()
         yield from said
         said.clear()
@@ -61,11 +56,7 @@ def watch(folder: RunDir, *, pause: Callable[[float], object] = time.sleep) -> I
             pause(_POLL_S)
     plain.close()
     yield from said
-    board, where = plain.board, f"its logs are in {str(folder.path)!r}"
-    yield f"{board.mode} run {folder.run}: {board.state}\n"
-    if board.failed is not None:
-        raise StacknbError(f"{board.failed.name!r} {ENDED[board.failed.status]}; {where}")
-    if board.state in ("failed", "interrupted") and board.phase is not None:  # outside of a hook
-        raise StacknbError(f"phase {board.phase.label!r} {ENDED[board.phase.status]}; {where}")
-    if tasks:
-        raise StacknbError(f"nobody waited for {tasks}, which did not end well; {where}")
+    run = status.read(folder.path)
+    yield f"{run.mode} run {run.run}: {run.state}\n"
+    if run.wrong:
+        raise StacknbError(f"{run.wrong}; its logs are in {str(folder.path)!r}")

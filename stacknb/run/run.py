@@ -170,7 +170,7 @@ class Run:
         finally:
             left_off = self.course.given_up and not ok
             how = "interrupted" if stopped else "left off" if left_off else ""
-            took = time.time() - agenda.begun
+            took = max(0.0, time.time() - agenda.begun)  # the clock may be set back
             self._goes_on = more and not stopped
             on = {"goes_on": True} if self._goes_on else {}
             self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how, **on)
@@ -183,7 +183,8 @@ class Run:
         if self.course.over or self.course.next is not None:
             return
         if left := self.tasks.uncollected():
-            self._turn(Hook(self.course.last, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
+            at = lifecycle.find_phase(self.result.phases[-1], self.mode)  # where it was given up
+            self._turn(Hook(at, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]
         if self.mode == "stack":

@@ -88,7 +88,7 @@ class Sourcing:
             stopped = isinstance(error, KeyboardInterrupt | Interrupted)
             if tasklog.footer_of(it.log) is None:
                 tasklog.close(it.log, exit_code=130 if stopped else 1)
-            self._tell_end(it, "interrupted" if stopped else "failed", time.time() - it.begun)
+            self._tell_end(it, "interrupted" if stopped else "failed", _since(it.begun))
             raise
         return result, turn
 
@@ -97,7 +97,7 @@ class Sourcing:
         self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=hook.kind)
         tracer = self._traced(it.log) if trace else None
         turn = self._shell.turn(tick=self._tick, meanwhile=self._store)
-        duration = time.time() - it.begun
+        duration = _since(it.begun)
         has_begun = self._heed_head(it)
         failure = self._begin_again(turn, it) if turn.outcome != "done" else None
         if tracer is not None:
@@ -264,3 +264,7 @@ class Sourcing:
         """Finish what is put off while hooks follow one another."""
         self._catch_up()
         self._store()
+
+
+def _since(begun: float) -> float:
+    return max(0.0, time.time() - begun)  # the clock may be set back

@@ -11,7 +11,7 @@ from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import CLEAN_UP
 from stacknb.results import signal_name
-from stacknb.rundir.ending import BAD, ENDED
+from stacknb.rundir.ending import BAD
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
 
@@ -62,13 +62,9 @@ def _stopped_in(records: Records, suites: ET.Element) -> str:
     if any(part.tag in ("failure", "error") for part in suites.iter()):  # one alone is false
         return ""
     try:
-        run = status.read(records.path)
+        return status.read(records.path).wrong
     except BadInput:  # a bare folder of logs
         return ""
-    if run.is_cut:
-        return "the run has stopped behind its last phase, before its end"
-    bad = ((one.name, ENDED[one.status]) for one in run.phases if one.status in BAD)
-    return next((f"phase {name!r} {how}, outside of its hooks" for name, how in bad), "")
 
 
 def _bad_end(name: str, said: str, records: Records) -> ET.Element:

@@ -163,10 +163,9 @@ function render({ model, el }) {
     toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
   }
 
-  const spent = (entry) => entry.took ?? (entry.begun ? Math.max(0, now() - entry.begun) : 0);
-  const running = (entry) => entry.took == null && entry.begun;
-  const time = (entry) => (entry.begun || entry.took != null) && entry.status !== "to come"
-    ? seconds(spent(entry), running(entry)) : "";
+  const running = (entry) => entry.status === "running";
+  const spent = (entry) => entry.took ?? (running(entry) ? Math.max(0, now() - entry.begun) : 0);
+  const time = (entry) => entry.took != null || running(entry) ? seconds(spent(entry), running(entry)) : "";
 
   // -- the sections -----------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ import pytest
 import stacknb
 from stacknb import BadInput, HookFailed, Stack, StacknbError, status, tasklog
 from stacknb.exceptions import ShellDied
+from stacknb.journal import Event
 from stacknb.run import closing
 from stacknb.rundir import turnlog
 from stacknb.shell import Shell
@@ -1345,3 +1346,41 @@ def test_the_log_of_a_hook_whose_bash_was_killed_just_before_its_turn_is_whole(
     assert (hook.status, record.output()) == ("ok", b"out\n")
     assert record.footer is not None
     assert record.header["pid"] == stack._run.shell.pid
+
+
+def test_a_run_in_which_the_clock_is_set_back_is_resumed_where_it_was(tree, monkeypatch) -> None:
+    tree.hook("10-a.sh", TRACE)
+    true, back = time.time, [0.0]
+
+    class SetsBack:
+        def on_event(self, event: Event) -> None:
+            if (event.kind, event.data.get("phase")) == ("hook-start", "source"):
+                back[0] = 100.0
+
+        def on_tick(self) -> None:
+            pass
+
+    stack = tree.stack()
+    stack.listeners.append(SetsBack())
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: true() - back[0])
+        stack.run(until="source")
+    run_dir = stack.run_dir
+    stack.close()
+    assert [phase.status for phase in status.read(run_dir).phases[:3]] == ["ok", "ok", "to come"]
+    with Stack.resume(run_dir) as again:
+        again.run()
+    assert [line for line in trace() if line.endswith("source")] == ["10-a.sh:source"]
+
+
+def test_what_exit_0_leaves_is_collected_in_the_phase_that_it_ended(tree) -> None:
+    tree.hook("10-a.sh", "[[ ${2-} != install ]] || { async_run t true; exit 0; }")
+    stack = tree.stack()
+    stack.run()
+    found = status.read(stack.run_dir)
+    hooks = {phase.name: [hook.name for hook in phase.hooks] for phase in found.phases[3:]}
+    assert hooks == {
+        "stack install": ["10-a.sh", "async_cleanup"],
+        **{label: [] for label in LABELS[4:]},
+    }
+    assert stacknb.timing.load(stack.run_dir).phases["phase"].tolist() == LABELS[:4]
