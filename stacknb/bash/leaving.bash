@@ -141,14 +141,10 @@ _stacknb_on_exit() { # see the EXIT trap
     _stacknb_stop_clock "${_stacknb_exit[3]-}"
     _stacknb_settle
     if ((${#_stacknb_where[@]} == 0)); then
-        if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
-            _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
-        else
-            _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
-            # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
-            # our own. Python corrects the number; if it is gone, the shell was ended after it.
-            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
-        fi
+        _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
+        # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
+        # our own. Python corrects the number; if it is gone, the shell was ended after it.
+        [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
     fi
     _stacknb_keep_statuses
     _stacknb_keep_all

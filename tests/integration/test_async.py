@@ -669,6 +669,14 @@ def test_a_failing_line_of_a_task_is_named(tree) -> None:
     assert not stack.tasks["bare"].wait().failed_at
 
 
+def test_a_line_of_a_task_that_failed_while_errexit_was_off_is_not_where_it_ended(tree) -> None:
+    stack = tree.run("f() { set +e; false; set -eu; : $nope; }; async_run t f")
+    result = stack.tasks["t"].wait()
+
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert not result.failed_at
+
+
 def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) -> None:
     stack = tree.run(
         "f() { trap 'echo cleaned up $?' EXIT; echo working; exit 3; }\nasync_run t f\nasync_wait t || echo got $?\n"

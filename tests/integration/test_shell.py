@@ -614,6 +614,7 @@ FAILING = [
     ("an_unfinished_quote", "a=1\necho 'x\n", 2, "unexpected EOF", 2, "echo 'x"),
     ("an_unset_variable", "set -u\na=1\necho $nope", 1, "nope: unbound variable", 3, "echo $nope"),
     ("an_unset_one_in_a_function", "set -u\nf() {\n  : $nope\n}\nf", 1, "nope: unbound variable", 3, ": $nope"),
+    ("an_unset_one_after_a_failure_without_errexit", "set +e\nfalse\nset -eu\n: $nope", 1, "nope: unbound variable", 4, ": $nope"),
     ("an_unset_one_with_a_message", ": ${nope:?is needed}", 1, "nope: is needed", 1, ": ${nope:?is needed}"),
     ("a_bad_substitution", "true\n: ${a b}", 1, "bad substitution", 2, ": ${a b}"),
     ("a_readonly_variable", "readonly r=1\nr=2", 1, "r: readonly variable", 2, "r=2"),
