@@ -428,7 +428,7 @@ def test_for_a_person_too_every_failure_is_named_and_every_result_is_there(tree)
 
 
 @pytest.mark.parametrize(
-    "name", ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "sync-db2", "sync"]
+    "name", ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "synch-db", "snc-db", "sync-db2", "sync"]
 )
 def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_match(
     tree, output, name: str

@@ -997,6 +997,17 @@ def test_what_cannot_be_an_ini_file_is_refused_in_one_line(file: str, why: str) 
     assert done.stderr == f"iniset: '{file}': {why}\n"
 
 
+@pytest.mark.parametrize("words", ["$'a\\nb' o", "s $'a\\nb'"])
+def test_a_section_or_an_option_with_a_line_break_is_refused(tmp_path: Path, words: str) -> None:
+    file = tmp_path / "file.ini"
+    file.write_text("[s]\n")
+    done = bash(f'iniset "$1" {words} v || echo $?', str(file))
+
+    why = "no line break can be in a section or an option: remove it"
+    assert (done.stdout, done.stderr) == ("1\n", f"iniset: '{file}': {why}\n")
+    assert file.read_text() == "[s]\n"
+
+
 def test_a_link_stays_a_link_and_the_file_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     real, link = tmp_path / "etc" / "real.ini", tmp_path / "link.ini"

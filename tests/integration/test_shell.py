@@ -276,6 +276,7 @@ TAKEN = [
     "builtin() { return 3; }", 'builtin() { command builtin "$@"; }', "readonly -f die; printf() { return 1; }",
     "shopt -s expand_aliases; alias eval=: builtin=: printf=: source=: set=: trap=:",
     "enable -n source", "enable -n mapfile eval printf exec set trap local declare", "enable -n builtin .",
+    "enable -n builtin mapfile",
     "unset -f $(compgen -A function)", "unset -f $(compgen -A function); die() { echo mine; }",
     "set -o posix; unset -f $(compgen -A function)",
 ]  # fmt: skip
@@ -286,7 +287,7 @@ TAKEN = [
 def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_the_drivers(
     tree, output, leak: str, restored: bool
 ) -> None:
-    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :"
+    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :\ncommand enable -n\n"
     tree.hook("10-a.sh", f"v=1\n{leak}{'; false' if restored else ''}")
     tree.hook("20-b.sh", f"w=2\n{show}")
     stack = tree.stack()
@@ -297,9 +298,13 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
         tree.hook("10-a.sh", "u=3")
     assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
 
+    for shown in (output(stack, "20-b.sh"), stack.evaluate(show).stdout):
+        if "() { echo mine; }" in leak:
+            assert "mine" in shown
+        if leak.startswith("enable -n"):
+            names = leak.removeprefix("enable -n").split()  # `.` is what sources a hook
+            assert {f"enable -n {name}" for name in names if name != "."} <= {*shown.splitlines()}
     assert set(stack.variables("[vw]").value) == {"1", "2"}
-    if "() { echo mine; }" in leak:
-        assert "mine" in output(stack, "20-b.sh")
 
 
 @pytest.mark.parametrize(
