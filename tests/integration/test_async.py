@@ -293,6 +293,24 @@ def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_wil
     assert output(stack, "10-a.sh").endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("exit 3", "status 3"), ("kill $BASHPID", "status 143, ended by SIGTERM")]
+)
+def test_a_serial_task_that_failed_is_said_to_have_ended_as_it_did(
+    tree, output, end: str, said: str
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "async_run killed eval 'kill -9 $BASHPID'; async_wait killed || :\n"
+        f"DEVSTACK_PARALLEL=False; async_run t eval '{end}'",
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+
+    assert f"async_run: FAILED: t ({said})\n" in output(stack, "10-a.sh")
+
+
 def test_a_serial_task_that_failed_shows_all_that_is_in_its_log_and_once(tree, output) -> None:
     tree.hook("10-a.sh", "DEVSTACK_PARALLEL=False; set +e\nasync_run t bash -c 'echo why; exit 4'\n"
               "async_wait t; set -e\nasync_run u bash -c 'echo gone; echo that >/dev/stderr; exit 4'")  # fmt: skip

@@ -49,6 +49,7 @@ CARRIED = [
     ("nullglob", "shopt -s nullglob", "echo a /nothing/*", "a\n"),
     ("extglob", "shopt -s extglob", "[[ aaa == +(a) ]] && echo ext", "ext\n"),
     ("inherit_errexit", "shopt -s inherit_errexit", "shopt inherit_errexit", None),
+    ("nocasematch", "shopt -s nocasematch", "[[ a == A ]] && echo same", "same\n"),
     ("a_shopt_turned_off", "shopt -u sourcepath", "shopt -q sourcepath || echo off", "off\n"),
     ("the_cwd", "mkdir -p 'a b'; cd 'a b'", 'echo "${PWD##*/}"', "a b\n"),
     ("the_old_cwd", "cd /; cd /tmp", "cd - >/dev/null; pwd", "/\n"),
