@@ -63,8 +63,7 @@ _stacknb_take_hidden() {
             # Shown, unless an interrupt met a function that goes without functrace, as async_wait does.
             *) [[ $_stacknb_begun$_stacknb_had != *T* ]] || [[ ${_stacknb_where[0]-} == interrupt && ${_stacknb_exit[2]-} != *T* ]] || builtin continue ;;
         esac
-        [[ ${_stacknb_read[_nb_i - 1]} == - ]] || # in posix mode: not set
-            _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
+        _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
     done
     _stacknb_traps=("$_nb_hidden${_stacknb_traps-}")
 }
