@@ -150,6 +150,8 @@ def test_arguments_arrive_exactly_as_given(tree) -> None:
         record = log_of(stack, name)
         assert record.output() == os.fsencode("".join(f"<{word}>" for word in HOSTILE))
         assert record.header["command"][-len(HOSTILE) :] == HOSTILE
+        line = record.path.read_bytes().partition(b"\n")[0].removeprefix(b"#stacknb-begin ")
+        assert json.loads(os.fsdecode(line)) == record.header  # no control character is left in it
 
 
 def quoted(word: str) -> str:

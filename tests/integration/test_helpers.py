@@ -969,6 +969,18 @@ def test_a_folder_has_no_option_and_that_does_not_end_a_hook(tmp_path: Path) -> 
     assert done.stdout == "\nafter\n"
 
 
+@pytest.mark.parametrize("words", ["'' o", "s ''"])
+def test_an_empty_section_or_option_is_not_there_and_nothing_is_set(
+    tmp_path: Path, words: str
+) -> None:
+    file = tmp_path / "file.ini"
+    file.write_text("[]\n=\n[s]\n=\n")
+    done = bash(f'ini_has_option "$1" {words}; echo $?; iniset "$1" {words} v; echo $?', str(file))
+
+    assert (done.stdout, done.stderr) == ("1\n0\n", "")
+    assert file.read_text() == "[]\n=\n[s]\n=\n"
+
+
 def test_a_missing_file_has_no_option_and_an_empty_value() -> None:
     done = bash(
         "iniget /no/f s o; echo $?; ini_has_option /no/f s o; echo $?; inidelete /no/f s o; echo $?"

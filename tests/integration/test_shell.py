@@ -280,6 +280,7 @@ TAKEN = [
     "enable -n builtin mapfile",
     "unset -f $(compgen -A function)", "unset -f $(compgen -A function); die() { echo mine; }",
     "set -o posix; unset -f $(compgen -A function)",
+    "shopt -s expand_aliases; alias builtin=: source=:; unset -f $(compgen -A function)",
 ]  # fmt: skip
 
 
