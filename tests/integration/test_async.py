@@ -448,7 +448,8 @@ def test_for_a_person_too_every_failure_is_named_and_every_result_is_there(tree)
 
 
 @pytest.mark.parametrize(
-    "name", ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "synch-db", "snc-db", "sync-db2", "sync"]
+    "name",
+    ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "synch-db", "snc-db", "sync-db2", "sync"],
 )
 def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_match(
     tree, output, name: str
@@ -464,6 +465,15 @@ def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_mat
     )
     assert f"WARNING: no task '{name}' was started; did you mean 'sync-db'?\n" in shown
     assert shown.endswith("got 0\n")
+
+
+def test_a_name_that_differs_in_signs_alone_is_nearer_than_a_typo(tree, output) -> None:
+    stack = tree.run(
+        "for n in sync-d{a..f}; do async_run $n true; done; async_wait sync_d{a..f}; async_cleanup"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert re.findall("did you mean 'sync-d(.)'", shown) == [*"abcdef"]
 
 
 @pytest.mark.parametrize(
