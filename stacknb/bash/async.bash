@@ -50,7 +50,7 @@ async_run() {
 
 # The task itself, in its subshell; its output goes to its log.
 _stacknb_child() {
-    _stacknb_seal="{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name \"\$-\"; } 2>/dev/null"
+    _stacknb_seal="{ _stacknb_end_task \"\$?\" $_stacknb_task $_stacknb_log_name; } 2>/dev/null"
     trap "$_stacknb_seal" EXIT
     _stacknb_where=() _stacknb_failed='' _stacknb_start=0 _stacknb_within=$_stacknb_task _stacknb_leader=${BASHPID-} _stacknb_leaving=''
     if [[ $_stacknb_special ]]; then _stacknb_enter "$@" || builtin exit 125; else _stacknb_write_head "$@"; fi
@@ -80,9 +80,9 @@ _stacknb_write_head() {
 
 # The end of the task: its footer. The task may have changed any variable but these of its own, and
 # where its output goes.
-_stacknb_end_task() { # STATUS NAME LOG OPTIONS
+_stacknb_end_task() { # STATUS NAME LOG
     set +eufxvCkT
-    local _nb_flags=$4 _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
+    local _nb_code=$1 _nb_end=${EPOCHREALTIME/,/.} _nb_more='"user_s": 0.00, "sys_s": 0.00, '
     # The kernel counts CPU time in hundredths of a second: a shorter task has none to be read.
     ((${_nb_end/./} - ${_stacknb_start/./} < 10000)) || _stacknb_account
     if [[ "${_nb_end:+$1 ${_stacknb_where-}}" != '0 end' || -r $_stacknb_control/why.$BASHPID ]]; then

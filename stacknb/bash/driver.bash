@@ -42,7 +42,7 @@ _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stackn
 # Neither a trace nor what a DEBUG trap of the hook prints shall tell of them. There is no `[[` in what
 # is parsed as these traps run: after a syntax error within one bash understands no other. A hook may
 # have unset BASHPID.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); case $-.${_stacknb_where-}.${BASHPID-$$${BASH_SUBSHELL#0}} in *e*.."$$") _stacknb_where=(errexit "${_stacknb_failed[@]:1}"); { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; *e*.*."${_stacknb_leader:--}") _stacknb_come_last "${_stacknb_failed[0]}" || case x in esac ;; esac; } >/dev/null 2>&1'
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND" "$-"); case $-.${_stacknb_where-}.${BASHPID-$$${BASH_SUBSHELL#0}} in *e*.."$$") _stacknb_where=(errexit "${_stacknb_failed[@]:1:3}"); { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; *e*.*."${_stacknb_leader:--}") _stacknb_come_last "${_stacknb_failed[0]}" || case x in esac ;; esac; } >/dev/null 2>&1'
 _stacknb_on_int='case $_stacknb_leaving.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { _stacknb_need whence; _stacknb_add_calls 2; \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130 ;; esac'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
@@ -102,7 +102,7 @@ until [[ $_stacknb_busy == 1 ]] || ! builtin mapfile -d '' -n 1 -t _stacknb_read
     _stacknb_kind=''
     builtin eval "${_stacknb_read[0]-}"
     if [[ $_stacknb_kind ]]; then
-        _stacknb_busy=1 _stacknb_failed=() _stacknb_where=() _stacknb_had=$_stacknb_flags
+        _stacknb_busy=1 _stacknb_where=() _stacknb_had=$_stacknb_flags
         _stacknb_plain=${_stacknb_jobs:-"$$ True "} # see async_run
         _stacknb_began=${EPOCHREALTIME/[.,]/}
         _stacknb_status=0

@@ -21,8 +21,8 @@ _stacknb_say_why() { # LOG
         _nb_why=cancelled
     elif [[ ! ${_stacknb_where-} ]]; then
         # The shell may be gone: then its tasks are ended after it, and what they wait for may be first.
-        if [[ $_nb_flags == *e* && $_nb_code != 0 && ${_stacknb_failed-} == "$_nb_code" && ( $_nb_code != 143 || ! $_stacknb_proc || -e /proc/$$ ) ]]; then
-            _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
+        if [[ ${_stacknb_failed[4]-} == *e* && $_nb_code != 0 && ${_stacknb_failed-} == "$_nb_code" && ( $_nb_code != 143 || ! $_stacknb_proc || -e /proc/$$ ) ]]; then
+            _stacknb_where=(errexit "${_stacknb_failed[@]:1:3}")
         elif [[ $_nb_why ]]; then
             _nb_code=143
         elif [[ ! $_stacknb_proc || -e /proc/$$ ]]; then
@@ -53,7 +53,7 @@ _stacknb_follow() { # STATUS
     local - _nb_code="${1#"${1%%[!0]*}"}" _nb_seal='' # what the seal switches off (errexit) is yet to end the task
     printf -v _nb_code %d "${_nb_code:-0}" || _nb_code=2 # exit takes 010 for ten, and refuses a word
     _nb_seal=${_stacknb_seal/'"$?"'/$((_nb_code & 255))}
-    [[ ${_stacknb_where-} ]] || _stacknb_where=(errexit "${_stacknb_failed[@]:1}") # that trap may call exit
+    [[ ${_stacknb_where-} ]] || _stacknb_where=(errexit "${_stacknb_failed[@]:1:3}") # that trap may call exit
     if [[ $_stacknb_leaving ]]; then
         builtin eval "$_nb_seal"
         return

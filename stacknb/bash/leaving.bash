@@ -63,8 +63,7 @@ _stacknb_take_hidden() {
             # Shown, unless an interrupt met a function that goes without functrace, as async_wait does.
             *) [[ $_stacknb_begun$_stacknb_had != *T* ]] || [[ ${_stacknb_where[0]-} == interrupt && ${_stacknb_exit[2]-} != *T* ]] || builtin continue ;;
         esac
-        [[ ${_stacknb_read[_nb_i - 1]} == - ]] || # in posix mode: not set
-            _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
+        _nb_hidden+="trap -- '${_stacknb_read[_nb_i - 1]//\'/"$_nb_quote"}' ${_stacknb_read[_nb_i]}"$'\n'
     done
     _stacknb_traps=("$_nb_hidden${_stacknb_traps-}")
 }
@@ -141,14 +140,10 @@ _stacknb_on_exit() { # see the EXIT trap
     _stacknb_stop_clock "${_stacknb_exit[3]-}"
     _stacknb_settle
     if ((${#_stacknb_where[@]} == 0)); then
-        if [[ ${_stacknb_failed[0]-} == "$_stacknb_status" && $_stacknb_flags == *e* ]]; then
-            _stacknb_where=(errexit "${_stacknb_failed[@]:1}")
-        else
-            _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
-            # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
-            # our own. Python corrects the number; if it is gone, the shell was ended after it.
-            [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
-        fi
+        _stacknb_where=(other "${BASH_SOURCE[1]-}" '' "${_stacknb_exit[1]}")
+        # Nothing tells of a signal, but for the command that it found at work: after `builtin exit` that is
+        # our own. Python corrects the number; if it is gone, the shell was ended after it.
+        [[ $_stacknb_status != 0 || ${_stacknb_exit[1]} == *\"\$_stacknb_path\"* ]] || _stacknb_status=143 _stacknb_why='"status": "killed", '
     fi
     _stacknb_keep_statuses
     _stacknb_keep_all

@@ -15,7 +15,6 @@ if \builtin declare -F command || \command declare -F builtin; then
     for _stacknb_text in command builtin; do
         \builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/$_stacknb_text"
         [[ ${_stacknb_read-} != "$_stacknb_text () "* ]] || _stacknb_hidden+=$_stacknb_read
-        >|"$_stacknb_control/$_stacknb_text"
     done
 fi >/dev/null
 

@@ -146,7 +146,6 @@ _stacknb_rest() { printf 'rest\x1f%s\x1f%s\n' "$_stacknb_leader" "${BASHPID:-$_s
 
 _stacknb_go_on() {
     local _nb_gate=$_stacknb_control/gate.$BASHPID.$((++_stacknb_seq)) _nb_nothing
-    _stacknb_need programs
     printf 'return\x1f%s\x1f%s\x1f%s\n' "$_nb_gate" "$_stacknb_leader" "${BASHPID:-$_stacknb_leader}" >|"$_stacknb_control/supervisor" || return 0
     until [[ -p $_nb_gate ]]; do
         _stacknb_bide 0.002 || return 0 # somebody has removed the folder: nobody would answer
@@ -237,7 +236,6 @@ _stacknb_close() { # NAME LOG; the header is in _nb_head
     if [[ -r $_stacknb_control/end.$_nb_id ]]; then
         { read -r _nb_more <"$_stacknb_control/end.$_nb_id"; } 2>/dev/null
         _nb_at=${_nb_more%% *} _nb_more=${_nb_more#"$_nb_at"}
-        _nb_more=${_nb_more# } _nb_more=${_nb_more% }${_nb_more:+ }
     fi
     _nb_status=${_nb_status:+"\"status\": \"$_nb_status\", "}
     printf -v _nb_foot '"end": %s, "start": %s, "exit_code": %d, %s%s"run": "%s", "name": "%s", "pid": %d}\n' \

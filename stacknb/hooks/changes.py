@@ -276,7 +276,8 @@ def _aliases(text: bytes) -> dict[str, str]:
 def _traps(text: bytes) -> dict[str, str]:
     commands = (_plain(one) for one in trap_commands(text) if b"_stacknb_" not in one)
     parts = (one.removeprefix("trap -- ").rstrip("\n").rpartition(" ") for one in commands)
-    return {signal: _unquoted(action) for action, _, signal in parts}
+    pairs = {signal: _unquoted(action) for action, _, signal in parts}
+    return {signal: action for signal, action in pairs.items() if action != "-"}  # posix: no trap
 
 
 def _alone(text: bytes) -> dict[str, str]:

@@ -150,6 +150,8 @@ def test_arguments_arrive_exactly_as_given(tree) -> None:
         record = log_of(stack, name)
         assert record.output() == os.fsencode("".join(f"<{word}>" for word in HOSTILE))
         assert record.header["command"][-len(HOSTILE) :] == HOSTILE
+        line = record.path.read_bytes().partition(b"\n")[0].removeprefix(b"#stacknb-begin ")
+        assert json.loads(os.fsdecode(line)) == record.header  # no control character is left in it
 
 
 def quoted(word: str) -> str:
@@ -293,6 +295,24 @@ def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_wil
     assert output(stack, "10-a.sh").endswith(said)
 
 
+@pytest.mark.parametrize(
+    ("end", "said"), [("exit 3", "status 3"), ("kill $BASHPID", "status 143, ended by SIGTERM")]
+)
+def test_a_serial_task_that_failed_is_said_to_have_ended_as_it_did(
+    tree, output, end: str, said: str
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "async_run killed eval 'kill -9 $BASHPID'; async_wait killed || :\n"
+        f"DEVSTACK_PARALLEL=False; async_run t eval '{end}'",
+    )
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.step()
+
+    assert f"async_run: FAILED: t ({said})\n" in output(stack, "10-a.sh")
+
+
 def test_a_serial_task_that_failed_shows_all_that_is_in_its_log_and_once(tree, output) -> None:
     tree.hook("10-a.sh", "DEVSTACK_PARALLEL=False; set +e\nasync_run t bash -c 'echo why; exit 4'\n"
               "async_wait t; set -e\nasync_run u bash -c 'echo gone; echo that >/dev/stderr; exit 4'")  # fmt: skip
@@ -428,7 +448,8 @@ def test_for_a_person_too_every_failure_is_named_and_every_result_is_there(tree)
 
 
 @pytest.mark.parametrize(
-    "name", ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "sync-db2", "sync"]
+    "name",
+    ["sync-d", "sync_db", "SYNC-DB", "syncdb", "synk-db", "synch-db", "snc-db", "sync-db2", "sync"],
 )
 def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_match(
     tree, output, name: str
@@ -444,6 +465,15 @@ def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_mat
     )
     assert f"WARNING: no task '{name}' was started; did you mean 'sync-db'?\n" in shown
     assert shown.endswith("got 0\n")
+
+
+def test_a_name_that_differs_in_signs_alone_is_nearer_than_a_typo(tree, output) -> None:
+    stack = tree.run(
+        "for n in sync-d{a..f}; do async_run $n true; done; async_wait sync_d{a..f}; async_cleanup"
+    )
+
+    shown = output(stack, "10-hook.sh")
+    assert re.findall("did you mean 'sync-d(.)'", shown) == [*"abcdef"]
 
 
 @pytest.mark.parametrize(
@@ -667,6 +697,14 @@ def test_a_failing_line_of_a_task_is_named(tree) -> None:
     # A command that is no function has no line.
     assert "async.bash" not in stack.tasks["bare"].wait().explanation()
     assert not stack.tasks["bare"].wait().failed_at
+
+
+def test_a_line_of_a_task_that_failed_while_errexit_was_off_is_not_where_it_ended(tree) -> None:
+    stack = tree.run("f() { set +e; false; set -eu; : $nope; }; async_run t f")
+    result = stack.tasks["t"].wait()
+
+    assert (result.status, result.exit_code) == ("failed", 1)
+    assert not result.failed_at
 
 
 def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) -> None:

@@ -1,5 +1,6 @@
 """What hooks changed, through a real shell; also from the run directory, long after."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -38,6 +39,17 @@ def test_each_hook_is_told_with_what_it_changed(tree: Any) -> None:
     ]
     assert {*frame["phase"]} == {"override_defaults"}
     assert "nothing changed: override_defaults · 12-hook.sh" in frame.text()
+
+
+@pytest.mark.parametrize("end", ["", "; false"])
+def test_signals_without_a_trap_are_no_change_in_posix_mode(tree: Any, end: str) -> None:
+    stack = tree.run(":")
+    tree.hook("20-b.sh", f"set -o posix; trap 'echo bye' USR1{end}")
+    with contextlib.suppress(HookFailed):
+        stack.run_phase("override_defaults")
+
+    traps = [row for row in rows(stack.changes()) if row[1] == "trap"]
+    assert traps == [("20-b.sh", "trap", "USR1", "added", "", "echo bye")]
 
 
 def test_changes_are_shown_in_colours_of_the_theme(tree: Any) -> None:

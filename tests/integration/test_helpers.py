@@ -969,6 +969,18 @@ def test_a_folder_has_no_option_and_that_does_not_end_a_hook(tmp_path: Path) -> 
     assert done.stdout == "\nafter\n"
 
 
+@pytest.mark.parametrize("words", ["'' o", "s ''"])
+def test_an_empty_section_or_option_is_not_there_and_nothing_is_set(
+    tmp_path: Path, words: str
+) -> None:
+    file = tmp_path / "file.ini"
+    file.write_text("[]\n=\n[s]\n=\n")
+    done = bash(f'ini_has_option "$1" {words}; echo $?; iniset "$1" {words} v; echo $?', str(file))
+
+    assert (done.stdout, done.stderr) == ("1\n0\n", "")
+    assert file.read_text() == "[]\n=\n[s]\n=\n"
+
+
 def test_a_missing_file_has_no_option_and_an_empty_value() -> None:
     done = bash(
         "iniget /no/f s o; echo $?; ini_has_option /no/f s o; echo $?; inidelete /no/f s o; echo $?"
@@ -995,6 +1007,17 @@ def test_what_cannot_be_an_ini_file_is_refused_in_one_line(file: str, why: str) 
 
     assert done.stdout == "1\n1\n"
     assert done.stderr == f"iniset: '{file}': {why}\n"
+
+
+@pytest.mark.parametrize("words", ["$'a\\nb' o", "s $'a\\nb'"])
+def test_a_section_or_an_option_with_a_line_break_is_refused(tmp_path: Path, words: str) -> None:
+    file = tmp_path / "file.ini"
+    file.write_text("[s]\n")
+    done = bash(f'iniset "$1" {words} v || echo $?', str(file))
+
+    why = "no line break can be in a section or an option: remove it"
+    assert (done.stdout, done.stderr) == ("1\n", f"iniset: '{file}': {why}\n")
+    assert file.read_text() == "[s]\n"
 
 
 def test_a_link_stays_a_link_and_the_file_keeps_its_mode(tmp_path: Path) -> None:

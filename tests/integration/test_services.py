@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  (a script of bash is read best on one line)
 
+import grp
 import os
 import pwd
 import re
@@ -313,15 +314,18 @@ def test_a_command_of_several_words_without_quotes_is_pointed_out(tree, output) 
 
 
 def test_a_service_that_is_to_run_as_another_is_told_whose_it_is(tree, output) -> None:
+    own = {os.getegid(), *os.getgroups()}
+    group = next(one.gr_name for one in grp.getgrall() if one.gr_gid not in own)
     stack = tree.run(
         "run_process a 'sleep 60' nobodys daemons; run_process b 'sleep 60' \"$(id -gn)\" $EUID\n"
-        "run_process c 'sleep 60' '' daemons"
+        f"run_process c 'sleep 60' '' daemons; run_process d 'sleep 60' {group}"
     )
     me = pwd.getpwuid(os.geteuid()).pw_name
-    whose = f"runs as the user of the shell, '{me}', not as 'daemons'\n"
+    whose = f"runs as the user of the shell, '{me}', not "
     lines = output(stack, "10-hook.sh").splitlines(keepends=True)
     assert "'nobodys' is taken for the group" in lines[0]
-    assert lines[1:] == [f"run_process: service '{name}' {whose}" for name in "ac"]
+    whats = (("a", "as 'daemons'"), ("c", "as 'daemons'"), ("d", f"in the group '{group}'"))
+    assert lines[1:] == [f"run_process: service '{name}' {whose}{what}\n" for name, what in whats]
     assert running(tree, "a")
     assert running(tree, "c")
 

@@ -49,6 +49,7 @@ CARRIED = [
     ("nullglob", "shopt -s nullglob", "echo a /nothing/*", "a\n"),
     ("extglob", "shopt -s extglob", "[[ aaa == +(a) ]] && echo ext", "ext\n"),
     ("inherit_errexit", "shopt -s inherit_errexit", "shopt inherit_errexit", None),
+    ("nocasematch", "shopt -s nocasematch", "[[ a == A ]] && echo same", "same\n"),
     ("a_shopt_turned_off", "shopt -u sourcepath", "shopt -q sourcepath || echo off", "off\n"),
     ("the_cwd", "mkdir -p 'a b'; cd 'a b'", 'echo "${PWD##*/}"', "a b\n"),
     ("the_old_cwd", "cd /; cd /tmp", "cd - >/dev/null; pwd", "/\n"),
@@ -276,8 +277,10 @@ TAKEN = [
     "builtin() { return 3; }", 'builtin() { command builtin "$@"; }', "readonly -f die; printf() { return 1; }",
     "shopt -s expand_aliases; alias eval=: builtin=: printf=: source=: set=: trap=:",
     "enable -n source", "enable -n mapfile eval printf exec set trap local declare", "enable -n builtin .",
+    "enable -n builtin mapfile",
     "unset -f $(compgen -A function)", "unset -f $(compgen -A function); die() { echo mine; }",
     "set -o posix; unset -f $(compgen -A function)",
+    "shopt -s expand_aliases; alias builtin=: source=:; unset -f $(compgen -A function)",
 ]  # fmt: skip
 
 
@@ -286,7 +289,7 @@ TAKEN = [
 def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_the_drivers(
     tree, output, leak: str, restored: bool
 ) -> None:
-    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :"
+    show = "type -a " + " ".join(re.findall(r"[a-z.]+(?=\()", leak)) + " || :\ncommand enable -n\n"
     tree.hook("10-a.sh", f"v=1\n{leak}{'; false' if restored else ''}")
     tree.hook("20-b.sh", f"w=2\n{show}")
     stack = tree.stack()
@@ -297,9 +300,13 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
         tree.hook("10-a.sh", "u=3")
     assert [hook.status for hook in stack.run_phase("override_defaults")] == ["ok", "ok"]
 
+    for shown in (output(stack, "20-b.sh"), stack.evaluate(show).stdout):
+        if "() { echo mine; }" in leak:
+            assert "mine" in shown
+        if leak.startswith("enable -n"):
+            names = leak.removeprefix("enable -n").split()  # `.` is what sources a hook
+            assert {f"enable -n {name}" for name in names if name != "."} <= {*shown.splitlines()}
     assert set(stack.variables("[vw]").value) == {"1", "2"}
-    if "() { echo mine; }" in leak:
-        assert "mine" in output(stack, "20-b.sh")
 
 
 @pytest.mark.parametrize(
@@ -614,6 +621,7 @@ FAILING = [
     ("an_unfinished_quote", "a=1\necho 'x\n", 2, "unexpected EOF", 2, "echo 'x"),
     ("an_unset_variable", "set -u\na=1\necho $nope", 1, "nope: unbound variable", 3, "echo $nope"),
     ("an_unset_one_in_a_function", "set -u\nf() {\n  : $nope\n}\nf", 1, "nope: unbound variable", 3, ": $nope"),
+    ("an_unset_one_after_a_failure_without_errexit", "set +e\nfalse\nset -eu\n: $nope", 1, "nope: unbound variable", 4, ": $nope"),
     ("an_unset_one_with_a_message", ": ${nope:?is needed}", 1, "nope: is needed", 1, ": ${nope:?is needed}"),
     ("a_bad_substitution", "true\n: ${a b}", 1, "bad substitution", 2, ": ${a b}"),
     ("a_readonly_variable", "readonly r=1\nr=2", 1, "r: readonly variable", 2, "r=2"),

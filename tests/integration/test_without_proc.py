@@ -108,6 +108,21 @@ def test_tasks_that_wait_for_each_other_in_subshells_are_told_so(elsewhere: Path
     assert any("neither would end" in text for text in logs)
 
 
+def test_what_a_subshell_in_the_background_waits_for_its_task_does_not(
+    elsewhere: Path, tree
+) -> None:
+    tree.hook(
+        "10-a.sh",
+        "until_told() { until grep -q 'Waiting\\|neither' $_stacknb_dir/async/b.log; do :; done; }\n"
+        "a() { (async_wait b) & until_told; }; b() { async_wait a; }; async_run a a; async_run b b",
+    )
+    stacknb_of("stack", str(tree.path), "--run-dir", "out")
+
+    logs = [path.read_text() for path in Path("out/async").iterdir()]
+    assert sum("Waiting for completion" in text for text in logs) == 2
+    assert not any("neither would end" in text for text in logs)
+
+
 @pytest.mark.parametrize("verb", ["is_running svc || echo not", "stop_process svc; echo not"])
 def test_a_number_that_another_process_has_by_now_is_not_touched(
     elsewhere: Path, tree, verb: str
