@@ -45,6 +45,7 @@ _ENABLES = re.compile(
     rf"enable_plugin[ \t]+(['\"]?)([A-Za-z0-9._-]+)\1(?:[ \t]+({_WORD}))?(?:[ \t]+{_WORD})?"
     r"[ \t]*(?:[ \t]#.*)?"
 )
+_CONTINUED = re.compile(r"^enable_plugin\b(?:.*\\\n)+", re.MULTILINE)
 _SETS_DEST = re.compile(rf"(?:export[ \t]+)?DEST=(?:({_WORD})[ \t]*(?:[ \t]#.*)?|.*)")
 
 
@@ -106,7 +107,7 @@ def foreseen(localrc: str, top_dir: Path, dest: str) -> list[Plugin]:
     a line sets it anew.
     """
     found: dict[str, Plugin] = {}
-    lines = localrc.split("\n")
+    lines = _CONTINUED.sub(lambda found: found[0].replace("\\\n", " "), localrc).split("\n")
     inside = {number for part in documents(lines) for number in part}
     for line in (line for number, line in enumerate(lines) if number not in inside):
         if sets := _SETS_DEST.fullmatch(line):

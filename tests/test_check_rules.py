@@ -39,6 +39,11 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ("declare -A MAP\ntrue\n", 1, "'MAP' vanishes when the hook ends"),
         ("true\n[[ $1 == clean ]] && rm -f x\n\n# the end\n", 2, "ends with status 1"),
         ("is_service_enabled x && start\n", 1, "ends with status 1"),
+        ("if [[ $1 == stack ]]; then\n  a\n  [[ -d x ]] && b\n\nfi\n# end\n", 3, "status 1"),
+        ("if [[ x ]]; then\n  if [[ y ]]; then a; fi\nelse\n  is_x && b\nfi\n", 4, "status 1"),
+        ("case $1 in\n stack) is_x && a ;;\n clean) is_x && a ;;\nesac\n", 2, "status 1"),
+        ("case $2 in\n extra)\n  a\n  is_x && b\n  ;;\n *) c ;;\nesac\n", 4, "status 1"),
+        ("if x; then\n  case $y in\n  *) is_x && b\n  esac\nfi\n", 3, "status 1"),
     ],
 )
 def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) -> None:
@@ -64,6 +69,12 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "declare -g A=1\ndeclare -gA B\ndeclare -f f\n",
         "[[ $1 == clean ]] && rm -f x || true\n",
         "[[ $1 == clean ]] && rm -f x\ntrue\n",
+        "if [[ $1 == clean ]]; then\n  if a; then\n    [[ -d x ]] && rm -r x\n  fi\nfi\n",
+        "if [[ a ]]; then\n  [[ b ]] && c\nfi\nd\n",
+        "if [[ a ]]; then\n  [[ b ]] && c\n  if d; then e; fi\nfi\n",
+        "for a in b; do\n  if c; then\n    [[ d ]] && e\n  fi\ndone\n",
+        "f() {\n  if c; then\n    [[ d ]] && e\n  fi\n}\n",
+        "if [[ $A == no ]]; then\n  echo why >&2\n  exit 1\nfi\nexit $?\n",
         "# exit 0\n# [[ $1 == sorce ]]\ntrue\n",
         "if [[ $1 == $MODE ]]; then true; fi\n",
         'if [[ "$1 $2" == "stack install" || "$1-$2" = stack-extra ]]; then true; fi\n',
@@ -153,6 +164,7 @@ def test_settings_of_a_plugin_get_no_arguments() -> None:
     [(line, said)] = remarks('A=1\nif [[ "$1" == "source" ]]; then B=2; fi\n', "settings")
     assert (line, "without arguments" in said) == (2, True)
     assert list(remarks('f() {\n  echo "$1"\n}\n', "settings")) == []
+    assert list(remarks("sed -i 's/x/${1}/' y; awk '{print $2}' y\n", "settings")) == []
 
 
 @pytest.mark.parametrize(
@@ -169,8 +181,13 @@ def test_the_script_of_a_plugin_is_never_called_with_the_modes_of_its_other_file
     assert list(remarks(text, "extras")) == []
 
 
+def test_a_script_may_be_the_one_of_a_plugin_and_a_hook_of_a_tree() -> None:
+    text = 'if [[ "$1" == "source" || ! $_LIB ]]; then true; fi\n'
+    assert list(remarks(text, "plugin.sh")) == []
+
+
 def test_a_shift_is_no_here_document_and_a_here_string_is_none() -> None:
-    text = "((x = 1 << y))\ncat <<<EOF\nexit 3\nEOF\n"
+    text = "((x = 1 << y))\ncat <<<EOF\nexit 0\nEOF\n"
     assert [line for line, _ in remarks(text, "extras")] == [3]
 
 

@@ -79,6 +79,8 @@ def test_a_command_may_go_on_in_the_next_line() -> None:
         ("[[ $1 == stack || $2 != x ]] && a\n", 1, 1, 1),
         ("[[ $2 == install ]] && {\n  a\n}\n", 2, 2, 2),
         ("if [[ -e x ]]; then a; fi\n", 1, 1, 1),
+        ('if [[ $1 == source || "$(type -t x)" != function ]]; then a; fi\n', 1, 1, 1),
+        ("if [[ $2 == install && ( $a == b || $c ) ]]; then a; fi\n", 1, 0, 0),
         ("if [[ -e x ]]; then if [[ $2 == extra ]]; then a; fi; fi; b\n", 1, 2, 1),
     ],
 )

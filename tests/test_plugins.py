@@ -217,6 +217,13 @@ def test_what_only_bash_can_tell_is_not_foreseen(three: Path, line: str) -> None
     assert foreseen(line, three / "top", str(three / "dest")) == []
 
 
+def test_a_plugin_is_foreseen_whose_line_goes_on_in_the_next(three: Path) -> None:
+    lines = ["enable_plugin a \\", "    https://host/a \\", " main", "# and \\", "enable_plugin c"]
+    dest = three / "dest"
+    found = foreseen("\n".join(lines), three / "top", str(dest))
+    assert found == [Plugin("a", dest / "a"), Plugin("c", dest / "c")]
+
+
 @pytest.mark.parametrize("source", ["{here}/other/a", "$GIT_BASE/a", "${{GIT_BASE}}/a $BRANCH"])
 def test_in_a_devstack_tree_every_plugin_is_foreseen_in_dest(three: Path, source: str) -> None:
     for name in ("stack.sh", "functions", "functions-common"):

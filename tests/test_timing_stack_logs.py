@@ -377,6 +377,40 @@ def test_a_log_that_ends_in_a_wait_shows_what_was_waited_for(tmp_path: Path) -> 
     assert (last["kind"], last["name"]) == ("wait", "peel")
 
 
+# What stack.sh shows on a terminal where LOGFILE is not set: its summary alone has times.
+SCREEN = """\
++./stack.sh:main:20                        run_phase stack pre-install
++functions-common:run_phase:7              local mode=stack
++./stack.sh:main:30                        async_runfunc peel
+[7 Async peel:8]: running: peel
+2026-03-01 10:00:06.000 | Cooking
++./stack.sh:main:40                        sleep 4
+2026-03-01 10:00:10.000 | Serving
++./stack.sh:main:50                        run_phase stack install
+2026-03-01 10:00:12.000 | Washing up
+"""
+
+
+def test_lines_before_the_first_time_have_that_time_and_lines_without_are_told(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "screen.log"
+    path.write_text(SCREEN)
+    run = load(path)
+    first = pd.Timestamp("2026-03-01 10:00:06", tz="UTC")
+    assert run.phases.loc[0, ["start", "end"]].tolist() == [first, first]
+    assert run.tasks.loc[0, "start"] == first
+    assert run.profile().set_index(["file", "line"])["self_s"].to_dict() == {
+        ("./stack.sh", 20): 0.0,
+        ("functions-common", 7): 0.0,
+        ("./stack.sh", 30): 0.0,
+        ("./stack.sh", 40): 4.0,
+        ("./stack.sh", 50): 2.0,
+    }
+    said = run.problems.set_index("problem")["count"]
+    assert said["line without a time; it got that of the line before"] == 6
+
+
 @pytest.mark.parametrize(
     "text",
     [

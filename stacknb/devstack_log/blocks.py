@@ -48,7 +48,7 @@ class Block:
         Offset of each line in `data`, and one more: the length of `data`.
     times : array of int
         Time of each line in ms since the epoch; a line without a stamp has that of the line before
-        it, and -1 before any stamp.
+        it, or if there is none that of the next one; -1 without any stamp so far.
     stamped : array of bool
         Whether the line has a stamp of its own.
     impossible : int
@@ -177,6 +177,8 @@ class Stamps:
         count = len(ends)
         # The position of the nearest stamped line at or before each line.
         last = np.maximum.accumulate(np.where(stamped, np.arange(count), -1))
+        if self.time < 0 and stamped.any():  # without LOGFILE only a few lines are stamped
+            self.time = int(times[stamped.argmax()])
         times = np.where(last >= 0, times[last], self.time)
         block = Block(data, self.line, starts, times, stamped, impossible)
         self.line += count

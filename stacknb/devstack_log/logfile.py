@@ -34,6 +34,8 @@ class LogFile:
         Stamp of the first stamped line, ms since the epoch; -1 without any.
     impossible : int
         Lines whose stamp is no date.
+    unstamped : int
+        Lines without a stamp of their own.
     tables : Tables
         What stack.sh reported at its end.
     """
@@ -41,7 +43,7 @@ class LogFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.first = -1
-        self.impossible = 0
+        self.impossible = self.unstamped = 0
         self.tables = Tables()
         self._source = Source(path)
         self._stamps = Stamps()
@@ -105,6 +107,7 @@ class LogFile:
             if self.first < 0 and block.stamped.any():
                 self.first = int(block.times[block.stamped.argmax()])
             self.impossible += block.impossible
+            self.unstamped += len(block.stamped) - int(block.stamped.sum())
             self._jumps.add(block.first_line, block.times)
             self._console = self._console or bool(_CONSOLE.match(piece))
             self._known = self._known or any(sign in piece for sign in _SIGNS)

@@ -36,8 +36,9 @@ _CASE = re.compile(r"(?<![^\s;&|({])(?:case\s+(?P<of>.+?)\s+in|esac)(?![^\s;&|)}
 _OF_ARGUMENT = re.compile(r"""["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?""")
 _LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
 _ARGUMENT = re.compile(r"\$\{?[1-9]")
+_QUOTED = re.compile(r"'[^']*'")  # bash leaves alone what is in it
 _DECLARE = re.compile(r"^(?:declare|typeset)\s+(-\w+\s+)?(\w+)")
-_EXIT = re.compile(r"^\s*exit\b")
+_EXIT = re.compile(r"^\s*exit(?:\s+0)?\s*(?:[;&|].*)?$")  # another status is meant to end the run
 _LAST_TEST = re.compile(r"^\s*(\[\[.*\]\]|\[ .* \]|\(\(.*\)\)|test\s.*|is_\w+\s.*)\s*&&")
 # What stack.sh of DevStack itself starts, so that hooks may wait for it.
 TASKS_OF_DEVSTACK = {
@@ -49,6 +50,9 @@ _FALSE_AT_THE_END = (
     "the last command of the hook: when the test is false the hook ends with status 1, which ends "
     "a run of 'stack'; use if … fi"
 )
+# What begins a branch, but for a label of `case`.
+_HEAD = re.compile(r"(if|elif|else|case)\b(?!.*\b(?:fi|esac)\b)")
+_WITHOUT_ERREXIT = re.compile(r"\b(?:unstack|clean)\b")
 _FUNCTION = re.compile(r"^\s*(?:function\s+[\w:.-]+|[\w:.-]+\s*\(\s*\))")
 # What tasks and helper functions call by its plain name. A function in the place of the first few
 # breaks them even if it calls the builtin, which then works on that function alone.
@@ -104,10 +108,7 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
                 cases.pop()
         depth = max(0, depth + _opened(code, in_case=len(cases) > 1))
     yield from _in_place_of_builtins("\n".join(lines))
-    if last := _last_command(lines):
-        number, code = last
-        if _LAST_TEST.match(code) and "||" not in code:
-            yield number, _FALSE_AT_THE_END
+    yield from ((number, _FALSE_AT_THE_END) for number in _last_tests(lines))
 
 
 def without_sense(text: str, kind: str) -> list[Remark]:
@@ -155,6 +156,8 @@ def _unknown_words(code: str, case: str, kind: str) -> Iterator[str]:
     for place, word, how in found:
         known, what, others, other = _MODES if place == "1" else _SUB_PHASES
         if place == "1" and kind == "plugin.sh" and word in _FILE_OF:
+            if "||" in code:  # a script that is an extras.d hook, too
+                continue
             yield (
                 f"plugin.sh is never called with {word!r}, so this {how} holds; what is meant "
                 f"for it belongs into {_FILE_OF[word]!r}"
@@ -171,7 +174,7 @@ def _how(test: str) -> str:
 
 
 def _at_top(code: str, kind: str) -> Iterator[str]:
-    if kind in ("override-defaults", "settings") and _ARGUMENT.search(code):
+    if kind in ("override-defaults", "settings") and _ARGUMENT.search(_QUOTED.sub("", code)):
         yield f"a plugin's {kind} is sourced without arguments: $1 and $2 are empty here"
     if _EXIT.match(code):
         yield "exit ends the whole run, not only this hook; use return, or die LINENO MESSAGE"
@@ -236,8 +239,30 @@ def _code(text: str) -> list[str]:
     return lines
 
 
-def _last_command(lines: list[str]) -> tuple[int, str] | None:
+def _last_tests(lines: list[str]) -> list[int]:
+    """Return where a test may be the last command of a hook, at its end or in its last branches."""
+    found: list[int] = []
+    last, within = True, [(False, 0)]  # of each block that is open: is it last, and what was found
     for number in range(len(lines), 0, -1):
-        if code := lines[number - 1].strip():
-            return number, code
-    return None
+        code = lines[number - 1].strip()
+        if code.endswith(";;"):
+            last = within[-1][0]
+            code = code.rstrip("; ")
+        if not code:
+            continue
+        if re.fullmatch(r"(?:fi|esac)\b[\s;]*", code):
+            within.append((last, len(found)))
+            continue
+        head, label = _HEAD.match(code), _PATTERN.match(code)
+        if last and _LAST_TEST.match(code[label.end() :] if label else code) and "||" not in code:
+            found.append(number)
+        last = False
+        if (head or label) and len(within) > 1:
+            if _WITHOUT_ERREXIT.search(code):
+                del found[within[-1][1] :]
+            within[-1] = (within[-1][0], len(found))
+            if head and head[1] in ("if", "case"):
+                within.pop()
+            else:
+                last = bool(head) and within[-1][0]
+    return found

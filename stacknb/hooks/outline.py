@@ -162,6 +162,8 @@ def _words(condition: str) -> _Branch:
         branch.place = both[0]["between"]
         branch.limit(_unquoted(match["words"]) for match in both)
         return branch
+    if "&&" not in condition and not all(map(_EQUAL.search, condition.split("||"))):
+        return branch  # something else may hold in their place
     for match in _EQUAL.finditer(condition):
         (branch.first if match["place"] == "1" else branch.second).add(match["word"])
     return branch

@@ -63,6 +63,8 @@ class _Builder:
     def _count_problems(self) -> None:
         add, log, clock = self.run.problems.add, self.log, self.clock
         add("line with an impossible time", str(log.path), log.impossible)
+        if 2 * log.unstamped > log.lines:  # what stack.sh shows on a terminal, without LOGFILE
+            add("line without a time; it got that of the line before", "", log.unstamped)
         add("last line has no end (log cut, or growing)", str(log.path), int(log.cut))
         add("rest of the log cannot be read", log.broken, int(bool(log.broken)))
         add(
