@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stacknb import tasklog
-from stacknb.exceptions import BadInput
+from stacknb.exceptions import StacknbError
 from stacknb.rundir import room
 from stacknb.text import reading
 
@@ -37,7 +37,7 @@ def make(
 
     Raises
     ------
-    BadInput
+    StacknbError
         If it cannot be written; the disk may be full.
     """
     folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"
@@ -82,8 +82,5 @@ def has_begun(log: Path) -> bool:
         return False
 
 
-def _no_log(run_dir: Path, path: Path, error: OSError) -> BadInput:
-    return BadInput(
-        f"{room.sentence(run_dir, error)}: no log {str(path.relative_to(run_dir))!r} "
-        f"can be begun; {room.remedy(run_dir)} and go on"
-    )
+def _no_log(run_dir: Path, path: Path, error: OSError) -> StacknbError:
+    return room.refusal(run_dir, error, f"no log {str(path.relative_to(run_dir))!r} can be begun")
