@@ -103,6 +103,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         if reconfigure := getattr(getattr(sys, name), "reconfigure", None):
             reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # closed
+            os.set_blocking(descriptor, True)  # or what a slow reader has no room for is lost
     signals = _Signals()
     try:
         with signals.installed():

@@ -20,7 +20,6 @@ from stacknb.exceptions import (
     BadInput,
     HookFailed,
     Interrupted,
-    ShellDied,
     StacknbError,
     TaskFailed,
 )
@@ -152,7 +151,7 @@ def _done(stack: Stack, o: Namespace) -> _End:
         end.said = _stopped_at(stop) + _how_to_resume(o, stack, first)
     except StacknbError as error:
         end.code, end.said = error.status, str(error)
-        if isinstance(error, HookFailed | ShellDied):
+        if not isinstance(error, BadInput):
             end.said += _how_to_resume(o, stack, _starting_again(error, stack))
         if isinstance(error, HookFailed) and o.command.resumes:
             end.ended, end.given_up = _await_earlier(stack)

@@ -294,6 +294,27 @@ def test_a_reader_that_has_seen_enough_is_no_error(run: RunDir) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
+@pytest.mark.parametrize("words", ["log RUN db", "stack tree 2>&1 >/dev/null"])
+def test_nothing_is_lost_in_a_pipe_that_does_not_block(
+    run: RunDir, tree: Path, words: str, unbuffered: str
+) -> None:
+    lines = [f"line {count} of many, and more than a pipe takes\n" for count in range(20_000)]
+    (tree / "extras.d" / "50-api.sh").write_text('[[ ${2-} != install ]] || cat "$TOP_DIR/lines"\n')
+    (tree / "lines").write_text("".join(lines))
+    with (run.path / "async" / "db.log").open("r+b") as file:
+        file.readline()
+        file.truncate()
+        file.write("".join(lines).encode())
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)  # as some runners of CI leave it
+    line = f"{unbuffered}{sys.executable} -m stacknb {words.replace('RUN', str(run.path))}"
+    with open(reader) as file, subprocess.Popen(["bash", "-c", line], stdout=writer):
+        os.close(writer)
+        said = file.readlines()
+    assert [text for text in said if text.startswith("line ")] == lines
+
+
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
 @pytest.mark.parametrize("words", ["status .", "--help", "plan --help", "--version", "plan ."])
 def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> None:
     Path("extras.d").mkdir()

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from stacknb.exceptions import BadInput
+from stacknb.exceptions import StacknbError
 from stacknb.places import STATE
 
 __all__ = ["FULL", "lack", "refusal", "remedy", "unwritable"]
@@ -27,9 +27,9 @@ def remedy(run_dir: Path) -> str:
     return "begin a new run (in a notebook: %stack reset), or put it back"
 
 
-def refusal(run_dir: Path, error: OSError, what: str) -> BadInput:
+def refusal(run_dir: Path, error: OSError, what: str) -> StacknbError:
     """Return the error for what can therefore not be done: ``"no cell can be run"``."""
-    return BadInput(f"{_sentence(run_dir, error)}: {what}; {remedy(run_dir)}")
+    return StacknbError(f"{_sentence(run_dir, error)}: {what}; {remedy(run_dir)}")
 
 
 def lack(run_dir: Path) -> str:

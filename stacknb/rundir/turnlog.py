@@ -36,7 +36,7 @@ def make(
 
     Raises
     ------
-    BadInput
+    StacknbError
         If it cannot be written; the disk may be full.
     """
     folder = f"hooks/{phase.replace(' ', '-')}" if kind == "hook" else "cells"

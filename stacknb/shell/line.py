@@ -191,7 +191,8 @@ class Line:
         if not any(self._heard[before:]):
             self.status = 137 if self.status is None else self.status
             raise ShellDied(
-                "the supervisor of the shell was killed; resume the run, or see %stack reset"
+                "the supervisor of the shell was killed; resume the run, or begin a new one "
+                "(in a notebook: %stack resume, %stack reset)"
             )
         self._heed()
 

@@ -1,6 +1,7 @@
 """A run directory that is full: whoever cannot write there, the run ends and says why."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed, Stack, StacknbError, tasklog
-from stacknb.exceptions import BadInput
 
 FULL = Path("/dev/full")  # for what is only written: who reads it comes to no end
 NOWHERE = Path("/nowhere/at all")
@@ -118,29 +118,36 @@ def test_a_hook_whose_log_cannot_be_begun_names_the_run_directory_and_leaves_no_
     (run_dir / "hooks").mkdir()
     (run_dir / LOG).parent.symlink_to("/proc/self")
     with pytest.raises(
-        BadInput, match=r"run directory '.*/my run' cannot be written \(.*free some"
+        StacknbError, match=r"run directory '.*/my run' cannot be written \(.*free some"
     ):
         stack.run_phase(FIRST)
 
 
+def on_the_command_line(tree, run_dir: Path) -> subprocess.CompletedProcess[str]:
+    words = ["-m", "stacknb", "stack", str(tree.path), "--run-dir", str(run_dir)]
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
 def test_the_command_line_ends_with_status_1_and_no_traceback(tree, run_dir: Path) -> None:
     (tree.extras / "10-a.sh").write_text(f"cd '{tree.path}'\n{fill(LOG)}")
-    words = [
-        sys.executable,
-        "-m",
-        "stacknb.cli",
-        "stack",
-        str(tree.path),
-        "--run-dir",
-        str(run_dir),
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = on_the_command_line(tree, run_dir)
 
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    said = [
-        line
-        for line in done.stderr.splitlines()
-        if f"run directory '{run_dir}' could not be" in line
+    assert f"run directory '{run_dir}' could not be" in done.stderr
+
+
+def test_a_run_directory_that_is_full_before_a_hook_is_no_bad_argument_and_the_run_can_be_resumed(
+    tree, run_dir: Path
+) -> None:
+    (tree.extras / "10-a.sh").write_text(f"ln -sfn /proc/self '{run_dir}/hooks/source'\n")
+    done = on_the_command_line(tree, run_dir)
+
+    assert done.returncode == 1
+    said = done.stderr.partition("stacknb: ")[2].splitlines()
+    assert "no log 'hooks/source/10-a.sh.log' can be begun; free some room" in said[0]
+    assert said[1:] == [
+        f"  resume  stacknb stack {tree.path} --resume --run-dir {shlex.quote(str(run_dir))}"
     ]
-    assert said
