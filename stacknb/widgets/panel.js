@@ -155,12 +155,12 @@ function render({ model, el }) {
     node("live", "div", { class: "snb-hidden", "aria-live": "polite" }),
   );
 
-  function say(ok, text) {
+  function say(ok, text, stays = false) {
     put(part.toast, text);
     part.toast.hidden = false;
     part.toast.classList.toggle("snb-bad", !ok);
     clearTimeout(toast);
-    toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
+    if (!stays) toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
   }
 
   const spent = (entry) => entry.took ?? (entry.begun ? Math.max(0, now() - entry.begun) : 0);
@@ -373,7 +373,7 @@ function render({ model, el }) {
     if (!key) return;
     if (log?.key === key) return log.search.focus();
     const opener = document.activeElement;
-    if (gone) return say(false, howToSee());
+    if (gone) return sayHow();
     log = { key, name, opener, lines: [], partial: "", path: "", follow: true };
     log.pre = h("pre", { ...READ, "aria-label": `Log of ${name}` });
     log.pre.addEventListener("scroll", () => {
@@ -470,6 +470,7 @@ function render({ model, el }) {
   }
   function receive(message) {
     if (gone && message.kind !== "full") send("sync"); // it was slow, not gone
+    if (gone) part.toast.hidden = true;
     gone = false;
     if (message.kind === "full") full(message.picture);
     else if (message.kind === "diff") {
@@ -500,11 +501,17 @@ function render({ model, el }) {
   // another than that of the run: the picture is what the notebook has kept.
   const kernelLives = () => ["idle", "busy", "starting"].includes(kernelOf(model)?.status) || kernelOf(model)?.is_connected?.();
   const howToSee = () => `${S.run.state === "complete" ? "" : "%load_ext stacknb and %stack resume go on with the latest run. "}%stack panel ${typed(S.run.dir)} shows what is left of this one.`;
+  const sayHow = () => say(false, howToSee(), S.run.state !== "complete");
   function lose(when) {
     gone = true;
+    const over = (entry) => ["running", "waiting"].includes(entry.status) ? { ...entry, status: "lost" } : entry;
     const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;
-    full({ ...S, run, can: [], tail: null, waiting: [], now: when });
-    say(false, howToSee());
+    const rows = Object.fromEntries(Object.entries(S.rows).map(([key, row]) => [key, over(row)]));
+    const { running = 0, waiting = 0, ...counts } = S.counts;
+    if (running + waiting) counts.lost = (counts.lost ?? 0) + running + waiting;
+    full({ ...S, run, rows, counts, phases: S.phases.map(over), hooks: S.hooks.map(over),
+      can: [], tail: null, waiting: [], now: when });
+    sayHow();
   }
   const onLine = () => { if (!kernelLives()) lose(now()); };
   const onPicture = () => full(model.get("picture"));

@@ -427,6 +427,8 @@ def test_a_panel_whose_kernel_is_gone_says_so(
     state(lab, "the kernel is gone")
     expect(lab.button("Stop")).to_be_hidden()
     expect(lab.panel.locator(".snb-toast")).to_contain_text("%stack panel ")
+    expect(lab.panel).to_contain_text("Tasks: 1 lost")
+    expect(lab.panel.locator("[data-status=running]")).to_have_count(0)
     lab.save()
     lab.load()
     # Nothing of the widget is left; its summary is shown in its place.
