@@ -144,7 +144,7 @@ function render({ model, el }) {
     node("failure", "div", { role: "group", "aria-label": "What went wrong", hidden: "" }),
     node("tasks", "div", { hidden: "" },
       node("counts", "div"),
-      h("div", { class: "snb-scroll" }, h("table", {},
+      h("div", { class: "snb-scroll" }, h("table", { "aria-label": "Tasks" },
         h("thead", {}, h("tr", {}, ...["State", "Task", "Time", "Started in", "Last line", ""].map(
           (text) => h("th", { scope: "col" }, text || h("span", { class: "snb-hidden" }, "Actions"))))),
         node("rows", "tbody"))),
@@ -180,7 +180,7 @@ function render({ model, el }) {
     const next = run.state === "unfinished" && run.next ? ` · next is ${run.next}` : "";
     put(part.title, run.mode ? `${run.mode} of ${run.tree.split("/").pop()}${next || where}` : "no run yet");
     attribute(part.title, "title", `${run.tree}\nlogs in ${run.dir}`);
-    attribute(el, "aria-label", `${run.mode} of ${run.tree}`);
+    attribute(el, "aria-label", `${run.mode || "stack"} of ${run.tree.split("/").pop()}`);
     for (const item of part.actions.children) {
       const can = S.can.includes(item.dataset.do);
       if (item.hidden === can) item.disabled = false;
@@ -338,7 +338,7 @@ function render({ model, el }) {
         h("td", {}, button("Cancel", `End the task ${S.rows[key].name} with all it started`, (event) => {
           event.currentTarget.disabled = true;
           send("cancel", { name: S.rows[key].name });
-        }))),
+        }, { "aria-label": `Cancel ${S.rows[key].name}` }))),
       (item, key) => {
         const row = S.rows[key];
         const [state, name, clocked, phase, last, actions] = item.children;
