@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb.exceptions import Failure, HookFailed, Interrupted, located
+from stacknb.hooks import cellhooks
 from stacknb.places import BASH
 from stacknb.results import HookResult, signal_name
 from stacknb.rundir import room
@@ -42,7 +43,7 @@ def error_of(
     if result.status == "failed":
         assert result.failure is not None
         remedy = room.remedy(run_dir)
-        mend = remedy if result.lack else "mend it"
+        mend = remedy if result.lack else _mend(result.failure, hook)
         first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
@@ -59,6 +60,13 @@ def error_of(
         f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
         why, running,
     )  # fmt: skip
+
+
+def _mend(why: Failure, hook: Hook) -> str:
+    if not cellhooks.is_cell(hook.path):
+        return "mend it"
+    line = f" (line {why.line} of the cell)" if why.line and why.file == str(hook.path) else ""
+    return f"mend it{line}, run the cell"
 
 
 class _Started(Protocol):
