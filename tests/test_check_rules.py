@@ -13,6 +13,7 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ('if [["$1" == source ]]; then true; fi\n', 1, "without a blank behind [[ it is no test"),
         ("if true; then\n  X=1\nelif ! [$X = 1 ]; then true; fi\n", 3, "a command, so this always"),
         ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode, so this always"),
+        ("[[ $1 == \u201csource\u201d ]] || true\n", 1, "\u201d' is no mode, so this never holds"),
         ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
         ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
         (

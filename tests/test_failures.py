@@ -70,6 +70,12 @@ def test_the_reason_is_what_bash_said_of_the_command_that_failed(
     assert reason == f"failed with status 1 under errexit{f': {said}' if is_told else ''}"
 
 
+def test_the_reason_is_what_die_was_given(script: Path) -> None:
+    output = f"[ERROR] {script}:2 an earlier one\n[ERROR] {script}:3 no disk: mend it\n"
+    reason = explained(script, died(1, "exit", script, "3", "exit 1"), output).reason
+    assert reason == "called exit with status 1: no disk: mend it"
+
+
 def test_a_command_that_gives_a_password_is_told_without_it(script: Path) -> None:
     command = "ADMIN_PASSWORD=sesame login --db-password='sesame' \"$ADMIN_PASSWORD\""
     failure = explained(script, died(1, "errexit", script, "3", command))

@@ -5,6 +5,7 @@ Before a run it is drawn from the plan and from what the hooks' texts say; after
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ _HALO: dict[str, Any] = {
     "strokeJoin": "round",
 }
 _LETTERS = 13  # of a task's name, in a column
+_NAMES = 5  # in one cell, at the most
 _HEAD = 1.9  # rows above the first hook, for the names of modes and phases
 
 
@@ -156,12 +158,21 @@ def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
 
 
 def _named(tasks: list[Task]) -> Iterator[Task]:
-    """Shorten names that would run into those of the next phase; the tooltip has them whole."""
-    begun = {(int(task["x"]), int(task["y"])) for task in tasks}
+    """Shorten names that would run into those of the next phase; the tooltip has them whole.
+
+    Where names would lie one upon the other, the first tells how many tasks there are.
+    """
+    begun = Counter((int(task["x"]), int(task["y"])) for task in tasks)
+    told: set[tuple[int, int]] = set()
     for task in tasks:
-        is_free = (int(task["x"]) + 1, int(task["y"])) not in begun
+        column, row = cell = (int(task["x"]), int(task["y"]))
         name = task["task"]
-        yield task | {"label": name if is_free else clipped(name, _LETTERS)}
+        if begun[cell] > _NAMES:
+            name = "" if cell in told else f"{begun[cell]} tasks"
+        elif (column + 1, row) in begun:
+            name = clipped(name, _LETTERS)
+        told.add(cell)
+        yield task | {"label": name}
 
 
 def _heads(columns: list[str]) -> list[dict[str, float]]:

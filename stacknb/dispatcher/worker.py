@@ -102,7 +102,8 @@ class Worker:
         try:
             ended = self._ended.wait(timeout)
         except KeyboardInterrupt:
-            raise Interrupted(f"stopped waiting for {self.what!r}; it goes on") from None
+            ends = "its stop() ends it, and so does ■ Stop in its panel"
+            raise Interrupted(f"stopped waiting for {self.what!r}; it goes on: {ends}") from None
         if not ended:
             raise WaitTimeout(f"{self.what!r} did not end within {timeout} s; it goes on")
         return self._outcome()

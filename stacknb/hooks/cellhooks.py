@@ -24,7 +24,7 @@ from stacknb.text import syntax
 from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import counted
 
-__all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "new_folder"]
+__all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "is_cell", "new_folder"]
 
 _LEFT_OUT = shutil.ignore_patterns(".stacknb", ".git", "__pycache__", ".ipynb_checkpoints", "*.pyc")
 
@@ -151,6 +151,11 @@ def new_folder(kind: str = "cells") -> Path:
     """Return a new name for the folder of the hooks that cells hold; it is made when needed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     return absolute() / ".stacknb" / kind / f"{stamp}-{os.urandom(3).hex()}"
+
+
+def is_cell(script: Path) -> bool:
+    """Tell whether a script is the hook of a notebook's cell, line by line."""
+    return "/.stacknb/cells/" in script.as_posix()
 
 
 def empty_tree() -> Path:

@@ -27,9 +27,10 @@ _MODES = _FIRST, "mode", _SECOND, "it is a phase, so compare it with $2"
 _SUB_PHASES = _SECOND, "phase of 'stack'", _FIRST, "it is a mode, so compare it with $1"
 _FILE_OF = {"override_defaults": "override-defaults", "source": "settings"}  # of a plugin
 # An argument alone: "$1 $2" is compared with two words, x$2 with one that is none; inst* is many.
+# Quotes of a text processor are letters of the word.
 _COMPARED = re.compile(
     r"""(?<![^\s(!])(?P<quote>["']?)\$(?:(?P<bare>[12])|\{(?P<place>[12])(?:[:-][^}]*)?\})(?P=quote)"""
-    r"""\s*(?:==|=|!=)\s*["']?(?P<word>[A-Za-z_-]+)(?![\w*?\[$-])"""
+    r"""\s*(?:==|=|!=)\s*["']?(?P<word>[A-Za-z_\u2018-\u201d-]+)(?![\w*?\[$-])"""
 )
 _NO_BLANK = re.compile(r"(?<![^\s;&|({])(?:if|elif|while|until)\s+(?:!\s+)?(\[\[?)(?=[\"'$\w-])")
 _CASE = re.compile(r"(?<![^\s;&|({])(?:case\s+(?P<of>.+?)\s+in|esac)(?![^\s;&|)}])")

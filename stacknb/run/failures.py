@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stacknb.exceptions import Failure, HookFailed, Interrupted, located
+from stacknb.hooks import cellhooks
 from stacknb.places import BASH
 from stacknb.results import HookResult, signal_name
 from stacknb.rundir import room
@@ -42,7 +43,7 @@ def error_of(
     if result.status == "failed":
         assert result.failure is not None
         remedy = room.remedy(run_dir)
-        mend = f"{remedy}," if result.lack else "mend it"
+        mend = f"{remedy}," if result.lack else _mend(result.failure, hook)
         first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
@@ -59,6 +60,13 @@ def error_of(
         f"{screen.seconds(result.duration_s)}{going_on}{command}\n  log     {result.log}",
         why, running,
     )  # fmt: skip
+
+
+def _mend(why: Failure, hook: Hook) -> str:
+    if not cellhooks.is_cell(hook.path):
+        return "mend it"
+    line = f" (line {why.line} of the cell)" if why.line and why.file == str(hook.path) else ""
+    return f"mend it{line}, run the cell"
 
 
 class _Started(Protocol):
@@ -114,13 +122,16 @@ def explain(
     if err is not None:
         with contextlib.suppress(OSError):
             last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
-    reason = _reason(turn)
-    if turn.outcome == "lost" and turn.how in ("errexit", "exit") and not turn.interrupted:
-        reason += (
-            f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"
-        )
     file, line, command, better = _place(turn, path, last)
-    reason = better or reason
+    reason = better or _reason(turn)
+    if turn.how in ("errexit", "exit") and not turn.interrupted:
+        if said := _said(turn.how, last, file, line, command):
+            reason += f": {said}"
+        if turn.outcome == "lost":
+            reason += (
+                "; it has an EXIT trap of its own and no snapshot could be taken before, so "
+                f"{_GONE}"
+            )
     calls = [call.rpartition(":") for call in led_by(turn.calls, f"{file}:{line}")]
     name, file, line = original(file, line, command)
     if name:
@@ -165,8 +176,6 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
         if is_frame:
             command = next((c for c in _EXITS if only_line(source, c)), "")
             line = only_line(source, command)
-    elif turn.how == "errexit" and (message := _message_on(last, file, line, command)):
-        return file, line, command, f"{_reason(turn)}: {message}"
     elif command.removeprefix("builtin ").startswith("return") or (
         turn.how == "exit" and not command.startswith("exit")
     ):
@@ -218,10 +227,15 @@ def _message_in(last: list[str], file: str) -> tuple[int | None, str]:
     return next(_messages(last, file), (None, ""))
 
 
-def _message_on(last: list[str], file: str, line: int | None, command: str) -> str:
-    """Return the last that bash said of a word of this command: `nope: command not found`."""
-    said = [text for at, text in _messages(last, file) if at == line]
-    return next((text for text in reversed(said) if text.partition(":")[0] in command), "")
+def _said(how: str, last: list[str], file: str, line: int | None, command: str) -> str:
+    """Return the last that bash, or `die`, said of the command that failed, if anything."""
+    if how == "errexit":  # of a word of it: `nope: command not found`
+        found = [text for at, text in _messages(last, file) if at == line]
+        said = [text for text in found if text.partition(":")[0] in command]
+    else:
+        place = f"[ERROR] {file}:{line} "
+        said = [text.removeprefix(place) for text in last if text.startswith(place)]
+    return said[-1] if said else ""
 
 
 def _messages(last: list[str], file: str) -> Iterator[tuple[int, str]]:

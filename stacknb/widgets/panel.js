@@ -144,7 +144,7 @@ function render({ model, el }) {
     node("failure", "div", { role: "group", "aria-label": "What went wrong", hidden: "" }),
     node("tasks", "div", { hidden: "" },
       node("counts", "div"),
-      h("div", { class: "snb-scroll" }, h("table", {},
+      h("div", { class: "snb-scroll" }, h("table", { "aria-label": "Tasks" },
         h("thead", {}, h("tr", {}, ...["State", "Task", "Time", "Started in", "Last line", ""].map(
           (text) => h("th", { scope: "col" }, text || h("span", { class: "snb-hidden" }, "Actions"))))),
         node("rows", "tbody"))),
@@ -155,12 +155,12 @@ function render({ model, el }) {
     node("live", "div", { class: "snb-hidden", "aria-live": "polite" }),
   );
 
-  function say(ok, text) {
+  function say(ok, text, stays = false) {
     put(part.toast, text);
     part.toast.hidden = false;
     part.toast.classList.toggle("snb-bad", !ok);
     clearTimeout(toast);
-    toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
+    if (!stays) toast = setTimeout(() => { part.toast.hidden = true; }, ok ? 4000 : 15000);
   }
 
   const running = (entry) => entry.status === "running";
@@ -179,7 +179,7 @@ function render({ model, el }) {
     const next = run.state === "unfinished" && run.next ? ` · next is ${run.next}` : "";
     put(part.title, run.mode ? `${run.mode} of ${run.tree.split("/").pop()}${next || where}` : "no run yet");
     attribute(part.title, "title", `${run.tree}\nlogs in ${run.dir}`);
-    attribute(el, "aria-label", `${run.mode} of ${run.tree}`);
+    attribute(el, "aria-label", `${run.mode || "stack"} of ${run.tree.split("/").pop()}`);
     for (const item of part.actions.children) {
       const can = S.can.includes(item.dataset.do);
       if (item.hidden === can) item.disabled = false;
@@ -337,7 +337,7 @@ function render({ model, el }) {
         h("td", {}, button("Cancel", `End the task ${S.rows[key].name} with all it started`, (event) => {
           event.currentTarget.disabled = true;
           send("cancel", { name: S.rows[key].name });
-        }))),
+        }, { "aria-label": `Cancel ${S.rows[key].name}` }))),
       (item, key) => {
         const row = S.rows[key];
         const [state, name, clocked, phase, last, actions] = item.children;
@@ -372,7 +372,7 @@ function render({ model, el }) {
     if (!key) return;
     if (log?.key === key) return log.search.focus();
     const opener = document.activeElement;
-    if (gone) return say(false, howToSee());
+    if (gone) return sayHow();
     log = { key, name, opener, lines: [], partial: "", path: "", follow: true };
     log.pre = h("pre", { ...READ, "aria-label": `Log of ${name}` });
     log.pre.addEventListener("scroll", () => {
@@ -469,6 +469,7 @@ function render({ model, el }) {
   }
   function receive(message) {
     if (gone && message.kind !== "full") send("sync"); // it was slow, not gone
+    if (gone) part.toast.hidden = true;
     gone = false;
     if (message.kind === "full") full(message.picture);
     else if (message.kind === "diff") {
@@ -499,11 +500,17 @@ function render({ model, el }) {
   // another than that of the run: the picture is what the notebook has kept.
   const kernelLives = () => ["idle", "busy", "starting"].includes(kernelOf(model)?.status) || kernelOf(model)?.is_connected?.();
   const howToSee = () => `${S.run.state === "complete" ? "" : "%load_ext stacknb and %stack resume go on with the latest run. "}%stack panel ${typed(S.run.dir)} shows what is left of this one.`;
+  const sayHow = () => say(false, howToSee(), S.run.state !== "complete");
   function lose(when) {
     gone = true;
+    const over = (entry) => ["running", "waiting"].includes(entry.status) ? { ...entry, status: "lost" } : entry;
     const run = S.run.state === "running" ? { ...S.run, state: "lost" } : S.run;
-    full({ ...S, run, can: [], tail: null, waiting: [], now: when });
-    say(false, howToSee());
+    const rows = Object.fromEntries(Object.entries(S.rows).map(([key, row]) => [key, over(row)]));
+    const { running = 0, waiting = 0, ...counts } = S.counts;
+    if (running + waiting) counts.lost = (counts.lost ?? 0) + running + waiting;
+    full({ ...S, run, rows, counts, phases: S.phases.map(over), hooks: S.hooks.map(over),
+      can: [], tail: null, waiting: [], now: when });
+    sayHow();
   }
   const onLine = () => { if (!kernelLives()) lose(now()); };
   const onPicture = () => full(model.get("picture"));

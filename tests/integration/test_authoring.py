@@ -38,6 +38,9 @@ def test_a_failing_hook_of_a_cell_is_told_by_the_line_of_the_cell(tree: Any) -> 
     with pytest.raises(HookFailed) as caught:
         stack.step()
     assert caught.value.failure.line == 3  # the cell's first line is %%hook
+    assert caught.value.advice == (
+        "mend it (line 3 of the cell), run the cell and run 'override_defaults' again"
+    )
 
 
 def test_a_plugin_from_cells_is_enabled_and_may_begin_in_the_middle_of_a_run(tree: Any) -> None:

@@ -427,6 +427,8 @@ def test_a_panel_whose_kernel_is_gone_says_so(
     state(lab, "the kernel is gone")
     expect(lab.button("Stop")).to_be_hidden()
     expect(lab.panel.locator(".snb-toast")).to_contain_text("%stack panel ")
+    expect(lab.panel).to_contain_text("Tasks: 1 lost")
+    expect(lab.panel.locator("[data-status=running]")).to_have_count(0)
     lab.save()
     lab.load()
     # Nothing of the widget is left; its summary is shown in its place.
@@ -620,12 +622,16 @@ def contrast(lab: Lab, part: str) -> float:
 
 
 def test_it_can_be_used_with_the_keyboard_and_says_what_it_is(lab: Lab, shop: Path) -> None:
-    hook(shop, "10-a.sh", "for n in {1..900}; do echo line $n; done\nuntil_there never")
+    lines = "for n in {1..900}; do echo line $n; done"
+    hook(shop, "10-a.sh", f"async_run db sleep 1000\n{lines}\nuntil_there never")
     lab.open("keys.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
     state(lab, "running")
     panel = lab.panel
     expect(panel).to_have_attribute("role", "region")
+    expect(panel).to_have_attribute("aria-label", f"stack of {shop.name}")
+    tasks = panel.get_by_role("table", name="Tasks")
+    expect(tasks.get_by_role("button", name="Cancel db")).to_be_visible()
     expect(panel.locator("[aria-live=polite]")).to_contain_text("stack running")
     expect(panel.get_by_role("list", name="Phases").get_by_role("listitem")).to_have_count(7)
     log = panel.get_by_role("button", name="10-a.sh")

@@ -39,11 +39,11 @@ def test_a_run_colours_it_by_outcome(tree: Any) -> None:
     assert lines[-1].startswith("tasks: job (ok, ")
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(
     tree: Any, count: int
 ) -> None:
-    names = ["one", "two", "three", "four"][:count]
+    names = ["one", "two", "three", "four", "five"][:count]
     starts = "".join(f"  async_run {name} true\n" for name in names)
     tree.hook("10-a.sh", f"if [[ $2 == install ]]; then\n{starts}fi\n")
     svg = tree.stack().picture().to_svg()
@@ -53,6 +53,14 @@ def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(
     }
     heights = sorted(places[name] for name in names)
     assert min(below - above for above, below in itertools.pairwise(heights)) >= 11  # px, font 9
+
+
+def test_where_names_have_no_room_the_tasks_of_a_cell_are_counted(tree: Any) -> None:
+    starts = "".join(f"  async_run task{number} true\n" for number in range(30))
+    tree.hook("10-a.sh", f"if [[ $2 == install ]]; then\n{starts}fi\n")
+    svg = tree.stack().picture().to_svg()
+    assert ">30 tasks</text>" in svg
+    assert ">task" not in svg
 
 
 @pytest.mark.parametrize("ran", [False, True])
