@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 from stacknb.plugins import Plugin
-from stacknb.text.names import like
+from stacknb.text.names import like, unknown
 from stacknb.text.screen import quoted
 from stacknb.text.script import look
 
@@ -158,7 +158,7 @@ def phases_of(mode: str) -> tuple[Phase, ...]:
     try:
         return _PHASES[mode]
     except KeyError:
-        raise BadInput(f"unknown mode {mode!r}; there are {', '.join(MODES)}") from None
+        raise BadInput(unknown("mode", mode, MODES)) from None
 
 
 def find_phase(text: str, mode: str = "stack") -> Phase:

@@ -101,9 +101,7 @@ class Task:
         if self.result is None:
             begun = time.time()
             if wait_for_end([self], timeout):
-                raise TimeoutError(
-                    f"task {self.name!r} has not ended after {timeout} s; it runs on"
-                )
+                raise TimeoutError(f"{self.name!r} did not end within {timeout} s; it runs on")
             self.result = self._collect(self, begun)
         return self.result
 

@@ -304,7 +304,7 @@ def test_a_theme_changes_the_ink_and_an_unknown_one_is_refused(tmp_path: Path, n
     chart = getattr(made(tmp_path), name)
     assert "#D0D0D0" in chart(theme="dark").to_svg()
     assert chart().to_dict()["config"]["background"] == "transparent"
-    with pytest.raises(BadInput, match="theme 'blue' is none of 'both', 'light', 'dark'"):
+    with pytest.raises(BadInput, match="unknown theme 'blue'; there are both, light, dark"):
         chart(theme="blue")
 
 

@@ -31,7 +31,7 @@ def test_every_exercise_says_what_it_asks_for() -> None:
 
 
 def test_an_unknown_exercise_is_refused() -> None:
-    with pytest.raises(BadInput, match="no exercise '02\\.11'; did you mean '02\\.1'"):
+    with pytest.raises(BadInput, match="unknown exercise '02\\.11'; did you mean '02\\.1'"):
         lessons.check("02.11")
     with pytest.raises(BadInput, match="asks for: the folder of a plugin"):
         lessons.check("06.2")
@@ -39,7 +39,7 @@ def test_an_unknown_exercise_is_refused() -> None:
 
 @pytest.mark.parametrize("number", [2.1, None])
 def test_what_is_no_number_of_an_exercise_is_refused(number: object) -> None:
-    with pytest.raises(BadInput, match=f"no exercise {number}; "):
+    with pytest.raises(BadInput, match=f"unknown exercise '{number}'; "):
         lessons.check(number)
 
 

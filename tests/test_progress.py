@@ -331,7 +331,7 @@ def test_a_terminal_names_eight_tasks_and_counts_the_others(
     assert "▶ t7" in picture
     assert "t8" not in picture
     assert "ended" not in picture
-    assert "+4 more tasks" in picture
+    assert "+ 4 more tasks" in picture
     assert "✗ of the tasks 2 failed" in picture
 
 

@@ -128,8 +128,14 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
         (["timing"], "PATH is missing; the newest run is .stacknb/runs/latest; see stacknb timing"),
         (["timing", "run", "--by", "file"], "--by 'file' is for --what profile, not for 'tasks'"),
         (["timing", "nowhere"], "'nowhere' does not exist; a run's logs are in .stacknb/runs"),
-        (["timing", "run", "--what", "wiats"], "--what: 'wiats' is unknown; did you mean 'waits'?"),
-        (["timing", "run", "--format", "xml"], "--format: 'xml' is unknown; there are table, csv"),
+        (
+            ["timing", "run", "--what", "wiats"],
+            "--what: unknown value 'wiats'; did you mean 'waits'?",
+        ),
+        (
+            ["timing", "run", "--format", "xml"],
+            "--format: unknown value 'xml'; there are table, csv",
+        ),
         (["timing", "run", "--what", "profile"], "'{here}/run' has no times in its output"),
         (["timing", "run", "--format", "folded"], "--format 'folded' is for --what profile, not"),
         (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
@@ -140,7 +146,7 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
         (["compare", "run", "empty.log"], "'{here}/empty.log' is empty"),
         (["report", "run"], "-o/--output is missing; see stacknb report --help"),
         (["report", "nowhere", "-o", "x.html"], "'nowhere' does not exist"),
-        (["follow", "nowhere"], "'nowhere' does not exist; give the log of a stack.sh"),
+        (["follow", "nowhere"], "'nowhere' does not exist; give the log of a stack.sh, or a run"),
         (["follow", "other.log"], "'other.log' is no log of stack.sh that can be timed"),
     ],
 )
@@ -453,9 +459,9 @@ def test_questions_are_completed() -> None:
 
 def test_an_unknown_question_or_form_is_refused() -> None:
     run = load("run")
-    with pytest.raises(BadInput, match="'x' is none of tasks, hooks"):
+    with pytest.raises(BadInput, match="unknown question 'x'; there are tasks, hooks"):
         answer(run, "x")
-    with pytest.raises(BadInput, match="format 'x' is none of table, csv, json"):
+    with pytest.raises(BadInput, match="unknown format 'x'; there are table, csv, json"):
         answer(run).text("x")
 
 

@@ -411,7 +411,7 @@ def test_a_search_counts_all_there_is_and_says_when_it_shows_less(run: Run) -> N
     found = search("x.log", run.log, "needle")
     assert (len(found["lines"]), found["words"]) == (
         200,
-        "found 1000 times, the first 200 lines shown",
+        "found 1,000 times, the first 200 lines shown",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from stacknb.exceptions import BadInput
+from stacknb.text.names import unknown
 
 __all__ = [
     "CRITICAL",
@@ -58,7 +59,7 @@ def ink(theme: Theme) -> str:
         If there is no such theme.
     """
     if theme not in _INK:
-        raise BadInput(f"theme {theme!r} is none of 'both', 'light', 'dark'")
+        raise BadInput(unknown("theme", theme, _INK))
     return _INK[theme]
 
 

@@ -16,6 +16,7 @@ from stacknb.dispatcher import Stack
 from stacknb.exceptions import BadInput
 from stacknb.places import absolute
 from stacknb.results import RunResult
+from stacknb.text.screen import quoted
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
@@ -234,9 +235,9 @@ def check_first(o: Namespace) -> None:
         return
     phases = lifecycle.phases_of("stack")
     wanted = lifecycle.find_phase(o.phase)
-    if earlier := [repr(phase.label) for phase in phases[: phases.index(wanted)]]:
+    if earlier := [phase.label for phase in phases[: phases.index(wanted)]]:
         raise BadInput(
-            f"phase {wanted.label!r} is out of order in a new run: run {', '.join(earlier)} first "
+            f"phase {wanted.label!r} is out of order in a new run: run {quoted(earlier)} first "
             f"(--until {wanted.sub or wanted.label} runs all up to it; --resume goes on with an "
             "earlier run)"
         )

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from stacknb.commands.arguments import CLI, Argument, Command, as_typed
 from stacknb.exceptions import BadInput
-from stacknb.text.names import nearest
+from stacknb.text.names import nearest, unknown
 
 __all__ = ["Parser", "argv_parsers", "line_parser", "read_argv"]
 
@@ -128,8 +128,7 @@ def _bare(word: str) -> str:
 def _choice(choices: Sequence[str], text: str) -> str:
     if text in choices:
         return text
-    known = nearest(text, choices) or f"; there are {', '.join(choices)}"
-    raise argparse.ArgumentTypeError(f"{text!r} is unknown{known}")
+    raise argparse.ArgumentTypeError(unknown("value", text, choices))
 
 
 def _path(text: str) -> str:

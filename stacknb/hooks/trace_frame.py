@@ -125,7 +125,7 @@ def _notes(frame: TraceFrame, most: int) -> Iterator[str]:
     own = int((frame["task"] == "").sum())
     if own > most:
         how = "the frame has them all" if most >= _MOST_ROWS else "print(_.text()) shows them"
-        yield f"… {own - most:,} more commands; {how}"
+        yield f"… {screen.counted(own - most, 'more command')}; {how}"
     if tasks := sorted({*frame["task"].unique()} - {""}):
         more = len(frame) - own
         verb = "command of a task is" if more == 1 else "commands of tasks are"

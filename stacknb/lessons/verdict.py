@@ -11,7 +11,7 @@ from typing import Any
 from stacknb.exceptions import BadInput
 from stacknb.lessons import checks
 from stacknb.lessons.book import CHECKS, WHAT, NotYet, edited
-from stacknb.text.names import nearest
+from stacknb.text.names import unknown
 from stacknb.text.screen import quoted
 
 __all__ = ["Verdict", "check", "exercises"]
@@ -85,8 +85,7 @@ def check(exercise: str, *answers: Any) -> Verdict:
     False
     """
     if exercise not in CHECKS:
-        hint = nearest(str(exercise), CHECKS) or f"; there are {', '.join(CHECKS)}"
-        raise BadInput(f"no exercise {exercise!r}{hint}")
+        raise BadInput(unknown("exercise", str(exercise), CHECKS))
     try:
         return Verdict(exercise, True, CHECKS[exercise](*map(_alone, answers)))
     except NotYet as missing:

@@ -77,7 +77,8 @@ def print_output(result: Result, run: Path | None) -> None:
         lines = screen.clean(data, 500)
         if len(lines) > _CELL_LINES:
             least = "at least " if len(data) >= cells.SHOWN else ""
-            more = f"… {least}{len(lines) - _CELL_LINES:,} lines before these, all in {file}"
+            cut = screen.counted(len(lines) - _CELL_LINES, "line")
+            more = f"… {least}{cut} before these, all in {file}"
             lines = [more, *lines[-_CELL_LINES:]]
         if lines:
             text = "".join(f"{line}\n" for line in lines)

@@ -121,7 +121,7 @@ def _rows(board: Board, since: float, share: float, excerpts: Excerpts) -> list[
     hooks = [hook for phase in new for hook in phase.hooks]
     allowed = excerpts.within(_LINES * share, _ROWS * share, hooks)
     if not share and len(new) > 1:
-        found.append(_Row(1, f"{len(new) - 1} phases before"))
+        found.append(_Row(1, f"{counted(len(new) - 1, 'phase')} before"))
     for phase in new if share else new[-1:]:
         found += _phase_rows(phase, board, allowed, share)
     found += _failure_rows(board, share)

@@ -24,7 +24,7 @@ from stacknb.dispatcher import Stack
 from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
 from stacknb.rundir.ending import BAD
-from stacknb.text.screen import SYMBOLS, seconds
+from stacknb.text.screen import SYMBOLS, counted, seconds
 from stacknb.text.signs import shown
 
 __all__ = ["Terminal"]
@@ -132,7 +132,7 @@ class Terminal:
         if tasks := [task for task in tasks if task.key not in names]:
             yield _tasks(tasks, now)
         if more:
-            yield Text(f"  +{more} more tasks", "dim")
+            yield Text(f"  + {counted(more, 'more task')}", "dim")
         counts = self._board.tasks.counts()
         if bad := ", ".join(f"{counts[status]} {status}" for status in BAD if status in counts):
             yield Text(f"{SYMBOLS['failed']} of the tasks {bad}", _BAD)

@@ -105,7 +105,7 @@ def _subtitle(run: RecordedRun) -> str:
     if records.bad_end:
         warning = f'; <span class="bad">{escape(records.bad_end)}</span>{warning}'
     doubts = int(run.problems["count"].sum())
-    note = f'; <a href="#problems">{doubts:,} doubts</a>' if doubts else ""
+    note = f'; <a href="#problems">{counted(doubts, "doubt")}</a>' if doubts else ""
     return f"<p>{escape(said)}{warning}{note}</p>\n<p class='dim'>{escape(run.path)}</p>\n"
 
 

@@ -46,7 +46,8 @@ def tails(tasks: pd.DataFrame, hooks: pd.DataFrame, *, room: int, stack_log: str
         left -= len(text)
         parts.append(text)
     if left_out:
-        parts.append(f'<p class="dim">{left_out:,} more logs have no room here.</p>\n')
+        more = screen.counted(left_out, "more log")
+        parts.append(f'<p class="dim">{more} left out: no room.</p>\n')
     return "".join(parts) or '<p class="dim">none</p>\n'
 
 

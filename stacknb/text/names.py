@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["check_name", "is_name", "like", "nearest"]
+__all__ = ["check_name", "is_name", "like", "nearest", "unknown"]
 
 _LONGEST = 200  # its log adds to it, and a file may have 255
 
@@ -22,6 +22,13 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """Return ``; did you mean 'x'?`` for the known name that is nearest, or nothing."""
     near = like(name, known, likeness)
     return f"; did you mean {near!r}?" if near else ""
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> str:
+    """Return the sentence for a word that is none of those there are, see `nearest`."""
+    words = list(known)
+    hint = nearest(given, words) or f"; there are {', '.join(words)}"
+    return f"unknown {what} {given!r}{hint}"
 
 
 def is_name(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import pandas as pd
 
 from stacknb.exceptions import BadInput
+from stacknb.text.names import unknown
 from stacknb.text.screen import counted, seconds
 from stacknb.text.signs import shown
 from stacknb.timing.columns import fitting, texts
@@ -100,7 +101,7 @@ class Answer:
             case "table":
                 return _table(self.frame, self.what, width)
             case _:
-                raise BadInput(f"format {form!r} is none of {', '.join(get_args(Form))}")
+                raise BadInput(unknown("format", form, get_args(Form)))
 
     def nothing(self) -> str:
         """Say in words that nothing was found; empty if something was."""
@@ -150,7 +151,7 @@ def answer(run: Run, what: str = "tasks", by: By | None = None) -> Answer:
     if by is not None:
         raise BadInput(f"--by {by!r} is for --what profile, not for {what!r}")
     if what not in _ASKED:
-        raise BadInput(f"{what!r} is none of {', '.join([*_ASKED, 'profile'])}")
+        raise BadInput(unknown("question", what, [*_ASKED, "profile"]))
     return Answer(what, _ASKED[what](run), run, note)
 
 

@@ -13,7 +13,7 @@ from stacknb.exceptions import BadInput
 from stacknb.rundir.follow import Follower
 from stacknb.tasklog import footer_of
 from stacknb.text.reading import opened
-from stacknb.text.screen import Feed, clean_line, size
+from stacknb.text.screen import Feed, clean_line, counted, size
 
 __all__ = ["OpenLog", "OpenLogs", "log_of", "search"]
 
@@ -153,7 +153,7 @@ def search(key: str, path: Path, text: str, patience_s: float = _PATIENCE_S) -> 
     count += rest.lower().count(wanted) if wanted else 0
     # Of fewer lines all are shown, however often it stands in one.
     shown = f", the first {_MATCHES} lines shown" if count > len(found) == _MATCHES else ""
-    words = f"found {count} times{cut}{shown}" if count else f"not found{cut}"
+    words = f"found {counted(count, 'time')}{cut}{shown}" if count else f"not found{cut}"
     return {"kind": "found", "key": key, "text": text, "lines": found, "words": words}
 
 

@@ -142,9 +142,8 @@ def test_one_hook_or_phase_in_all_its_spellings(tree: Any) -> None:
         BadInput, match=r"no hook or phase '10-aa\.sh' has run; did you mean '10-a\.sh'"
     ):
         stack.changes("10-aa.sh")
-    known = (
-        "; there are 10-a.sh, 20-b.sh, override_defaults, source, stack install, stack pre-install"
-    )
+    hooks = "'10-a.sh', '20-b.sh', 'override_defaults', 'source', 'stack install', "
+    known = f"; there are {hooks}'stack pre-install'"
     with pytest.raises(BadInput, match=f"'99-x' has run{known}$"):
         stack.changes("99-x")
 

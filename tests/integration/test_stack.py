@@ -161,7 +161,7 @@ def test_a_mode_that_there_is_not_is_refused_and_the_session_goes_on(tree, call)
     run_dir = stack.run_dir
     stack.evaluate("X=1")
     task = stack.async_run("bg", "sleep", "100")
-    with pytest.raises(BadInput, match="unknown mode 'stak'; there are stack, unstack, clean"):
+    with pytest.raises(BadInput, match="unknown mode 'stak'; did you mean 'stack'"):
         call(stack, "stak")
 
     assert task.running
