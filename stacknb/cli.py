@@ -7,6 +7,7 @@ Little is imported here: signals are to be caught before the rest is loaded.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -98,14 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from stacknb import completing
 
         completing.answer()
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        if reconfigure := getattr(getattr(sys, name), "reconfigure", None):
-            reconfigure(errors="backslashreplace")  # names of files may be any bytes
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):  # closed
-            os.set_blocking(descriptor, True)  # or what a slow reader has no room for is lost
+    _make_streams_reliable()
     signals = _Signals()
     try:
         with signals.installed():
@@ -113,6 +107,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = _INTERRUPTED
     return 128 + signals.number if code == _INTERRUPTED and signals.number else code
+
+
+def _make_streams_reliable() -> None:
+    """See that what is printed arrives whole, or that somebody is told."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED, as in many containers: a full disk would take a part, and tell nobody.
+        sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):  # closed
+            os.set_blocking(descriptor, True)  # or what a slow reader has no room for is lost
 
 
 def _guarded(argv: list[str], signals: _Signals) -> int:

@@ -325,6 +325,15 @@ def test_a_full_disk_is_one_line(run: RunDir, words: str, unbuffered: str) -> No
     )
 
 
+@pytest.mark.parametrize("unbuffered", ["", "PYTHONUNBUFFERED=1 "])
+def test_a_disk_that_has_room_for_a_part_alone_is_one_line(tree: Path, unbuffered: str) -> None:
+    # Without bytecode, which would not be whole either.
+    done = bash(f"ulimit -f 1; PYTHONDONTWRITEBYTECODE=1 {unbuffered}$S plan tree --json >out")
+    assert (done.returncode, done.stderr) == (
+        1, "stacknb: stdout cannot be written: File too large; send it somewhere else\n"
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "words",
     [["plan", "{tree}"], ["stack", "{tree}"], ["stack", "tree"], ["check", "tree"],
