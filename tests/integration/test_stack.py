@@ -1381,6 +1381,6 @@ def test_what_exit_0_leaves_is_collected_in_the_phase_that_it_ended(tree) -> Non
     hooks = {phase.name: [hook.name for hook in phase.hooks] for phase in found.phases[3:]}
     assert hooks == {
         "stack install": ["10-a.sh", "async_cleanup"],
-        **dict.fromkeys(LABELS[4:], []),
+        **{label: [] for label in LABELS[4:]},
     }
     assert stacknb.timing.load(stack.run_dir).phases["phase"].tolist() == LABELS[:4]
