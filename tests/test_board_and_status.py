@@ -1,9 +1,11 @@
 """What `stacknb status` says of a run directory and what its board shows are the same facts."""
 
+import contextlib
 import json
 import os
 import socket
 import time
+import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,13 @@ from hypothesis import strategies as st
 
 from stacknb import lifecycle, status, tasklog
 from stacknb.board import Board, picture
+from stacknb.exceptions import StacknbError
 from stacknb.journal import Event, RunDir
 from stacknb.progress import page
+from stacknb.progress.watching import watch
+from stacknb.timing import loading
+from stacknb.timing.junit import junit_report
+from stacknb.timing.records import TaskRecord
 
 GONE = 2**22 + 1  # no process has that number
 LIVING = 2e9  # a log begun in the future is older than no process
@@ -286,6 +293,59 @@ def test_what_the_journal_tells_can_be_rebuilt_from_the_logs(
     whole = status.read(play.path)
     (play.path / "journal.jsonl").unlink()
     assert of_status(status.read(play.path)) == of_status(whole)
+
+
+@CAREFUL
+@given(MODES, TRIES)
+def test_of_any_run_status_and_frames_say_the_same_of_each_log(
+    tmp_path_factory: pytest.TempPathFactory, mode: str, tries: list[Any]
+) -> None:
+    play = Play(tmp_path_factory.mktemp("framed") / "run", mode)
+    perform(play, tries)
+    play.journal.close()
+    run = status.read(play.path)
+    said = [*run.tasks, *(hook for phase in run.phases for hook in phase.hooks)]
+    of_status = {
+        one.log: (
+            one.name, one.phase, one.hook, one.exit_code,
+            "failed" if one.status == "interrupted" else one.status,
+            None if one.duration_s is None else round(one.duration_s, 2),
+        )
+        for one in said
+        if one.status != "running" and (play.path / one.log).stat().st_size
+    }  # fmt: skip
+    if not of_status:
+        return
+    records = loading.read(play.path, now=play.now)
+    of_frames = {
+        os.path.relpath(one.log, play.path): (
+            one.name, one.phase, one.hook if isinstance(one, TaskRecord) else one.name,
+            one.exit_code, one.status,
+            None if one.start is None or one.end is None else round((one.end - one.start) / 1e6, 2),
+        )
+        for one in (*records.tasks, *records.hooks)
+        if one.log
+    }  # fmt: skip
+    assert of_status == {log: facts for log, facts in of_frames.items() if log in of_status}
+
+
+@CAREFUL
+@given(MODES, TRIES)
+def test_of_any_run_in_which_something_went_wrong_junit_and_follow_say_so(
+    tmp_path_factory: pytest.TempPathFactory, mode: str, tries: list[Any]
+) -> None:
+    play = Play(tmp_path_factory.mktemp("judged") / "run", mode)
+    perform(play, tries)
+    play.journal.close()
+    run = status.read(play.path)
+    if run.state == "running" or not any(phase.hooks for phase in run.phases):
+        return
+    suites = ET.fromstring(junit_report(loading.read(play.path)))
+    is_bad = bool(int(suites.get("failures", "0")) + int(suites.get("errors", "0")))
+    assert is_bad or run.ok
+    with contextlib.nullcontext() if run.ok else pytest.raises(StacknbError):
+        *_, last = watch(RunDir.open(play.path), pause=lambda seconds: None)
+        assert last.endswith(f": {run.state}\n")
 
 
 # -- what a user expects, where the two once disagreed ---------------------------------------------
