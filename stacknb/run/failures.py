@@ -153,8 +153,8 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
     if ours and turn.calls:  # in a function of ours, such as async_runfunc
         file, _, called = turn.calls[0].rpartition(":")
         return file, int(called), line_of(Path(file), int(called)), ""
-    if ours and turn.how in ("interrupt", "loop", "untold"):
-        return str(path), None, "", ""  # nobody knows from where it was called
+    if ours and turn.how in ("", "interrupt", "loop", "untold"):
+        return str(path), None, "", ""  # nobody knows where it was, or called from where
     if ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         line, command = return_of(path, turn.status) or last_command(path)

@@ -667,6 +667,8 @@ def test_a_hook_that_fails_is_named_with_its_line_and_the_session_lives_on(
     assert failure.file == str(path)
     if line is not None:
         assert failure.line == line + 1
+    elif "SIGKILL" in reason or "exec" in script:  # nothing of the hook was there to tell
+        assert failure.line is None
     assert " ".join(failure.command.split()).startswith(command)
     assert failure.last_lines[0] == "first"
     assert not any("stacknb" in text and "stacknb-" not in text for text in failure.last_lines)
