@@ -1,19 +1,23 @@
-"""What the shell of a run is told before its first hook, and between two turns."""
+"""What the shell of a run is told: before its first hook, between two turns, of a turn."""
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 
 from stacknb import plugins as trees
 from stacknb.exceptions import ShellDied
+from stacknb.lifecycle import Hook
 from stacknb.places import BASH, HOME
 from stacknb.plugins import Plugin
+from stacknb.run import cells
 from stacknb.run.order import Order
 from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
 
-__all__ = ["between", "drop_negated", "enabling", "setup"]
+__all__ = ["between", "drop_negated", "enabling", "setup", "turn"]
 
 
 def setup(mode: str, order: Order) -> str:
@@ -45,6 +49,27 @@ def between(function: str, *words: str) -> str:
 def enabling(plugin: Plugin) -> str:
     """Return the bash that enables a plugin which lies in a folder."""
     return between("_stacknb_enable_given", plugin.name, str(plugin.folder))
+
+
+def turn(hook: Hook, log: Path) -> str:
+    """Return what the driver must know of a turn; the log is there, with its header.
+
+    A hook is sourced inside a function, settings and cells at top level and without errexit.
+    """
+    name = json.dumps(hook.name)[1:-1]  # the shell writes it between the quotes of its JSON
+    is_cell = hook.kind == "cell"
+    facts = {
+        "kind": "settings" if hook.settings else hook.kind,
+        "name": name,
+        "hook": "" if is_cell else name,
+        "phase": hook.phase.label,
+        "path": str(hook.path),
+        "log": str(log),
+        "err": str(cells.errors_of(log)) if is_cell else "",
+        "off": "1" if hook.deals_with_err else "",
+    }
+    code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
+    return f"{code} _stacknb_args=({' '.join(map(quote, hook.args))})"
 
 
 def drop_negated(shell: Shell) -> str:
