@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from stacknb import plugins as trees
@@ -16,8 +17,9 @@ from stacknb.run.order import Order
 from stacknb.shell import Shell
 from stacknb.shell.environment import quote
 from stacknb.supervision import services
+from stacknb.tasks import Task
 
-__all__ = ["between", "drop_negated", "enabling", "setup", "turn"]
+__all__ = ["between", "drop_negated", "enabling", "recalling", "setup", "turn"]
 
 
 def setup(mode: str, order: Order) -> str:
@@ -70,6 +72,23 @@ def turn(hook: Hook, log: Path) -> str:
     }
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
     return f"{code} _stacknb_args=({' '.join(map(quote, hook.args))})"
+
+
+def recalling(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:
+    """Return bash that makes a shell know of tasks: that they run, have ended, were waited for.
+
+    `lost` has the exit codes of those that no process tells any more, by name.
+    """
+    lines = []
+    for task in tasks:
+        log = str(task.log.relative_to(run_dir))
+        known = (task.name, str(task.pid), log, " ".join(task.command))
+        if task.result is not None:
+            lines.append(between("_stacknb_recall_wait", *known, str(task.result.exit_code)))
+        else:
+            ended = [str(lost[task.name])] if task.name in lost else []
+            lines.append(between("_stacknb_recall", *known, *ended))
+    return "".join(lines)
 
 
 def drop_negated(shell: Shell) -> str:
