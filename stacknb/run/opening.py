@@ -19,7 +19,7 @@ from stacknb.shell.environment import quote
 from stacknb.supervision import services
 from stacknb.tasks import Task
 
-__all__ = ["between", "drop_negated", "enabling", "recalling", "setup", "turn"]
+__all__ = ["between", "drop_negated", "enabling", "forgetting_timers", "recalling", "setup", "turn"]
 
 
 def setup(mode: str, order: Order) -> str:
@@ -72,6 +72,11 @@ def turn(hook: Hook, log: Path) -> str:
     }
     code = " ".join(f"_stacknb_{key}={quote(value)}" for key, value in facts.items())
     return f"{code} _stacknb_args=({' '.join(map(quote, hook.args))})"
+
+
+def forgetting_timers(since: float) -> str:
+    """Return the bash that forgets timers which a failed hook has left running `since` it began."""
+    return between("_stacknb_forget_timers", str(int(since * 1000)))
 
 
 def recalling(tasks: Iterable[Task], lost: dict[str, int], run_dir: Path) -> str:

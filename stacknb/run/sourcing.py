@@ -233,8 +233,7 @@ class Sourcing:
                 known["status"] = "failed"  # it never came to its end
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
-        since = str(int(it.begun * 1000))
-        self._shell.evaluate(opening.between("_stacknb_forget_timers", since))
+        self._shell.evaluate(opening.forgetting_timers(it.begun))
         err = cells.errors_of(it.log) if it.hook.kind == "cell" else None
         return failures.explain(turn, it.hook.what, it.hook.path, it.log, err, self.origins)
 
