@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ from stacknb.rundir.ending import status_of
 from stacknb.supervision import processes
 from stacknb.text.hooktext import led_by, original
 
-__all__ = ["Task", "result_of", "wait_for_end"]
+__all__ = ["Task", "last_change", "result_of", "ticks_of_old", "wait_for_end"]
 
 _POLL_S = 0.05
 _TICK_S = 0.1
+_TOLERANCE_S = 0.005  # between two clocks; a start is rounded down to hundredths of a second
+_QUEUE_S = 1.0  # from the event of a task to its process
 
 
 class Task:
@@ -213,3 +216,26 @@ def _place(said: Sequence[str], calls: Sequence[str]) -> dict[str, tuple[str, ..
     led = tuple(led_by(calls, f"{file}:{line}"))
     _, file, own = original(file, int(line) if line.isdigit() else None, command)
     return {"failed_at": (file, str(own or line), command), "calls": led}
+
+
+def last_change(log: Path) -> float:
+    """Return when something was last written to a log: now, if it is not there."""
+    try:
+        # The clock of a file system may be a few milliseconds late.
+        return max(log.stat().st_mtime, float(tasklog.header_of(log).get("start", 0.0)))
+    except OSError:
+        return time.time()
+
+
+def ticks_of_old(pid: int, log: Path, asked: float) -> int | None:
+    """Return when the process of a task began that an earlier session `asked` for then.
+
+    As `processes.start_ticks`; None if it has ended, and another process has that number by now.
+    """
+    header = tasklog.header_of(log)
+    began = processes.started_at(pid) or 0.0
+    # It began before it wrote its header; one that was held back has none yet.
+    latest = header["start"] + _TOLERANCE_S if "start" in header else asked + _QUEUE_S
+    if began > latest or header.get("host", socket.gethostname()) != socket.gethostname():
+        return None
+    return processes.start_ticks(pid)

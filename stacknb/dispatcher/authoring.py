@@ -47,7 +47,7 @@ class Authoring(Session):
         """
         with self._lock:
             added = cellhooks.add(self.cells, name, text, plugin)
-            if plugin and plugin not in [known.name for known in self.plugins]:
+            if plugin and plugin not in [known.name for known in self._enabled]:
                 new = Plugin(plugin, self.cells / "plugins" / plugin)
                 self.plugins.append(new)
                 if self._run is not None:

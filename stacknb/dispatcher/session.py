@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from stacknb import lifecycle
-from stacknb.dispatcher.forgotten import forgotten
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.hooks import cellhooks
@@ -226,10 +225,9 @@ class Session:
                 folder.abandon()
                 raise
             self._run_dir = None
-            if mode != "stack" and before is None:  # otherwise the run before has said it
-                has_settings = order.settings != Settings()
-                if said := forgotten(folder.path, folder.facts(), has_settings):
-                    self._run.note(said)
+            is_first = mode != "stack" and before is None  # otherwise the run before has said it
+            if is_first and (said := order.lacks(mode, folder.path)):
+                self._run.note(said)
             return self._run
 
     def _take_up(self, folder: RunDir, facts: Mapping[str, Any]) -> None:

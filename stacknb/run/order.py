@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stacknb.board import earlier
 from stacknb.plugins import Plugin
 from stacknb.run.settings import Settings
 
 __all__ = ["Order"]
+
+_FILES = {"localrc": "--localrc", "local_conf": "--local-conf"}
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,25 @@ class Order:
             "cells": str(self.cells),
             **self.settings.facts(),
         }
+
+    def lacks(self, mode: str, run_dir: Path) -> str:
+        """Say which plugins and settings a run of unstack or clean lacks; mostly empty.
+
+        DevStack finds them in the tree's local.conf each time. Here they are arguments, and without
+        them hooks of a plugin that should undo something are passed over in silence. The stack that
+        was given them is looked for beside `run_dir`.
+        """
+        for _, stacked, given in earlier.beside(run_dir, str(self.top_dir), "stack"):
+            here = {plugin.name for plugin in self.plugins}
+            lacks = [plugin for plugin in given["plugins"] if plugin.partition("=")[0] not in here]
+            words = [word for plugin in lacks for word in ("--plugin", plugin)]
+            if self.settings == Settings():
+                known = [key for key in _FILES if key in given]
+                words += [word for key in known for word in (_FILES[key], given[key])]
+            if words:
+                return (
+                    f"the stack in {str(stacked)!r} was given {shlex.join(words)}, this "
+                    f"{mode} is not: their hooks and settings are left out; give the same"
+                )
+            break
+        return ""

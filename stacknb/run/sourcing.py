@@ -16,7 +16,7 @@ from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.run import cells, failures, opening
 from stacknb.rundir import room, turnlog
-from stacknb.shell import Shell, requests
+from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, Moment, listing
 
@@ -149,12 +149,7 @@ class Sourcing:
         return tracer
 
     def _free_shell(self, hook: Hook, log: Path) -> int:
-        code = requests.of_turn(
-            hook.args, kind="settings" if hook.settings else hook.kind, name=hook.name,
-            phase=hook.phase.label, path=hook.path, log=log, hands_off=hook.deals_with_err,
-            err=cells.errors_of(log) if hook.kind == "cell" else None,
-        )  # fmt: skip
-        self._shell.prepare(code)
+        self._shell.prepare(opening.turn(hook, log))
         self._catch_up()  # before a shell that was lost is revived, and nobody sees that it was
         self._shell.revive()
         return self._shell.pid
@@ -238,8 +233,7 @@ class Sourcing:
                 known["status"] = "failed"  # it never came to its end
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
-        since = str(int(it.begun * 1000))
-        self._shell.evaluate(opening.between("_stacknb_forget_timers", since))
+        self._shell.evaluate(opening.forgetting_timers(it.begun))
         err = cells.errors_of(it.log) if it.hook.kind == "cell" else None
         return failures.explain(turn, it.hook.what, it.hook.path, it.log, err, self.origins)
 

@@ -20,11 +20,11 @@ from stacknb.exceptions import (
 )
 from stacknb.journal import Event, RunDir
 from stacknb.results import TaskResult
-from stacknb.run import recall
+from stacknb.run import opening
 from stacknb.rundir import room
 from stacknb.shell import Shell
 from stacknb.supervision import processes
-from stacknb.tasks import Task, result_of, wait_for_end
+from stacknb.tasks import Task, last_change, result_of, ticks_of_old, wait_for_end
 from stacknb.text.names import check_name, nearest
 from stacknb.text.screen import quoted
 
@@ -58,7 +58,7 @@ class TaskBook:
         self._lacking = ""  # what is wrong with the run directory, until a wait has said it
         self._lost: dict[str, int] = {}  # statuses that no process tells any more
         if resumed:
-            self._read(recall.ticks_of_old)
+            self._read(ticks_of_old)
             self._settle_old()
 
     def all(self) -> dict[str, Task]:
@@ -225,7 +225,7 @@ class TaskBook:
             for task in self.all().values()
             if task.result is None or self._taken.get(task.name, 0.0) > since
         ]
-        return recall.bash_of(changed, self._lost, self._folder.path)
+        return opening.recalling(changed, self._lost, self._folder.path)
 
     def _remedy(self) -> str:
         return room.remedy(self._folder.path)
@@ -255,9 +255,7 @@ class TaskBook:
                 footer = tasklog.footer_of(task.log)
                 if footer is None:  # killed, or its machine was
                     gone.append(task.name)
-                    tasklog.close(
-                        task.log, exit_code=127, status="lost", end=recall.last_change(task.log)
-                    )
+                    tasklog.close(task.log, exit_code=127, status="lost", end=last_change(task.log))
                 self._lost[task.name] = 127 if footer is None else footer["exit_code"]
         if gone:
             was, it = ("tasks {} were", "them") if len(gone) > 1 else ("task {} was", "it")

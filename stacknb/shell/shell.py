@@ -99,7 +99,7 @@ class Shell:
                 self.restore()
 
     def prepare(self, code: str) -> None:
-        """Say what the next turn is, see `requests.of_turn`; bash may still write a snapshot."""
+        """Say what the next turn is, see ``bash/driver.bash``; bash may still write a snapshot."""
         self._prepared, self._is_handed_over = encoded(code), False
         with contextlib.suppress(StacknbError):  # the scratch folder was removed: `revive` sees it
             self._hand_over()

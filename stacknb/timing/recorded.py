@@ -11,8 +11,7 @@ from stacknb.timing import frames
 from stacknb.timing.advice import advice, advice_frame
 from stacknb.timing.collection import Collection, blocked, collections
 from stacknb.timing.contention import Contention, contention
-from stacknb.timing.critical import Segment, critical_path, path_frame
-from stacknb.timing.impact import impact_frame
+from stacknb.timing.critical import Segment, critical_path, impact_frame, path_frame
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.program import Program, program
 from stacknb.timing.records import Records

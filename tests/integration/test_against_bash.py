@@ -18,7 +18,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stacknb import tasklog
-from stacknb.shell import Shell, requests
+from stacknb.lifecycle import Hook, Phase
+from stacknb.run import opening
+from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots import snapshot
 from stacknb.text.script import look
@@ -290,11 +292,8 @@ def environment(work: Path) -> dict[str, str]:
 
 
 def sourced(shell: Shell, path: Path, args: tuple[str, ...], log: Path, hands_off: bool) -> Turn:
-    shell.prepare(
-        requests.of_turn(
-            args, kind="hook", name="h", phase="source", path=path, log=log, hands_off=hands_off
-        )
-    )
+    hook = Hook(Phase("source"), "h", path, args, deals_with_err=hands_off)
+    shell.prepare(opening.turn(hook, log))
     return shell.turn()
 
 

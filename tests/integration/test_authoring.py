@@ -65,6 +65,17 @@ def test_a_plugin_from_a_cell_is_planned_as_soon_as_it_is_added_in_the_middle_of
     assert "shop-plugin.sh" in set(stack.plan()["hook"])
 
 
+def test_a_cell_may_hold_a_file_of_a_plugin_that_a_hook_has_enabled(tree: Any) -> None:
+    (tree.path / "shop" / "devstack").mkdir(parents=True)
+    tree.hook("10-a.sh", '[[ $1 != override_defaults ]] || enable_plugin shop "$TOP_DIR/shop"')
+    stack = tree.stack()
+    stack.step()
+    stack.add_hook("plugin.sh", 'MINE="$*"\n', plugin="shop")
+    stack.run(until="pre-install")
+    assert stack.evaluate("echo $MINE").stdout == "stack pre-install\n"
+    assert stack.run().complete
+
+
 def test_hooks_from_cells_are_there_after_a_resume(tree: Any) -> None:
     stack = tree.stack()
     stack.add_hook("20-b.sh", "SEEN+=b\n")

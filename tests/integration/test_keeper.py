@@ -13,7 +13,9 @@ from stacknb import tasklog
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import ShellDied, StacknbError
 from stacknb.journal import Event, RunDir
-from stacknb.shell import Shell, dialogue, requests
+from stacknb.lifecycle import Hook, Phase
+from stacknb.run import opening
+from stacknb.shell import Shell, dialogue
 from stacknb.shell.turns import Turn
 
 # Bash begins its snapshot when there is a file `go`.
@@ -37,8 +39,7 @@ def turn(shell: Shell, script: str, **more: Callable[[], None]) -> Turn:
     hook, log = shell.run_dir / "hook.sh", shell.run_dir / "hook.log"
     hook.write_text(script)
     log.write_bytes(tasklog.begin_line({"kind": "hook", "name": "h", "run": "r"}))
-    code = requests.of_turn([], kind="hook", name="h", phase="source", path=hook, log=log)
-    shell.prepare(code)
+    shell.prepare(opening.turn(Hook(Phase("source"), "h", hook, ()), log))
     return shell.turn(**more)
 
 
