@@ -1864,6 +1864,18 @@ def test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place(tree, 
     assert output(stack, "10-hook.sh").endswith("\n0\n")
 
 
+def test_a_task_that_has_waited_goes_on_when_there_is_a_place_for_it_again(tree) -> None:
+    stack = tree.run(
+        "until_there() { until [[ -e $1 ]]; do :; done; }\n"
+        "outer() { async_run inner until_there go; >begun; async_wait inner; sleep 0.2; [[ ! -e busy ]]; }\n"
+        "other() { >busy; sleep 0.4; rm busy; }\n"
+        "async_run outer outer; until_there begun; async_run other other; >go",
+        jobs=1,
+    )
+
+    assert all(stack.async_wait())
+
+
 # ------------------------------------------------------------------------- --after
 
 

@@ -215,6 +215,7 @@ def test_a_name_that_cannot_be_one_is_refused(tree, output, name: str) -> None:
     )
 
     lines = output(stack, "10-hook.sh").splitlines()
+    assert any(line.endswith(" '-') and a command") for line in lines)
     assert "2" in lines
     assert "not" in lines
     assert services.names(services.directory(tree.path)) == []

@@ -703,7 +703,9 @@ def test_a_failing_line_of_a_sourced_file_is_that_of_the_file(tree, tmp_path: Pa
 
 
 def test_an_exit_that_ended_nothing_is_not_the_place_of_a_later_failure(tree) -> None:
-    failure = failure_of(tree, "exit --help >/dev/null || :\ntrue\nfalse --later")
+    failure = failure_of(
+        tree, "exit --help >/dev/null && exit 9 || [[ $? == 2 ]]\ntrue\nfalse --later"
+    )
 
     assert (failure.line, failure.command) == (3, "false --later")
 
@@ -1079,7 +1081,8 @@ def test_a_hook_sees_no_option_of_ours(tree, output) -> None:
 
 
 def test_options_are_told_apart_under_nocasematch(tree, output) -> None:
-    tree.hook("10-a.sh", "shopt -s nocasematch; set -f")
+    tree.hook("05-z.sh", "set +e")
+    tree.hook("10-a.sh", "shopt -s nocasematch; set -ef")
     tree.hook("20-b.sh", "echo $-\nfalse\necho on")
     stack = tree.stack()
     with pytest.raises(HookFailed):
