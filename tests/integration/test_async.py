@@ -293,6 +293,7 @@ def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_wil
         stack.step()
     said = f"almost\nasync_run: FAILED: t (status 3)\n    at {hook}:4, called from {hook}:6\n"
     assert output(stack, "10-a.sh").endswith(said)
+    assert "#stacknb-begin" not in output(stack, "10-a.sh")
 
 
 @pytest.mark.parametrize(
@@ -465,6 +466,13 @@ def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_mat
     )
     assert f"WARNING: no task '{name}' was started; did you mean 'sync-db'?\n" in shown
     assert shown.endswith("got 0\n")
+
+
+def test_a_name_that_is_like_no_other_is_told_without_one(tree, output) -> None:
+    stack = tree.run("async_run sync-db true; async_wait ab; async_wait x; async_cleanup")
+
+    for name in ("ab", "x"):
+        assert f"WARNING: no task '{name}' was started\n" in output(stack, "10-hook.sh")
 
 
 def test_a_name_that_differs_in_signs_alone_is_nearer_than_a_typo(tree, output) -> None:
