@@ -57,7 +57,7 @@ _stacknb_ini_find() { # FILE SECTION OPTION
     _stacknb_my_line=${_stacknb_my_lines[0]-}
     if [ "${_stacknb_my_line: -1}" = $'\r' ]; then
         _stacknb_my_eol=$'\r'
-        _stacknb_my_n=$((${#_stacknb_my_lines[@]} - 1)) # a last line without an end gets one
+        # A last line without an end gets one.
         _stacknb_my_lines[_stacknb_my_n]=${_stacknb_my_lines[_stacknb_my_n]%$'\r'}$'\r'
     fi
 }

@@ -155,8 +155,7 @@ _stacknb_enter() {
 _stacknb_begin() {
     if [[ ! ${EPOCHREALTIME-} ]]; then
         local EPOCHREALTIME=''
-        _stacknb_need programs
-        _stacknb_ask_time EPOCHREALTIME
+        _stacknb_ask_time EPOCHREALTIME # which _stacknb_prepare has loaded, for the same reason
     fi
     _stacknb_write_head "$@"
 }

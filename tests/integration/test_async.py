@@ -293,6 +293,7 @@ def test_a_serial_task_that_failed_shows_its_log_and_its_place_since_no_wait_wil
         stack.step()
     said = f"almost\nasync_run: FAILED: t (status 3)\n    at {hook}:4, called from {hook}:6\n"
     assert output(stack, "10-a.sh").endswith(said)
+    assert "#stacknb-begin" not in output(stack, "10-a.sh")
 
 
 @pytest.mark.parametrize(
@@ -465,6 +466,13 @@ def test_a_wait_for_a_name_never_started_returns_0_with_a_warning_and_a_near_mat
     )
     assert f"WARNING: no task '{name}' was started; did you mean 'sync-db'?\n" in shown
     assert shown.endswith("got 0\n")
+
+
+def test_a_name_that_is_like_no_other_is_told_without_one(tree, output) -> None:
+    stack = tree.run("async_run sync-db true; async_wait ab; async_wait x; async_cleanup")
+
+    for name in ("ab", "x"):
+        assert f"WARNING: no task '{name}' was started\n" in output(stack, "10-hook.sh")
 
 
 def test_a_name_that_differs_in_signs_alone_is_nearer_than_a_typo(tree, output) -> None:
@@ -1862,6 +1870,18 @@ def test_a_task_that_waits_for_its_own_task_does_not_block_the_only_place(tree, 
     )
 
     assert output(stack, "10-hook.sh").endswith("\n0\n")
+
+
+def test_a_task_that_has_waited_goes_on_when_there_is_a_place_for_it_again(tree) -> None:
+    stack = tree.run(
+        "until_there() { until [[ -e $1 ]]; do :; done; }\n"
+        "outer() { async_run inner until_there go; >begun; async_wait inner; sleep 0.2; [[ ! -e busy ]]; }\n"
+        "other() { >busy; sleep 0.4; rm busy; }\n"
+        "async_run outer outer; until_there begun; async_run other other; >go",
+        jobs=1,
+    )
+
+    assert all(stack.async_wait())
 
 
 # ------------------------------------------------------------------------- --after

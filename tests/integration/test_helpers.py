@@ -608,6 +608,12 @@ def test_a_requirement_is_recorded_with_its_place_and_a_missing_one_is_told_at_o
     assert recorded == ["a b=hook.sh:2", "a c=hook.sh:3"]
 
 
+def test_a_requirement_is_checked_where_no_plugin_is_enabled(hook: Hook) -> None:
+    done = hook("plugin_requires a b")
+
+    assert "hook.sh:1 plugin 'a' requires 'b', which is not enabled" in done.stdout
+
+
 # -------------------------------------------------------------------------------- clocks
 
 

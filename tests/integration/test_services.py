@@ -215,6 +215,7 @@ def test_a_name_that_cannot_be_one_is_refused(tree, output, name: str) -> None:
     )
 
     lines = output(stack, "10-hook.sh").splitlines()
+    assert any(line.endswith(" '-') and a command") for line in lines)
     assert "2" in lines
     assert "not" in lines
     assert services.names(services.directory(tree.path)) == []
@@ -318,7 +319,8 @@ def test_a_service_that_is_to_run_as_another_is_told_whose_it_is(tree, output) -
     group = next(one.gr_name for one in grp.getgrall() if one.gr_gid not in own)
     stack = tree.run(
         "run_process a 'sleep 60' nobodys daemons; run_process b 'sleep 60' \"$(id -gn)\" $EUID\n"
-        f"run_process c 'sleep 60' '' daemons; run_process d 'sleep 60' {group}"
+        f"run_process c 'sleep 60' '' daemons; run_process d 'sleep 60' {group}\n"
+        "run_process e 'sleep 60' '' \"$(id -un)\""
     )
     me = pwd.getpwuid(os.geteuid()).pw_name
     whose = f"runs as the user of the shell, '{me}', not "
