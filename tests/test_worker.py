@@ -89,7 +89,7 @@ def test_an_interrupt_of_a_wait_leaves_it_at_work(
     work: Work, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupts(monkeypatch, worker, 1)
-    with pytest.raises(Interrupted, match=r"stopped waiting for 'stack'; it goes on: its stop\(\) ends it"):
+    with pytest.raises(Interrupted, match=r"for 'stack'; it goes on: its stop\(\) ends it"):
         worker.wait()
     assert (worker.running, work.stops) == (True, 0)
 
