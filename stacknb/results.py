@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,14 +192,14 @@ class TaskResult:
         --------
         >>> print(stack.async_run("bad", "bash", "-c", "echo no disk; exit 3").wait().explanation())
         task 'bad' failed with status 3
-          command bash -c echo no disk; exit 3
+          command bash -c 'echo no disk; exit 3'
           last lines
             | no disk
           log     ...
         """
-        text = f"task {self.name!r} {self.ending()}"
-        file, line, command = self.failed_at or ("", "", " ".join(self.command))
-        text += located(f"{file}:{line}" if file else "", Masker().text(command), self.calls)
+        text, hide = f"task {self.name!r} {self.ending()}", Masker().text
+        file, line, command = self.failed_at or ("", "", shlex.join(map(hide, self.command)))
+        text += located(f"{file}:{line}" if file else "", hide(command), self.calls)
         if lines := screen.tail(self.log, 10, 300):
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
         return f"{text}\n  log     {shown(self.log)}"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
     log.write_bytes(tasklog.begin_line(header) + b"one\ntwo\n")
     assert task("failed", 3, log).explanation().splitlines() == [
         "task 'db' failed with status 3",
-        "  command sync a b",
+        "  command sync 'a b'",
         "  last lines",
         "    | one",
         "    | two",
@@ -65,6 +66,12 @@ def test_an_explanation_holds_the_place_the_last_lines_and_the_log(tmp_path: Pat
 def test_an_explanation_tells_a_command_without_the_password_in_it() -> None:
     failed = task("failed", 3, failed_at=("/a.sh", "7", "DB_PASSWORD=sesame false"))
     assert failed.explanation().splitlines()[2] == "  command DB_PASSWORD=•••••• false"
+
+
+def test_an_explanation_quotes_what_was_one_word_and_still_hides_a_password_in_it() -> None:
+    failed = replace(task("failed", 1), command=["sleep", "1", "&&", "DB_PASSWORD='a b' run"])
+    said = failed.explanation().splitlines()[1]
+    assert said == "  command sleep 1 '&&' 'DB_PASSWORD=•••••• run'"
 
 
 def test_a_cell_shows_the_last_lines_of_both_streams() -> None:
