@@ -122,7 +122,7 @@ class RunStatus:
                 return f"{hook.name!r} {ENDED[hook.status]}"
             return f"phase {phase.name!r} {ENDED[phase.status]}, outside of its hooks"
         if self.unheeded:
-            return f"nobody waited for {quoted(self.unheeded)}"
+            return f"nobody waited for {quoted(self.unheeded)}, which did not end well"
         stopped = self.state not in ("running", "complete")
         if stopped and all(phase.status == "ok" for phase in self.phases):
             return "the run has stopped behind its last phase, before its end"

@@ -76,6 +76,12 @@ def test_the_reason_is_what_die_was_given(script: Path) -> None:
     assert reason == "called exit with status 1: no disk: mend it"
 
 
+def test_the_reason_does_not_tell_a_password(script: Path) -> None:
+    output = f"[ERROR] {script}:3 no login with ADMIN_PASSWORD=sesame\n"
+    reason = explained(script, died(1, "exit", script, "3", "exit 1"), output).reason
+    assert reason == "called exit with status 1: no login with ADMIN_PASSWORD=••••••"
+
+
 def test_a_command_that_gives_a_password_is_told_without_it(script: Path) -> None:
     command = "ADMIN_PASSWORD=sesame login --db-password='sesame' \"$ADMIN_PASSWORD\""
     failure = explained(script, died(1, "errexit", script, "3", command))

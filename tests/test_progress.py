@@ -658,7 +658,8 @@ def test_a_run_that_is_followed_fails_with_tasks_that_nobody_waited_for(run: Run
     run.tell("run-end", "stack", ok=False, complete=True, tasks=["db", "api"])
     run.journal.close()
     told: list[str] = []
-    with pytest.raises(StacknbError, match="nobody waited for 'db', 'api'; its logs are in "):
+    said = "nobody waited for 'db', 'api', which did not end well; its logs are in "
+    with pytest.raises(StacknbError, match=said):
         told.extend(watch(RunDir.open(run.folder)))
     assert told[-1].endswith(": complete\n")
 

@@ -322,7 +322,7 @@ def test_a_second_copy_of_a_log_counts_once(tmp_path: Path) -> None:
 def test_two_runs_mixed_are_an_error_that_names_them(tmp_path: Path) -> None:
     task(tmp_path, "a", 0, 1)
     write(tmp_path / "async/b.log", header("b", T0, run="other"), end=T0 + 2, run="other")
-    with pytest.raises(LogError, match=rf"2 runs: '{RUN}' \(1 logs\), 'other' \(1 logs\)"):
+    with pytest.raises(LogError, match=rf"2 runs: '{RUN}' \(1 log\), 'other' \(1 log\)"):
         load(tmp_path)
     assert load(tmp_path, run="other").tasks["name"].tolist() == ["b"]
     with pytest.raises(LogError, match="no log of run 'third'"):

@@ -134,11 +134,11 @@ class Board:
     @property
     def failed(self) -> HookState | None:
         """The hook that ended the run, unless its phase was begun again."""
-        hooks, phase = self.phase.hooks if self.phase is not None else [], self.phase
-        bad = [hook for hook in hooks if hook.status in BAD]
+        if (phase := self.phase) is None:
+            return None
         # The clean-up comes behind the last phase, which is well without it.
-        is_end = phase is not None and (phase.status in BAD or hooks[-1:] == bad[-1:])
-        return bad[-1] if bad and is_end else None
+        hooks = phase.hooks if phase.status in BAD else phase.hooks[-1:]
+        return next((hook for hook in reversed(hooks) if hook.status in BAD), None)
 
     @property
     def live(self) -> bool:

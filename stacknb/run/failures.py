@@ -123,10 +123,11 @@ def explain(
         with contextlib.suppress(OSError):
             last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
     file, line, command, better = _place(turn, path, last)
+    hide = Masker().text  # a script may hold a password, and so may what is said of it
     reason = better or _reason(turn)
     if turn.how in ("errexit", "exit") and not turn.interrupted:
         if said := _said(turn.how, last, file, line, command):
-            reason += f": {said}"
+            reason += f": {hide(said)}"
         if turn.outcome == "lost":
             reason += (
                 "; it has an EXIT trap of its own and no snapshot could be taken before, so "
@@ -136,9 +137,8 @@ def explain(
     name, file, line = original(file, line, command)
     if name:
         reason += f" in {name!r}, restored from a snapshot (once it is mended, source it again)"
-    shown = Masker().text(command)  # as the script has it, and a script may hold a password
     return Failure(
-        what, turn.status, reason, copies.get(file, file), line, shown, str(log),
+        what, turn.status, reason, copies.get(file, file), line, hide(command), str(log),
         tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),
     )  # fmt: skip
 

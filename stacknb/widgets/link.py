@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import weakref
 import zlib
 from collections.abc import Callable
@@ -22,6 +23,7 @@ __all__ = ["Link"]
 
 _HERE = Path(__file__).parent
 _REQUEST = "stacknb_request"
+_COMMENT = re.compile(r"(^|\s)//\s.*|/\*.*?\*/")  # which no notebook needs
 _links: weakref.WeakValueDictionary[str, Link] = weakref.WeakValueDictionary()
 
 
@@ -30,8 +32,8 @@ def _source(name: str) -> str:
 
 
 def _packed(name: str) -> str:
-    lines = (line.strip() for line in _source(name).splitlines())
-    code = "\n".join(line for line in lines if not line.startswith("//"))  # the comments stay here
+    lines = (_COMMENT.sub("", line).strip() for line in _source(name).splitlines())
+    code = "\n".join(filter(None, lines))
     return base64.b64encode(zlib.compress(code.encode(), 9)).decode("ascii")
 
 

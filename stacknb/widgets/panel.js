@@ -509,7 +509,8 @@ function render({ model, el }) {
     const { running = 0, waiting = 0, ...counts } = S.counts;
     if (running + waiting) counts.lost = (counts.lost ?? 0) + running + waiting;
     full({ ...S, run, rows, counts, phases: S.phases.map(over), hooks: S.hooks.map(over),
-      can: [], tail: null, waiting: [], now: when });
+      can: [], tail: null, waiting: [], waits: 0, now: when });
+    if (log) { log.ended = true; showLog(); }
     sayHow();
   }
   const onLine = () => { if (!kernelLives()) lose(now()); };

@@ -419,15 +419,19 @@ def test_a_task_that_left_no_status_is_called_lost(lab: Lab, shop: Path) -> None
 def test_a_panel_whose_kernel_is_gone_says_so(
     lab: Lab, shop: Path, end: Callable[[Lab], None]
 ) -> None:
-    hook(shop, "10-a.sh", "async_run slow until_there never\nuntil_there never")
+    hook(shop, "10-a.sh", "async_run slow until_there never\nasync_wait slow")
     lab.open("gone.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
-    state(lab, "running")
+    expect(lab.panel.locator(".snb-waits")).to_contain_text("slow")
+    lab.button("slow").first.click()
+    expect(lab.panel.locator(".snb-log [role=status]")).to_have_text("live")
     end(lab)
     state(lab, "the kernel is gone")
     expect(lab.button("Stop")).to_be_hidden()
     expect(lab.panel.locator(".snb-toast")).to_contain_text("%stack panel ")
     expect(lab.panel).to_contain_text("Tasks: 1 lost")
+    expect(lab.panel).not_to_contain_text("and for 1 more")
+    expect(lab.panel.locator(".snb-log [role=status]")).to_have_text("ended")
     expect(lab.panel.locator("[data-status=running]")).to_have_count(0)
     lab.save()
     lab.load()
@@ -565,6 +569,7 @@ def test_an_earlier_run_tells_how_long_phases_waits_and_the_rest_may_take(
 @pytest.mark.parametrize(("theme", "width", "height"), [
     ("JupyterLab Dark", 1100, 800), ("JupyterLab Light", 420, 800),
     ("JupyterLab Light", 550, 400),  # CSS pixels: what 1100 by 800 are at 200 %
+    ("JupyterLab Light", 850, 800),  # as wide as beside a file browser
 ])  # fmt: skip
 def test_it_is_readable_dark_narrow_and_at_200_percent(
     lab: Lab, shop: Path, theme: str, width: int, height: int
@@ -572,6 +577,7 @@ def test_it_is_readable_dark_narrow_and_at_200_percent(
     hook(
         shop,
         "10-a.sh",
+        "async_run a_task_whose_name_is_longer_than_there_is_room true\n"
         "async_run db bash -c 'echo a line that is rather long, as they are; sleep 1000'",
     )
     hook(shop, "20-b.sh", "async_wait db")
