@@ -281,8 +281,10 @@ def test_a_run_is_found_by_its_folder_and_by_latest_above_it(here: Path) -> None
 
 
 def test_no_run_is_named(here: Path) -> None:
-    with pytest.raises(BadInput, match=r"'.*none' is no run directory: it has no run.json"):
+    with pytest.raises(BadInput, match=r"'.*none' is no run directory: it does not exist; see"):
         places.find(here / "none")
+    with pytest.raises(BadInput, match=r"is no run directory: it has no run.json; see"):
+        places.find(here)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1'])
