@@ -21,7 +21,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(path: str | None = "run", mode: str = "stack") -> RunDir:
-    return RunDir.create(path, mode, {"top_dir": "/t"}, clock=lambda: NOON)
+    run = RunDir.create(path, mode, {"top_dir": "/t"}, clock=lambda: NOON)
+    if path is None:
+        run.point_latest()
+    return run
 
 
 def test_a_run_goes_to_a_folder_named_by_time_and_mode_and_latest_points_to_it(here: Path) -> None:
