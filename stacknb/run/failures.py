@@ -29,6 +29,7 @@ GIVEN_UP = (
     "use return)"
 )
 
+_LAST_WAIT = "the end of the run, waiting for tasks that no hook has waited for"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
@@ -160,7 +161,8 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
         file, _, called = turn.calls[0].rpartition(":")
         return file, int(called), line_of(Path(file), int(called)), ""
     if ours and turn.how in ("", "interrupt", "loop", "untold"):
-        return str(path), None, "", ""  # nobody knows where it was, or called from where
+        # Nobody knows where it was, or called from where; our own file would tell nothing.
+        return _LAST_WAIT if path.parent == BASH else str(path), None, "", ""
     if ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         line, command = return_of(path, turn.status) or last_command(path)
