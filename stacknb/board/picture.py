@@ -220,6 +220,7 @@ def _failure(board: Board) -> dict[str, Any] | None:
         "calls": [screen.clean_line(call, 1000) for call in few(why.get("calls", []))],
         "code": why.get("status"),
         "lines": lines,
+        "cell": failures.in_cell(str(why.get("file", "")), line),
         "first": failures.to_run_first(lines, board.tasks.ill, phase),
         "log": _key_of(hook, board),
         "path": str(hook.log),

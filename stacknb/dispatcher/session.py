@@ -227,6 +227,8 @@ class Session:
             if self._run_dir is None:
                 folder.point_latest()
             self._run_dir = None
+            if said := order.rival(folder.path):
+                self._run.note(said)
             is_first = mode != "stack" and before is None  # otherwise the run before has said it
             if is_first and (said := order.lacks(mode, folder.path)):
                 self._run.note(said)

@@ -22,13 +22,14 @@ if TYPE_CHECKING:  # a display that asks for `to_run_first` needs no tasks
     from stacknb.lifecycle import Hook
     from stacknb.run.taskbook import TaskBook
 
-__all__ = ["GIVEN_UP", "error_of", "explain", "to_run_again", "to_run_first"]
+__all__ = ["GIVEN_UP", "error_of", "explain", "in_cell", "to_run_again", "to_run_first"]
 
 GIVEN_UP = (
     "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
     "use return)"
 )
 
+_LAST_WAIT = "the end of the run, waiting for tasks that no hook has waited for"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
@@ -40,17 +41,17 @@ def error_of(
     result: HookResult, hook: Hook, tasks: TaskBook, run_dir: Path
 ) -> HookFailed | Interrupted:
     """Return the error for a hook or a cell that is not well, with what can be done next."""
+    why = result.failure
     if result.status == "failed":
-        assert result.failure is not None
+        assert why is not None
         remedy = room.remedy(run_dir)
-        mend = f"{remedy}," if result.lack else _mend(result.failure, hook)
-        first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
+        mend = f"{remedy}," if result.lack else f"mend it{in_cell(why.file, why.line)}"
+        first = to_run_first(why.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
         if result.lack and hook.kind == "cell":
             again = f"{mend} and run the cell again"
-        return HookFailed(result.failure, again)
-    why = result.failure
+        return HookFailed(why, again)
     place = f" at {why.place}" if why else ""
     running = tuple(task.name for task in tasks.uncollected() if task.running)
     going_on = f"; tasks still running: {screen.quoted(running)}" if running else ""
@@ -62,11 +63,17 @@ def error_of(
     )  # fmt: skip
 
 
-def _mend(why: Failure, hook: Hook) -> str:
-    if not cellhooks.is_cell(hook.path):
-        return "mend it"
-    line = f" (line {why.line} of the cell)" if why.line and why.file == str(hook.path) else ""
-    return f"mend it{line}, run the cell"
+def in_cell(file: str, line: int | None) -> str:
+    """Say behind "mend it" where in a cell that is, and what else to do, if a cell is the script.
+
+    Examples
+    --------
+    >>> in_cell("/home/me/.stacknb/cells/1/extras.d/50-api.sh", 3)
+    ' (line 3 of the cell), run the cell'
+    """
+    if not cellhooks.is_cell(Path(file)):
+        return ""
+    return f" (line {line} of the cell), run the cell" if line else ", run the cell"
 
 
 class _Started(Protocol):
@@ -154,7 +161,8 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
         file, _, called = turn.calls[0].rpartition(":")
         return file, int(called), line_of(Path(file), int(called)), ""
     if ours and turn.how in ("", "interrupt", "loop", "untold"):
-        return str(path), None, "", ""  # nobody knows where it was, or called from where
+        # Nobody knows where it was, or called from where; our own file would tell nothing.
+        return _LAST_WAIT if path.parent == BASH else str(path), None, "", ""
     if ours:
         # `source` itself failed: the hook ended, or returned, with a status that is not 0.
         line, command = return_of(path, turn.status) or last_command(path)

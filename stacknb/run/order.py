@@ -10,6 +10,7 @@ from pathlib import Path
 from stacknb.board import earlier
 from stacknb.plugins import Plugin
 from stacknb.run.settings import Settings
+from stacknb.rundir.lock import Lock
 
 __all__ = ["Order"]
 
@@ -76,4 +77,14 @@ class Order:
                     f"{mode} is not: their hooks and settings are left out; give the same"
                 )
             break
+        return ""
+
+    def rival(self, run_dir: Path) -> str:
+        """Say which stack of the same tree goes on beside `run_dir`, if one does."""
+        for start, other, _ in earlier.beside(run_dir, str(self.top_dir), "stack"):
+            if Lock(other).is_held() and not earlier.Earlier(other, start).complete:
+                return (
+                    f"another stack of this tree is under way, in {str(other)!r}: both may write "
+                    "to the same places; end it, or close it where it is open"
+                )
         return ""

@@ -70,8 +70,8 @@ def _told_of(records: Records) -> status.RunStatus | None:
 
 def _as_told(hooks: list[HookRecord], told: status.RunStatus | None) -> Iterator[HookRecord]:
     """Return hooks; one whose log has lost its footer ended as the run itself knew."""
-    ended = [hook for phase in told.phases for hook in phase.hooks] if told is not None else []
-    known = {hook.log: hook for hook in ended}
+    phases = told.phases if told is not None else []
+    known = {hook.log: hook for phase in phases for hook in phase.hooks}
     for hook in hooks:
         end = known.get(str(turnlog.inner(hook.log))) if hook.status == "lost" else None
         yield hook if end is None else replace(hook, status=end.status, exit_code=end.exit_code)

@@ -306,8 +306,8 @@ function render({ model, el }) {
     part.failure.hidden = !why;
     const before = (why?.first ?? []).map((phase) => `%stack ${phase.replace("stack ", "")}`).join(", then ");
     const first = why?.status === "interrupted" ? "Retry the phase to go on"
-      : before ? `Mend it, run again what starts the task: ${before}, then this phase`
-      : "Mend it and retry the phase";
+      : before ? `Mend it${why.cell}, run again what starts the task: ${before}, then this phase`
+      : `Mend it${why?.cell} and retry the phase`;
     const next = S.can.includes("retry")
       ? `${first}; the variables are as the hook left them: %stack vars.`
       : S.can.length ? "" : `%stack resume ${typed(S.run.dir)} opens the run, to go on where it ended.`;

@@ -720,6 +720,21 @@ class Watcher:
         pass
 
 
+def test_an_interrupt_of_the_last_wait_says_so_in_words(tree) -> None:
+    tree.hook("10-a.sh", '[[ "$2" != extra ]] || async_run t sleep 1000')
+    stack = tree.stack()
+    stack.run(until="extra")
+    log = stack.run_dir / "hooks" / "stack-test-config" / "async_cleanup.log"
+    with (
+        soon(lambda: os.kill(os.getpid(), signal.SIGINT), log),
+        pytest.raises(Interrupted) as caught,
+    ):
+        stack.run()
+    said = "'async_cleanup' was interrupted at the end of the run, waiting for tasks that no hook"
+    assert str(caught.value).startswith(said)
+    assert "; tasks still running: 't'" in str(caught.value)
+
+
 @pytest.mark.parametrize("again", ["run", "step", "resume"])
 def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_to_it(
     tree, again: str

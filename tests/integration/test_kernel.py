@@ -485,6 +485,20 @@ def test_a_failed_hook_shows_its_output_and_one_block(kernel: Kernel, tree: Any)
     assert "mend it and run 'stack install' again" in cell.summary["text/plain"]
 
 
+def test_the_panel_and_its_summary_say_which_line_of_a_cell_to_mend(
+    kernel: Kernel, tree: Any
+) -> None:
+    kernel.run(f"%stack '{tree.path}' plan")
+    kernel.run("%%hook 20-b.sh\nif [[ $2 == install ]]; then\nfalse\nfi")
+    cell = kernel.run("%stack")
+    mend = "mend it (line 3 of the cell), run the cell and run 'stack install' again"
+    assert mend in shown(cell)
+    assert mend in cell.summary["text/plain"]
+    kernel.run("from stacknb.widgets import panel_of; panel = panel_of(stacknb.current())")
+    said = kernel.run("panel._whole()['failure']['cell']").value
+    assert said == "' (line 3 of the cell), run the cell'"
+
+
 def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "colour='deep blue'; f() { echo \"f says $1\"; }\n")
     kernel.run(f"%stack '{tree.path}' step")

@@ -1402,3 +1402,17 @@ def test_a_run_whose_shell_cannot_begin_leaves_latest_with_the_one_before(
         stack.step()
 
     assert places.latest() == before
+
+
+def test_another_stack_of_the_tree_that_is_under_way_is_pointed_out(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    one, other = tree.stack(), tree.stack()
+    one.step()
+    assert one.result.notes == []
+    other.step()
+    [said] = other.result.notes
+    assert said.startswith(f"another stack of this tree is under way, in {str(one.run_dir)!r}: ")
+    one.run()
+    other.reset()
+    other.step()
+    assert other.result.notes == [], "it is complete, though still open"
