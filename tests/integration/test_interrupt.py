@@ -748,6 +748,19 @@ def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_
         assert resumed.result.complete
 
 
+def test_ctrl_c_just_after_an_exit_0_leaves_a_run_that_can_be_brought_to_its_end(tree) -> None:
+    tree.hook("10-a.sh", "async_run t true; exit 0")
+    stack = tree.stack()
+    stack.begin()
+    Watcher(stack, ("warning", f"10-a.sh {failures.GIVEN_UP}"))
+    with pytest.raises(Interrupted):
+        stack.run()
+    assert stack.run().phases == []
+    assert stack.tasks["t"].result
+    [hooks, *later] = [[hook.name for hook in p.hooks] for p in status.read(stack.run_dir).phases]
+    assert (hooks, [hooks for hooks in later if hooks]) == (["10-a.sh", "async_cleanup"], [])
+
+
 def test_ctrl_c_between_two_phases_leaves_a_run_that_is_interrupted(tree, tmp_path) -> None:
     tree.hook("10-a.sh", "x=1")
     stack = tree.stack()
