@@ -2,7 +2,7 @@
 
 # A name that async_wait does not wait for: the words are DevStack's, the warnings are ours. What has
 # failed still fails for hooks that were not told yet: a person has waited for it, or the phase that was
-# told is run again (see run/opening.py), which must not be well because its task is known to be bad.
+# told is run again (see _stacknb_untell), which must not be well because its task is known to be bad.
 # To wait for it as if nobody had would take its name from a mended hook that starts it anew.
 _stacknb_refuse_wait() { # NAME
     local _nb_command _nb_pid _nb_owner _nb_log

@@ -183,7 +183,7 @@ class Run:
         if self.course.over or self.course.next is not None:
             return
         if left := self.tasks.uncollected():
-            at = lifecycle.find_phase(self.result.phases[-1], self.mode)  # where it was given up
+            at = self.course.failed or lifecycle.find_phase(self.result.phases[-1], self.mode)
             self._turn(Hook(at, lifecycle.CLEAN_UP, BASH / "cleanup.bash", ()))
             self.tasks.all()  # what it has collected
             self.result.tasks += [t.result for t in left if t.result is not None and not t.result]

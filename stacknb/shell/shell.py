@@ -137,7 +137,7 @@ class Shell:
         """Run one of the driver's own functions between turns; return its status and output."""
         command = " ".join(map(quote, words))
         turn = self._between(
-            f'{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?',
+            f'\\{command} >|"$_stacknb_control/call" 2>&1; _stacknb_status=$?',  # be it an alias
             "_stacknb_reply done \"$_stacknb_status\" '' ''",  # quoted: IFS may hold digits
         )
         return turn.status, self._scratch.read("call").decode("utf-8", "replace")

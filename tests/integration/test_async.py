@@ -617,6 +617,11 @@ def test_a_variable_set_in_a_task_is_lost(tree) -> None:
 # ------------------------------------------------------------------------- what a task sees
 
 
+def test_an_alias_of_a_hook_does_not_meet_the_task_that_a_person_starts(tree) -> None:
+    stack = tree.run("shopt -s expand_aliases; alias async_run='async_run --timeout'")
+    assert stack.async_run("t", "true").wait().ok
+
+
 def test_a_task_sees_the_variable_space_as_of_its_start(tree) -> None:
     show = (
         'show() { printf "%s\\n" "$plain" "${list[*]}" "${map[a b]}" "$(declare -p nothing 2>&1 | wc -l)" "$PWD" "$(umask)" '

@@ -598,7 +598,8 @@ def test_settings_of_a_localrc_come_before_the_first_hook(tree, tmp_path: Path, 
 def test_a_service_that_the_settings_negate_is_not_enabled_in_the_first_hook(
     tree, tmp_path: Path, output, own: str, given: str
 ) -> None:
-    (tmp_path / "rc").write_text(f"{own}ENABLED_SERVICES='{given}'\n")
+    aliases = "shopt -s expand_aliases\nalias if=: builtin=:\n"
+    (tmp_path / "rc").write_text(f"{own}{aliases}ENABLED_SERVICES='{given}'\n")
     tree.hook("10-a.sh", "echo $ENABLED_SERVICES")
     stack = tree.stack(localrc=tmp_path / "rc")
     stack.step()
