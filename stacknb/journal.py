@@ -116,8 +116,6 @@ class RunDir:
                     new.abandon()
             why = room.unwritable(f"run directory {str(where)!r}", error)
             raise BadInput(f"{why}; choose another with --run-dir") from error
-        if path is None:
-            new._point_latest()
         return new
 
     @classmethod
@@ -133,6 +131,16 @@ class RunDir:
         for name in _LINES:
             check_readable(where / name)
         return cls(where, str(facts_of(where)["run"]))
+
+    def point_latest(self) -> None:
+        """Have ``latest`` beside it mean this run, now that its shell has begun."""
+        link = self.path.parent / "latest"
+        temporary = link.with_name(f".latest-{self.run}")
+        try:
+            temporary.symlink_to(self.path.name)
+            temporary.replace(link)
+        except OSError:  # a file system without links: the name is a convenience
+            temporary.unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """Say that no run came of it, so that the directory can be used for another."""
@@ -241,15 +249,6 @@ class RunDir:
         os.close(os.open(self.path / WAITS, _APPEND, 0o644))
         document = json.dumps(facts, indent=1) + "\n"
         (self.path / FACTS).write_text(document, encoding="utf-8")
-
-    def _point_latest(self) -> None:
-        link = self.path.parent / "latest"
-        temporary = link.with_name(f".latest-{self.run}")
-        try:
-            temporary.symlink_to(self.path.name)
-            temporary.replace(link)
-        except OSError:  # a file system without links: the name is a convenience
-            temporary.unlink(missing_ok=True)
 
 
 def _wanted(path: str | os.PathLike[str]) -> Path:

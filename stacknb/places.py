@@ -62,4 +62,5 @@ def find(path: str | os.PathLike[str]) -> Path:
     for candidate in (where, where / "latest", where / ".stacknb" / "runs" / "latest"):
         if os.path.isfile(candidate / FACTS):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
-    raise BadInput(f"{str(path)!r} is no run directory: it has no run.json; see .stacknb/runs/")
+    lack = f"has no {FACTS}" if os.path.exists(where) else "does not exist"
+    raise BadInput(f"{str(path)!r} is no run directory: it {lack}; see .stacknb/runs/")

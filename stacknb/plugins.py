@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
-from stacknb.places import absolute
+from stacknb.places import FACTS, absolute
 from stacknb.text.names import check_name, is_name
 from stacknb.text.reading import beginning
 from stacknb.text.script import documents
@@ -227,6 +227,8 @@ def check_tree(top_dir: str | os.PathLike[str], plugins: Sequence[Plugin]) -> Pa
         hint = ""
         if path.name in {"extras.d", "devstack"}:
             hint = "; give the folder that holds it"
+        elif os.path.isfile(path / FACTS):
+            hint = "; it is the directory of a run: give the tree that was stacked"
         elif trees := sorted(path.glob("*/extras.d")):
             hint = f"; did you mean {os.path.join(top_dir, trees[0].parent.name)!r}?"
         raise BadInput(

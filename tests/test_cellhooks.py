@@ -148,6 +148,7 @@ def test_a_word_that_is_no_phase_is_told_at_once_since_a_run_does_not_tell(tmp_p
         "did you mean 'install'?"
     )
     assert repr(hook).count("\nwarning: ") == 2
+    assert "(U+00A0)" in cellhooks.add(tmp_path, "95-a.sh", "if true; then\n\u00a0:\nfi\n").warning
     assert cellhooks.add(tmp_path, "plugin.sh", "[[ $1 == source ]]\n", "p").warning.endswith(
         "so this never holds; what is meant for it belongs into 'settings'"
     )

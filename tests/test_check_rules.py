@@ -14,6 +14,7 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ("if true; then\n  X=1\nelif ! [$X = 1 ]; then true; fi\n", 3, "a command, so this always"),
         ('if [[ ${1:-} != "unstak" ]]; then true; fi\n', 1, "'unstak' is no mode, so this always"),
         ("[[ $1 == \u201csource\u201d ]] || true\n", 1, "\u201d' is no mode, so this never holds"),
+        ("true\nf() {\n\u00a0echo \u2009hi\n}\n", 3, "as web pages have it (U+00A0) is a letter"),
         ("case $1 in\n  sorce) true ;;\nesac\n", 2, "'sorce' is no mode"),
         ('case "${2-}" in\n  extra|exra) true ;;\nesac\n', 2, "'exra' is no phase"),
         (
@@ -77,6 +78,7 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "f() {\n  if c; then\n    [[ d ]] && e\n  fi\n}\n",
         "if [[ $A == no ]]; then\n  echo why >&2\n  exit 1\nfi\nexit $?\n",
         "# exit 0\n# [[ $1 == sorce ]]\ntrue\n",
+        "echo 'a\u00a0b' \"c\u202fd\" # e\u00a0f\ncat <<EOF\n\u00a0g\nEOF\n",
         "if [[ $1 == $MODE ]]; then true; fi\n",
         'if [[ "$1 $2" == "stack install" || "$1-$2" = stack-extra ]]; then true; fi\n',
         "if [[ $2 == inst* || $1 == un?tack || x$1 = xstack ]]; then true; fi\n",

@@ -32,6 +32,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run() -> RunDir:
     """Return a run of one task, which printed two lines and bytes that are no UTF-8."""
     folder = RunDir.create(None, "stack", {"top_dir": "/tree"})
+    folder.point_latest()
     header = {"kind": "task", "name": "db", "start": 1.0, "pid": 1, "run": folder.run}
     (folder.path / "async" / "db.log").write_bytes(
         tasklog.begin_line(header) + b"one\n\xff\0" + tasklog.end_line(header, end=2, exit_code=0)

@@ -21,7 +21,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(path: str | None = "run", mode: str = "stack") -> RunDir:
-    return RunDir.create(path, mode, {"top_dir": "/t"}, clock=lambda: NOON)
+    run = RunDir.create(path, mode, {"top_dir": "/t"}, clock=lambda: NOON)
+    if path is None:
+        run.point_latest()
+    return run
 
 
 def test_a_run_goes_to_a_folder_named_by_time_and_mode_and_latest_points_to_it(here: Path) -> None:
@@ -281,8 +284,10 @@ def test_a_run_is_found_by_its_folder_and_by_latest_above_it(here: Path) -> None
 
 
 def test_no_run_is_named(here: Path) -> None:
-    with pytest.raises(BadInput, match=r"'.*none' is no run directory: it has no run.json"):
+    with pytest.raises(BadInput, match=r"'.*none' is no run directory: it does not exist; see"):
         places.find(here / "none")
+    with pytest.raises(BadInput, match=r"is no run directory: it has no run.json; see"):
+        places.find(here)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1'])

@@ -108,7 +108,10 @@ def test_a_tree_is_a_folder_with_extras_or_with_a_plugin(tmp_path: Path, folder:
 def test_a_tree_that_cannot_be_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "shop" / "extras.d").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").touch()
     for name, why in [
+        ("run", r"holds no hooks: .*; it is the directory of a run: give the tree that was"),
         ("none", r"top_dir '.*none': there is no such folder"),
         ("file", r"top_dir '.*file': it is a file"),
         ("", r"holds no hooks: it has no extras.d, and no plugin is given .*mean '.*/shop'\?"),

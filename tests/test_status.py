@@ -230,6 +230,7 @@ def test_the_latest_run_is_found_from_the_folder_of_the_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = RunDir.create(None, "stack", {})
+    folder.point_latest()
     assert status.read(".").run == folder.run
     assert status.read(".stacknb/runs").run == folder.run
 

@@ -138,7 +138,7 @@ def test_a_profile_is_by_line_function_or_file_or_folded_for_a_flame_graph(said:
         ),
         (["timing", "run", "--what", "profile"], "'{here}/run' has no times in its output"),
         (["timing", "run", "--format", "folded"], "--format 'folded' is for --what profile, not"),
-        (["compare", "run", "run", "--format", "folded"], "--format 'folded' is for timing"),
+        (["compare", "run", "run", "--format", "folded"], "--format: unknown value 'folded';"),
         (
             ["compare", "run"],
             "AFTER is missing; the newest run is .stacknb/runs/latest; see stacknb compare --help",

@@ -36,6 +36,8 @@ _stacknb_prepare() {
         _stacknb_complain "async_run: timeout '$_stacknb_limit' of task '$1' is no number of seconds"; return 2
     elif [[ ${_stacknb_tasks[$1]-} && -z ${_stacknb_codes[$1]-} ]]; then
         _stacknb_complain "async_run: a task '$1' is in use (started, not yet waited for); wait for it or take another name"; return 1
+    elif [[ ! $_stacknb_busy && $# == 2 && $1 == "$2" && ! ${_nb_after-} ]] && ! builtin type -- "$1" >/dev/null 2>&1; then
+        _stacknb_complain "async_run: task '$1' has no command, and there is no function or program '$1'; give one after the name"; return 2
     fi
     _stacknb_task=$1
     # Its CPU time will be in that of the task that starts it.

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,6 @@ def _compare(stack: None, o: Namespace) -> Answer:
     from stacknb.timing.answers import Answer
     from stacknb.timing.comparison import compare, objections
 
-    if o.format == "folded":
-        raise BadInput("--format 'folded' is for timing --what profile")
     found = compare([o.before, *(o.more_before or ())], [o.after, *(o.more_after or ())])
     said = [] if o.fail_slower is None else objections(found, o.fail_slower)
     note = " ".join([found.attrs["conclusion"], *said])
@@ -131,9 +130,10 @@ _WHAT = ("tasks", "hooks", "phases", "waits", "summary", "critical-path", "profi
          "impact", "cells", "problems")  # fmt: skip
 _PATH = Argument("PATH", "a run directory, a log, or a stack.sh log (.gz too; - for stdin)", "run",
                  at_hand=True)  # fmt: skip
-_FORMAT = Argument("--format", "table, csv, json; for timing --what profile also folded, for flame "
-                   "graphs", "choice", default="table", choices=("table", "csv", "json", "folded"),
-                   faces=(CLI,))  # fmt: skip
+_FORMAT = Argument("--format", "table, csv, json", "choice", default="table",
+                   choices=("table", "csv", "json"), faces=(CLI,))  # fmt: skip
+_OR_FOLDED = replace(_FORMAT, help=f"{_FORMAT.help}; for --what profile also folded, for flame "
+                     "graphs", choices=(*_FORMAT.choices, "folded"))  # fmt: skip
 _OUTPUT = Argument("--output", "the file, - for stdout", "file", short="-o", needed=True)
 
 TIMING_COMMANDS = (
@@ -143,7 +143,7 @@ TIMING_COMMANDS = (
          Argument("--what", f"one of {', '.join(_WHAT)}", "choice", default="tasks", choices=_WHAT),
          Argument("--by", "a row of the profile is a line (if nothing is said), a function or a "
                   "file", "choice", choices=("line", "function", "file")),
-         _FORMAT), (CLI, STACK), printing.answer,
+         _OR_FOLDED), (CLI, STACK), printing.answer,
     ),
     Command(
         "compare", "tell what got slower or faster between runs", _compare,

@@ -224,6 +224,8 @@ class Session:
             except BaseException:
                 folder.abandon()
                 raise
+            if self._run_dir is None:
+                folder.point_latest()
             self._run_dir = None
             is_first = mode != "stack" and before is None  # otherwise the run before has said it
             if is_first and (said := order.lacks(mode, folder.path)):

@@ -38,6 +38,8 @@ _OF_ARGUMENT = re.compile(r"""["']?\$\{?([12])(?:[:-][^}]*)?\}?["']?""")
 _LABEL = re.compile(r"^\s*\(?((?:[\w-]+\s*\|\s*)*[\w-]+)\)")
 _ARGUMENT = re.compile(r"\$\{?[1-9]")
 _QUOTED = re.compile(r"'[^']*'")  # bash leaves alone what is in it
+# Blanks of web pages and text processors; between quotes they are meant.
+_STRANGE_BLANK = re.compile(r"""'[^']*'|"[^"]*"|(?P<blank>[\u00a0\u2000-\u200b\u202f\u3000])""")
 _DECLARE = re.compile(r"^(?:declare|typeset)\s+(-\w+\s+)?(\w+)")
 _EXIT = re.compile(r"^\s*exit(?:\s+0)?\s*(?:[;&|].*)?$")  # another status is meant to end the run
 _LAST_TEST = re.compile(r"^\s*(\[\[.*\]\]|\[ .* \]|\(\(.*\)\)|test\s.*|is_\w+\s.*)\s*&&")
@@ -50,6 +52,10 @@ TASKS_OF_DEVSTACK = {
 _FALSE_AT_THE_END = (
     "the last command of the hook: when the test is false the hook ends with status 1, which ends "
     "a run of 'stack'; use if … fi"
+)
+_NO_BLANK_OF_BASH = (
+    "a blank as web pages have it (U+{:04X}) is a letter to bash, so this is another word than it "
+    "seems; type an ordinary one in its place"
 )
 # What begins a branch, but for a label of `case`.
 _HEAD = re.compile(r"(if|elif|else|case)\b(?!.*\b(?:fi|esac)\b)")
@@ -101,6 +107,8 @@ def remarks(text: str, kind: str) -> Iterator[Remark]:
         if depth == 0 and not opened:  # a function has arguments of its own
             said = (*_unknown_words(code, cases[-1], kind), *_at_top(code, kind))
             yield from ((number, what) for what in said)
+        if strange := next(filter(None, (m["blank"] for m in _STRANGE_BLANK.finditer(code))), ""):
+            yield number, _NO_BLANK_OF_BASH.format(ord(strange))
         for found in _CASE.finditer(code):
             if found["of"]:
                 of = _OF_ARGUMENT.fullmatch(found["of"])

@@ -56,7 +56,8 @@ def printed(text: str, run: Path | None, least: int = budget.ASKED) -> str:
 def value(shown: Any, run: Path | None) -> Any:
     """Return what a cell shows as its result, which knows then what room it has."""
     if (most := getattr(type(shown), "room", None)) is not None:
-        least = budget.SHORT if most == budget.RESULT else budget.ASKED
+        short = budget.SHORT if most == budget.RESULT else budget.ASKED
+        least = getattr(shown, "least", short)
         vars(shown)["room"] = KERNEL.room(run, min(most, budget.PRINTED), least)
         html = getattr(shown, "_repr_html_", str)()
         text = pretty(shown)  # type: ignore[no-untyped-call] # IPython's

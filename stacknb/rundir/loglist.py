@@ -13,7 +13,7 @@ from stacknb.places import find
 from stacknb.rundir.shapes import check_readable
 from stacknb.text import budget
 from stacknb.text.names import nearest
-from stacknb.text.screen import excerpt, quoted
+from stacknb.text.screen import counted, excerpt, quoted
 from stacknb.text.signs import shown
 
 __all__ = ["Logs", "logs_of", "names"]
@@ -23,13 +23,26 @@ class Logs(list[Path]):
     """Logs of one name, in the order they were begun."""
 
     room = budget.ALONE
+    least = budget.LOG
     lines = 100  # of each log, in a notebook
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         texts = [(path, excerpt(path, self.lines, 500)) for path in self]
         printed = [f"==> {shown(path)} <==\n" + "\n".join(lines) for path, lines in texts if lines]
         nothing = f"nothing printed in {quoted(map(str, self))}"
-        printer.text(budget.fold("\n".join(printed) or nothing, self.room))
+        printer.text(_newest(printed, self.room) if printed else budget.fold(nothing, self.room))
+
+
+def _newest(logs: list[str], room: int) -> str:
+    # Of a hook that was run again and again the last try is what is looked for.
+    kept: list[str] = []
+    for text in reversed(logs):
+        if kept and budget.stored(text) > room:
+            before = counted(len(logs) - len(kept), "log")
+            return "\n".join([f"… {before} before these", *reversed(kept)])
+        kept.append(budget.fold(text, room))
+        room -= budget.stored(kept[-1])
+    return "\n".join(reversed(kept))
 
 
 def logs_of(path: str | os.PathLike[str], name: str, tail: int | None = None) -> Logs:

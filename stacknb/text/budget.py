@@ -7,7 +7,7 @@ the cells of the run show (summaries, errors, results, traces, ``%wait``, ``%%st
 `stacknb.notebook.ledger`), and never more than its share below. Once so much is taken that a thing
 would get less than its least, a cell shows short lines alone: what failed and where, the log, how
 to see more. They come to 1 kB or two a cell; the rest of the 50 kB is for ten of those, and a
-notebook with more of them grows by no more than that for each.
+notebook with more of them grows by no more than that for each. A log that is asked for has 3 kB.
 
 Tables and charts that are asked for by name (plan, vars, changes, timing) are not the run's output.
 """
@@ -27,6 +27,7 @@ __all__ = [
     "CODE",
     "ERROR",
     "LINE",
+    "LOG",
     "OUTPUT",
     "PICTURE",
     "POOL",
@@ -56,7 +57,8 @@ ERROR = 2_200  # is kept twice: as a message and as a traceback
 RESULT = 2_400
 PRINTED = 12_000  # what %wait, %%stack and a trace print
 SHORT = 350  # of an error or a result, at least …
-ASKED = 700  # … and of what a cell was to print
+ASKED = 700  # … of what a cell was to print …
+LOG = 3_000  # … and of a log that is asked for by name, as every hint says one should
 ALONE = 60_000  # of what is shown by Python, or in a terminal, and no cell of a run
 OUTPUT = 150  # around each of them
 VIEW = 300  # of the panel, in one cell

@@ -231,5 +231,6 @@ def _ran_again(run: Run) -> bool:
 
 def _stopped(run: Run) -> bool:
     # What it left out takes no time: without a hint it looks faster.
-    tells = run.records.hooks or run.records.kind == "stack.sh"
-    return bool(tells) and not run.going_on and not run.records.finished
+    of_tasks = run.records.tasks and not run.records.hooks  # logs of tasks alone, which tell not
+    tells = run.records.kind == "stack.sh" or not of_tasks
+    return tells and not run.going_on and not run.records.finished

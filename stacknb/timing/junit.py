@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import CLEAN_UP
 from stacknb.results import signal_name
+from stacknb.rundir import turnlog
 from stacknb.rundir.ending import BAD
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
@@ -36,13 +39,14 @@ def junit_report(records: Records) -> bytes:
     """
     suites = ET.Element("testsuites", name=_clean(records.path))
     by_phase: dict[str, list[_Record]] = {}
-    every: list[_Record] = [*records.hooks, *records.tasks]
+    of_run = records.kind == "run"
+    told = _told_of(records) if of_run else None
+    every: list[_Record] = [*_as_told(records.hooks, told), *records.tasks]
     for record in sorted(every, key=lambda one: (one.start is None, one.start or 0)):
         by_phase.setdefault(record.phase, []).append(record)
     for phase, members in by_phase.items():
         suites.append(_suite(phase or "no phase", members, records))
-    of_run = records.kind == "run"
-    if said := _stopped_in(records, suites) if of_run else _ended_early(records):
+    if said := _stopped_in(told, suites) if of_run else _ended_early(records):
         suites.append(_bad_end("run" if of_run else "stack.sh", said, records))
     for key in ("tests", "failures", "errors"):
         suites.set(key, str(sum(int(suite.get(key, "0")) for suite in suites)))
@@ -57,14 +61,28 @@ def _ended_early(records: Records) -> str:
     return "" if any(hook.status == "failed" for hook in records.hooks) else records.bad_end
 
 
-def _stopped_in(records: Records, suites: ET.Element) -> str:
-    """Say where a run has stopped between two hooks: its process was killed, the disk was full."""
-    if any(part.tag in ("failure", "error") for part in suites.iter()):  # one alone is false
-        return ""
+def _told_of(records: Records) -> status.RunStatus | None:
     try:
-        return status.read(records.path).wrong
+        return status.read(records.path)
     except BadInput:  # a bare folder of logs
-        return ""
+        return None
+
+
+def _as_told(hooks: list[HookRecord], told: status.RunStatus | None) -> Iterator[HookRecord]:
+    """Return hooks; one whose log has lost its footer ended as the run itself knew."""
+    ended = [hook for phase in told.phases for hook in phase.hooks] if told is not None else []
+    known = {hook.log: hook for hook in ended}
+    for hook in hooks:
+        end = known.get(str(turnlog.inner(hook.log))) if hook.status == "lost" else None
+        yield hook if end is None else replace(hook, status=end.status, exit_code=end.exit_code)
+
+
+def _stopped_in(told: status.RunStatus | None, suites: ET.Element) -> str:
+    """Say where a run has stopped between two hooks: its process was killed, the disk was full."""
+    if told is None or any(part.tag in ("failure", "error") for part in suites.iter()):
+        return ""  # of two that tell it, one alone is false
+    nothing = not len(suites) and told.state != "running"
+    return told.wrong or ("the run has ended before its first hook" if nothing else "")
 
 
 def _bad_end(name: str, said: str, records: Records) -> ET.Element:

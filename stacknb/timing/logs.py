@@ -12,7 +12,7 @@ from pathlib import Path
 
 from stacknb import tasklog
 from stacknb.exceptions import LogError
-from stacknb.places import STATE
+from stacknb.places import FACTS, STATE
 from stacknb.text import reading
 from stacknb.text.screen import counted, listed, quoted
 from stacknb.timing.records import Problems
@@ -37,10 +37,11 @@ def of_one_run(folder: Path, run: str | None, problems: Problems) -> list[tasklo
     Raises
     ------
     LogError
-        If there is no log, or there are logs of several runs and `run` does not choose.
+        If there is no log, and no run whose first is to come; or there are logs of several runs and
+        `run` does not choose.
     """
     logs = _distinct(_logs_below(folder, problems), problems)
-    if not logs:
+    if not logs and (problems.counts or not (folder / FACTS).is_file()):
         of_stack = _logs_of_stack(folder)
         seen = "; ".join(f"{count} × {what}" for what, count in problems.counts.items())
         raise LogError(

@@ -664,6 +664,17 @@ def test_a_name_alone_is_the_function_of_that_name(tree) -> None:
     assert [log_of(stack, name).output() for name in ("db-sync", "db-sync.2")] == [b"2\n", b"0\n"]
 
 
+def test_a_name_alone_that_is_no_function_and_no_program_starts_nothing(tree) -> None:
+    stack = tree.run(":")
+    with pytest.raises(BadInput, match=r"^task 'nosuch' has no command, and there is no function "):
+        stack.async_run("nosuch")
+
+    assert not stack.tasks
+    stack.async_run("nosuch", "nosuch", "-x")
+    with pytest.raises(TaskFailed, match="failed with status 127"):
+        stack.async_wait()
+
+
 def test_a_task_in_a_folder_that_is_not_there_fails_and_says_so(tree) -> None:
     stack = tree.run(":")
     result = stack.async_run("t", "pwd", cwd="/nowhere").wait()

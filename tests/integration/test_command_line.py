@@ -136,6 +136,45 @@ def test_a_run_that_was_killed_between_two_hooks_is_not_well_and_no_report_of_it
     assert status.read("run").state == "complete"
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("run-start", "stack", "the run has ended before its first hook"),
+        ("phase-start", "override_defaults", "phase 'override_defaults' is lost (its process was"),
+    ],
+)
+def test_a_run_that_was_killed_before_its_first_log_has_a_report_with_one_error(
+    tree: Any, until: Until, kind: str, name: str, said: str
+) -> None:
+    tree.hook("10-a.sh", ":")
+    words = [sys.executable, "-c", _KILLED, str(tree.path), kind, name]
+    assert subprocess.run(words, check=False).returncode == -9
+    until(lambda: not children_of_run(), "all has ended")
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    suites = ET.parse("j.xml").getroot()
+    assert (suites.get("tests"), suites.get("errors")) == ("1", "1")
+    assert [str(error.get("message"))[: len(said)] for error in suites.iter("error")] == [said]
+    assert call("timing", "run").stdout.startswith("no tasks")
+    assert call("stack", tree.path, "--run-dir", "whole").returncode == 0
+    compared = call("compare", "whole", "run", "--fail-slower")
+    assert compared.returncode == 1
+    assert "not run to the end: " in compared.stdout
+
+
+def test_a_log_that_has_lost_its_footer_makes_no_report_red_of_a_run_that_is_well(
+    tree: Any,
+) -> None:
+    tree.hook("10-a.sh", "echo hi")
+    tree.hook("20-b.sh", '[[ $2 != extra ]] || { echo "no"; false; }')
+    assert call("stack", tree.path, "--run-dir", "run").returncode == 1
+    for log in Path("run/hooks/stack-extra").iterdir():
+        log.write_bytes(log.read_bytes().partition(b"#stacknb-end")[0])
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    cases = ET.parse("j.xml").getroot().iterfind("testsuite[@name='stack extra']/testcase")
+    found = {case.get("name"): [(p.tag, p.get("message")) for p in case] for case in cases}
+    assert found == {"10-a.sh": [], "20-b.sh": [("failure", "failed")]}
+
+
 def test_a_junit_report_of_a_hook_that_failed_has_that_failure_alone(tree: Any) -> None:
     tree.hook("10-a.sh", "[[ $1 != source ]]")
     assert call("stack", tree.path, "--run-dir", "run").returncode == 1

@@ -178,6 +178,19 @@ def test_a_failure_is_told_however_little_room_there_is(tmp_path: Path) -> None:
     assert error["evalue"] in said
 
 
+def test_a_log_that_is_asked_for_is_readable_after_many_failures(tmp_path: Path) -> None:
+    steps = 'for n in {1..40}; do echo "step $n: into /usr/local/lib/python/site-packages"; done'
+    hook(tmp_path / "tree", "50-api.sh", f"{steps}\necho this was try $((++tries)); nosuch")
+    notebook, size = grown(tmp_path, "%stack tree", *["%stack"] * 5, "%stack log 50-api.sh")
+    text = notebook.cells[-1].outputs[0]["data"]["text/plain"]
+    assert text.startswith(f"… 5 logs before these\n==> {tmp_path}/.stacknb/runs/")
+    assert "stack-install/50-api.sh.6.log <==\nstep 1: into" in text
+    assert "step 30: into" in text
+    assert "this was try 6\n" in text
+    assert text.endswith("nosuch: command not found")
+    assert size < LIMIT
+
+
 def as_jupyterlab_does(client: nbclient.NotebookClient) -> None:
     """Say with each execution which cell it is of."""
     make = client.kc.session.msg

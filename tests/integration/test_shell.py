@@ -292,7 +292,7 @@ def test_what_a_hook_puts_in_the_place_of_a_builtin_is_the_next_ones_and_never_t
     show = (
         "type -a "
         + " ".join(re.findall(r"[a-z.]+(?=\()", leak))
-        + " || :\ncommand enable -n\nis_set w\n"
+        + " || :\ncommand enable -n\ntype is_set >/dev/null\n"
     )
     tree.hook("10-a.sh", f"v=1\n{leak}{'; false' if restored else ''}")
     tree.hook("20-b.sh", f"w=2\n{show}")

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import stacknb
-from stacknb import BadInput, HookFailed, Stack, StacknbError, status, tasklog
+from stacknb import BadInput, HookFailed, Stack, StacknbError, places, status, tasklog
 from stacknb.exceptions import ShellDied
 from stacknb.journal import Event
 from stacknb.run import closing
@@ -1384,3 +1384,21 @@ def test_what_exit_0_leaves_is_collected_in_the_phase_that_it_ended(tree) -> Non
         **{label: [] for label in LABELS[4:]},
     }
     assert stacknb.timing.load(stack.run_dir).phases["phase"].tolist() == LABELS[:4]
+
+
+def test_a_run_whose_shell_cannot_begin_leaves_latest_with_the_one_before(
+    tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = tree.stack()
+    stack.run()
+    before = stack.run_dir
+
+    def full(otherwise: Path) -> None:
+        raise StacknbError("no room for the scratch folder of the session")
+
+    monkeypatch.setattr("stacknb.shell.shell.Scratch", full)
+    stack.reset()
+    with pytest.raises(StacknbError, match="no room for the scratch folder"):
+        stack.step()
+
+    assert places.latest() == before
