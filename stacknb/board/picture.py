@@ -205,8 +205,8 @@ def _failure(board: Board) -> dict[str, Any] | None:
     if hook is None:
         return None
     why = hook.failure
-    file, line = str(why.get("file", "")), why.get("line")
-    place = f"{file}:{line}" if line else file
+    line = why.get("line")
+    place = f"{why.get('file', '')}:{line}" if line else str(why.get("file", ""))
     lines = screen.tail(hook.log, _TAIL, 200)
     phase = board.phase.label if board.phase is not None else ""
     return {
@@ -220,7 +220,6 @@ def _failure(board: Board) -> dict[str, Any] | None:
         "calls": [screen.clean_line(call, 1000) for call in few(why.get("calls", []))],
         "code": why.get("status"),
         "lines": lines,
-        "mend": failures.to_mend(file, line),
         "first": failures.to_run_first(lines, board.tasks.ill, phase),
         "log": _key_of(hook, board),
         "path": str(hook.log),

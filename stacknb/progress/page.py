@@ -185,7 +185,7 @@ def _failure_rows(board: Board, share: float) -> Iterator[_Row]:
     lines.append(f"log     {budget.cut(why['log'], 100, end=True)}")
     if board.next_phase:
         phases = to_run_again(why["first"], board.next_phase)
-        mend = f"{why['mend']} and " if board.state == "failed" else ""
+        mend = "mend it and " if board.state == "failed" else ""
         lines.append(f"next    {mend}run {phases} again")
     reason = why["reason"].removeprefix(f"{why['status']} ")
     reason = budget.cut(clean_line(reason), max(100, round(WIDTH * share)))

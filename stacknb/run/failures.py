@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a display that asks for `to_run_first` needs no tasks
     from stacknb.lifecycle import Hook
     from stacknb.run.taskbook import TaskBook
 
-__all__ = ["GIVEN_UP", "error_of", "explain", "to_mend", "to_run_again", "to_run_first"]
+__all__ = ["GIVEN_UP", "error_of", "explain", "to_run_again", "to_run_first"]
 
 GIVEN_UP = (
     "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
@@ -43,7 +43,7 @@ def error_of(
     if result.status == "failed":
         assert result.failure is not None
         remedy = room.remedy(run_dir)
-        mend = f"{remedy}," if result.lack else to_mend(result.failure.file, result.failure.line)
+        mend = f"{remedy}," if result.lack else _mend(result.failure, hook)
         first = to_run_first(result.failure.last_lines, tasks.ill, result.phase)
         phases = to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
@@ -62,11 +62,11 @@ def error_of(
     )  # fmt: skip
 
 
-def to_mend(file: str, line: int | None) -> str:
-    """Say what is to be done about a failure in that line; of a cell, which is to be run, too."""
-    if not cellhooks.is_cell(Path(file)):
+def _mend(why: Failure, hook: Hook) -> str:
+    if not cellhooks.is_cell(hook.path):
         return "mend it"
-    return f"mend it{f' (line {line} of the cell)' if line else ''}, run the cell"
+    line = f" (line {why.line} of the cell)" if why.line and why.file == str(hook.path) else ""
+    return f"mend it{line}, run the cell"
 
 
 class _Started(Protocol):

@@ -305,10 +305,9 @@ function render({ model, el }) {
     const why = S.failure;
     part.failure.hidden = !why;
     const before = (why?.first ?? []).map((phase) => `%stack ${phase.replace("stack ", "")}`).join(", then ");
-    const mend = why?.mend.replace("m", "M");
     const first = why?.status === "interrupted" ? "Retry the phase to go on"
-      : before ? `${mend}, run again what starts the task: ${before}, then this phase`
-      : `${mend} and retry the phase`;
+      : before ? `Mend it, run again what starts the task: ${before}, then this phase`
+      : "Mend it and retry the phase";
     const next = S.can.includes("retry")
       ? `${first}; the variables are as the hook left them: %stack vars.`
       : S.can.length ? "" : `%stack resume ${typed(S.run.dir)} opens the run, to go on where it ended.`;

@@ -9,9 +9,7 @@ import pytest
 from IPython.lib.pretty import pretty
 
 from stacknb import Stack, cli, status
-from stacknb.board import Board, picture
 from stacknb.exceptions import BadInput, HookFailed
-from stacknb.progress import page
 from stacknb.text import budget
 from stacknb.timing import load
 
@@ -43,10 +41,6 @@ def test_a_failing_hook_of_a_cell_is_told_by_the_line_of_the_cell(tree: Any) -> 
     assert caught.value.advice == (
         "mend it (line 3 of the cell), run the cell and run 'override_defaults' again"
     )
-    board = Board(lambda: stack.run_dir)
-    board.update()
-    assert picture(board, 0)["failure"]["mend"] == "mend it (line 3 of the cell), run the cell"
-    assert f"next    {caught.value.advice}" in page.bundle(board)["text/plain"]
 
 
 def test_a_plugin_from_cells_is_enabled_and_may_begin_in_the_middle_of_a_run(tree: Any) -> None:
