@@ -91,10 +91,11 @@ def test_a_command_that_gives_a_password_is_told_without_it(script: Path) -> Non
 def test_in_a_restored_shell_the_function_is_named_since_its_file_is_a_copy(script: Path) -> None:
     copy = script.with_name("restored.2.bash")
     copy.write_text("a=1\ng () \n{ \n    :\n}\nf-1 () \n{ \n    false;\n    true\n}\n")
-    named = explained(script, died(1, "errexit", copy, "8", "false")).reason
+    output = f"{copy}: line 8: false: not today\n"
+    named = explained(script, died(1, "errexit", copy, "8", "false"), output).reason
     assert named == (
         "failed with status 1 under errexit in 'f-1', restored from a snapshot (once it is mended, "
-        "source it again)"
+        "source it again): false: not today"
     )
     for place in ("1", "", "99x"):
         reason = explained(script, died(1, "errexit", copy, place, "false")).reason

@@ -132,18 +132,18 @@ def explain(
     file, line, command, better = _place(turn, path, last)
     hide = Masker().text  # a script may hold a password, and so may what is said of it
     reason = better or _reason(turn)
-    if turn.how in ("errexit", "exit") and not turn.interrupted:
-        if said := _said(turn.how, last, file, line, command):
-            reason += f": {hide(said)}"
-        if turn.outcome == "lost":
-            reason += (
-                "; it has an EXIT trap of its own and no snapshot could be taken before, so "
-                f"{_GONE}"
-            )
+    is_own = turn.how in ("errexit", "exit") and not turn.interrupted
+    said = _said(turn.how, last, file, line, command) if is_own else ""
     calls = [call.rpartition(":") for call in led_by(turn.calls, f"{file}:{line}")]
     name, file, line = original(file, line, command)
     if name:
         reason += f" in {name!r}, restored from a snapshot (once it is mended, source it again)"
+    if said:
+        reason += f": {hide(said)}"
+    if is_own and turn.outcome == "lost":
+        reason += (
+            f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"
+        )
     return Failure(
         what, turn.status, reason, copies.get(file, file), line, hide(command), str(log),
         tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),

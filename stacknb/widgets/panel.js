@@ -258,7 +258,8 @@ function render({ model, el }) {
     attribute(part.hooks, "data-phase", S.hooks.length ? `${short(S.run.where)}:` : "");
     const before = S.hooks[0]?.number ?? 0;
     const after = S.hooks.length ? S.run.hooks - S.hooks.at(-1).number - 1 : 0;
-    put(part.folded, [before && `${before} hooks before these`, after && `${after} hooks after them`].filter(Boolean).join(", "));
+    const some = (count, where) => count && `${count} hook${count > 1 ? "s" : ""} ${where}`;
+    put(part.folded, [some(before, "before these"), some(after, "after them")].filter(Boolean).join(", "));
     keyed(part.hooks, S.hooks.map((hook) => `${hook.number} ${hook.name}`),
       (key) => h("li", {}, h("span", { class: "snb-mark" }), logButton(key.replace(/^\d+ /, "")), h("span", { class: "snb-time" })),
       (item, key) => {

@@ -487,14 +487,17 @@ def test_of_many_hooks_some_are_shown_and_the_others_counted(lab: Lab, shop: Pat
     for number in range(60):
         hook(shop, f"{10 + number}-{'long' * 45 if number == 30 else 'a'}.sh", "true")
     hook(shop, "75-b.sh", f"async_run {'t' * 150} sleep 1000; until_there never")
-    hook(shop, "80-c.sh", "true")
+    for number in range(20):
+        hook(shop, f"80-{number}.sh", "true")
     lab.page.set_viewport_size({"width": 700, "height": 800})
     lab.open("hooks.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
     expect(lab.panel.locator("tbody tr")).to_contain_text("running")
     expect(lab.panel.locator(".snb-hooks li")).to_have_count(40)
     expect(lab.panel.locator(".snb-hooks")).to_contain_text("75-b.sh")
-    expect(lab.panel.locator(".snb-folded")).to_have_text("22 hooks before these")
+    expect(lab.panel.locator(".snb-folded")).to_have_text(
+        "40 hooks before these, 1 hook after them"
+    )
     lab.shoot("hooks")
     seen = "el => (({top, bottom}) => ({top: b, bottom: c}) => top >= b && bottom <= c)"
     seen += "(el.getBoundingClientRect())(el.closest('ul').getBoundingClientRect())"
