@@ -253,6 +253,10 @@ def test_logs_are_found_by_name(run: Run) -> None:
         assert found(shorter) == ["hooks/stack-install/50-api.sh.log"]
     assert found("db") == ["async/db.log", "async/db.2.log"]
     assert found("db.2") == ["async/db.2.log"]
+    run.log("async/db.sync")  # another task
+    run.log("async/db.log")  # as is the one of this name
+    assert found("db") == ["async/db.log", "async/db.2.log"]
+    assert found("db.log") == ["async/db.log.log"]
 
 
 def test_a_log_is_found_by_the_path_that_the_status_shows(run: Run) -> None:
