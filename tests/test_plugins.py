@@ -245,7 +245,9 @@ def test_only_plugins_whose_folder_is_not_there_are_said_to_be_missing(tmp_path:
     assert list(missing([Plugin("a", tmp_path), gone])) == [gone]
 
 
-def test_where_a_plugin_lies_is_unknown_behind_a_dest_that_a_command_decides(tmp_path: Path) -> None:
+def test_where_a_plugin_lies_is_unknown_behind_a_dest_that_a_command_decides(
+    tmp_path: Path,
+) -> None:
     line = "enable_plugin p https://host/p\n"
     assert foreseen(line, tmp_path, "/dest") == [Plugin("p", Path("/dest/p"))]
     assert foreseen(f"DEST=$(pwd)\n{line}", tmp_path, "/dest") == []
