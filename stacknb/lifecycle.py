@@ -70,9 +70,6 @@ class Phase:
         """What its hooks are called with."""
         return (self.mode, self.sub) if self.sub else (self.mode,)
 
-    def __str__(self) -> str:
-        return self.label
-
 
 @dataclass(frozen=True)
 class Hook:

@@ -106,6 +106,18 @@ def test_disk_is_bounded_and_the_history_says_so(run_dir: Path) -> None:
     assert (run_dir / "state" / "history").stat().st_size < 10_000
 
 
+def test_a_hook_that_changed_too_much_is_left_out_and_the_next_is_kept_again(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_NEW_LIMIT", 100)
+    book = History(run_dir)
+    for text in (b"small\n", b"x" * 101, b"small\nagain\n"):
+        keep(book, run_dir, text)
+    _, large, after = history.read(run_dir)
+    assert (large.snapshot, large.why) == (None, "too much changed to be kept")
+    assert after.snapshot == b"small\nagain\n"
+
+
 def test_a_lost_shell_is_a_moment_without_a_snapshot(run_dir: Path) -> None:
     book = History(run_dir)
     keep(book, run_dir, b"one\n")
@@ -160,6 +172,8 @@ def test_a_disk_that_cannot_be_written_ends_nothing(run_dir: Path) -> None:
         {"files": {"a": 1}},
         {"start": None, "files": {"a": ["x", float("nan")]}},
         {"ops": [["x"]], "whole": True},
+        {"ops": [[]], "whole": True},
+        {"ops": [[1]], "whole": True, "size": 7},
         {"ops": [[0, 1]] * 4, "whole": False},
     ],
 )
@@ -170,7 +184,7 @@ def test_a_damaged_history_ends_where_it_is_damaged(
     whole = {"kind": "hook", "phase": "", "name": "b", "start": 1, "end": 2, "files": {}, "size": 0}
     keep(History(run_dir), run_dir, b"text\n")
     with (run_dir / "state" / "history").open("ab") as file:
-        file.write(json.dumps({**whole, **facts}).encode() + b"\n\n")
+        file.write(json.dumps({**whole, **facts}).encode() + b"\nno zlib\n")
     first, *more = history.read(run_dir)
     assert first.snapshot == b"text\n"
     assert all(moment.files == {} and moment.snapshot is None for moment in more)

@@ -148,6 +148,25 @@ def test_that_one_of_another_machine_holds_it_is_told_by_the_lock_if_there_are_l
     assert Lock(run_dir).is_held() == (not has_locks), "nobody can tell"
 
 
+def test_what_was_never_held_or_lies_where_nobody_may_look_is_held_by_nobody(
+    run_dir: Path,
+) -> None:
+    for path in (run_dir, run_dir / "a copy without its state"):
+        assert (Lock(path).is_held(), Lock(path).is_left()) == (False, False)
+
+
+def test_one_that_cannot_be_seen_from_here_keeps_it(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # on a file system with locks
+    held = Lock(run_dir)
+    held.take()
+    (run_dir / "state" / "lock").write_text("17 1 another")
+    with pytest.raises(BadInput, match="is going on in process 17 on another: wait for it"):
+        Lock(run_dir).take()
+    held.release()
+
+
 def test_who_only_looks_keeps_nobody_from_taking_it(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

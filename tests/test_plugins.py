@@ -6,9 +6,11 @@ from stacknb.exceptions import BadInput
 from stacknb.plugins import (
     Plugin,
     check_tree,
+    enabled,
     foreseen,
     is_devstack,
     misordered,
+    missing,
     parse_plugins,
 )
 
@@ -233,3 +235,22 @@ def test_in_a_devstack_tree_every_plugin_is_foreseen_in_dest(three: Path, source
         (three / "top" / name).touch()
     line = f"enable_plugin a {source.format(here=three)}"
     assert foreseen(line, three / "top", str(three / "dest")) == [Plugin("a", three / "dest/a")]
+
+
+def test_a_plugin_that_was_given_keeps_its_folder_whatever_a_hook_makes_of_gitdir() -> None:
+    given = Plugin("a", Path("/given/a"))
+    pairs = {"b": "/dest/b", "a": "/dest/a"}
+    assert enabled([given], pairs) == [Plugin("b", Path("/dest/b")), given]
+
+
+def test_only_plugins_whose_folder_is_not_there_are_said_to_be_missing(tmp_path: Path) -> None:
+    gone = Plugin("b", tmp_path / "b")
+    assert list(missing([Plugin("a", tmp_path), gone])) == [gone]
+
+
+def test_where_a_plugin_lies_is_unknown_behind_a_dest_that_a_command_decides(
+    tmp_path: Path,
+) -> None:
+    line = "enable_plugin p https://host/p\n"
+    assert foreseen(line, tmp_path, "/dest") == [Plugin("p", Path("/dest/p"))]
+    assert foreseen(f"DEST=$(pwd)\n{line}", tmp_path, "/dest") == []

@@ -77,6 +77,14 @@ def test_a_named_pipe_is_read_to_its_end_however_late_its_writer_comes(tmp_path:
     writer.join()
 
 
+def test_a_named_pipe_whose_writer_came_and_went_without_a_word_is_empty(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"",))
+    writer.start()
+    assert piped(pipe) == b""
+    writer.join()
+
+
 def test_a_named_pipe_to_which_nobody_writes_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -254,6 +254,10 @@ def test_logs_are_found_by_name(run: Run) -> None:
         assert found(shorter) == ["hooks/stack-install/50-api.sh.log"]
     assert found("db") == ["async/db.log", "async/db.2.log"]
     assert found("db.2") == ["async/db.2.log"]
+    run.log("async/db.sync")  # another task
+    run.log("async/db.log")  # as is the one of this name
+    assert found("db") == ["async/db.log", "async/db.2.log"]
+    assert found("db.log") == ["async/db.log.log"]
 
 
 def test_a_log_is_found_by_the_path_that_the_status_shows(run: Run) -> None:
@@ -264,6 +268,16 @@ def test_a_log_is_found_by_the_path_that_the_status_shows(run: Run) -> None:
     logs = [task.log for task in status.read(run.path).tasks]
     for shown in (logs[-1], "hooks/source/50-api.sh.log"):
         assert logs_of(run.path, shown) == [run.path / shown]
+
+
+def test_logs_in_which_nothing_was_printed_say_so_unless_another_of_the_name_has_lines(
+    run: Run,
+) -> None:
+    run.log("async/db")
+    first, second = run.path / "async/db.log", run.path / "async/db.2.log"
+    assert pretty(logs_of(run.path, "db")) == f"nothing printed in {str(first)!r}"
+    second.write_bytes(tasklog.begin_line({"start": 1001.0}) + b"made\n")
+    assert pretty(logs_of(run.path, "db")) == f"==> {second} <==\nmade"
 
 
 def test_a_log_that_is_not_there_is_named_with_the_nearest(run: Run) -> None:

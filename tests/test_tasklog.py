@@ -278,6 +278,18 @@ def test_a_log_is_opened_again_only_where_its_footer_is_the_end(path: Path) -> N
         tasklog.reopen(missing)
 
 
+@pytest.mark.parametrize("text", [None, b"", b"no log\n"])
+def test_what_is_no_log_has_nothing_to_tell_and_is_left_as_it_is(
+    path: Path, text: bytes | None
+) -> None:
+    if text is not None:
+        path.write_bytes(text)
+    assert (tasklog.header_of(path), tasklog.footer_of(path)) == ({}, None)
+    assert tasklog.tail_bytes(path) == b""
+    tasklog.reopen(path)
+    assert (path.read_bytes() if path.exists() else None) == text
+
+
 def test_a_log_that_cannot_be_closed_is_left_as_it_is(path: Path, tmp_path: Path) -> None:
     path.write_bytes(b"no header\n")
     tasklog.close(path, exit_code=1)

@@ -242,6 +242,20 @@ def test_a_task_that_the_replay_cannot_change_is_told_why(records: Records, tmp_
         run.what_if(faster={"gone": 2})
 
 
+def test_what_was_in_no_phase_or_in_one_that_a_crash_ended_is_collected_at_the_end(
+    tmp_path: Path,
+) -> None:
+    records = Records("", "run")
+    cell, late = hook("1", "", 0, 3), hook("60-x.sh", "stack extra", 8, 9)
+    cell.is_cell, late.end = True, None
+    records.hooks = [cell, hook("50-api.sh", "stack install", 3, 8), late]
+    records.tasks = [task("db", 9, 11)]
+    run = read(records, tmp_path)
+    assert run.elapsed_s == 11.0
+    assert run.what_if(as_task=["1"]) == 8.0
+    assert run.what_if(as_task=["60-x.sh"]) == 11.0
+
+
 def test_a_hook_of_several_phases_must_be_named_with_one(records: Records, tmp_path: Path) -> None:
     records.hooks[2].name = "20-b.sh"
     run = read(records, tmp_path)

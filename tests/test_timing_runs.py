@@ -298,6 +298,32 @@ def test_a_clock_that_went_backwards_makes_no_negative_time(tmp_path: Path) -> N
     assert run.critical_path()["duration_s"].sum() == pytest.approx(run.elapsed_s, abs=1e-6)
 
 
+def test_a_clock_set_back_between_two_logs_is_told(tmp_path: Path) -> None:
+    hook(tmp_path, "source", "10-a.sh", 0, 6)
+    hook(tmp_path, "source", "50-api.sh", 4, 8)
+    write(tmp_path / "async/db.log", header("db", T0 + 5, queued=T0 + 7), end=T0 + 6)
+    assert problems(tmp_path) == {
+        "hook that begins before the last one ended (clock set back?)": 1,
+        "task queued after its start (clock set back?)": 1,
+    }
+
+
+def test_a_hook_whose_start_nobody_tells_is_in_no_phase(tmp_path: Path) -> None:
+    hook(tmp_path, "source", "10-a.sh", 0, 6)
+    head = header("50-api.sh", "yesterday", kind="hook", phase="stack install")
+    write(tmp_path / "hooks/stack-install/50-api.sh.log", head, end=T0 + 9)
+    run = load(tmp_path)
+    assert run.hooks["hook"].tolist() == ["50-api.sh", "10-a.sh"]
+    assert run.phases["phase"].tolist() == ["source"]
+
+
+def test_waits_that_cannot_be_read_are_a_problem_and_the_rest_is_read(tmp_path: Path) -> None:
+    task(tmp_path, "db", 0, 1)
+    (tmp_path / "waits.jsonl").mkdir()
+    assert problems(tmp_path) == {"file that cannot be opened": 1}
+    assert load(tmp_path).tasks["name"].tolist() == ["db"]
+
+
 def test_a_wait_during_which_the_clock_was_set_back_does_not_last_to_the_end(
     tmp_path: Path,
 ) -> None:
@@ -353,6 +379,12 @@ def test_services_and_cells_are_no_tasks_and_no_hooks(tmp_path: Path) -> None:
     assert len(run.hooks) == 0
     assert run.cells["duration_s"].tolist() == [1.0]
     assert run.elapsed_s == 3.0
+
+
+def test_the_log_of_a_service_alone_is_refused(tmp_path: Path) -> None:
+    log = write(tmp_path / "services/api.log", header("api", T0, kind="service"))
+    with pytest.raises(LogError, match="is the log of a 'service': give that of a task or a hook"):
+        load(log)
 
 
 def test_a_phase_that_a_crash_ended_is_measured_up_to_the_last_moment(tmp_path: Path) -> None:

@@ -109,14 +109,8 @@ class TaskBook:
             raise StacknbError(
                 f"task {name!r} was not started or left no trace: {lack}; {self._remedy()}"
             )
-        if (
-            status
-            and name in self.all()
-            and self._tasks[name].result is None
-            and not said.startswith("async_run:")
-        ):
-            return self._tasks[name]  # it ran in the foreground and failed: a result, no bad input
-        if status:
+        # One that ran in the foreground and failed is there: a result, no bad input.
+        if status and (said.startswith("async_run:") or name not in self.all()):
             raise BadInput(said.strip().removeprefix("async_run: "))
         return self.find(name)
 

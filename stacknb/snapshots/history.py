@@ -29,7 +29,6 @@ _FILES = {FACTS, JOURNAL, WAITS}
 _MOST_FILES = 500
 # Of one snapshot, when it is read: a damaged file must not fill the memory.
 _MOST = 64 << 20  # bytes
-_MOST_PIECES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -213,16 +212,16 @@ def _compare(known: dict[bytes, int], pieces: list[bytes]) -> tuple[list[list[in
 def _apply(ops: list[list[int]], pieces: list[bytes], payload: bytes) -> bytes:
     new, at = zlib.decompressobj().decompress(payload, _MOST), 0
     out: list[bytes] = []
+    room = _MOST
     for op in ops:
         if len(op) == 1:
             out.append(new[at : at + op[0]])
             at += op[0]
         else:
-            out += pieces[op[0] : op[0] + op[1]]
-            if len(out) > _MOST_PIECES:
-                raise ValueError("no snapshot has so many pieces")
-    if sum(map(len, out)) > _MOST:
-        raise ValueError("no snapshot is so large")
+            out.append(b"".join(pieces[op[0] : op[0] + op[1]]))
+        room -= len(out[-1])
+        if room < 0:
+            raise ValueError("no snapshot is so large")
     return b"".join(out)
 
 

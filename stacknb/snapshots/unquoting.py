@@ -12,9 +12,7 @@ def unquote(value: bytes) -> bytes:
     """Return what a quoted scalar of ``declare -p`` stands for."""
     if value.startswith(b"$'"):
         return _ansi_c(value[2:-1])
-    if value.startswith(b'"'):
-        return re.sub(rb'\\([\\"$`])', rb"\1", value[1:-1])
-    return value
+    return re.sub(rb'\\([\\"$`])', rb"\1", value[1:-1])
 
 
 def legible(value: bytes) -> str:

@@ -94,7 +94,7 @@ def check(text: str, bash: str = "bash") -> list[Fault]:
     faults = []
     for line, message in _said(text, bash):
         shown = lines[line - 1] if line <= len(lines) else ""
-        column = _column(lines, line, message, bash)
+        column = _column(lines, line, shown, message, bash)
         words = message.replace("`", "'")
         if message == "syntax error: unexpected end of file":
             words += ": something is not closed (if … fi, do … done, { … }, a here-document)"
@@ -115,10 +115,7 @@ def _said(text: str, bash: str) -> list[tuple[int, str]]:
     return [(line, what) for line, what in found if not what.startswith("`")]
 
 
-def _column(lines: list[str], line: int, message: str, bash: str) -> int:
-    if line > len(lines):
-        return 0
-    shown = lines[line - 1]
+def _column(lines: list[str], line: int, shown: str, message: str, bash: str) -> int:
     if quote := _QUOTE.fullmatch(message):
         return shown.rfind(quote[1]) + 1
     if not (token := _TOKEN.fullmatch(message)):

@@ -36,8 +36,6 @@ def critical_path(records: Records) -> list[Segment]:
     the task's start it was who started it, the main shell or a task, or the task it had to come
     after. All that ran meanwhile had no influence.
     """
-    if records.start is None or records.end is None:
-        return []
     return _Walk(records).segments()
 
 
@@ -90,8 +88,9 @@ class _Walk:
                 (end, wait.task)
                 for wait in waits
                 if wait.task is not None
+                and (begun := records.tasks[wait.task].start) is not None
                 and (end := self.ends[wait.task]) is not None
-                and wait.start < end
+                and max(wait.start, begun) < end
                 and (wait.end is None or end <= wait.end)
             )
         self.found: list[Segment] = []
@@ -140,11 +139,12 @@ class _Walk:
         """Follow a task back from `at` to what let it start, and on; return when main did that."""
         while True:
             task = self.records.tasks[index]
-            start = at if task.start is None else task.start
-            if (cause := self._held_within(index, start, at)) is not None:
-                at, index = self._add("task", self.ends[cause] or 0, at, index), cause
+            held = self.within.get(index, [])
+            if released := bisect_left(held, (at, -1)):  # it was released from a wait of its own
+                ended, cause = held[released - 1]
+                at, index = self._add("task", ended, at, index), cause
                 continue
-            at = self._add("task", start, at, index)
+            at = self._add("task", task.start or 0, at, index)
             if task.queued is not None and task.queued < at:
                 before = [
                     (end, i)
@@ -152,28 +152,16 @@ class _Walk:
                     for begun, i in self.records.named.get(name, [])
                     if (end := self.ends[i]) is not None and task.queued < end <= at and begun < end
                 ]
-                end, cause = max(before, default=(task.queued, None))
+                end, first = max(before, default=(task.queued, None))
                 at = self._add("queued", end, at, index)
-                if cause is not None:
-                    index = cause
+                if first is not None:
+                    index = first
                     continue
             outer = self.records.started_by.get(index)
             begun = None if outer is None else self.records.tasks[outer].start
             if outer is None or begun is None or begun >= at:
                 return at
             index = outer
-
-    def _held_within(self, index: int, start: int, at: int) -> int | None:
-        """Return the task whose end was the last to release that one from a wait of its own."""
-        held = self.within.get(index, [])
-        for number in range(bisect_left(held, (at, -1)) - 1, -1, -1):
-            end, cause = held[number]
-            if end <= start:
-                break
-            begun = self.records.tasks[cause].start
-            if begun is not None and begun < end:
-                return cause
-        return None
 
     def _work(self, start: int, at: int) -> int:
         """Add what the main shell did between two moments, hook by hook, backwards."""

@@ -19,7 +19,7 @@ from stacknb.timing.records import Problems
 
 __all__ = ["KINDS", "of_one_run", "unpacked"]
 
-KINDS = ("task", "hook", "cell", "service")
+KINDS = ("task", "hook", "cell")  # that tell of the time; a service outlives its run
 _OF_STACK = re.compile(r"(devstacklog\.txt|stack\.sh\.log(\.[\d-]+)?)(\.gz)?")  # as CI jobs keep it
 
 
@@ -96,7 +96,7 @@ def _logs_below(folder: Path, problems: Problems) -> Iterator[tasklog.LogRecord]
             except OSError as error:
                 problems.add("file that cannot be opened", str(error))
             else:
-                if log.header.get("kind") in KINDS:
+                if log.header.get("kind") in (*KINDS, "service"):
                     yield log
                 else:
                     problems.add("log of an unknown kind", path)

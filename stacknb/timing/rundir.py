@@ -71,11 +71,11 @@ def read_log(path: Path, now: float) -> Records:
     Raises
     ------
     LogError
-        If it is no log of stacknb.
+        If it is no log of stacknb, or that of a service.
     """
     log = tasklog.read(path)
-    if log.header.get("kind") not in KINDS:
-        kind = log.header.get("kind")
+    kind = log.header.get("kind")
+    if kind not in KINDS:
         raise LogError(f"{str(path)!r} is the log of a {kind!r}: give that of a task or a hook")
     problems = Problems()
     near = [folder / WAITS for folder in (path.absolute().parent, path.absolute().parent.parent)]

@@ -159,8 +159,8 @@ class _Change:
         thread = min([MAIN, *self.program.jobs]) - 1
         self.program.jobs[thread] = Job(ops[first + 1 : last])
         where = collected or self.records.hooks[hook].phase
-        if collected is None and not any(op.mark == where for op in ops):
-            where = END
+        if collected is None and not any(op.kind == "mark" and op.mark == where for op in ops):
+            where = END  # it was in no phase, or nobody knows when that ended
         place = self._place(where)
         if place < last:
             raise BadInput(f"{name!r} cannot be collected after {where!r}: it starts after that")

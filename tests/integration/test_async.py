@@ -2056,6 +2056,20 @@ def test_seconds_are_taken_as_a_person_writes_them(tree, seconds: str) -> None:
     assert stack.tasks["t"].wait() is not None
 
 
+def test_in_the_foreground_a_task_that_fails_is_a_result_and_what_cannot_start_an_error(
+    tree,
+) -> None:
+    stack = tree.run(":", parallel=False)
+    results = [
+        stack.async_run("bad", "sh", "-c", "exit 3").wait(),
+        stack.async_run("slow", "sleep", "1000", timeout=0.1).wait(),
+    ]
+    assert [result.status for result in results] == ["failed", "timeout"]
+    assert results[0].exit_code == 3
+    with pytest.raises(BadInput, match="task 'x' is to start after 'no', which was never started"):
+        stack.async_run("x", "true", after=["no"])
+
+
 def test_a_timeout_of_0_is_refused(tree) -> None:
     stack = tree.run(":")
     with pytest.raises(BadInput):
