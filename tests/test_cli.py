@@ -330,7 +330,7 @@ def test_a_disk_that_has_room_for_a_part_alone_is_one_line(tree: Path, unbuffere
     # Without bytecode, which would not be whole either.
     done = bash(f"ulimit -f 1; PYTHONDONTWRITEBYTECODE=1 {unbuffered}$S plan tree --json >out")
     assert (done.returncode, done.stderr) == (
-        1, "stacknb: stdout cannot be written: File too large; send it somewhere else\n"
+        1, "stacknb: stdout cannot be written (File too large); send it somewhere else\n"
     )  # fmt: skip
 
 
@@ -513,7 +513,7 @@ def test_following_a_run_that_stopped_between_two_phases_ends_as_one_that_failed
     run.close()
     status, _, err = said("follow", ".stacknb/runs/latest")
     assert status == 1
-    assert err.startswith("stacknb: phase 'source' is lost (its process was killed); ")
+    assert err.startswith("stacknb: phase 'source' is lost (its process was killed), outside of its hooks; ")
 
 
 def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stacknb import places, tasklog
-from stacknb.exceptions import BadInput
+from stacknb.exceptions import BadInput, StacknbError
 from stacknb.journal import Event, RunDir
 
 NOON = 1_795_348_800.0  # 2026-11-22 12:00:00 UTC
@@ -127,7 +127,7 @@ def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     run = made()
     monkeypatch.setattr("builtins.open", full)
     with pytest.raises(
-        BadInput,
+        StacknbError,
         match=r"run directory '.*' cannot be written \(No space left on device\): no log "
         "'.*/50-a.sh.log' .*; free some room or make it writable",
     ):
