@@ -513,7 +513,8 @@ def test_following_a_run_that_stopped_between_two_phases_ends_as_one_that_failed
     run.close()
     status, _, err = said("follow", ".stacknb/runs/latest")
     assert status == 1
-    assert err.startswith("stacknb: phase 'source' is lost (its process was killed), outside of its hooks; ")
+    lost = "stacknb: phase 'source' is lost (its process was killed), outside of its hooks; "
+    assert err.startswith(lost)
 
 
 def test_a_run_directory_is_followed_until_nobody_works_on_it(said: Said, run: RunDir) -> None:
