@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stacknb import lifecycle
 from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
@@ -128,6 +129,9 @@ class PhaseList:
         is_past = not told and phase.heard and hook.begun < phase.begun
         if is_past or any(other.name == hook.name for other in after):
             return hook  # of an earlier try
+        if hook.name == lifecycle.CLEAN_UP:  # of no try: one that was interrupted comes again
+            phase.hooks = [*(other for other in phase.hooks if other.name != hook.name), hook]
+            return hook
         if not phase.begun:
             left = [other for other in phase.hooks if not other.begun or other in after]
             self._begin(phase, hook.begun, left)

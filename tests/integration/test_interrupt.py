@@ -737,14 +737,15 @@ def test_an_interrupt_of_the_last_wait_says_so_in_words(tree) -> None:
     assert "; tasks still running: 't'" in str(caught.value)
 
 
+@pytest.mark.parametrize("at", ["hook-start", "hook-end"])
 @pytest.mark.parametrize("again", ["run", "step", "resume"])
-def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_to_it(
-    tree, again: str
+def test_a_run_that_was_interrupted_at_its_clean_up_can_be_brought_to_its_end(
+    tree, again: str, at: str
 ) -> None:
     tree.hook("10-a.sh", '[[ "$2" != install ]] || async_run t true')
     stack = tree.stack()
     run_dir = stack.begin()
-    watcher = Watcher(stack, ("hook-end", "async_cleanup"))
+    watcher = Watcher(stack, (at, "async_cleanup"))
     with pytest.raises(Interrupted):
         stack.run()
     assert watcher.states[-2:] == [("hook-end", "interrupted"), ("pause", "interrupted")]
@@ -755,7 +756,8 @@ def test_a_run_that_was_interrupted_between_clean_up_and_its_end_can_be_brought_
         stack.close()
         stack = Stack.resume(run_dir)
     assert stack.step() == [] if again == "step" else stack.run().complete
-    assert (stack.run_dir, status.read(run_dir).state) == (run_dir, "complete")
+    assert (stack.run_dir, (done := status.read(run_dir)).state) == (run_dir, "complete")
+    assert [hook.name for hook in done.phases[-1].hooks] == ["10-a.sh", "async_cleanup"]
     with pytest.raises(BadInput, match="every phase of 'stack' is done"):
         stack.step()
     stack.close()
