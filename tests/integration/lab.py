@@ -190,8 +190,8 @@ class Lab:
         )
 
     def button(self, text: str) -> Any:
-        """Return a button of the panel."""
-        return self.panel.get_by_role("button", name=text)
+        """Return the button of the panel whose name, behind its sign, begins so."""
+        return self.panel.get_by_role("button", name=re.compile(rf"^(\W+ )?{re.escape(text)}"))
 
     def shoot(self, name: str) -> None:
         """Keep a picture of the page."""
