@@ -265,7 +265,7 @@ def test_a_cell_in_the_background_that_cannot_be_kept_is_one_line(
     Path("run").mkdir()
     monkeypatch.setattr(Stack, "begin", lambda self: Path("run"))
     Stack("one")
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(StacknbError) as caught:
         ipython.run_cell_magic("async_task", "job", code)
     assert str(caught.value).startswith(said)
 
