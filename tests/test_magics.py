@@ -12,7 +12,7 @@ from traitlets.config import Config
 
 from stacknb import load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack, dispatcher
-from stacknb.exceptions import BadInput, Interrupted, TaskFailed, WaitTimeout
+from stacknb.exceptions import BadInput, Interrupted, StacknbError, TaskFailed, WaitTimeout
 from stacknb.journal import RunDir
 from stacknb.results import Result, RunResult, TaskResult, TaskResults
 from stacknb.run import cells
