@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -82,9 +83,10 @@ class Order:
     def rival(self, run_dir: Path) -> str:
         """Say which stack of the same tree goes on beside `run_dir`, if one does."""
         for start, other, _ in earlier.beside(run_dir, str(self.top_dir), "stack"):
-            if Lock(other).is_held() and not earlier.Earlier(other, start).complete:
-                return (
-                    f"another stack of this tree is under way, in {str(other)!r}: both may write "
-                    "to the same places; end it, or close it where it is open"
-                )
+            with contextlib.suppress(OSError):  # its journal is no file: no reason not to begin
+                if Lock(other).is_held() and not earlier.Earlier(other, start).complete:
+                    return (
+                        f"another stack of this tree is under way, in {str(other)!r}: both may "
+                        "write to the same places; end it, or close it where it is open"
+                    )
         return ""

@@ -223,7 +223,7 @@ class RecordedRun:
         later`` (a wait that holds up the run), ``make it a task`` (a hook at work in the
         foreground) or ``contention``. ``gain_s`` is how much shorter the replayed run is with the
         change, 0 where the advice is not about speed. ``advice`` says it in words. Only the
-        longest waits and hooks are tried, and nothing that gains less than 1 % is told.
+        longest waits and hooks are tried; what gains less than 1 % or 0.1 s is not told.
 
         Examples
         --------

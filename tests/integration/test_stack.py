@@ -1417,3 +1417,15 @@ def test_another_stack_of_the_tree_that_is_under_way_is_pointed_out(tree) -> Non
     other.reset()
     other.step()
     assert other.result.notes == [], "it is complete, though still open"
+
+
+def test_a_journal_of_another_stack_that_is_no_file_keeps_no_run_from_its_begin(tree) -> None:
+    tree.hook("10-a.sh", ":")
+    one, other = tree.stack(), tree.stack()
+    one.step()
+    journal = one.run_dir / "journal.jsonl"
+    aside = journal.rename(one.run_dir / "aside")
+    journal.mkdir()
+    assert other.run().ok
+    journal.rmdir()
+    aside.rename(journal)
