@@ -16,7 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stacknb.journal import Event
+    from stacknb.rundir.journal import Event
 
 __all__ = ["main"]
 

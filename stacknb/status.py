@@ -17,9 +17,9 @@ from stacknb import lifecycle
 from stacknb.board.board import Board
 from stacknb.board.logs import LogReader
 from stacknb.board.states import AGAIN, PhaseState, TaskState
-from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.rundir.ending import BAD, ENDED, state_of
+from stacknb.rundir.journal import RunDir
 from stacknb.supervision import services as records
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, counted, quoted, seconds

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from stacknb import tasklog
-from stacknb.journal import Event, RunDir
+from stacknb.rundir.journal import Event, RunDir
 
 
 class Run:

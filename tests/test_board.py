@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from stacknb import tasklog
 from stacknb.board import Board, brief, changes, expected, late, left, picture
 from stacknb.board.logs import LogReader
-from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import CLEAN_UP
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.rundir.lock import Lock
 from stacknb.text import budget
 

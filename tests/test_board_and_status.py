@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from stacknb import lifecycle, status, tasklog
 from stacknb.board import Board, picture
 from stacknb.exceptions import StacknbError
-from stacknb.journal import Event, RunDir
 from stacknb.progress import page
 from stacknb.progress.watching import watch
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.timing import loading
 from stacknb.timing.junit import junit_report
 from stacknb.timing.records import TaskRecord

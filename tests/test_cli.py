@@ -13,7 +13,7 @@ import stacknb
 from stacknb import cli, tasklog
 from stacknb.cli import main
 from stacknb.commands import parsers
-from stacknb.journal import Event, RunDir
+from stacknb.rundir.journal import Event, RunDir
 
 Capture = pytest.CaptureFixture[str]
 

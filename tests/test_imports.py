@@ -48,7 +48,6 @@ FLOORS = {
         "snapshots",
         "supervision",
         "tasklog",
-        "journal",
         "rundir",
         "places",
         "text",

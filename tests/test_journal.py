@@ -9,7 +9,7 @@ import pytest
 
 from stacknb import places, tasklog
 from stacknb.exceptions import BadInput, StacknbError
-from stacknb.journal import Event, RunDir
+from stacknb.rundir.journal import Event, RunDir
 
 NOON = 1_795_348_800.0  # 2026-11-22 12:00:00 UTC
 

@@ -13,9 +13,9 @@ from traitlets.config import Config
 from stacknb import load_ipython_extension, tasklog
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import BadInput, Interrupted, StacknbError, TaskFailed, WaitTimeout
-from stacknb.journal import RunDir
 from stacknb.results import Result, RunResult, TaskResult, TaskResults
 from stacknb.run import cells
+from stacknb.rundir.journal import RunDir
 from stacknb.text import budget
 
 NAMES = ("stack", "unstack", "clean", "async_task", "wait")

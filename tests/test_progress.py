@@ -16,11 +16,11 @@ from fakerun import Run
 from stacknb import lifecycle, progress, tasklog
 from stacknb.board import Board, brief, hooklogs, picture
 from stacknb.exceptions import StacknbError
-from stacknb.journal import Event, RunDir
 from stacknb.progress import page
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
 from stacknb.progress.watching import watch
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.text import budget
 
 CONTROL = re.compile(r"\x1b\[[?\d;]*[A-Za-z]")

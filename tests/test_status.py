@@ -12,7 +12,7 @@ from IPython.lib.pretty import pretty
 
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
-from stacknb.journal import Event, RunDir
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.rundir.loglist import logs_of
 from stacknb.text import budget
 

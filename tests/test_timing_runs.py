@@ -18,8 +18,8 @@ import pandas as pd
 import pytest
 
 from stacknb.exceptions import BadInput, LogError
-from stacknb.journal import RunDir
 from stacknb.run import closing
+from stacknb.rundir.journal import RunDir
 from stacknb.timing import compare, load
 from stacknb.timing.answers import answer
 

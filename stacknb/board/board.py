@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stacknb import lifecycle
-from stacknb.board import earlier
 from stacknb.board.logs import LogReader
 from stacknb.board.phases import PhaseList
 from stacknb.board.states import HookState, PhaseState, TaskState, Waiting
 from stacknb.board.tasks import TaskList
 from stacknb.exceptions import BadInput
-from stacknb.journal import Event, RunDir
+from stacknb.rundir import earlier
 from stacknb.rundir.ending import BAD
+from stacknb.rundir.journal import Event, RunDir
 
 __all__ = ["Board"]
 

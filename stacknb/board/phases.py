@@ -15,8 +15,8 @@ from stacknb import lifecycle
 from stacknb.board import hooklogs
 from stacknb.board.logs import LogReader
 from stacknb.board.states import HookState, PhaseState
-from stacknb.journal import Event
 from stacknb.rundir.ending import BAD
+from stacknb.rundir.journal import Event
 
 __all__ = ["PhaseList"]
 

@@ -11,9 +11,9 @@ from typing import Any
 from stacknb import lifecycle
 from stacknb.board.logs import LogReader
 from stacknb.board.states import TaskState, Waiting
-from stacknb.journal import Event
 from stacknb.rundir.ending import status_of, still_runs
 from stacknb.rundir.follow import last_line
+from stacknb.rundir.journal import Event
 from stacknb.supervision import processes
 from stacknb.tasklog import LogRecord
 from stacknb.text.screen import clean_line

@@ -11,9 +11,9 @@ from typing import Any
 from stacknb import lifecycle, status
 from stacknb.exceptions import BadInput, LogError
 from stacknb.hooks.outline import Outline, outline
-from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.plugins import FILES, Plugin
+from stacknb.rundir.journal import RunDir
 from stacknb.text.screen import seconds
 
 __all__ = ["Cell", "Picture", "picture"]

@@ -17,7 +17,7 @@ from stacknb.commands import printing
 from stacknb.commands.arguments import CLI, STACK, Argument, Command
 from stacknb.commands.outputs import writing
 from stacknb.exceptions import BadInput, LogError
-from stacknb.journal import RunDir
+from stacknb.rundir.journal import RunDir
 from stacknb.text.reading import pieces
 
 if TYPE_CHECKING:  # pandas takes half a second to import

@@ -15,11 +15,11 @@ from stacknb.dispatcher.background import Background
 from stacknb.dispatcher.looking import Looking
 from stacknb.dispatcher.stepping import Stepping
 from stacknb.exceptions import BadInput
-from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.plugins import check_tree, parse_plugins
 from stacknb.run.order import Order
 from stacknb.run.settings import Settings
+from stacknb.rundir.journal import RunDir
 from stacknb.shell.environment import (
     check_bash,
     check_processes,

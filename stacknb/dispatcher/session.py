@@ -14,7 +14,6 @@ from stacknb import lifecycle
 from stacknb.dispatcher.worker import Worker
 from stacknb.exceptions import Interrupted, ShellDied
 from stacknb.hooks import cellhooks
-from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.places import STATE
 from stacknb.plugins import Plugin
@@ -23,6 +22,7 @@ from stacknb.run.audience import Audience
 from stacknb.run.order import Order
 from stacknb.run.run import Run
 from stacknb.run.settings import Settings
+from stacknb.rundir.journal import RunDir
 from stacknb.shell.environment import inherited
 from stacknb.snapshots.vault import Vault
 

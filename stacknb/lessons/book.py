@@ -14,8 +14,8 @@ from stacknb.dispatcher import Stack
 from stacknb.hooks import changes
 from stacknb.hooks.changes import Change, Space
 from stacknb.hooks.outline import outline
-from stacknb.journal import RunDir
 from stacknb.lifecycle import CLEAN_UP, PHASES, Phase
+from stacknb.rundir.journal import RunDir
 from stacknb.snapshots import history
 from stacknb.snapshots.history import Moment
 from stacknb.text.screen import quoted

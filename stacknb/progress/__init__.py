@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TextIO
 
 from stacknb.dispatcher import Listener, Stack
-from stacknb.journal import Event
+from stacknb.rundir.journal import Event
 
 __all__ = ["View", "asked", "asked_by_console", "in_notebook", "shown", "view_of"]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from stacknb.board import Board
-from stacknb.journal import Event
 from stacknb.rundir.follow import MOST, Follower
+from stacknb.rundir.journal import Event
 from stacknb.text.screen import SYMBOLS, Feed, counted, seconds, size
 from stacknb.text.signs import shown
 

@@ -21,9 +21,9 @@ from rich.text import Text
 
 from stacknb.board import PhaseState, TaskState, Waiting, expected, late, left
 from stacknb.dispatcher import Stack
-from stacknb.journal import Event
 from stacknb.progress.plain import Plain, writer
 from stacknb.rundir.ending import BAD
+from stacknb.rundir.journal import Event
 from stacknb.text.screen import SYMBOLS, counted, seconds
 from stacknb.text.signs import shown
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 from stacknb import lifecycle, status
 from stacknb.exceptions import StacknbError
-from stacknb.journal import RunDir
 from stacknb.places import FACTS
 from stacknb.progress.plain import Plain
+from stacknb.rundir.journal import RunDir
 
 __all__ = ["watch"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from stacknb.exceptions import Interrupted
-from stacknb.journal import Event
+from stacknb.rundir.journal import Event
 
 __all__ = ["Audience", "Listener"]
 

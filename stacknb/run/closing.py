@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from stacknb.exceptions import LogError
-from stacknb.journal import RunDir
+from stacknb.rundir.journal import RunDir
 from stacknb.shell import Shell
 from stacknb.supervision import services
 from stacknb.text.screen import quoted

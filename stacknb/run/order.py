@@ -8,9 +8,9 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stacknb.board import earlier
 from stacknb.plugins import Plugin
 from stacknb.run.settings import Settings
+from stacknb.rundir import earlier
 from stacknb.rundir.lock import Lock
 
 __all__ = ["Order"]

@@ -6,7 +6,6 @@ import time
 
 from stacknb import lifecycle
 from stacknb.exceptions import Interrupted
-from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.places import BASH
 from stacknb.results import HookResult, Result, RunResult
@@ -17,6 +16,7 @@ from stacknb.run.order import Order
 from stacknb.run.roster import Agenda, Roster
 from stacknb.run.sourcing import Sourcing
 from stacknb.run.taskbook import TaskBook
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 

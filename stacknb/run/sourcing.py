@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from stacknb import tasklog
 from stacknb.exceptions import Failure, Interrupted, StacknbError
-from stacknb.journal import RunDir
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
 from stacknb.run import cells, failures, opening
 from stacknb.rundir import room, turnlog
+from stacknb.rundir.journal import RunDir
 from stacknb.shell import Shell
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.history import History, Moment, listing

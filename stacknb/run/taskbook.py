@@ -18,10 +18,10 @@ from stacknb.exceptions import (
     TaskFailed,
     WaitTimeout,
 )
-from stacknb.journal import Event, RunDir
 from stacknb.results import TaskResult
 from stacknb.run import opening
 from stacknb.rundir import room
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell
 from stacknb.supervision import processes
 from stacknb.tasks import Task, last_change, result_of, ticks_of_old, wait_for_end

@@ -11,7 +11,7 @@ from typing import Any
 
 from stacknb.dispatcher import Stack
 from stacknb.dispatcher.worker import Worker
-from stacknb.journal import Event
+from stacknb.rundir.journal import Event
 
 __all__ = ["run_in_cell"]
 

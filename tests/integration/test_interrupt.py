@@ -29,10 +29,10 @@ from stacknb import (
     timing,
 )
 from stacknb.board.board import Board
-from stacknb.journal import Event, RunDir
 from stacknb.run import failures, opening
 from stacknb.run.audience import Audience
 from stacknb.run.sourcing import Sourcing
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell, escalation, turns
 from stacknb.shell.dialogue import Dialogue
 from stacknb.shell.escalation import Escalation

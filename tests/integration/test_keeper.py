@@ -12,9 +12,9 @@ import pytest
 from stacknb import tasklog
 from stacknb.dispatcher import Stack
 from stacknb.exceptions import ShellDied, StacknbError
-from stacknb.journal import Event, RunDir
 from stacknb.lifecycle import Hook, Phase
 from stacknb.run import opening
+from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell, dialogue
 from stacknb.shell.turns import Turn
 

@@ -23,9 +23,9 @@ import pytest
 import stacknb
 from stacknb import BadInput, HookFailed, Stack, StacknbError, places, status, tasklog
 from stacknb.exceptions import ShellDied
-from stacknb.journal import Event
 from stacknb.run import closing
 from stacknb.rundir import turnlog
+from stacknb.rundir.journal import Event
 from stacknb.shell import Shell
 from stacknb.supervision import services
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from stacknb import tasklog
 from stacknb.exceptions import BadInput
-from stacknb.journal import RunDir
+from stacknb.rundir.journal import RunDir
 from stacknb.rundir.shapes import facts_of
 
 __all__ = ["Earlier", "beside", "find"]
