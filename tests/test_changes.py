@@ -1,6 +1,7 @@
-from stacknb.hooks.changes import Space, between
+from stacknb.hooks.changes import between
 from stacknb.snapshots.masking import Masker
 from stacknb.snapshots.snapshot import MASK
+from stacknb.snapshots.space import Space
 
 EMPTY = b"""#stacknb variables
 %b#stacknb shopt

@@ -12,12 +12,13 @@ from typing import Any
 from stacknb import dispatcher, status, tasklog
 from stacknb.dispatcher import Stack
 from stacknb.hooks import changes
-from stacknb.hooks.changes import Change, Space
+from stacknb.hooks.changes import Change
 from stacknb.hooks.outline import outline
 from stacknb.lifecycle import CLEAN_UP, PHASES, Phase
 from stacknb.rundir.journal import RunDir
 from stacknb.snapshots import history
 from stacknb.snapshots.history import Moment
+from stacknb.snapshots.space import Space
 from stacknb.text.screen import quoted
 
 __all__ = [
