@@ -480,7 +480,8 @@ def test_thousands_of_tasks_are_not_all_looked_at(
 ) -> None:
     looks: list[int] = []
     for number in range(1000):
-        words = {"pid": number, "log": f"async/t{number}.log", "phase": "", "hook": ""}
+        pid = 10**9 + number  # of no process, nor of this one
+        words = {"pid": pid, "log": f"async/t{number}.log", "phase": "", "hook": ""}
         run.journal.write(Event("task", time.time(), f"t{number}", words))
     monkeypatch.setattr(
         "stacknb.supervision.processes.start_ticks", lambda pid: looks.append(pid) or 1
