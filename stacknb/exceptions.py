@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from stacknb.text import budget
 from stacknb.text.signs import clipped, shown, shown_lines
@@ -188,15 +188,6 @@ class Interrupted(StacknbError):
         super().__init__(message)
 
 
-class Explained(Protocol):
-    """A result that can say what went wrong."""
-
-    @property
-    def ok(self) -> bool: ...
-
-    def explanation(self) -> str: ...
-
-
 class TaskFailed(StacknbError):
     """At least one task that was waited for did not end well.
 
@@ -214,7 +205,7 @@ class TaskFailed(StacknbError):
     stacknb.exceptions.TaskFailed: task 'bad' failed with status 1...
     """
 
-    def __init__(self, results: Sequence[Explained]) -> None:
+    def __init__(self, results: Sequence[Any]) -> None:
         self.results = list(results)
         super().__init__("\n".join(r.explanation() for r in results if not r.ok))
 

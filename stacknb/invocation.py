@@ -23,9 +23,9 @@ from stacknb.exceptions import (
     StacknbError,
     TaskFailed,
 )
+from stacknb.hooks import mending
 from stacknb.progress import shown
 from stacknb.progress.plain import silence
-from stacknb.run import failures
 from stacknb.supervision import services
 from stacknb.tasks import Task, wait_for_end
 from stacknb.text.screen import quoted
@@ -203,7 +203,7 @@ def _starting_again(error: StacknbError, stack: Stack) -> list[str]:
         return []
     ended = [task for task in stack.tasks.values() if task.hook and not task.running]
     ill = [task for task in ended if task.state != "ok"]
-    return failures.to_run_first(error.failure.last_lines, lambda: ill, stack.next_phase or "")
+    return mending.to_run_first(error.failure.last_lines, lambda: ill, stack.next_phase or "")
 
 
 def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> str:

@@ -126,10 +126,10 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         return _header_of(file.readline(_HEADER_LIMIT), Path(path))[0]
 
 
-def record_of(path: str | os.PathLike[str], reach: int = FAR) -> LogRecord | None:
+def record_of(path: str | os.PathLike[str]) -> LogRecord | None:
     """Return what `read` does; None if there is no log."""
     try:
-        return read(path, reach)
+        return read(path)
     except (OSError, LogError):
         return None
 

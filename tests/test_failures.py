@@ -9,7 +9,9 @@ import pytest
 import stacknb
 from stacknb import tasklog
 from stacknb.exceptions import Failure
-from stacknb.run.failures import explain, to_run_first
+from stacknb.hooks.mending import to_run_first
+from stacknb.lifecycle import Hook, Phase
+from stacknb.run.failures import explain
 from stacknb.shell.turns import Turn
 
 GONE = "its variables are gone: the session goes on from the state before it"
@@ -32,7 +34,11 @@ def explained(script: Path, turn: Turn, output: str = "", interrupted: bool = Fa
         + output.encode()
         + tasklog.end_line(header, end=1.0, exit_code=turn.status)
     )
-    return explain(replace(turn, interrupted=interrupted), "50-a.sh", script, log, None, {})
+    return explain(replace(turn, interrupted=interrupted), hook(script), log, {})
+
+
+def hook(script: Path, name: str = "50-a.sh") -> Hook:
+    return Hook(Phase("stack", "install"), name, script, ())
 
 
 def died(status: int, how: str, file: object = "", line: str = "", command: str = "") -> Turn:
@@ -161,7 +167,7 @@ def test_what_stands_for_a_file_of_the_user_is_told_by_that_file(script: Path) -
     copy, own = "/run/state/local.conf", "/home/me/local.conf"
     turn = replace(died(1, "exit", copy, "2", "exit 1"), calls=(f"{copy}:2", f"{copy}:7"))
     log = script.with_suffix(".log")
-    failure = explain(turn, "localrc", script, log, None, {copy: own})
+    failure = explain(turn, hook(script, "localrc"), log, {copy: own})
     assert (failure.place, failure.calls) == (f"{own}:2", (f"{own}:7",))
 
 
@@ -298,8 +304,6 @@ def test_an_interrupt_that_is_told_by_the_name_of_a_function_shows_the_line(scri
 
 
 def test_a_script_or_a_log_that_is_gone_is_no_error(script: Path, tmp_path: Path) -> None:
-    failure = explain(
-        Turn("lost", 1, {}), "50-a.sh", tmp_path / "gone", tmp_path / "no log", None, {}
-    )
+    failure = explain(Turn("lost", 1, {}), hook(tmp_path / "gone"), tmp_path / "no log", {})
 
     assert (failure.line, failure.command, failure.last_lines) == (None, "", ())

@@ -11,7 +11,7 @@ from typing import Any
 from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
 from stacknb.exceptions import few
-from stacknb.run import failures
+from stacknb.hooks import mending
 from stacknb.rundir.follow import last_line
 from stacknb.text import budget, screen
 
@@ -220,8 +220,8 @@ def _failure(board: Board) -> dict[str, Any] | None:
         "calls": [screen.clean_line(call, 1000) for call in few(why.get("calls", []))],
         "code": why.get("status"),
         "lines": lines,
-        "cell": failures.in_cell(str(why.get("file", "")), line),
-        "first": failures.to_run_first(lines, board.tasks.ill, phase),
+        "cell": mending.in_cell(str(why.get("file", "")), line),
+        "first": mending.to_run_first(lines, board.tasks.ill, phase),
         "log": _key_of(hook, board),
         "path": str(hook.log),
     }

@@ -75,7 +75,7 @@ _DEFINED = re.compile(
 _BRACKET = re.compile(
     r"""\\.|'[^']*'|"(?:[^"\\]|\\.)*"|([{}()])"""
 )  # quoted ones need not be pairs
-_PATTERN = re.compile(r"^\s*\(?[^()]*\)")  # of a case
+_PATTERN = re.compile(r"""^\s*\(?(?:"[^"]*"|'[^']*'|[^()"'])*\)""")  # of a case
 _WAITED = re.compile(r"""\basync_wait((?:[ \t]+(?:"[^"]*"|'[^']*'|[^\s;&|()<>#'"])+)+)""")
 _NAME = re.compile(r"""(["']?)([A-Za-z0-9._-]+)\1""")  # one that is not made as it runs
 _UNSET = r"\bunset\s+-f\s(?:[^;&|\n]*\s)?{}(?![^\s;&|)}}])"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from stacknb.board import Board, HookState, PhaseState, TaskState, picture
+from stacknb.hooks.mending import to_run_again
 from stacknb.progress.excerpts import WIDTH, Excerpts
-from stacknb.run.failures import to_run_again
 from stacknb.text import budget
 from stacknb.text.screen import SYMBOLS, clean_line, counted, seconds
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 from stacknb.exceptions import Failure, HookFailed, Interrupted, located
-from stacknb.hooks import cellhooks
+from stacknb.hooks import mending
+from stacknb.lifecycle import Hook
 from stacknb.places import BASH
 from stacknb.results import HookResult, signal_name
+from stacknb.run import cells
+from stacknb.run.taskbook import TaskBook
 from stacknb.rundir import room
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, reading, screen
 from stacknb.text.hooktext import last_command, led_by, line_of, only_line, original, return_of
 
-if TYPE_CHECKING:  # a display that asks for `to_run_first` needs no tasks
-    from stacknb.lifecycle import Hook
-    from stacknb.run.taskbook import TaskBook
-
-__all__ = ["GIVEN_UP", "error_of", "explain", "in_cell", "to_run_again", "to_run_first"]
+__all__ = ["GIVEN_UP", "error_of", "explain"]
 
 GIVEN_UP = (
     "called exit 0, which ends the whole run with status 0: no later hook runs (hardly ever meant; "
@@ -45,9 +43,9 @@ def error_of(
     if result.status == "failed":
         assert why is not None
         remedy = room.remedy(run_dir)
-        mend = f"{remedy}," if result.lack else f"mend it{in_cell(why.file, why.line)}"
-        first = to_run_first(why.last_lines, tasks.ill, result.phase)
-        phases = to_run_again(first, result.phase)
+        mend = f"{remedy}," if result.lack else f"mend it{mending.in_cell(why.file, why.line)}"
+        first = mending.to_run_first(why.last_lines, tasks.ill, result.phase)
+        phases = mending.to_run_again(first, result.phase)
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
         if result.lack and hook.kind == "cell":
             again = f"{mend} and run the cell again"
@@ -63,73 +61,25 @@ def error_of(
     )  # fmt: skip
 
 
-def in_cell(file: str, line: int | None) -> str:
-    """Say behind "mend it" where in a cell that is, and what else to do, if a cell is the script.
-
-    Examples
-    --------
-    >>> in_cell("/home/me/.stacknb/cells/1/extras.d/50-api.sh", 3)
-    ' (line 3 of the cell), run the cell'
-    """
-    if not cellhooks.is_cell(Path(file)):
-        return ""
-    return f" (line {line} of the cell), run the cell" if line else ", run the cell"
-
-
-class _Started(Protocol):
-    name: str
-    phase: str
-
-
-def to_run_first(
-    lines: Sequence[str], ill: Callable[[], Iterable[_Started]], phase: str
-) -> list[str]:
-    """Return the earlier phases that start the tasks whose wait has failed.
-
-    They are to be run again before the phase that waited, whose log ends with `lines`. Which tasks
-    did not end well is asked only where these tell of one: of thousands they are found slowly.
-    """
-    said = " ".join(line for line in lines if "FAILED: " in line)
-    tasks = ill() if said else ()  # of a run of thousands they are found slowly
-    found = (task.phase for task in tasks if f" {task.name} (" in said and task.phase != phase)
-    return list(dict.fromkeys(found))
-
-
-def to_run_again(first: Sequence[str], phase: str) -> str:
-    """Say which phases are to be run again, those that `to_run_first` returned before `phase`."""
-    return "".join(f"{other!r}, which starts the task, then " for other in first) + repr(phase)
-
-
-def explain(
-    turn: Turn,
-    what: str,
-    path: Path,
-    log: Path,
-    err: Path | None,
-    copies: Mapping[str, str],
-) -> Failure:
+def explain(turn: Turn, hook: Hook, log: Path, copies: Mapping[str, str]) -> Failure:
     """Return the failure that a turn which ended its shell amounts to.
 
     Parameters
     ----------
     turn : Turn
         With outcome ``died``, ``foreseen`` or ``lost``.
-    what : str
-        The hook's name.
-    path : Path
-        The hook's script.
+    hook : Hook
     log : Path
         Its log; bash's own message in it tells the line of a syntax error.
-    err : Path, optional
-        What a cell wrote to stderr, which has a file of its own: mostly that is the reason.
     copies : mapping of str to str
         What stood for a file of the user's, and that file.
     """
     last = screen.tail(log, 10, 300)
-    if err is not None:
+    if hook.kind == "cell":  # its stderr has a file of its own: mostly that is the reason
         with contextlib.suppress(OSError):
-            last = [*last, *screen.clean(reading.ending(err, 1 << 16), 300)][-10:]
-    file, line, command, better = _place(turn, path, last)
+            err = reading.ending(cells.errors_of(log), 1 << 16)
+            last = [*last, *screen.clean(err, 300)][-10:]
+    file, line, command, better = _place(turn, hook.path, last)
     hide = Masker().text  # a script may hold a password, and so may what is said of it
     reason = better or _reason(turn)
     is_own = turn.how in ("errexit", "exit") and not turn.interrupted
@@ -145,7 +95,7 @@ def explain(
             f"; it has an EXIT trap of its own and no snapshot could be taken before, so {_GONE}"
         )
     return Failure(
-        what, turn.status, reason, copies.get(file, file), line, hide(command), str(log),
+        hook.what, turn.status, reason, copies.get(file, file), line, hide(command), str(log),
         tuple(_fitting(last)), tuple(f"{copies.get(f, f)}:{at}" for f, _, at in calls),
     )  # fmt: skip
 

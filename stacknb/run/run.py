@@ -14,7 +14,7 @@ from stacknb.run.audience import Audience
 from stacknb.run.course import Course
 from stacknb.run.order import Order
 from stacknb.run.roster import Agenda, Roster
-from stacknb.run.sourcing import Sourcing
+from stacknb.run.sourcing import Sourcing, since
 from stacknb.run.taskbook import TaskBook
 from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell
@@ -170,7 +170,7 @@ class Run:
         finally:
             left_off = self.course.given_up and not ok
             how = "interrupted" if stopped else "left off" if left_off else ""
-            took = max(0.0, time.time() - agenda.begun)  # the clock may be set back
+            took = since(agenda.begun)
             self._goes_on = more and not stopped
             on = {"goes_on": True} if self._goes_on else {}
             self.emit("phase-end", agenda.phase.label, ok=well, duration_s=took, how=how, **on)

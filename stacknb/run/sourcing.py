@@ -13,7 +13,7 @@ from stacknb import tasklog
 from stacknb.exceptions import Failure, Interrupted, StacknbError
 from stacknb.lifecycle import Hook
 from stacknb.results import HookResult
-from stacknb.run import cells, failures, opening
+from stacknb.run import failures, opening
 from stacknb.rundir import room, turnlog
 from stacknb.rundir.journal import RunDir
 from stacknb.shell import Shell
@@ -23,7 +23,7 @@ from stacknb.snapshots.history import History, Moment, listing
 if TYPE_CHECKING:  # few runs are traced
     from stacknb.hooks.tracing import Tracer
 
-__all__ = ["Sourcing"]
+__all__ = ["Sourcing", "since"]
 
 _EMPTIED = (
     "its log was emptied while it ran, as '> /dev/stderr' does, or removed: what it had printed "
@@ -88,7 +88,7 @@ class Sourcing:
             stopped = isinstance(error, KeyboardInterrupt | Interrupted)
             if tasklog.footer_of(it.log) is None:
                 tasklog.close(it.log, exit_code=130 if stopped else 1)
-            self._tell_end(it, "interrupted" if stopped else "failed", _since(it.begun))
+            self._tell_end(it, "interrupted" if stopped else "failed", since(it.begun))
             raise
         return result, turn
 
@@ -97,7 +97,7 @@ class Sourcing:
         self._emit("hook-start", hook.name, phase=it.label, log=str(it.log), what=hook.kind)
         tracer = self._traced(it.log) if trace else None
         turn = self._shell.turn(tick=self._tick, meanwhile=self._store)
-        duration = _since(it.begun)
+        duration = since(it.begun)
         has_begun = self._heed_head(it)
         failure = self._begin_again(turn, it) if turn.outcome != "done" else None
         if tracer is not None:
@@ -234,8 +234,7 @@ class Sourcing:
             tasklog.close(it.log, **{**known, "exit_code": turn.status})
         self._shell.restore()
         self._shell.evaluate(opening.forgetting_timers(it.begun))
-        err = cells.errors_of(it.log) if it.hook.kind == "cell" else None
-        return failures.explain(turn, it.hook.what, it.hook.path, it.log, err, self.origins)
+        return failures.explain(turn, it.hook, it.log, self.origins)
 
     def _remember(self, turn: Turn, it: _Sourced, duration: float) -> None:
         """Put its snapshot into the history, as soon as there is one."""
@@ -260,5 +259,6 @@ class Sourcing:
         self._store()
 
 
-def _since(begun: float) -> float:
-    return max(0.0, time.time() - begun)  # the clock may be set back
+def since(begun: float) -> float:
+    """Return how many seconds ago something began; the clock may have been set back."""
+    return max(0.0, time.time() - begun)
