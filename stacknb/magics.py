@@ -22,12 +22,12 @@ from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
 from stacknb.notebook.athand import AtHand
+from stacknb.places import check_name
 from stacknb.progress import asked_by_console, in_notebook, shown
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.run import cells
 from stacknb.tasks import Task
 from stacknb.text import budget
-from stacknb.text.names import check_name
 
 if TYPE_CHECKING:  # pandas and the panel take half a second to import
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Where things are: our own, those of a run directory, a path that outlives the working one."""
+"""Where things are: our own, those of a run directory; what a log can be called by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 from stacknb.exceptions import BadInput
 
-__all__ = ["BASH", "FACTS", "HOME", "JOURNAL", "STATE", "WAITS", "absolute", "find", "latest"]
+__all__ = [
+    "BASH", "FACTS", "HOME", "JOURNAL", "STATE", "WAITS", "absolute", "check_name", "find",
+    "is_name", "latest",
+]  # fmt: skip
 
 HOME = Path(__file__).parents[1]  # where the package is imported from
 BASH = Path(__file__).parent / "bash"  # what bash sources of it
@@ -17,6 +20,7 @@ FACTS = "run.json"  # what a run began with
 JOURNAL = "journal.jsonl"  # its events
 WAITS = "waits.jsonl"  # those that have ended
 STATE = "state"  # the folder of what may hold passwords: snapshots, settings
+_LONGEST = 200  # letters of a name: its log adds to it, and a file may have 255
 
 
 def absolute(path: str | os.PathLike[str] = "") -> Path:
@@ -64,3 +68,34 @@ def find(path: str | os.PathLike[str]) -> Path:
             return Path(os.path.realpath(candidate))
     lack = f"has no {FACTS}" if os.path.exists(where) else "does not exist"
     raise BadInput(f"{str(path)!r} is no run directory: it {lack}; see .stacknb/runs/")
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a log can be called by it, but for its length."""
+    good = name and name.isascii() and all(c.isalnum() or c in "._-" for c in name)
+    return bool(good) and not name.startswith("-") and name not in (".", "..")
+
+
+def check_name(name: str, what: str = "task") -> None:
+    """Refuse what cannot name a task, a hook or a plugin, of which a log has its name.
+
+    Parameters
+    ----------
+    name : str
+    what : str
+        Which of these it is to name.
+
+    Raises
+    ------
+    BadInput
+    """
+    if not is_name(name):
+        raise BadInput(
+            f"{name!r} cannot name a {what}: use letters, digits, '.', '_' and '-' (no '-' in "
+            "front; '.' and '..' are folders)"
+        )
+    if len(name) > _LONGEST:
+        raise BadInput(
+            f"{name[:20] + '…'!r} cannot name a {what}: it has {len(name)} characters; use at "
+            f"most {_LONGEST}"
+        )

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacknb.exceptions import BadInput
-from stacknb.places import FACTS, absolute
-from stacknb.text.names import check_name, is_name
+from stacknb.places import FACTS, absolute, check_name, is_name
 from stacknb.text.reading import beginning
 from stacknb.text.script import documents
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stacknb.exceptions import Failure, located
+from stacknb.rundir import follow
+from stacknb.rundir.ending import signal_name
 from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, screen
 from stacknb.text.signs import shown
 
-__all__ = ["HookResult", "Result", "RunResult", "TaskResult", "TaskResults", "signal_name"]
+__all__ = ["HookResult", "Result", "RunResult", "TaskResult", "TaskResults"]
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class TaskResult:
         >>> stack.async_run("count", "seq", "100").wait().tail(2)
         '99\n100'
         """
-        return "\n".join(screen.tail(self.log, lines))
+        return "\n".join(follow.tail(self.log, lines))
 
     def ending(self) -> str:
         """Say in words how it ended.
@@ -200,7 +201,7 @@ class TaskResult:
         text, hide = f"task {self.name!r} {self.ending()}", Masker().text
         file, line, command = self.failed_at or ("", "", shlex.join(map(hide, self.command)))
         text += located(f"{file}:{line}" if file else "", hide(command), self.calls)
-        if lines := screen.tail(self.log, 10, 300):
+        if lines := follow.tail(self.log, 10, 300):
             text += "\n  last lines\n" + "\n".join(f"    | {line}" for line in lines)
         return f"{text}\n  log     {shown(self.log)}"
 
@@ -290,11 +291,3 @@ class RunResult:
         hooks = f"{screen.counted(len(self.hooks), 'hook')} in {took}"
         state, failed = "complete" if self.complete else done, f", {bad} failed" if bad else ""
         return f"<{self.mode} run {state}: {hooks}{failed}, {self.run_dir}>"
-
-
-def signal_name(code: int) -> str:
-    """Return the name of the signal that an exit code tells of."""
-    try:
-        return signal.Signals(code - 128).name
-    except ValueError:
-        return f"signal {code - 128}"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stacknb import tasklog
 from stacknb.rundir import follow
-from stacknb.rundir.follow import LAST, MOST, Follower, last_line
+from stacknb.rundir.follow import LAST, MOST, Follower, excerpt, last_line
 
 HEADER: dict[str, Any] = {"kind": "hook", "name": "h", "run": "r", "pid": 1, "start": 1.0}
 FOOTER = tasklog.end_line(HEADER, end=2.0, exit_code=0)
@@ -208,3 +208,22 @@ def test_a_log_that_was_emptied_between_two_looks_is_read_whole(log: Log) -> Non
     assert tasklog.put_head(log.path, HEADER)
     follower.finish()
     assert rest(follower) == b"a\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "before"), [(b"1\n2\n3\n4\n", 2), (b"1\n\n\n3\n4", 3), (b"3\n4\n", 0), (b"3\n4", 0)]
+)
+def test_an_excerpt_says_how_much_stands_before_it(log: Log, output: bytes, before: int) -> None:
+    log.add(output + FOOTER)
+    said = [f"… {before} lines before these, all in {log.path}"] if before else []
+    assert excerpt(log.path, 2) == [*said, "3", "4"]
+
+
+def test_nothing_stands_before_the_excerpt_of_a_log_without_output(log: Log) -> None:
+    log.add(FOOTER)
+    assert excerpt(log.path, 2) == excerpt(log.path.with_name("none"), 2) == []
+
+
+def test_an_excerpt_of_a_long_log_reads_its_end_only(log: Log) -> None:
+    log.add(b"line\n" * 100_000 + FOOTER)
+    assert excerpt(log.path, 1) == [f"… the last 1 line; all 500.0 kB in {log.path}", "line"]

@@ -202,6 +202,15 @@ def test_no_imports_go_in_a_circle(graph: Graph) -> None:
     assert found is None, found
 
 
+def test_folders_import_each_other_in_no_circle(graph: Graph) -> None:
+    folders: Graph = {}
+    for module, targets in graph.items():
+        asked = {target for target in targets if (module, target) in ASKED_FOR}
+        folders.setdefault(table_key(module), set()).update(map(table_key, targets - asked))
+    found = circle({key: targets - {key} for key, targets in folders.items()})
+    assert found is None, found
+
+
 def test_no_module_is_longer_than_300_lines() -> None:
     lengths = {path: len(path.read_bytes().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {str(path): length for path, length in lengths.items() if length > 300} == {}

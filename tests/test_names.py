@@ -1,7 +1,8 @@
 import pytest
 
 from stacknb.exceptions import BadInput
-from stacknb.text.names import check_name, nearest
+from stacknb.places import check_name
+from stacknb.text.names import nearest
 
 
 @pytest.mark.parametrize(

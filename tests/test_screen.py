@@ -1,10 +1,7 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacknb import tasklog
 from stacknb.text import screen
 
 # Pieces of what hooks print: text, colours, progress bars, what is no UTF-8, control characters.
@@ -12,14 +9,6 @@ BITS = st.sampled_from(
     [b"a line", b"\n", b"\r", b"\r\n", b"\x1b[31mred\x1b[0m", b"\0", b"\xff", "→".encode(), b"\t"]
 )
 OUTPUT = st.lists(BITS, max_size=40).map(b"".join)
-
-
-def log_of(path: Path, output: bytes) -> Path:
-    header = {"kind": "task", "name": "t", "run": "r", "pid": 1, "start": 1.0}
-    path.write_bytes(
-        tasklog.begin_line(header) + output + tasklog.end_line(header, end=2.0, exit_code=0)
-    )
-    return path
 
 
 @given(OUTPUT, st.data())
@@ -56,17 +45,6 @@ def test_a_line_without_end_is_remembered_only_as_far_as_it_is_shown() -> None:
 def test_a_long_line_among_short_ones_is_cut() -> None:
     shown = screen.Feed(limit=5).take(b"one\n" + b"y" * 9 + b"\ntwo\n")
     assert shown == "one\nyyyyy … [9 B on this line; the log has all]\ntwo\n"
-
-
-def test_an_excerpt_says_how_much_stands_before_it(tmp_path: Path) -> None:
-    log = log_of(tmp_path / "t.log", b"1\n2\n3\n4\n")
-    assert screen.excerpt(log, 2) == [f"… 2 lines before these, all in {log}", "3", "4"]
-    assert screen.excerpt(log, 4) == ["1", "2", "3", "4"]
-
-
-def test_an_excerpt_of_a_long_log_reads_its_end_only(tmp_path: Path) -> None:
-    log = log_of(tmp_path / "t.log", b"line\n" * 100_000)
-    assert screen.excerpt(log, 1) == [f"… the last 1 line; all 500.0 kB in {log}", "line"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from stacknb.board.board import Board
 from stacknb.board.states import HookState, PhaseState, TaskState
 from stacknb.exceptions import few
 from stacknb.hooks import mending
-from stacknb.rundir.follow import last_line
+from stacknb.rundir.follow import last_line, tail
 from stacknb.text import budget, screen
 
 __all__ = ["brief", "changes", "expected", "late", "left", "picture"]
@@ -207,7 +207,7 @@ def _failure(board: Board) -> dict[str, Any] | None:
     why = hook.failure
     line = why.get("line")
     place = f"{why.get('file', '')}:{line}" if line else str(why.get("file", ""))
-    lines = screen.tail(hook.log, _TAIL, 200)
+    lines = tail(hook.log, _TAIL, 200)
     phase = board.phase.label if board.phase is not None else ""
     return {
         "hook": hook.name,

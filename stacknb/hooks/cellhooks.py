@@ -17,11 +17,11 @@ from pathlib import Path
 from stacknb import lifecycle
 from stacknb.exceptions import BadInput
 from stacknb.hooks.check_rules import without_sense
-from stacknb.places import absolute
+from stacknb.places import absolute, check_name
 from stacknb.plugins import FILES, Plugin
 from stacknb.rundir.room import unwritable
 from stacknb.text import syntax
-from stacknb.text.names import check_name, nearest
+from stacknb.text.names import nearest
 from stacknb.text.screen import counted
 
 __all__ = ["CellHook", "Exported", "add", "empty_tree", "export", "is_cell", "new_folder"]

@@ -17,6 +17,7 @@ from stacknb.exceptions import StacknbError
 from stacknb.notebook.ledger import KERNEL
 from stacknb.results import Result, TaskResult
 from stacknb.run import cells
+from stacknb.rundir.follow import excerpt
 from stacknb.tasks import Task
 from stacknb.text import budget, screen
 
@@ -110,4 +111,4 @@ def print_logs(results: Sequence[TaskResult], lines: int) -> None:
 def _log_text(result: TaskResult, lines: int) -> str:
     mark = screen.SYMBOLS.get(result.status, "·")
     heading = f"{mark} {result.name} {result.ending()} after {screen.seconds(result.duration_s)}"
-    return "\n".join([heading, *(f"    {line}" for line in screen.excerpt(result.log, lines))])
+    return "\n".join([heading, *(f"    {line}" for line in excerpt(result.log, lines))])

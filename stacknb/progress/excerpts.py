@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stacknb.board import HookState
 from stacknb.rundir.ending import BAD
+from stacknb.rundir.follow import excerpt
 from stacknb.text import budget
-from stacknb.text.screen import excerpt
 
 __all__ = ["WIDTH", "Excerpts"]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stacknb.rundir.follow import excerpt
 from stacknb.text import screen
 from stacknb.text.reading import opened
 
@@ -36,7 +37,7 @@ def tails(tasks: pd.DataFrame, hooks: pd.DataFrame, *, room: int, stack_log: str
         return f"<pre>{_escaped(_end_of(Path(stack_log)))}</pre>\n"
     parts, left, left_out = [], room, 0
     for heading, log, is_bad in _logs(tasks, hooks):
-        lines = screen.excerpt(Path(log), _OF_BAD if is_bad else _OF_GOOD, _WIDTH)
+        lines = excerpt(Path(log), _OF_BAD if is_bad else _OF_GOOD, _WIDTH)
         body = _escaped(lines) or '<span class="dim">no output</span>'
         opened = " open" if is_bad else ""
         text = f"<details{opened}><summary>{heading}</summary><pre>{body}</pre></details>\n"

@@ -11,10 +11,12 @@ from stacknb.exceptions import Failure, HookFailed, Interrupted, located
 from stacknb.hooks import mending
 from stacknb.lifecycle import Hook
 from stacknb.places import BASH
-from stacknb.results import HookResult, signal_name
+from stacknb.results import HookResult
 from stacknb.run import cells
 from stacknb.run.taskbook import TaskBook
 from stacknb.rundir import room
+from stacknb.rundir.ending import signal_name
+from stacknb.rundir.follow import tail
 from stacknb.shell.turns import Turn
 from stacknb.snapshots.masking import Masker
 from stacknb.text import budget, reading, screen
@@ -74,7 +76,7 @@ def explain(turn: Turn, hook: Hook, log: Path, copies: Mapping[str, str]) -> Fai
     copies : mapping of str to str
         What stood for a file of the user's, and that file.
     """
-    last = screen.tail(log, 10, 300)
+    last = tail(log, 10, 300)
     if hook.kind == "cell":  # its stderr has a file of its own: mostly that is the reason
         with contextlib.suppress(OSError):
             err = reading.ending(cells.errors_of(log), 1 << 16)

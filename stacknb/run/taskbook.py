@@ -18,6 +18,7 @@ from stacknb.exceptions import (
     TaskFailed,
     WaitTimeout,
 )
+from stacknb.places import check_name
 from stacknb.results import TaskResult
 from stacknb.run import opening
 from stacknb.rundir import room
@@ -25,7 +26,7 @@ from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell
 from stacknb.supervision import processes
 from stacknb.tasks import Task, last_change, result_of, ticks_of_old, wait_for_end
-from stacknb.text.names import check_name, nearest
+from stacknb.text.names import nearest
 from stacknb.text.screen import quoted
 
 __all__ = ["TaskBook"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.supervision import processes
 
-__all__ = ["BAD", "ENDED", "is_written", "state_of", "status_of", "still_runs"]
+__all__ = ["BAD", "ENDED", "is_written", "signal_name", "state_of", "status_of", "still_runs"]
 
 BAD = ("failed", "interrupted", "killed", "timeout", "lost")  # of hooks and phases, too
 ENDED = {  # in a sentence
@@ -71,3 +72,11 @@ def still_runs(header: Mapping[str, Any]) -> bool:
     if began is None or not isinstance(start, int | float):
         return True
     return began <= start + _TOLERANCE_S  # otherwise its number went to another process
+
+
+def signal_name(code: int) -> str:
+    """Return the name of the signal that an exit code tells of."""
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return f"signal {code - 128}"

@@ -1,4 +1,4 @@
-"""The output of a log while it grows, in pieces, without its header and footer lines."""
+"""The output of a log without its header and footer: in pieces while it grows, its last lines."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import BinaryIO
 from stacknb import tasklog
 from stacknb.exceptions import LogError
 from stacknb.tasklog import END
+from stacknb.text import screen
 from stacknb.text.reading import opened
 
-__all__ = ["MOST", "PIECE", "Follower", "last_line"]
+__all__ = ["MOST", "PIECE", "Follower", "excerpt", "last_line", "tail"]
 
 PIECE = 1 << 20
 MOST = 16 << 20  # what is shown of output that is left when its hook ends; of more than that …
@@ -171,3 +172,23 @@ def last_line(path: Path, limit: int = 4096) -> bytes:
     if size <= limit:
         lines = lines[1:]
     return next((line for line in reversed(lines) if line and not line.startswith(END[1:])), b"")
+
+
+def tail(path: Path, lines: int = 20, limit: int = screen.LINE_LIMIT) -> list[str]:
+    """Return the last lines of a log's output; reads at most 64 KiB of it."""
+    return screen.end(tasklog.tail_bytes(path), lines, limit)
+
+
+def excerpt(path: Path, lines: int = 20, limit: int = screen.LINE_LIMIT) -> list[str]:
+    """Return the last lines of a log's output, as `tail`, after one that says where the rest is."""
+    data = tasklog.tail_bytes(path)
+    record = tasklog.record_of(path)
+    total = record.output_end - record.output_start if record is not None else len(data)
+    shown = screen.end(data, lines, limit)
+    before = data.count(b"\n") + (data[-1:] not in b"\n") - len(shown)
+    if len(data) < total:
+        last = screen.counted(len(shown), "line")
+        return [f"… the last {last}; all {screen.size(total)} in {path}", *shown]
+    if before:
+        return [f"… {screen.counted(before, 'line')} before these, all in {path}", *shown]
+    return shown

@@ -10,10 +10,11 @@ from typing import Any
 from stacknb import tasklog
 from stacknb.exceptions import BadInput
 from stacknb.places import find
+from stacknb.rundir.follow import excerpt
 from stacknb.rundir.shapes import check_readable
 from stacknb.text import budget
 from stacknb.text.names import nearest
-from stacknb.text.screen import counted, excerpt, quoted
+from stacknb.text.screen import counted, quoted
 from stacknb.text.signs import shown
 
 __all__ = ["Logs", "logs_of", "names"]

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
-from stacknb import tasklog
-from stacknb.tasklog import tail_bytes
 from stacknb.text.signs import shown
 
 __all__ = [
@@ -22,12 +19,10 @@ __all__ = [
     "clean_line",
     "counted",
     "end",
-    "excerpt",
     "listed",
     "quoted",
     "seconds",
     "size",
-    "tail",
 ]
 
 LINE_LIMIT = 2000
@@ -79,7 +74,8 @@ def clean(data: bytes, limit: int = LINE_LIMIT) -> list[str]:
 
 def end(data: bytes, lines: int, limit: int = LINE_LIMIT) -> list[str]:
     """Return the last lines of some output as `clean` does; none if `lines` is 0."""
-    return _cleaned(_last(_lines(data), lines), limit)  # the others cost their time, too
+    every = _lines(data)
+    return _cleaned(every[max(0, len(every) - lines) :], limit)  # the others cost their time, too
 
 
 def _lines(data: bytes) -> list[bytes]:
@@ -87,10 +83,6 @@ def _lines(data: bytes) -> list[bytes]:
     if not lines[-1]:
         lines.pop()
     return lines
-
-
-def _last(lines: list[bytes], count: int) -> list[bytes]:
-    return lines[max(0, len(lines) - count) :]
 
 
 def _cleaned(lines: list[bytes], limit: int) -> list[str]:
@@ -156,25 +148,6 @@ class Feed:
 
     def _cut(self, match: re.Match[str]) -> str:
         return "\n" + clean_line(match[0][1:], self._limit)
-
-
-def tail(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
-    """Return the last lines of a log's output; reads at most 64 KiB of it."""
-    return end(tail_bytes(path), lines, limit)
-
-
-def excerpt(path: Path, lines: int = 20, limit: int = LINE_LIMIT) -> list[str]:
-    """Return the last lines of a log's output, as `tail`, after one that says where the rest is."""
-    data = tail_bytes(path)
-    whole = _lines(data)
-    record = tasklog.record_of(path)
-    total = record.output_end - record.output_start if record is not None else len(data)
-    shown = _cleaned(_last(whole, lines), limit)
-    if len(data) < total:
-        return [f"… the last {counted(len(shown), 'line')}; all {size(total)} in {path}", *shown]
-    if len(shown) < len(whole):
-        return [f"… {counted(len(whole) - len(shown), 'line')} before these, all in {path}", *shown]
-    return shown
 
 
 def seconds(value: float, whole: bool = False) -> str:

@@ -12,9 +12,8 @@ from pathlib import Path
 from stacknb import status, tasklog
 from stacknb.exceptions import BadInput
 from stacknb.lifecycle import CLEAN_UP
-from stacknb.results import signal_name
 from stacknb.rundir import turnlog
-from stacknb.rundir.ending import BAD
+from stacknb.rundir.ending import BAD, signal_name
 from stacknb.timing.records import HookRecord, Records, TaskRecord
 from stacknb.timing.spans import Cover
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stacknb import HookFailed, Stack, TaskFailed, status, tasklog, timing
-from stacknb.text import screen
+from stacknb.rundir.follow import tail
 
 
 def hook_log(stack: Stack, name: str = "10-hook.sh") -> Path:
@@ -90,7 +90,7 @@ def test_100_megabytes_on_one_line_are_kept(tree) -> None:
         expected.update(b"x" * 1_000_000)
     expected.update(b"last")
     assert digest.digest() == expected.digest()
-    (line,) = screen.tail(hook_log(stack))
+    (line,) = tail(hook_log(stack))
     assert len(line) < 3000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
