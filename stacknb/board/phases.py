@@ -51,12 +51,9 @@ class PhaseList:
         again: Callable[[str, float], None],
     ) -> None:
         self._logs = logs
-        self._lock = logs.lock
         self._phases = {phase.label: phase for phase in phases}
         self._again = again
         self._known: set[str] = set()  # logs that have been taken in, of earlier tries too
-        self._ends: dict[str, float] = {}  # when the journal says that a phase has ended
-        self._unread: list[HookState] = []  # which the journal says have ended
         self._heard = self._doubt = 0.0
         self._paused = False  # by who goes from hook to hook
         self._follows = False  # the next phase, at once, as the journal says
@@ -81,7 +78,7 @@ class PhaseList:
         if event.kind == "phase-start":
             self._leave_hook()
             phase = self._phases[name]
-            self._ends.pop(name, None)
+            phase.told = 0.0
             self._begin(phase, event.time, [HookState(hook) for hook in data["hooks"]])
             phase.heard = True
             self.ended = False
@@ -109,11 +106,10 @@ class PhaseList:
             later = self._phases[label]
             bad = later.heard or any(hook.status in BAD for hook in later.hooks)
             if 0 < later.begun < when and (later.status != "ok" if later.told else bad):
-                self._ends.pop(label, None)
                 self._phases[label] = PhaseState(label, expected_s=later.expected_s)
         phase.begun, phase.hooks, phase.heard = when, hooks, False
-        if self._ends.get(phase.label, 0.0) < when:
-            phase.told, phase.duration_s = False, None
+        if phase.told < when:
+            phase.told, phase.duration_s = 0.0, None
         self._again(phase.label, when)
 
     def _place(self, phase: PhaseState, hook: HookState, told: bool = True) -> HookState:
@@ -161,17 +157,17 @@ class PhaseList:
         for phase in self:  # async_cleanup comes when its phase has ended
             if phase.duration_s is not None and any(known is hook for known in phase.hooks):
                 phase.duration_s += data.get("duration_s", 0.0)
-        self._unread.append(hook)
+        if not is_cell:
+            hooklogs.take_end(self._logs, hook)
         if hook is self.hook:
             self.hook = None
 
     def _end_phase(self, phase: PhaseState, when: float, data: dict[str, Any]) -> None:
         self._leave_hook()
-        self._ends[phase.label] = when
         how = data.get("how")  # one that a hook has left off by `exit 0` has not failed
         stopped = how == "interrupted" or any(h.status == "interrupted" for h in phase.hooks)
         bad = "unfinished" if how == "left off" else "interrupted" if stopped else "failed"
-        phase.status, phase.told = "ok" if data["ok"] else bad, True
+        phase.status, phase.told = "ok" if data["ok"] else bad, when
         phase.duration_s = float(data["duration_s"])
         for hook in phase.hooks:
             if hook.status == "to come" and phase.status in ("ok", "unfinished"):
@@ -198,15 +194,6 @@ class PhaseList:
         if hook is not None:
             hooklogs.leave(self._logs, hook)
 
-    def _read_ends(self) -> None:
-        """Let the logs say how hooks have ended of which the journal says that they have."""
-        if not self._unread:
-            return
-        unread = {id(hook): hook for hook in self._unread}
-        self._unread = []
-        for hook in (hook for phase in self for hook in phase.hooks if id(hook) in unread):
-            hooklogs.take_end(self._logs, hook)
-
     # -- what follows from it --------------------------------------------------------------------
 
     def doubt(self, now: float, at_once: bool) -> None:
@@ -220,21 +207,20 @@ class PhaseList:
             return
         last = self._logs.changed(self._logs.name(self.hook.log))
         self._doubt = self._doubt or (last if at_once else now)
-        if now - self._doubt >= _DOUBT_S or not self._lock.is_held():  # who may tell it yet
+        if now - self._doubt >= _DOUBT_S or not self._logs.lock.is_held():  # who may tell it yet
             self._leave_hook()
 
     def settle(self, now: float) -> None:
         """Say how phases stand of which the journal does not; `now` in epoch seconds."""
-        self._read_ends()
         is_new = not self._heard and not any(phase.begun for phase in self)  # its shell is to come
         # The lock tells, or silence: a copy has no lock, and whoever has resumed has let it go.
         silent = now - self._heard > _PAUSED_S
         if self._follows and not self.hook:  # one in doubt may yet tell
-            self._is_cut |= self._lock.is_left() or (silent and not self._lock.is_held())
-        self.goes_on = (self.goes_on or is_new) and self._lock.is_held()
+            self._is_cut |= self._logs.lock.is_left() or (silent and not self._logs.lock.is_held())
+        self.goes_on = (self.goes_on or is_new) and self._logs.lock.is_held()
         for place, phase in enumerate(self):
             if phase.told:
-                phase.begun = phase.begun or self._ends[phase.label] - (phase.duration_s or 0.0)
+                phase.begun = phase.begun or phase.told - (phase.duration_s or 0.0)
                 continue
             later = list(self)[place + 1 :]
             over = any(other.begun > phase.begun for other in later)  # each needs those before it
@@ -244,7 +230,7 @@ class PhaseList:
                 break
         *_, last = self  # where the journal is not there
         if not (last.heard or self.ended) and last.status == "ok":
-            self.complete = self.ended = not self._lock.is_held()
+            self.complete = self.ended = not self._logs.lock.is_held()
         self.ended = self.ended or (
             self.complete and all(phase.status in ("ok", "skipped") for phase in self)
         )
@@ -259,13 +245,13 @@ class PhaseList:
         soon = under_way and bad != "lost" and not (silent or self._paused)
         at_work = bool(phase.begun) and any(hook is self.hook for hook in begun)
         # What comes of a phase that has just been at work will be told.
-        if at_work or (soon and self._lock.is_held()):
+        if at_work or (soon and self._logs.lock.is_held()):
             phase.status, phase.duration_s = "running", None
             return
         if not phase.begun and not (over or self.complete):
             phase.status = "skipped" if self.ended else "to come"
             return
-        is_lost = self._is_cut or self._lock.is_left()
+        is_lost = self._is_cut or self._logs.lock.is_left()
         phase.status = bad or ("ok" if not under_way else "lost" if is_lost else "unfinished")
         ends = [hook.begun + hook.duration_s for hook in begun if hook.duration_s is not None]
         ends += [self._heard] if under_way and not bad else []

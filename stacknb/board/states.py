@@ -57,8 +57,10 @@ class PhaseState:
         What it took in an earlier run, seconds.
     hooks : list of HookState
         Those to come too, once the phase has begun.
-    heard, told : bool
-        The journal tells of the begin of this try; of its end.
+    heard : bool
+        The journal tells of the begin of this try.
+    told : float
+        When it has ended, epoch seconds, as the journal tells; 0 if that tells nothing of it.
     """
 
     label: str
@@ -68,7 +70,7 @@ class PhaseState:
     expected_s: float | None = None
     hooks: list[HookState] = field(default_factory=list)
     heard: bool = False
-    told: bool = False
+    told: float = 0.0
 
     def spent(self, now: float) -> float | None:
         """Seconds it took, or has taken so far; None if it has not begun, or nobody knows."""
