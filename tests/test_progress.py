@@ -689,4 +689,6 @@ def test_a_copy_of_a_run_and_a_damaged_one_are_told_as_far_as_they_go(
     run.end_phase()
     run.journal.close()
     run.folder.rename(tmp_path / "copy")
-    assert "▶ 10-a.sh\none\n✓ 10-a.sh" in "".join(watch(RunDir.open(tmp_path / "copy")))
+    told = "".join(watch(RunDir.open(tmp_path / "copy")))
+    assert f", logs in {tmp_path / 'copy'}\n" in told
+    assert "▶ 10-a.sh\none\n✓ 10-a.sh" in told

@@ -214,7 +214,8 @@ class RunDir:
     def new_events(self) -> list[Event]:
         """Return the events since the last call; what is none is passed over.
 
-        The log of a hook or a cell is where it lies now: the run may be a copy, or have been moved.
+        The run, and the log of a hook or a cell, are where they lie now: it may be a copy, or have
+        been moved.
         """
         events = []
         for record in self._journal.new():
@@ -222,6 +223,8 @@ class RunDir:
             if fits_event(kind, when, name, record):
                 if kind in ("hook-start", "hook-end") and "log" in record:
                     record["log"] = str(self.path / turnlog.inner(record["log"]))
+                elif kind == "run-start":
+                    record["run_dir"] = str(self.path)
                 events.append(Event(str(kind), float(when or 0), str(name), record))
         return events
 
