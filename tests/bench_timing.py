@@ -17,8 +17,8 @@ from typing import Any
 
 from writerun import write_run
 
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 LINES = 1_000_000  # asked for; the log comes out at about that
 REPEATS = 5

@@ -3,11 +3,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.notebook.answerframe import AnswerFrame
 from stacknb.timing import load
 from stacknb.timing.answers import answer
 from stacknb.timing.run import Run
-from stacknb.timing.synthetic import write_devstack_log
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from writerun import write_run
 from stacknb.charts.load import cores_used
 from stacknb.charts.rows import MAIN_LANE
 from stacknb.exceptions import BadInput
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

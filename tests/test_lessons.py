@@ -7,7 +7,7 @@ import pytest
 from stacknb import HookFailed, Stack, lessons, timing
 from stacknb.dispatcher import dispatcher
 from stacknb.exceptions import BadInput
-from stacknb.timing.synthetic import write_devstack_log
+from stacknb.lessons.synthetic import write_devstack_log
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from writerun import write_run
 
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.report import page
 from stacknb.report.tables import table
 from stacknb.timing import Run, load
 from stacknb.timing.columns import cell
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

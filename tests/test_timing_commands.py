@@ -24,12 +24,12 @@ from stacknb import load_ipython_extension
 from stacknb.cli import main
 from stacknb.dispatcher import dispatcher
 from stacknb.exceptions import BadInput
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.notebook import completion
 from stacknb.timing import load
 from stacknb.timing.answers import Answer, answer
 from stacknb.timing.columns import COLUMNS
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from writerun import write_run
 
 from stacknb.exceptions import LogError
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import Run, load
 from stacknb.timing.chrome_trace import trace_events
 from stacknb.timing.files import json_document
 from stacknb.timing.junit import junit_report
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 edits = st.lists(

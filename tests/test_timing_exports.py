@@ -14,9 +14,9 @@ import pytest
 from writerun import write_run
 
 from stacknb.exceptions import BadInput
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import Run, load
 from stacknb.timing.records import HookRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.synthetic import write_devstack_log
 
 T0 = 1_790_000_000_000_000
 S = 1_000_000

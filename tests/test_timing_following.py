@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stacknb.exceptions import LogError, StacknbError
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing.following import follow
-from stacknb.timing.synthetic import write_devstack_log
 
 
 @pytest.mark.parametrize("pieces", [2, 7, 60])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from stacknb.devstack_log.calls import Calls, read_calls
 from stacknb.exceptions import BadInput
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import load
-from stacknb.timing.synthetic import write_devstack_log
 
 
 def calls_of(folder: Path, *lines: tuple[float, str]) -> Calls:

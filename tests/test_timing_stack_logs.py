@@ -10,9 +10,9 @@ import pytest
 
 from stacknb import lifecycle
 from stacknb.exceptions import LogError
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import load
 from stacknb.timing.records import Records
-from stacknb.timing.synthetic import write_devstack_log
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 START = 1_790_000_000

@@ -1,4 +1,7 @@
-"""Checks for the exercises of the notebooks, which say what they saw of the stack at hand."""
+"""Checks for the exercises of the notebooks, which say what they saw of the stack at hand.
+
+And, in `synthetic`, the log of a stack.sh that never ran, to practise on.
+"""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class Run(RecordedRun):
 
         Examples
         --------
-        >>> from stacknb.timing import synthetic
+        >>> from stacknb.lessons import synthetic
         >>> log = synthetic.write_devstack_log("stack.sh.log", lines=2000)
         >>> stacknb.timing.load("stack.sh.log").profile("file").columns.tolist()
         ['file', 'count', 'self_s', 'cumulative_s']
@@ -171,7 +171,7 @@ class Run(RecordedRun):
 
         Examples
         --------
-        >>> from stacknb.timing import synthetic
+        >>> from stacknb.lessons import synthetic
         >>> log = synthetic.write_devstack_log("stack.sh.log", lines=2000)
         >>> ";" in stacknb.timing.load("stack.sh.log").folded()
         True

@@ -13,8 +13,8 @@ from lab import PATIENCE_MS, Lab, Server, opened
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, expect
 
+from stacknb.lessons.synthetic import write_devstack_log
 from stacknb.timing import load
-from stacknb.timing.synthetic import write_devstack_log
 
 pytestmark = pytest.mark.timeout(600)
 expect.set_options(timeout=PATIENCE_MS)

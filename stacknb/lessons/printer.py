@@ -7,7 +7,7 @@ import heapq
 import random
 from typing import BinaryIO
 
-from stacknb.timing.story import FILLER, OUTPUT
+from stacknb.lessons.story import FILLER, OUTPUT
 
 __all__ = ["Printer"]
 

@@ -13,9 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stacknb.timing.printer import Printer
-from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
-from stacknb.timing.story import (
+from stacknb.lessons.printer import Printer
+from stacknb.lessons.story import (
     FILLER,
     STORY,
     Collect,
@@ -24,6 +23,7 @@ from stacknb.timing.story import (
     Step,
     closing_tables,
 )
+from stacknb.timing.records import HookRecord, PhaseRecord, Records, TaskRecord, WaitRecord
 
 __all__ = ["write_devstack_log"]
 
