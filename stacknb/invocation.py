@@ -24,8 +24,8 @@ from stacknb.exceptions import (
     TaskFailed,
 )
 from stacknb.hooks import mending
-from stacknb.progress import shown
 from stacknb.progress.plain import silence
+from stacknb.progress.views import shown
 from stacknb.supervision import services
 from stacknb.tasks import Task, wait_for_end
 from stacknb.text.screen import quoted

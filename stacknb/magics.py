@@ -22,8 +22,9 @@ from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
 from stacknb.notebook.athand import AtHand
+from stacknb.notebook.kernel import asked_by_console, in_notebook
 from stacknb.places import check_name
-from stacknb.progress import asked_by_console, in_notebook, shown
+from stacknb.progress.views import shown
 from stacknb.results import Result, RunResult, TaskResults
 from stacknb.run import cells
 from stacknb.tasks import Task

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from fakerun import Run
 
-from stacknb import lifecycle, progress, tasklog
+from stacknb import lifecycle, tasklog
 from stacknb.board import Board, brief, hooklogs, picture
 from stacknb.exceptions import StacknbError
-from stacknb.progress import page
+from stacknb.notebook import kernel
+from stacknb.progress import page, views
 from stacknb.progress.plain import Plain, writer
 from stacknb.progress.terminal import Terminal
 from stacknb.progress.watching import watch
@@ -403,7 +404,7 @@ def test_a_view_fits_its_stream(
     run: Run, monkeypatch: pytest.MonkeyPatch, stream: io.StringIO, term: str, view: type
 ) -> None:
     monkeypatch.setenv("TERM", term)
-    assert isinstance(progress.view_of(run.stack, stream), view)
+    assert isinstance(views.view_of(run.stack, stream), view)
 
 
 def test_outside_of_a_kernel_there_is_no_notebook(
@@ -411,9 +412,9 @@ def test_outside_of_a_kernel_there_is_no_notebook(
 ) -> None:
     shell = SimpleNamespace(kernel=None)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert not progress.in_notebook()
+    assert not kernel.in_notebook()
     shell.kernel = "a kernel"
-    assert progress.in_notebook()
+    assert kernel.in_notebook()
 
 
 ASKED = {
@@ -440,18 +441,18 @@ def test_a_console_is_told_from_a_notebook(
 ) -> None:
     shell = SimpleNamespace(kernel=SimpleNamespace(get_parent=lambda channel: asked))
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert progress.asked_by_console() is is_console
+    assert kernel.asked_by_console() is is_console
 
 
 def test_without_a_kernel_no_console_asks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert not progress.asked_by_console()
+    assert not kernel.asked_by_console()
 
 
 def test_a_view_that_is_closed_is_told_nothing_more(run: Run) -> None:
     run.stack.listeners = []
     stream = io.StringIO()
-    with progress.shown(run.stack, stream) as view:
+    with views.shown(run.stack, stream) as view:
         pass
     view.on_event(Event("warning", 1.0, "too late", {}))
     assert stream.getvalue() == ""
@@ -459,7 +460,7 @@ def test_a_view_that_is_closed_is_told_nothing_more(run: Run) -> None:
 
 def test_a_view_is_told_until_the_end_and_no_longer(run: Run) -> None:
     run.stack.listeners = []
-    with contextlib.suppress(KeyError), progress.shown(run.stack, io.StringIO()) as view:
+    with contextlib.suppress(KeyError), views.shown(run.stack, io.StringIO()) as view:
         assert run.stack.listeners == [view]
         raise KeyError
     assert run.stack.listeners == []
@@ -470,7 +471,7 @@ def test_a_display_that_fails_does_not_end_the_run(
 ) -> None:
     run.stack.listeners = []
     monkeypatch.setattr(Plain, "on_tick", lambda self: 1 / 0)
-    with progress.shown(run.stack, io.StringIO()) as view:
+    with views.shown(run.stack, io.StringIO()) as view:
         with pytest.warns(RuntimeWarning, match="progress is shown no longer: ZeroDivisionError"):
             view.on_tick()
         view.on_tick()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacknb.progress import asked, in_notebook
+from stacknb.notebook.kernel import asked, in_notebook
 from stacknb.text import budget
 
 __all__ = ["KERNEL", "Entry", "Ledger"]

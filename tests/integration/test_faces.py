@@ -13,9 +13,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from stacknb import cli, load_ipython_extension, progress, status
+from stacknb import cli, load_ipython_extension, status
 from stacknb.dispatcher import Stack, dispatcher
 from stacknb.exceptions import StacknbError
+from stacknb.progress import views
 from stacknb.run import closing
 
 PHASES = [
@@ -46,7 +47,7 @@ class Python:
         try:
             if self.stack is None:
                 self.stack = Stack(self.top_dir, **settings)
-            with progress.shown(self.stack, shown):
+            with views.shown(self.stack, shown):
                 value = self.call(self.stack, verb, phase, until)
         except StacknbError as error:
             return Outcome(error.status, str(error), shown.getvalue())
