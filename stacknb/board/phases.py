@@ -157,10 +157,10 @@ class PhaseList:
         for phase in self:  # async_cleanup comes when its phase has ended
             if phase.duration_s is not None and any(known is hook for known in phase.hooks):
                 phase.duration_s += data.get("duration_s", 0.0)
-        if not is_cell:
-            hooklogs.take_end(self._logs, hook)
         if hook is self.hook:
             self.hook = None
+        if not is_cell:
+            hooklogs.take_end(self._logs, hook)
 
     def _end_phase(self, phase: PhaseState, when: float, data: dict[str, Any]) -> None:
         self._leave_hook()
