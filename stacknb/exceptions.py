@@ -149,6 +149,8 @@ class HookFailed(StacknbError):
         Where it was and why.
     advice : str
         What can be done next.
+    first : list of str
+        Earlier phases that are to be run again before: they start tasks whose wait has failed.
 
     Examples
     --------
@@ -160,9 +162,10 @@ class HookFailed(StacknbError):
     ...
     """
 
-    def __init__(self, failure: Failure, advice: str = "") -> None:
+    def __init__(self, failure: Failure, advice: str = "", first: Sequence[str] = ()) -> None:
         self.failure = failure
         self.advice = advice
+        self.first = list(first)
         super().__init__(f"{failure}\n  next    {advice}" if advice else str(failure))
 
 

@@ -23,7 +23,6 @@ from stacknb.exceptions import (
     StacknbError,
     TaskFailed,
 )
-from stacknb.hooks import mending
 from stacknb.progress.plain import silence
 from stacknb.progress.views import shown
 from stacknb.supervision import services
@@ -152,7 +151,7 @@ def _done(stack: Stack, o: Namespace) -> _End:
     except StacknbError as error:
         end.code, end.said = error.status, str(error)
         if not isinstance(error, BadInput):
-            end.said += _how_to_resume(o, stack, _starting_again(error, stack))
+            end.said += _how_to_resume(o, stack, getattr(error, "first", ()))
         if isinstance(error, HookFailed) and o.command.resumes:
             end.ended, end.given_up = _await_earlier(stack)
     return end
@@ -197,16 +196,7 @@ def _await(running: list[Task]) -> None:
         wait_for_end(running)
 
 
-def _starting_again(error: StacknbError, stack: Stack) -> list[str]:
-    """Return the phases that start the tasks whose wait has failed."""
-    if not isinstance(error, HookFailed):
-        return []
-    ended = [task for task in stack.tasks.values() if task.hook and not task.running]
-    ill = [task for task in ended if task.state != "ok"]
-    return mending.to_run_first(error.failure.last_lines, lambda: ill, stack.next_phase or "")
-
-
-def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str] = ()) -> str:
+def _how_to_resume(o: Namespace, stack: Stack, starting: Sequence[str]) -> str:
     """Say which commands go on with the run.
 
     Of the phases `starting` the tasks are ended: where they are not run again first, a wait fails.

@@ -51,7 +51,7 @@ def error_of(
         again = f"{mend} and run {phases} again" if hook.kind == "hook" else ""
         if result.lack and hook.kind == "cell":
             again = f"{mend} and run the cell again"
-        return HookFailed(why, again)
+        return HookFailed(why, again, first)
     place = f" at {why.place}" if why else ""
     running = tuple(task.name for task in tasks.uncollected() if task.running)
     going_on = f"; tasks still running: {screen.quoted(running)}" if running else ""
