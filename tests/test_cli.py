@@ -280,7 +280,7 @@ def test_a_log_that_is_not_there_is_an_error(said: Said, run: RunDir) -> None:
 def bash(command: str) -> subprocess.CompletedProcess[str]:
     """Run a line of bash in which $S is the command line."""
     return subprocess.run(
-        ["bash", "-c", command], check=False, capture_output=True, text=True, timeout=30,
+        ["bash", "-c", command], check=False, capture_output=True, text=True, timeout=60,
         env={**os.environ, "S": f"{sys.executable} -m stacknb.cli"},
     )  # fmt: skip
 

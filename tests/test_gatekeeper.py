@@ -322,7 +322,7 @@ def test_what_heeds_no_sigterm_is_killed_with_its_group_and_its_log_says_timeout
     later = keeper.keeper.next_deadline()
     keeper.tick(later + 0.1)
     assert task.wait() == -9
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while processes.members(group=task.pid):
         assert time.monotonic() < deadline
         later += 10
@@ -353,6 +353,6 @@ def test_a_task_whose_gate_was_removed_is_ended_for_it_would_be_held_back_for_ev
     keeper.take("\x1f".join(["task", str(control / "gate"), str(held.pid), ""]))
     (control / "gate").unlink(missing_ok=True)
     keeper.tick(0.0)
-    assert held.wait(timeout=20) == -9
+    assert held.wait(timeout=60) == -9
     keeper.tick(1.0)
     assert keeper.watched() == set()

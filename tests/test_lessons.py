@@ -97,6 +97,23 @@ def test_orders_being_made_are_those_that_were_set_when_the_task_began(stack: St
     stack.async_wait("generate_orders")
 
 
+def test_orders_to_be_made_by_a_task_that_has_not_begun_are_those_that_were_set(
+    tmp_path: Path, stack: Stack
+) -> None:
+    # As on a busy machine any task is for a moment: it has no log yet.
+    stack.close()
+    with Stack(tmp_path / "tree", jobs=1) as other:
+        other.add_hook("20-catalog.sh", SHOP)
+        other.run(until="source")
+        other.async_run("earlier", "sleep", "1000")
+        other.evaluate("SHOP_ORDERS=20000; async_run generate_orders echo 20,000 orders")
+        (other.run_dir / "async/generate_orders.log").unlink(missing_ok=True)
+        assert seen("01.1") == (True, "the task generate_orders makes 20000 orders")
+        other.evaluate("SHOP_ORDERS=30000")
+        other.evaluate("SHOP_ORDERS=20000")
+        assert not seen("01.1")[0]
+
+
 def test_a_variable_may_be_exported_as_well(stack: Stack) -> None:
     stack.add_hook("20-catalog.sh", SHOP)
     stack.run(until="source")

@@ -96,14 +96,14 @@ def test_a_whole_group_is_ended_and_verified_empty(script: str) -> None:
         processes.end_group(process.pid, grace_s=0.2)
 
         assert processes.members(group=process.pid) == []
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
 
 
 def test_a_group_that_ends_at_sigterm_is_not_killed() -> None:
     # In a loop: a signal that comes just before a `wait` begins is seen when that ends.
     script = "trap 'exit 7' TERM; echo; while :; do sleep 0.01; done"
     with started("bash", "-c", script, start_new_session=True) as process:
-        processes.end_group(process.pid)
+        processes.end_group(process.pid, grace_s=60)
 
         assert process.wait() == 7
 

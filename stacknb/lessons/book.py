@@ -178,9 +178,8 @@ def wait_of(name: str) -> dict[str, Any]:
 
 
 def begun(task: status.LogStatus) -> float:
-    """Return when a task was asked for, epoch seconds."""
-    header = tasklog.read_header(run_dir() / task.log)
-    return float(header.get("queued") or header["start"])
+    """Return when a task was asked for, the latest of that name, epoch seconds."""
+    return stack().tasks[task.name].started  # which no log tells until the task has begun
 
 
 def log_of(task: status.LogStatus) -> str:

@@ -40,11 +40,11 @@ __all__: list[str] = []
 def _fewer_orders() -> str:
     value = value_of("SHOP_ORDERS")
     need(value == "20000", f"SHOP_ORDERS is {value!r}", "a cell of %%stack: SHOP_ORDERS=20000")
-    made = [task for task in status.read(run_dir()).tasks if task.name == "generate_orders"]
-    if not made:
+    task = stack().tasks.get("generate_orders")
+    if task is None:
         return "SHOP_ORDERS is 20000, and no hook has read it yet"
-    early = moment_of(history_of("SHOP_ORDERS")[-1]).start < begun(made[-1])
-    need("20,000 orders" in log_of(made[-1]) or (made[-1].status == "running" and early),
+    early = moment_of(history_of("SHOP_ORDERS")[-1]).start < task.started
+    need(b"20,000 orders" in tasklog.tail_bytes(task.log) or (task.running and early),
          "the orders were made before SHOP_ORDERS became 20000",
          "%stack reset, %stack --until source, and set it then")  # fmt: skip
     return "the task generate_orders makes 20000 orders"

@@ -46,7 +46,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     yield
     # A supervisor outlives its kernel by the moment it takes to end what the kernel left.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (left := marked(mark)) and time.monotonic() < deadline:
         time.sleep(0.02)
     for pid in left:
@@ -121,7 +121,7 @@ def output() -> Callable[..., str]:
     return output_of
 
 
-def poll(condition: Callable[[], object], what: str, limit_s: float = 20) -> None:
+def poll(condition: Callable[[], object], what: str, limit_s: float = 60) -> None:
     """Wait until `condition` holds."""
     deadline = time.monotonic() + limit_s
     while not condition():

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 CHROMIUM = os.environ.get("STACKNB_CHROMIUM", "chromium")
 PATIENCE_MS = 90_000
@@ -32,6 +32,16 @@ SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false"},
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+
+
+# A page that is loaded asks the kernel for the widgets it has. The view of one that a cell makes
+# meanwhile may hear of nothing afterwards.
+RESTORED = """async () => {
+  const { rendermime } = window.jupyterapp.shell.currentWidget.content;
+  const renderer = rendermime.createRenderer("application/vnd.jupyter.widget-view+json");
+  const later = new Promise((resolve) => setTimeout(resolve, 100));
+  return (await Promise.race([renderer._manager?.promise, later]))?.restoredStatus;
+}"""
 
 
 def screenshot(name: str) -> str:
@@ -140,6 +150,7 @@ class Lab:
             "?.kernel?.connectionStatus === 'connected'"
             " && document.querySelectorAll('.jp-CodeCell').length > 0"
         )
+        self.page.wait_for_function(RESTORED)
 
     def command(self, name: str) -> None:
         """Do a command of JupyterLab; returns at once."""
@@ -183,11 +194,10 @@ class Lab:
         prompt = self.page.locator(".jp-CodeCell").nth(number).locator(".jp-InputPrompt")
         expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE_MS)
 
-    def output(self, number: int) -> str:
-        """Return what a cell shows."""
-        return str(
-            self.page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea").inner_text()
-        )
+    def shows(self, number: int, text: str) -> None:
+        """Wait until a cell shows a text: that it has run does not say that it is drawn."""
+        area = self.page.locator(".jp-CodeCell").nth(number).locator(".jp-OutputArea")
+        expect(area).to_contain_text(text, use_inner_text=True, timeout=PATIENCE_MS)
 
     def button(self, text: str) -> Any:
         """Return the button of the panel whose name, behind its sign, begins so."""
@@ -196,6 +206,14 @@ class Lab:
     def shoot(self, name: str) -> None:
         """Keep a picture of the page."""
         self.page.screenshot(path=screenshot(name))
+
+
+def becomes(part: Locator, expression: str) -> bool:
+    """Wait until an expression of JavaScript holds for a part of the page; tell whether it did."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not (holds := bool(part.evaluate(expression))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import nbclient
 import nbformat
 import pytest
-from lab import PATIENCE_MS, Lab, Server, opened, screenshot, start_browser
+from lab import PATIENCE_MS, Lab, Server, becomes, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, expect
@@ -73,7 +73,7 @@ def test_a_panel_appears_and_changes_while_its_cell_is_busy(lab: Lab, shop: Path
     expect(panel.locator(".snb-phases li[data-status=ok]")).to_have_count(7)
     expect(panel.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
     lab.wait_run(1)
-    assert "stack run complete: 14 hooks" in lab.output(1)
+    lab.shows(1, "stack run complete: 14 hooks")
     expect(lab.page.locator(".stacknb-twin")).to_be_hidden()
 
 
@@ -98,7 +98,7 @@ def test_stop_stops_the_run_of_a_busy_cell(lab: Lab, shop: Path) -> None:
     lab.button("Stop").click()
     state(lab, "interrupted")
     lab.wait_run(1)
-    assert "'10-a.sh' was interrupted" in lab.output(1)
+    lab.shows(1, "'10-a.sh' was interrupted")
     expect(lab.panel.locator(".snb-failure")).to_contain_text("10-a.sh")
     lab.shoot("stopped")
 
@@ -163,7 +163,7 @@ def test_a_log_opens_goes_on_and_can_be_searched(lab: Lab, shop: Path) -> None:
     expect(log).to_contain_text("line 3000")
     (shop / "one").touch()
     expect(log).to_contain_text("the last of them")
-    assert log.evaluate("pre => pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 20")
+    assert becomes(log, "pre => pre.scrollTop + pre.clientHeight >= pre.scrollHeight - 20")
     search = lab.panel.get_by_label("Search in the log")
     search.fill("LAST OF")
     expect(log).to_have_text("the last of them")
@@ -217,7 +217,7 @@ def test_a_failure_is_explained_and_its_phase_can_be_retried(lab: Lab, shop: Pat
     ):  # fmt: skip
         expect(why).to_contain_text(text)
     lab.wait_run(1)
-    assert "HookFailed: '10-a.sh' failed with status 127" in lab.output(1)
+    lab.shows(1, "HookFailed: '10-a.sh' failed with status 127")
     lab.shoot("failed")
     live = lab.panel.locator("[aria-live=polite]")
     expect(live).to_contain_text("stack failed, stack install, 10-a.sh failed with status 127")
@@ -239,7 +239,7 @@ def test_a_run_in_the_background_goes_on_after_a_reload_of_the_page(lab: Lab, sh
     lab.open("background.ipynb", cells)
     lab.run(0, 1, 2)
     lab.wait_run(2)
-    assert "42" in lab.output(2)
+    lab.shows(2, "42")
     state(lab, "running")
     lab.save()
     lab.load()
@@ -252,7 +252,7 @@ def test_a_run_in_the_background_goes_on_after_a_reload_of_the_page(lab: Lab, sh
     (shop / "two").touch()
     state(lab, "complete")
     lab.wait_run(3)
-    assert "stack run complete" in lab.output(3)
+    lab.shows(3, "stack run complete")
     lab.run(4)
     lab.wait_run(4)
     # The panel has moved to the newest cell; the first has its summary.
@@ -501,11 +501,11 @@ def test_of_many_hooks_some_are_shown_and_the_others_counted(lab: Lab, shop: Pat
     lab.shoot("hooks")
     seen = "el => (({top, bottom}) => ({top: b, bottom: c}) => top >= b && bottom <= c)"
     seen += "(el.getBoundingClientRect())(el.closest('ul').getBoundingClientRect())"
-    assert lab.panel.locator(".snb-hooks li").filter(has_text="75-b.sh").evaluate(seen)
-    height = lab.panel.locator(".snb-hooks").evaluate("el => el.clientHeight")
-    assert height < 200, "what is waited for, and tasks, stand below"
+    assert becomes(lab.panel.locator(".snb-hooks li").filter(has_text="75-b.sh"), seen)
+    low = becomes(lab.panel.locator(".snb-hooks"), "el => el.clientHeight < 200")
+    assert low, "what is waited for, and tasks, stand below"
     for part in (".snb-hooks", ".snb-scroll"):
-        assert lab.panel.locator(part).evaluate("el => el.scrollWidth <= el.clientWidth"), part
+        assert becomes(lab.panel.locator(part), "el => el.scrollWidth <= el.clientWidth"), part
     lab.button("Stop").click()
     state(lab, "interrupted")
 
@@ -599,11 +599,11 @@ def test_it_is_readable_dark_narrow_and_at_200_percent(
     panel.scroll_into_view_if_needed()
     lab.shoot(f"{theme.split()[1].lower()}-{width}")
     for part in (panel, panel.locator(".snb-scroll")):
-        assert part.evaluate("el => el.scrollWidth <= el.clientWidth"), "nothing is cut off"
+        assert becomes(part, "el => el.scrollWidth <= el.clientWidth"), "nothing is cut off"
     inside = "el => el.getBoundingClientRect().right <= el.closest('.stacknb-panel')"
     inside += ".getBoundingClientRect().right"
     for name in ("Stop", "Cancel db"):
-        assert lab.button(name).evaluate(inside), name
+        assert becomes(lab.button(name), inside), name
     # Every pair of colours that carries words has contrast enough (WCAG AA).
     for part in (".snb-title", ".snb-clock", ".snb-waits", ".snb-counts", "tbody td", ".snb-state"):
         assert contrast(lab, part) >= 4.5, part

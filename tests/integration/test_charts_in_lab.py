@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbclient
 import nbformat
 import pytest
-from lab import PATIENCE_MS, Lab, Server, opened
+from lab import PATIENCE_MS, Lab, Server, becomes, opened
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, expect
 
@@ -34,7 +34,9 @@ def lab(server: Server, browser: Browser) -> Iterator[Lab]:
         lab.shutdown()
 
 
-def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
+def test_charts_are_live_in_jupyterlab_without_a_network(
+    lab: Lab, until: Callable[..., None]
+) -> None:
     asked: list[str] = []
     errors: list[str] = []
     lab.page.on("request", lambda request: asked.append(request.url))
@@ -42,16 +44,22 @@ def test_charts_are_live_in_jupyterlab_without_a_network(lab: Lab) -> None:
     lab.open("charts.ipynb", [SHOW])
     lab.run(0)
     lab.wait_run(0)
-    charts = lab.page.locator(".jp-OutputArea .vega-embed")
+    charts = lab.page.locator(".jp-OutputArea .vega-embed:has(canvas, svg)")
     expect(charts).to_have_count(3)
-    charts.nth(0).scroll_into_view_if_needed()
-    box = charts.nth(0).bounding_box()
-    assert box is not None
     told = lab.page.locator("#vg-tooltip-element.visible")
-    for down in range(60, int(box["height"]), 6):
-        lab.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + down)
-        if any("stack.sh" in text for text in told.all_inner_texts()):
-            break
+
+    def found() -> bool:
+        """Look for a mark: a chart may be drawn, or moved, while the mouse goes over it."""
+        charts.nth(0).scroll_into_view_if_needed()
+        box = charts.nth(0).bounding_box()
+        assert box is not None
+        for down in range(60, int(box["height"]), 6):
+            lab.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + down)
+            if any("stack.sh" in text for text in told.all_inner_texts()):
+                return True
+        return False
+
+    until(found, "a mark that tells of stack.sh")
     expect(told).to_contain_text(re.compile(r"from:\s*2026-09-21 14:13:20\.\d{3} UTC"))
     assert "undefined" not in told.inner_text()
     lab.shoot("timeline")
@@ -111,8 +119,8 @@ def test_the_tables_of_times_fit_beside_the_file_browser(lab: Lab) -> None:
         lab.wait_run(index)
     tables = lab.page.locator(".jp-OutputArea-executeResult .jp-RenderedHTMLCommon")
     expect(tables).to_have_count(len(cells))
-    over = tables.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
-    assert over == [0] * len(cells)
+    for number in range(len(cells)):
+        assert becomes(tables.nth(number), "one => one.scrollWidth === one.clientWidth"), number
     lab.shoot("table of times")
 
 
@@ -130,7 +138,8 @@ def test_an_exported_notebook_shows_the_charts_as_pictures(
     try:
         shown = context.new_page()
         shown.goto(f"file://{tmp_path}/charts.html", wait_until="domcontentloaded")
-        assert shown.locator(".jp-OutputArea svg:visible, .jp-OutputArea img:visible").count() == 3
+        pictures = shown.locator(".jp-OutputArea svg:visible, .jp-OutputArea img:visible")
+        expect(pictures).to_have_count(3)
     finally:
         context.close()
 

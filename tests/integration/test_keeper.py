@@ -17,6 +17,7 @@ from stacknb.run import opening
 from stacknb.rundir.journal import Event, RunDir
 from stacknb.shell import Shell, dialogue
 from stacknb.shell.turns import Turn
+from stacknb.supervision import processes
 
 # Bash begins its snapshot when there is a file `go`.
 HELD = (
@@ -148,12 +149,21 @@ def test_a_trap_that_blocks_bash_while_it_writes_is_ended_and_the_variables_are_
 
 
 def test_a_bash_that_is_at_work_on_a_snapshot_for_long_is_left_alone(shell, monkeypatch) -> None:
-    monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.3)
-    pid = shell.pid
-    turn(shell, LARGE.replace("2000", "16000"))
+    monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.6)
+    pid, looks, look = shell.pid, list[int](), processes.cpu_ticks
 
-    assert b"large_15999=" in shell.snapshot
+    def until_the_third(pid: int) -> tuple[int, int]:
+        looks.append(pid)
+        if len(looks) == 3:
+            Path("go").touch()
+        return look(pid)
+
+    monkeypatch.setattr(processes, "cpu_ticks", until_the_third)
+    turn(shell, f"mark=1\n{HELD}")
+
+    assert b'mark="1"' in shell.snapshot
     assert (shell.pid, shell.lacked_scratch()) == (pid, "")
+    assert looks[:3] == [pid] * 3
 
 
 @pytest.mark.parametrize("waits", [False, True])

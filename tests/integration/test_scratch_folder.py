@@ -80,7 +80,7 @@ def test_a_task_that_is_held_back_meanwhile_does_not_stay_so_for_ever(tree) -> N
     stack.cancel("nap")
     assert not nap.running
     # Whether its gate was still there, or was made anew, is a matter of moments.
-    assert held.wait(timeout=20).status in ("killed", "lost", "cancelled", "ok")
+    assert held.wait(timeout=60).status in ("killed", "lost", "cancelled", "ok")
 
 
 def test_a_snapshot_that_is_not_whole_is_a_warning(tree) -> None:

@@ -1024,7 +1024,7 @@ def test_a_killed_process_can_be_resumed_with_the_state_of_the_last_hook(
         assert resumed.next_phase == "source"
         assert resumed.evaluate("echo $v $w").stdout == "override_defaults source\n"
         assert resumed.run().complete
-    until(lambda: left() == [], "the old supervisor has ended what the killed process left", 10)
+    until(lambda: left() == [], "the old supervisor has ended what the killed process left")
 
 
 def test_the_run_directory_holds_what_the_contract_says(tree) -> None:
@@ -1115,7 +1115,7 @@ def test_an_interrupted_cell_is_called_one(tree) -> None:
 
 
 def _interrupt_when(stack: Stack, ready: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not ready.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
     stack.interrupt()
@@ -1301,7 +1301,7 @@ def test_a_stack_that_is_closed_ends_what_any_thread_has_it_do(tree, until) -> N
     thread.start()
     until(Path("ready").exists, "the hook is at work")
     stack.close()
-    thread.join(20)
+    thread.join(60)
 
     assert [type(error) for error in ended] == [stacknb.Interrupted]
     assert not stack.busy

@@ -21,7 +21,7 @@ _TAKEN = {
     "os.waitid": "os.no_waitid",
     "os.setxattr": "os.no_setxattr",
 }
-_LIMIT_S = 30
+_LIMIT_S = 60
 
 
 @pytest.fixture
