@@ -158,9 +158,9 @@ def explain(
 def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, str, str]:
     """Return file, line and command, and a better reason where finding these has given one."""
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
-    if turn.how == "dropped" and last and (said := _MESSAGE.fullmatch(last[-1])):
-        file, line = said[1], int(said[2])
-        return file, line, line_of(Path(file), line), f"failed: {said[3]}"
+    if turn.how == "dropped" and last and (found := _MESSAGE.fullmatch(last[-1])):
+        file, line = found[1], int(found[2])
+        return file, line, line_of(Path(file), line), f"failed: {found[3]}"
     ours = Path(file).parent == BASH or not file
     if turn.how == "skipped":
         line = only_line(path, "DEBUG")
