@@ -163,7 +163,7 @@ _stacknb_list_plugins() {
 
 # A snapshot. A function is read once, a text each time.
 _stacknb_write_state() {
-    _stacknb_read=()
+    _stacknb_read=() _stacknb_zero=$0
     [[ ${SECONDS-} ]] # before 5.2 declare shows it only after a look at it
     builtin printf '#stacknb variables\n'
     builtin declare -p

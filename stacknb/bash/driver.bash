@@ -26,7 +26,7 @@ _stacknb_busy='' _stacknb_foreground='' _stacknb_text='' _stacknb_where=() _stac
 _stacknb_cpu=(0 0) _stacknb_cpu0=(0 0) _stacknb_began=0 _stacknb_end='' _stacknb_plugins='' _stacknb_required='' _stacknb_names=() _stacknb_leaving='' _stacknb_leader='' _stacknb_within=''
 _stacknb_posix='' _stacknb_debug='' _stacknb_read=() _stacknb_traced='' _stacknb_plain=''
 _stacknb_bash=${_stacknb_driver%/*} _stacknb_helpers='' _stacknb_regained='' _stacknb_given_up=''
-_stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_begun='' _stacknb_kept=() _stacknb_return=() _stacknb_why=''
+_stacknb_hidden='' _stacknb_disabled=() _stacknb_exit=() _stacknb_traps=() _stacknb_files=() _stacknb_lines=() _stacknb_functions=() _stacknb_begun='' _stacknb_kept=() _stacknb_return=() _stacknb_why=''
 builtin set --
 
 # What is remembered of tasks and plugins; goes into the snapshot and comes back with it.
@@ -37,12 +37,12 @@ _stacknb_tasks=() _stacknb_ended=() _stacknb_codes=() _stacknb_counts=() _stackn
 _stacknb_jobs='' _stacknb_open=0 _stacknb_seq=0 _stacknb_background_us=0 _stacknb_waited_us=0 _stacknb_waited_to=0
 
 # What ERR, INT and exit leave behind for the error message. ERR under errexit means that the shell
-# is about to end; where a hook has an EXIT trap of its own, the files are all that will be known. What
-# fails within that one is not where an interrupt or `exit` was.
+# is about to end, and an EXIT trap would no longer see all of the calls; where a hook has one of its own,
+# the files are all that will be known. What fails within that one is not where an interrupt or `exit` was.
 # Neither a trace nor what a DEBUG trap of the hook prints shall tell of them. There is no `[[` in what
 # is parsed as these traps run: after a syntax error within one bash understands no other. A hook may
 # have unset BASHPID.
-_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND" "$-"); case $-.${_stacknb_where-}.${BASHPID-$$${BASH_SUBSHELL#0}} in *e*.."$$") _stacknb_where=(errexit "${_stacknb_failed[@]:1:3}"); { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; *e*.*."${_stacknb_leader:--}") _stacknb_come_last "${_stacknb_failed[0]}" || case x in esac ;; esac; } >/dev/null 2>&1'
+_stacknb_on_err='{ _stacknb_failed=("$?" "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND" "$-"); case $- in *e*) _stacknb_files=("${BASH_SOURCE[@]}") _stacknb_lines=("${BASH_LINENO[@]}") _stacknb_functions=("${FUNCNAME[@]}") ;; esac; case $-.${_stacknb_where-}.${BASHPID-$$${BASH_SUBSHELL#0}} in *e*.."$$") _stacknb_where=(errexit "${_stacknb_failed[@]:1:3}"); { \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } || case x in esac ;; *e*.*."${_stacknb_leader:--}") _stacknb_come_last "${_stacknb_failed[0]}" || case x in esac ;; esac; } >/dev/null 2>&1'
 _stacknb_on_int='case $_stacknb_leaving.${BASHPID-$$${BASH_SUBSHELL#0}} in ."$$") _stacknb_where=(interrupt "${BASH_SOURCE[0]-}" "$LINENO" "$BASH_COMMAND"); _stacknb_blame 1 interrupt; { _stacknb_need whence; _stacknb_add_calls 2; \builtin printf "%s\0" "${_stacknb_where[@]}" >|"$_stacknb_control/where"; (\builtin trap -p >|"$_stacknb_control/traps"; _stacknb_foresee); } >/dev/null 2>&1; \builtin exit 130 ;; esac'
 
 # Before _stacknb_on_exit stands what could not be done in a function, or without `builtin`. One line, and
@@ -175,5 +175,6 @@ until [[ $_stacknb_busy == 1 ]] || ! builtin mapfile -d '' -n 1 -t _stacknb_read
         _stacknb_reply written
     fi
 done
-# Or by a `break`. Nobody could rely on what comes after it.
-{ [[ $_stacknb_busy != 1 ]] || { _stacknb_where=(loop); builtin exit 1; }; } 2>/dev/null
+# Or by a `break`, which leaves 0; or bash has dropped all that ran (an index that is no expression, say).
+# Nobody could rely on what comes after it.
+{ case $?.$_stacknb_busy in 0.1) _stacknb_where=(loop); builtin exit 1 ;; *.1) _stacknb_where=(dropped); builtin exit 1 ;; esac; } 2>/dev/null

@@ -15,11 +15,12 @@ _stacknb_note_origins() {
 }
 
 # Sets _stacknb_calls to FILE:LINE of the calls that led to where a shell or a task ends, the innermost first.
-_stacknb_list_calls() { # FRAME MOST: that of the innermost function; a function may have called itself for ever
+_stacknb_list_calls() { # FRAME MOST: that of the innermost function, if ERR has not kept them; a function may have called itself for ever
+    ((${#_stacknb_files[@]})) || _stacknb_files=("${BASH_SOURCE[@]:$1}") _stacknb_lines=("${BASH_LINENO[@]:$1}") _stacknb_functions=("${FUNCNAME[@]:$1}")
     _stacknb_calls=()
-    for ((_stacknb_i = $1; _stacknb_i < ${#BASH_SOURCE[@]} - 1 && ${#_stacknb_calls[@]} < $2; _stacknb_i++)); do
-        _stacknb_is_own "${BASH_SOURCE[_stacknb_i + 1]}" "${FUNCNAME[_stacknb_i + 1]}" ||
-            _stacknb_calls+=("${BASH_SOURCE[_stacknb_i + 1]}:${BASH_LINENO[_stacknb_i]}")
+    for ((_stacknb_i = 1; _stacknb_i < ${#_stacknb_files[@]} && ${#_stacknb_calls[@]} < $2; _stacknb_i++)); do
+        _stacknb_is_own "${_stacknb_files[_stacknb_i]}" "${_stacknb_functions[_stacknb_i]}" ||
+            _stacknb_calls+=("${_stacknb_files[_stacknb_i]}:${_stacknb_lines[_stacknb_i - 1]}")
     done
 }
 

@@ -32,6 +32,10 @@ GIVEN_UP = (
 _LAST_WAIT = "the end of the run, waiting for tasks that no hook has waited for"
 _FRAME = re.compile(r'(builtin source|\.) "\$_stacknb_path"')  # in which a hook is sourced
 _GONE = "its variables are gone: the session goes on from the state before it"
+# bash 5.2 says so whenever errexit ends a file that a function of a sourced file has sourced.
+_NOISE = ": pop_var_context: head of shell_variables not a function context"
+# `FILE: line 3: nope: unbound variable`; the word for "line" depends on the language.
+_MESSAGE = re.compile(r"(.+?): \S+ (\d+): (.+)")
 _EXITS = ("builtin exit", "command exit")  # of which bash tells no line
 _MOST_SHOWN = 1_000  # bytes of the last lines …
 _WIDTH = 300  # … and of each
@@ -76,14 +80,15 @@ def explain(turn: Turn, hook: Hook, log: Path, copies: Mapping[str, str]) -> Fai
     copies : mapping of str to str
         What stood for a file of the user's, and that file.
     """
-    last = tail(log, 10, 300)
+    last = tail(log, 11, 300)
     if hook.kind == "cell":  # its stderr has a file of its own: mostly that is the reason
         with contextlib.suppress(OSError):
             err = reading.ending(cells.errors_of(log), 1 << 16)
-            last = [*last, *screen.clean(err, 300)][-10:]
+            last = [*last, *screen.clean(err, 300)]
+    last = [text for text in last if not text.endswith(_NOISE)][-10:]
     file, line, command, better = _place(turn, hook.path, last)
     hide = Masker().text  # a script may hold a password, and so may what is said of it
-    reason = better or _reason(turn)
+    reason = hide(better) or _reason(turn)
     is_own = turn.how in ("errexit", "exit") and not turn.interrupted
     said = _said(turn.how, last, file, line, command) if is_own else ""
     calls = [call.rpartition(":") for call in led_by(turn.calls, f"{file}:{line}")]
@@ -105,6 +110,9 @@ def explain(turn: Turn, hook: Hook, log: Path, copies: Mapping[str, str]) -> Fai
 def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, str, str]:
     """Return file, line and command, and a better reason where finding these has given one."""
     file, line, command = turn.file, int(turn.line) if turn.line.isdigit() else None, turn.command
+    if turn.how == "dropped" and last and (found := _MESSAGE.fullmatch(last[-1])):
+        file, line = found[1], int(found[2])
+        return file, line, line_of(Path(file), line), f"failed: {found[3]}"
     ours = Path(file).parent == BASH or not file
     if turn.how == "skipped":
         line = only_line(path, "DEBUG")
@@ -112,7 +120,7 @@ def _place(turn: Turn, path: Path, last: list[str]) -> tuple[str, int | None, st
     if ours and turn.calls:  # in a function of ours, such as async_runfunc
         file, _, called = turn.calls[0].rpartition(":")
         return file, int(called), line_of(Path(file), int(called)), ""
-    if ours and turn.how in ("", "interrupt", "loop", "untold"):
+    if ours and turn.how in ("", "interrupt", "loop", "dropped", "untold"):
         # Nobody knows where it was, or called from where; our own file would tell nothing.
         return _LAST_WAIT if path.parent == BASH else str(path), None, "", ""
     if ours:
@@ -158,6 +166,8 @@ def _reason(turn: Turn) -> str:
         )
     if turn.how == "loop":
         return "called break or continue outside of any loop, which ended its shell"
+    if turn.how == "dropped":
+        return "met what bash drops a whole script for: mostly an index that is no expression"
     if turn.how == "exit":
         return f"called exit with status {turn.status}"
     framed = turn.how == "other" and turn.status and _FRAME.match(turn.command)
@@ -199,8 +209,6 @@ def _said(how: str, last: list[str], file: str, line: int | None, command: str) 
 
 
 def _messages(last: list[str], file: str) -> Iterator[tuple[int, str]]:
-    # `FILE: line 3: nope: unbound variable`; the word for "line" depends on the language.
-    pattern = re.compile(re.escape(file) + r": \S+ (\d+): (.+)")
     for line in last:
-        if match := pattern.fullmatch(line):
-            yield int(match[1]), match[2]
+        if (match := _MESSAGE.fullmatch(line)) and match[1] == file:
+            yield int(match[2]), match[3]

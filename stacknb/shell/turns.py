@@ -28,8 +28,9 @@ class Turn:
     how : str
         ``errexit``, ``exit``, ``interrupt``, ``skipped`` (a DEBUG trap under extdebug lets nothing
         run), ``taken`` (builtins that the driver needs), ``loop`` (``break`` or ``continue``
-        outside of any), ``untold`` (a file that says what it has to do was removed), ``killed`` (by
-        a signal that its EXIT trap did not see) or ``other``; empty if it did not die.
+        outside of any), ``dropped`` (bash left all that ran, for an index that is no expression,
+        say), ``untold`` (a file that says what it has to do was removed), ``killed`` (by a signal
+        that its EXIT trap did not see) or ``other``; empty if it did not die.
     file, line, command : str
         Where, as far as bash knew.
     interrupted : bool

@@ -50,7 +50,7 @@ _CLOCKS = ("_TIME_BEGIN", "_TIME_START", "_TIME_TOTAL")
 _COPROC = re.compile(rb"^( +(?:[^'\"\n]* )?)coproc COPROC ", re.MULTILINE)
 _KEPT = re.compile(
     rb"_stacknb_(tasks|order|counts|ended|codes|told|before|open|seq|background_us|waited_us|jobs|foreign"
-    rb"|requires|services|python|home|debug|helpers|hidden|disabled)"
+    rb"|requires|services|python|home|debug|helpers|hidden|disabled|zero)"
 )
 
 
@@ -154,6 +154,7 @@ def restore_script(snapshot: bytes, hidden: Iterable[str] = ()) -> bytes:
             continue  # to set it turns posix mode on, which comes last and sets it
         if _KEPT.fullmatch(name) if ours else not (_BASH_OWN.fullmatch(name) or name in skip):
             out.append(_unchanged(variable, text))
+    out.append(b"BASH_ARGV0=${_stacknb_zero-$0}\n")  # what $0 is; declare does not show it
     # bash reads a group whole before it runs it, so the aliases have no effect on what follows.
     # A function may have been read under extglob, and would be a syntax error without it. One may
     # be named like a builtin.

@@ -776,6 +776,27 @@ def test_a_failure_tells_the_calls_that_led_to_it(tree, end: str, trap: str) -> 
     assert caught.value.failure.calls == (*inner, f"{caller}:2")
 
 
+@pytest.mark.parametrize("trap", ["", "trap : EXIT"])
+@pytest.mark.parametrize("of", ["hook", "task"])
+def test_a_failure_tells_the_calls_through_files_that_functions_source(
+    tree, tmp_path: Path, of: str, trap: str
+) -> None:
+    library = tmp_path / "library"
+    library.write_text("g() {\n  false\n}\ng\n")
+    run = "f" if of == "hook" else "async_run t f\nasync_wait t"
+    hook = tree.hook("10-a.sh", f"f() {{\n  {trap}\n  source {library}\n}}\n{run}\n")
+    stack = tree.stack()
+    with pytest.raises(HookFailed) as caught:
+        stack.step()
+    failure, calls = caught.value.failure, [f"{library}:4", f"{hook}:3", f"{hook}:5"]
+    if of == "hook":
+        assert (failure.place, failure.calls) == (f"{library}:2", tuple(calls))
+        assert not any("pop_var_context" in line for line in failure.last_lines)
+    else:
+        result = stack.tasks["t"].result
+        assert (result.failed_at[:2], result.calls) == ((str(library), "2"), tuple(calls))
+
+
 @pytest.mark.parametrize("end", ["g", "exit 2", "die 1 oops"])
 def test_the_failure_of_a_task_tells_the_calls_that_led_to_it(tree, output, end: str) -> None:
     hook = tree.hook(
@@ -1164,6 +1185,32 @@ def test_break_or_continue_outside_of_any_loop_ends_what_is_sourced_at_top_level
         stack.step() if of == "localrc" else stack.evaluate(f"v=kept\n{word}\nv=lost")
 
     assert stack.evaluate("echo $v").stdout == "kept\n"
+
+
+@pytest.mark.parametrize("of", ["hook", "cell", "library"])
+def test_what_makes_bash_drop_all_that_runs_is_told_where_it_stands(
+    tree, tmp_path: Path, of: str
+) -> None:
+    text = "v=kept\nf() {\n  local w=lost\n  a[b.c]=1\n}\nnope_1 || :\nf\nv=lost\n"
+    library = tmp_path / "library"
+    library.write_text(text)
+    stack = tree.run(":") if of == "cell" else tree.stack()
+    hook = tree.hook("10-a.sh", f"source {library}\nv=lost" if of == "library" else text)
+    with pytest.raises(HookFailed) as caught:
+        stack.evaluate(text) if of == "cell" else stack.step()
+    failure = caught.value.failure
+    assert failure.reason.startswith("failed: b.c: ")
+    assert (failure.line, failure.command, failure.calls) == (4, "a[b.c]=1", ())
+    if of != "cell":
+        assert failure.file == str(library if of == "library" else hook)
+    assert stack.evaluate("echo $v${w-}").stdout == "kept\n"
+
+
+def test_what_made_bash_drop_all_is_not_known_where_nothing_was_said(tree) -> None:
+    tree.hook("10-a.sh", "nope_1 || echo on\n{ a[b.c]=1; } 2>/dev/null\n")
+    with pytest.raises(HookFailed, match="met what bash drops a whole script for") as caught:
+        tree.stack().step()
+    assert caught.value.failure.line is None
 
 
 def test_a_restricted_shell_is_ended_since_it_can_say_nothing(tree) -> None:

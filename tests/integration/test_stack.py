@@ -893,7 +893,7 @@ def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
     tree.hook(
         "10-a.sh",
         TRACE
-        + 'case $2 in pre-install) v=kept; f() { echo f $v; }; cd "$TOP_DIR" ;; install) [[ -v mended ]] || false; f; pwd ;; esac',
+        + 'case $2 in pre-install) v=kept; f() { echo f $v; }; cd "$TOP_DIR" ;; install) [[ -v mended ]] || false; f; pwd; echo $0 ;; esac',
     )
     stack = tree.stack()
     with pytest.raises(HookFailed):
@@ -908,7 +908,8 @@ def test_a_failed_run_is_resumed_from_its_snapshot(tree, output) -> None:
 
         assert result.complete
         assert result.phases == LABELS
-        assert output(resumed, "10-a.sh.2", "stack install") == f"f kept\n{tree.path}\n"
+        shown = f"f kept\n{tree.path}\n{tree.path}/stack.sh\n"
+        assert output(resumed, "10-a.sh.2", "stack install") == shown
     facts = json.loads((run_dir / "run.json").read_text())
     assert facts["mode"] == "stack"
     assert facts["cpus"] == os.cpu_count()
