@@ -303,6 +303,30 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     assert impact.loc["second", "shrink_s"] == pytest.approx(4.0)
 
 
+def test_a_task_that_waited_for_a_place_follows_the_one_that_left_it(tmp_path: Path) -> None:
+    made = Records("", "run", jobs=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("long", 1, 11),
+        task("first", 1, 5),
+        task("second", 5.5, 9.5, queued=T0 + 2 * S),
+        task("third", 9.5, 12, queued=T0 + 2 * S),
+    ]
+    wait(made, 3, 3, 12, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    assert parts(run) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "first", 4.0),
+        ("queued", "second", 0.5),
+        ("task", "second", 4.0),
+        ("task", "third", 2.5),
+    ]
+    assert run.what_if(faster={"first": 4}) == 11.0  # then the long one sets the time
+    assert run.what_if(faster={"first": 4, "long": 4}) == 9.0
+    (tmp_path / "run.json").write_text("{}")  # with room for all, nobody knows what held it back
+    assert ("queued", "third", 7.5) in parts(load(tmp_path))
+
+
 def parts(run: Run) -> list[tuple[str, str, float]]:
     path = run.critical_path()
     return list(zip(path["kind"], path["name"], path["duration_s"], strict=True))
