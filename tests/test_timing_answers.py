@@ -303,6 +303,30 @@ def test_a_task_that_comes_after_another_follows_it(tmp_path: Path) -> None:
     assert impact.loc["second", "shrink_s"] == pytest.approx(4.0)
 
 
+def test_a_task_that_waited_for_a_place_follows_the_one_that_left_it(tmp_path: Path) -> None:
+    made = Records("", "run", jobs=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("long", 1, 11),
+        task("first", 1, 5),
+        task("second", 5.5, 9.5, queued=T0 + 2 * S),
+        task("third", 9.5, 12, queued=T0 + 2 * S),
+    ]
+    wait(made, 3, 3, 12, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    assert parts(run) == [
+        ("hook", "10-a.sh", 1.0),
+        ("task", "first", 4.0),
+        ("queued", "second", 0.5),
+        ("task", "second", 4.0),
+        ("task", "third", 2.5),
+    ]
+    assert run.what_if(faster={"first": 4}) == 11.0  # then the long one sets the time
+    assert run.what_if(faster={"first": 4, "long": 4}) == 9.0
+    (tmp_path / "run.json").write_text("{}")  # with room for all, nobody knows what held it back
+    assert ("queued", "third", 7.5) in parts(load(tmp_path))
+
+
 def parts(run: Run) -> list[tuple[str, str, float]]:
     path = run.critical_path()
     return list(zip(path["kind"], path["name"], path["duration_s"], strict=True))
@@ -363,6 +387,9 @@ def test_tasks_that_only_compute_take_as_long_as_their_cores_allow(
     assert figures["contention_s"] == pytest.approx(16)  # 4 tasks, each 4 s longer than alone
     assert figures["speedup"] == 4  # of 32 s one wait of 8 s is not hidden
     assert run.advice()["kind"].tolist()[-1] == "contention"
+    assert run.advice()["advice"].iloc[-1].startswith("The 2 cores were busy for 8.00 s of ")
+    alone = read(crowd(1, 4, 16.0), tmp_path / "alone").advice()
+    assert alone["advice"].iloc[-1].startswith("The only core was busy for 16.0 s of ")
 
 
 def test_tasks_that_only_sleep_need_no_cores(tmp_path: Path) -> None:
@@ -537,6 +564,12 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
     assert set(frame["verdict"]) == {"slower"}
     assert "got slower by 6.00 s (30 %)" in frame.attrs["conclusion"]
     assert frame["runs_before"].tolist() == [3] * len(frame)
+
+
+def test_a_small_difference_beyond_the_noise_is_not_told_as_none(tmp_path: Path) -> None:
+    quick, slow = stretched(tmp_path, small, [1.0, 1.002])
+    said = compare([quick, quick], [slow, slow]).attrs["conclusion"]
+    assert "got slower by 0.04 s (0.2 %)" in said
 
 
 def test_of_many_repeats_the_noise_is_that_of_the_normal_distribution(tmp_path: Path) -> None:

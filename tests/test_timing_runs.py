@@ -688,6 +688,19 @@ def test_a_killed_hook_was_at_work_until_it_last_said_something(tmp_path: Path) 
     assert (run.paused_s, run.elapsed_s) == (0.0, 104.0)
 
 
+def test_a_run_does_not_stand_still_while_a_task_waits_for_another(tmp_path: Path) -> None:
+    resumed(tmp_path)
+    task(tmp_path, "outer", 3)  # whose end nobody knows
+    own = wait("outer", 101, 101, exit_code=137)
+    waits(tmp_path, own, wait("db", 50, 52, by="outer", exit_code=0))
+    run = load(tmp_path)
+    assert run.paused_s == 92.0
+    assert run.waits[["name", "by", "wait_s"]].to_numpy().tolist() == [
+        ["db", "outer", 2.0],
+        ["outer", "", 0.0],
+    ]
+
+
 def test_a_run_that_was_to_stop_between_phases_stood_still(tmp_path: Path) -> None:
     hook(tmp_path, "source", "10-a.sh", 0, 2)
     hook(tmp_path, "stack install", "10-a.sh", 3, 5)

@@ -84,7 +84,7 @@ class Schedule:
 steps = st.one_of(
     st.tuples(st.just("work"), times),
     st.tuples(
-        st.just("task"), st.sampled_from("abcdef"), times, st.sampled_from([0, 0, 0, 700]),
+        st.just("task"), st.sampled_from("abcdef"), times, st.sampled_from([0, 0, 0, 700, 900_000]),
         st.sampled_from([0, 0, 3]),
     ),
     st.tuples(st.just("wait"), st.integers(0, 5)),
@@ -95,6 +95,7 @@ hooks = st.tuples(times, st.lists(steps, max_size=8))
 @st.composite
 def schedules(draw: st.DrawFn) -> Schedule:
     made = Schedule()
+    made.records.jobs = draw(st.sampled_from([None, 1, 2]))
     for made.phase in PHASES[: draw(st.integers(1, len(PHASES)))]:
         for number, (gap, todo) in enumerate(draw(st.lists(hooks, min_size=1, max_size=3))):
             made.now += gap + 1  # two hooks never begin at the same moment
@@ -116,6 +117,7 @@ def schedules(draw: st.DrawFn) -> Schedule:
 def nested_schedules(draw: st.DrawFn) -> Schedule:
     """Return a schedule of which some tasks start others, and wait for them."""
     made = Schedule(phase="stack install", hook="50-api.sh")
+    made.records.jobs = draw(st.sampled_from([None, 1, 2]))
     hook = HookRecord(made.hook, made.phase, made.hook, "ok", 0, made.now, host="here")
     made.records.hooks.append(hook)
     waits = st.sampled_from(["at once", "for the first", "never"])

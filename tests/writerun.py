@@ -66,6 +66,8 @@ def write_run(
         header = _header(hook, kind, [hook.path], run, 100_000)  # one shell
         header |= {"hook": hook.name}
         _write(file, header, hook, records, printed.get(hook.name, b""))
+    if records.jobs is not None:
+        (top / "run.json").write_text(json.dumps({"jobs": records.jobs}))
     rows = (json.dumps(_wait(wait, files, run)) for wait in records.all_waits)
     (top / "waits.jsonl").write_text("".join(row + "\n" for row in rows))
     return top

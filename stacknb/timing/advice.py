@@ -181,9 +181,10 @@ def _contention(records: Records, known: Contention | None) -> Iterator[Advice]:
     elapsed = records.elapsed
     if known is None or not elapsed or known.lost < 5 * _worth(elapsed):
         return
+    cores = "The only core was" if records.cores == 1 else f"The {records.cores} cores were"
     text = (
-        f"The {records.cores} cores were busy for {_seconds(known.saturated.length)} of "
-        f"{_seconds(elapsed)}; sharing them stretched tasks and hooks by up to "
+        f"{cores} busy for {_seconds(known.saturated.length)} of "
+        f"{_seconds(elapsed)}; sharing stretched tasks and hooks by up to "
         f"{_seconds(known.lost)} in all. More tasks at once will gain little there: start long "
         "ones earlier, or limit how many run at once (--jobs)."
     )

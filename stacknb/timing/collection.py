@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from stacknb.timing.records import Records, TaskRecord, WaitRecord
 from stacknb.timing.spans import Cover
 
-__all__ = ["Collection", "blocked", "collections"]
+__all__ = ["Collection", "blocked", "collections", "made_room"]
 
 
 @dataclass(slots=True)
@@ -67,6 +68,31 @@ def blocked(records: Records, wait: WaitRecord) -> int | None:
     if stop is None:
         stop = records.end
     return None if stop is None else max(0, stop - wait.start)
+
+
+def made_room(records: Records) -> dict[int, int]:
+    """Return for each task that had to wait for a place (``--jobs``) the one that left it one.
+
+    That is the last to end before it began, if until then more had been asked for than places, and
+    that one before it: whose turn comes first is who asked first.
+    """
+    asked = {
+        index: task.start if task.queued is None else task.queued
+        for index, task in enumerate(records.tasks)
+        if task.start is not None and task.end is not None and not task.foreground
+    }
+    times = sorted(asked.values())
+    ends = sorted((records.until(records.tasks[index]), index) for index in asked)
+    found = {}
+    for index, task in enumerate(records.tasks):
+        if records.jobs is None or task.queued is None or task.start is None:
+            continue
+        before = bisect_left(ends, (task.start, index))
+        end, other = ends[before - 1] if before else (task.queued, -1)
+        at_once = bisect_left(times, end) - bisect_left(ends, (end, -1))
+        if end > task.queued >= asked[other] and at_once > records.jobs:
+            found[index] = other
+    return found
 
 
 def _by_task(records: Records, waits: list[WaitRecord]) -> list[list[WaitRecord]]:

@@ -182,7 +182,8 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
     elif whole.tells and incomparable:  # one that was killed is not "faster"
         said = "The runs as a whole cannot be compared"
     elif whole.tells:
-        share = f"{100 * abs(whole.ratio - 1):.0f} %" if whole.before_s else "all"
+        percent = 100 * abs(whole.ratio - 1)
+        share = f"{percent:.{0 if percent >= 1 else 1}f} %" if whole.before_s else "all"
         said = f"The run got {whole.verdict} by {seconds(abs(whole.delta_s))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from stacknb.timing.collection import Collection
+from stacknb.timing.collection import Collection, made_room
 from stacknb.timing.frames import attributes, frame
 from stacknb.timing.pauses import Stopwatch
 from stacknb.timing.program import Program, SequentialWait, sequential_waits, task_ends
@@ -82,6 +82,7 @@ class _Walk:
         )
         self.hook_starts = [start for start, _, _ in self.hooks]
         self.begin = records.start or 0
+        self.made_room = made_room(records)
         self.within: dict[int, list[tuple[int, int]]] = {}  # by who waits: ends that released it
         for index, waits in records.waits_within().items():
             self.within[index] = sorted(
@@ -146,10 +147,12 @@ class _Walk:
                 continue
             at = self._add("task", task.start or 0, at, index)
             if task.queued is not None and task.queued < at:
+                named = [one for name in task.after for one in self.records.named.get(name, [])]
+                if (other := self.made_room.get(index)) is not None:
+                    named.append((self.records.tasks[other].start or 0, other))
                 before = [
                     (end, i)
-                    for name in task.after
-                    for begun, i in self.records.named.get(name, [])
+                    for begun, i in named
                     if (end := self.ends[i]) is not None and task.queued < end <= at and begun < end
                 ]
                 end, first = max(before, default=(task.queued, None))

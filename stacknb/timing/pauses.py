@@ -47,7 +47,7 @@ def find(records: Records, scripts: list[LogRecord]) -> list[tuple[Micros, Micro
         if stopped or _changed(log.header, other.header):
             found.append((begin, end))
     tasks = [(t.start, t.end) for t in records.tasks if t.start is not None and t.end is not None]
-    waits = [(w.start, w.end) for w in records.waits if w.end is not None]
+    waits = [(w.start, w.end) for w in records.all_waits if w.end is not None]
     return Cover(found).without(Cover([*tasks, *waits])).spans
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stacknb.exceptions import BadInput
+from stacknb.timing.collection import made_room
 from stacknb.timing.records import Records, WaitRecord
 
 __all__ = [
@@ -182,6 +183,7 @@ class _Jobs:
             depth[index] = depth[self.starter[index]] + 1
             if depth[index] > _DEEPEST:
                 self.starter[index], depth[index] = MAIN, 1
+        self.made_room = made_room(records)
         self.points: dict[int, list[_Point]] = {MAIN: []}
         for who, some in self.waits.items():
             self.points[who] = [(wait.start, _WAIT, 0, self._wait(who, wait)) for wait in some]
@@ -268,6 +270,9 @@ class _Jobs:
         task, starter, begun = self.tasks[index], self.starter[index], self._begun(index)
         start = task.start or 0
         after = tuple(latest[name] for name in task.after if name in latest)
+        other = self.made_room.get(index, -1)
+        if other in self.starter and self._was_started(other, starter, begun):
+            after = (*after, other)
         ready = [e for i in after if (e := self.ends[i]) is not None and e <= start]
         wait = self._held(starter, begun)
         spawned = wait.start if wait else begun

@@ -190,7 +190,8 @@ class RecordedRun:
         `end`, but for those in which the run stood still. ``kind`` is ``hook`` or ``cell`` (at
         work), ``main`` (stack.sh itself), ``task``, ``wait`` (one whose task does not explain it:
         it timed out, or its start is not known), ``queued`` (a task that had been asked for and had
-        to wait its turn), ``idle`` (between hooks), ``unknown``.
+        to wait its turn; the task it had to come after, or that left it a place where ``--jobs``
+        had none free, comes before), ``idle`` (between hooks), ``unknown``.
 
         Examples
         --------

@@ -137,6 +137,8 @@ class Records:
         When the run stood still.
     main_start, main_end : µs
         When the main shell's work began and ended; None in a folder of task logs.
+    jobs : int or None
+        How many tasks might run at once, where that was limited.
     reported : dict
         Figures printed by stack.sh itself.
     """
@@ -160,6 +162,7 @@ class Records:
     exit_code: int | None = None
     waits_known: bool = True
     cores: int | None = None
+    jobs: int | None = None
     reported: dict[str, float] = field(default_factory=dict)
     components: dict[str, int] = field(default_factory=dict)
 

@@ -97,12 +97,12 @@ def _shrunk(program: Program, candidates: Sequence[int]) -> npt.NDArray[np.int64
         for number, op in enumerate(ops):
             if op.kind == "spawn":
                 begin(op.task, at)
-                continue
-            if op.kind == "wait" and op.task in ended:
+            elif op.kind == "wait" and op.task in ended:
                 over = np.maximum(at, ended[op.task])
                 at = over if op.limit is None else np.minimum(over, at + op.limit)
-                if needed[op.task] == number:  # a step of the main shell, the last that asks
-                    del ended[op.task]
+            for other in _asks_for(program, op):
+                if needed[other] == number:  # a step of the main shell, the last that asks
+                    ended.pop(other, None)
             at += op.length
             if own is not None and op.kind != "pause":
                 at[own] -= op.length
@@ -118,12 +118,18 @@ def _needed_later(program: Program) -> dict[int, float]:
     """Return for each task whose end matters the last step of the main shell that asks for it."""
     needed: dict[int, float] = {}
     for number, op in enumerate(program.ops):
-        if op.kind == "wait":
-            needed[op.task] = number
+        needed.update(dict.fromkeys(_asks_for(program, op), number))
     for job in program.jobs.values():
-        asked = [*job.after, *(op.task for op in job.ops if op.kind == "wait")]
-        needed.update(dict.fromkeys(asked, math.inf))
+        for op in job.ops:
+            needed.update(dict.fromkeys(_asks_for(program, op), math.inf))
     return needed
+
+
+def _asks_for(program: Program, op: Op) -> tuple[int, ...]:
+    """Return the tasks on whose end a step depends."""
+    if op.kind == "wait":
+        return (op.task,)
+    return program.jobs[op.task].after if op.kind == "spawn" else ()
 
 
 def _most_pending(program: Program) -> int:
@@ -136,6 +142,5 @@ def _most_pending(program: Program) -> int:
         if op.kind == "spawn":
             pending += needed.get(op.task, math.inf) < math.inf
             most = max(most, pending)
-        elif op.kind == "wait":
-            pending -= needed.get(op.task) == number
+        pending -= sum(needed[other] == number for other in _asks_for(program, op))
     return most

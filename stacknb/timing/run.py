@@ -89,7 +89,8 @@ class Run(RecordedRun):
     ) -> Prediction:
         """Predict the elapsed time of the run with changes, by replaying the recorded one.
 
-        All else takes as long as recorded; without changes the prediction is the record.
+        All else takes as long as recorded; without changes the prediction is the record. What had
+        to wait for a place (``--jobs``) still follows the task that left it one.
 
         Parameters
         ----------

@@ -33,7 +33,7 @@ from stacknb.timing.waits import by_log, wait_rows, waits_without_row
 __all__ = ["read_folder", "read_log"]
 
 _OF_A_RUN = (WAITS, FACTS, JOURNAL)
-_MOST_CORES = 1_000_000
+_MOST = 1_000_000
 
 
 def read_folder(folder: Path, run: str | None, now: float) -> Records:
@@ -97,7 +97,7 @@ def _records(
     rows_of, unmatched = by_log(logs, rows)
     for log in logs:
         said = log.header
-        if (known := _cores(said.get("cpus"))) is not None:
+        if (known := _number(said.get("cpus"))) is not None:
             cores[str(said.get("host"))] = known
         if said["kind"] == "task":
             mine = rows_of.get(log.path, [])
@@ -116,8 +116,9 @@ def _records(
     everything: list[TaskRecord | HookRecord] = [*records.tasks, *records.hooks]
     records.cores = next(iter(cores.values())) if len(cores) == 1 else None
     facts = _facts(Path(records.path))
+    records.jobs = _number(facts.get("jobs"))
     if not cores and len({record.host for record in everything}) == 1:
-        records.cores = _cores(facts.get("cpus"))
+        records.cores = _number(facts.get("cpus"))
     records.going_on = any(record.status == "running" for record in everything)
     records.finished = _came_to_its_end(records.hooks, facts.get("mode"))
     _count_overlaps(records)
@@ -136,9 +137,9 @@ def _facts(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _cores(value: object) -> int | None:
-    """Return a number of cores; None for what is no such number."""
-    return value if isinstance(value, int) and 0 < value < _MOST_CORES else None
+def _number(value: object) -> int | None:
+    """Return a number of cores or jobs; None for what is no such number."""
+    return value if isinstance(value, int) and 0 < value < _MOST else None
 
 
 def _came_to_its_end(hooks: list[HookRecord], mode: object) -> bool:
