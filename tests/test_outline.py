@@ -120,3 +120,13 @@ def test_names_of_tasks_may_be_quoted_and_those_made_as_it_runs_are_none() -> No
     text = "async_run 'a' x; async_runfunc \"b\"; async_run c_$n x\nasync_wait 'a' \"b\" d_$n e\n"
     found = outline(text, Phase("stack", "install"))
     assert (found.starts, found.waits) == (["a", "b"], ["a", "b", "e"])
+
+
+def test_a_case_of_something_else_ends_no_branch_around_it() -> None:
+    text = (
+        'if [[ $2 == install ]]; then\ncase "$OS" in\n*) true ;;\nesac\nasync_run db sync\nfi\n'
+        "[[ $1 == stack && $2 != extra ]] && async_run api serve\n"
+    )
+    assert outline(text, Phase("stack", "install")).starts == ["db", "api"]
+    assert outline(text, Phase("stack", "pre-install")).starts == ["api"]
+    assert outline(text, Phase("unstack")).starts == []

@@ -127,6 +127,7 @@ def other(**fields: Any) -> bytes:
         other(name="other task"),
         other(pid=124),
         other(exit_code="0"),
+        other(exit_code=256),
         other(exit_code=None),
         tasklog.END + b"not json\n",
         tasklog.END + b"[1]\n",
@@ -167,6 +168,15 @@ def test_a_footer_need_not_have_name_and_pid(path: Path) -> None:
     record = written(path, b"", other())
 
     assert record.footer is not None
+
+
+def test_what_is_no_time_is_left_out_and_the_rest_is_read(path: Path) -> None:
+    footer = tasklog.end_line(HEADER, **{**FOOTER, "end": "soon", "exit_code": 3})
+    record = written(path, footer, header={**HEADER, "start": "now"})
+    assert record.header == {key: value for key, value in HEADER.items() if key != "start"}
+    assert record.footer is not None
+    assert (record.footer.get("end"), record.footer["exit_code"]) == (None, 3)
+    assert record.duration_s is None
 
 
 def test_a_footer_right_after_the_header_is_found(path: Path) -> None:
@@ -306,5 +316,8 @@ def test_a_header_is_put_before_a_log_that_has_none_or_nothing_is_changed(path: 
 
     record = tasklog.read(path)
     assert (record.header, record.output()) == (HEADER, b"out\n")
+    assert tasklog.put_head(path, {**HEADER, "pid": 124}, instead=True)
+    record = tasklog.read(path)
+    assert (record.header["pid"], record.output()[:4]) == (124, b"out\n")
     assert not tasklog.put_head(path.with_name("none"), HEADER)
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -112,6 +112,17 @@ def test_a_task_started_by_a_task_is_counted_once(tmp_path: Path, in_turn: bool)
     assert figures["contention_s"] == 0
 
 
+def test_the_cpu_time_of_a_hook_is_without_that_of_the_tasks_which_ended_in_it(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run", cores=2)
+    made.hooks = [
+        hook("10-a.sh", "stack install", 0, 6, cpu=8), hook("20-b.sh", "stack extra", 6, 20, cpu=10)
+    ]  # fmt: skip
+    made.tasks = [task("long", 1, 9, cpu=3), task("short", 2, 5, cpu=1), task("late", 11, 15, 2)]
+    assert read(made, tmp_path).hooks["cpu_s"].tolist() == [8 - 1, 10 - 3 - 2]
+
+
 def test_a_wait_for_a_serial_task_without_an_end_is_replayed(tmp_path: Path) -> None:
     made = Records("", "run")
     made.hooks = [hook("10-a.sh", "stack install", 0, 10)]
@@ -191,6 +202,8 @@ def test_without_changes_the_prediction_is_the_record(run: Run) -> None:
         ({"as_task": {"20-b.sh": "30-c.sh"}}, 14.0),  # waits for osc until 7, shows it, works 6.5
         ({"as_task": ["20-b.sh"]}, 20.0),  # its phase ends with it
         ({"as_task": "20-b.sh"}, 20.0),
+        # 30-c.sh begins once 10-a.sh has ended, and takes 2 + 0.5 + 13 s
+        ({"as_task": {"20-b.sh": "end"}, "faster": {"osc": math.inf, "30-c.sh": 0.5}}, 19.5),
         ({"faster": {"db": 2}, "wait_after": {"osc": "end"}}, 16.0),
     ],
 )
@@ -216,6 +229,7 @@ def test_a_change_has_the_effect_that_adds_up_by_hand(
             "'inner' was not started by the main shell: there is nothing to move",
         ),
         ({"start_after": {"db": "20-b.sh"}}, "'db' has been waited for already after '20-b.sh'"),
+        ({"wait_after": {"osc": "start"}}, "'osc' is not started yet after 'start'"),
         ({"as_task": {"30-c.sh": "10-a.sh"}}, "'30-c.sh' cannot be collected after '10-a.sh'"),
         ({"as_task": ["db"]}, "'db' is a task already: as_task takes hooks"),
         ({"cores": 0}, r"what_if\(cores=0\): give a number of cores, 1 or more"),
@@ -755,3 +769,56 @@ def test_in_a_terminal_advice_is_broken_between_words(tmp_path: Path) -> None:
 def test_nobody_is_advised_to_change_what_takes_milliseconds(tmp_path: Path) -> None:
     assert read(scaled(small(), 0.1), tmp_path / "short").advice()["gain_s"].max() >= 0.1
     assert read(scaled(small(), 0.01), tmp_path / "shorter").advice().empty
+
+
+def test_the_impact_of_tasks_is_told_the_largest_first(records: Records, tmp_path: Path) -> None:
+    records.tasks[1].start = T0 + S // 2  # before db
+    run = read(records, tmp_path)
+    assert run.tasks["name"].tolist() == ["osc", "db", "late"]
+    assert run.impact()["name"].tolist() == ["db", "osc", "late"]
+
+
+def test_what_a_task_starts_while_the_main_shell_waits_for_it_leads_back_to_that_task(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("outer", 1, 6), task("inner", 3, 10)]  # of a log that tells no starter
+    wait(made, 0, 2, 6, "10-a.sh", "stack install")
+    wait(made, 1, 7, 10, "10-a.sh", "stack install")
+    run = read(made, tmp_path)
+    assert path_of(run) == [
+        ("10-a.sh", 0, 1), ("outer", 1, 3), ("inner", 3, 10), ("10-a.sh", 10, 12),
+    ]  # fmt: skip
+    assert run.what_if(faster={"outer": 2}) == 11.0  # so it starts inner a second earlier
+
+
+def test_a_task_that_waits_for_one_which_another_started_is_held_as_long_as_recorded(
+    tmp_path: Path,
+) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [task("one", 1, 9), task("other", 1, 8), task("inner", 2, 7, by="other")]
+    wait(made, 0, 1, 9, "10-a.sh", "stack install")
+    wait(made, 2, 3, 7, "10-a.sh", "stack install")
+    made.waits[-1].by = "one"
+    made.inner_waits, made.waits = made.waits[1:], made.waits[:1]
+    run = read(made, tmp_path)
+    assert run.what_if() == run.what_if(faster={"inner": 4}) == 12.0
+    assert run.what_if(faster={"one": math.inf}) == 8.0  # of its 8 s, 4 are the wait
+
+
+def test_of_several_waits_within_a_task_the_last_to_end_let_it_go_on(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 12)]
+    made.tasks = [
+        task("outer", 1, 10), task("long", 2, 8, by="outer"), task("short", 2.5, 5, by="outer")
+    ]  # fmt: skip
+    wait(made, 0, 2, 10, "10-a.sh", "stack install")
+    for index in (1, 2):  # by one async_wait, long first
+        wait(made, index, 3, 8, "10-a.sh", "stack install")
+        made.waits[-1].by = "outer"
+    made.inner_waits, made.waits = made.waits[1:], made.waits[:1]
+    assert path_of(read(made, tmp_path)) == [
+        ("10-a.sh", 0, 1), ("outer", 1, 2), ("long", 2, 8), ("outer", 8, 10), ("10-a.sh", 10, 12),
+    ]  # fmt: skip

@@ -182,7 +182,7 @@ class Stamps:
         times = np.where(last >= 0, times[last], self.time)
         block = Block(data, self.line, starts, times, stamped, impossible)
         self.line += count
-        self.time = int(times[-1]) if count else self.time
+        self.time = int(times[-1])
         return block
 
     def _read(self, data: bytes, starts: Numbers) -> tuple[npt.NDArray[np.bool_], Numbers, int]:

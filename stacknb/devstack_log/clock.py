@@ -29,8 +29,6 @@ class Jumps:
 
     def add(self, first_line: int, times: npt.NDArray[np.int64]) -> None:
         """Take the times of a block's lines, in ms; -1 stands for none yet."""
-        if not len(times):
-            return
         before = np.concatenate([[self._last], times[:-1]])
         step = times - before
         at = np.flatnonzero(((step < 0) | (step >= _JUMP)) & (before >= 0))

@@ -130,7 +130,7 @@ def _parted(text: str) -> Iterator[str]:
 
 def _unless_refused(code: str, phase: Phase) -> str:
     """Return what ``[[ $2 == install ]] && …`` does in a phase."""
-    if (test := _TEST.match(code)) is None or "!=" in test[1] or _words(test[1]).admits(phase):
+    if (test := _TEST.match(code)) is None or _words(test[1]).admits(phase):
         return code
     return ""
 
