@@ -11,7 +11,18 @@ import pandas as pd
 
 from stacknb.charts.importing import alt
 from stacknb.charts.offline import LayerChart, Rows
-from stacknb.charts.palette import HOOK, KINDS, MAIN, STATUS, STRIPES, WIDTH, Theme, config, ink
+from stacknb.charts.palette import (
+    HOOK,
+    KINDS,
+    MAIN,
+    STATUS,
+    STRIPES,
+    WIDTH,
+    Theme,
+    config,
+    ink,
+    tooltip,
+)
 from stacknb.charts.rows import records_of, told_apart
 from stacknb.text.screen import counted, seconds
 from stacknb.timing.recorded import RecordedRun
@@ -115,7 +126,7 @@ def _bars(
         alt.X("from:Q", **_ruler(rows)),
         alt.X2("to"),
         alt.Y("name:N", title=None, sort=None, axis=axis),
-        tooltip=[alt.Tooltip(f"{key}:N", title=text) for key, text in _TOLD.items()],
+        tooltip=tooltip(_TOLD),
         description="text:N",
     )
     stripes = spans.transform_filter(f"datum.part == '{_WAIT}'").mark_rule(

@@ -13,7 +13,7 @@ from typing import Any
 from stacknb.charts.importing import alt
 from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
-from stacknb.charts.palette import config, ink
+from stacknb.charts.palette import config, ink, tooltip
 from stacknb.plugins import Plugin
 from stacknb.text.signs import clipped
 from stacknb.text.signs import shown as fit
@@ -26,7 +26,10 @@ _STATES = {
     "running": "#4477AA", "skipped": "#BBBBBB",
 }  # fmt: skip
 _TASK = "#AA3377"
-_TOLD = ("hook", "arguments", "path", "state", "took", "starts", "waits for", "warning")
+_TOLD = {
+    name: name
+    for name in ("hook", "arguments", "path", "state", "took", "starts", "waits for", "warning")
+}
 _COLUMN, _ROW, _HIGHEST = 70, 44, 120  # px; nine columns fit beside a file browser
 _OF_TASK = 30  # px of a row for each further task, so that the names do not touch
 _HALO: dict[str, Any] = {
@@ -88,7 +91,7 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
     layers = [
         alt.Chart(Rows(_heads(columns))).mark_rule(color=ink("both")).encode(**at(), x2="x2:Q"),
         boxes.mark_rect(cornerRadius=3).encode(
-            **at(), x2="x2:Q", y2="y2:Q", fill=_fill(cells), tooltip=[f"{name}:N" for name in _TOLD]
+            **at(), x2="x2:Q", y2="y2:Q", fill=_fill(cells), tooltip=tooltip(_TOLD)
         ),
         *_arrows(shown.tasks, at()),
         boxes.mark_text(fontSize=9, color="#333333", baseline="middle", aria=False).encode(
@@ -137,15 +140,15 @@ def _box(cell: Cell) -> dict[str, Any]:
 def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
     lines = [task for task in tasks if "x2" in task]
     ends = [{**task, "x": task["x2"], "y": task["y2"]} for task in lines]
-    tooltip = ["task:N", "told:N"]
+    told = tooltip({"task": "task", "told": "state"})
     made = []
     if lines:
         rules = alt.Chart(Rows(lines)).mark_rule(color=_TASK, strokeWidth=1.3, opacity=0.75)
-        made.append(rules.encode(**at, x2="x2:Q", y2="y2:Q", tooltip=tooltip))
+        made.append(rules.encode(**at, x2="x2:Q", y2="y2:Q", tooltip=told))
     if tasks:
         starts = alt.Chart(Rows(_named(tasks)))
         circles = starts.mark_point(shape="circle", filled=True, color=_TASK, size=45)
-        made.append(circles.encode(**at, tooltip=tooltip))
+        made.append(circles.encode(**at, tooltip=told))
         for halo in (_HALO, {}):  # they lie over cells, and over the page between them
             names = starts.mark_text(
                 align="left", dx=6, dy=-4, fontSize=9, color=_TASK, aria=False, **halo
@@ -153,7 +156,7 @@ def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
             made.append(names.encode(**at, text="label:N"))
     if ends:
         waits = alt.Chart(Rows(ends)).mark_point(shape="diamond", filled=True, color=_TASK, size=45)
-        made.append(waits.encode(**at, tooltip=tooltip))
+        made.append(waits.encode(**at, tooltip=told))
     return made
 
 

@@ -147,7 +147,7 @@ def _ran(run_dir: Path | None, outcome: status.RunStatus, place: Place) -> list[
         waits = {}
     tasks = []
     for task in outcome.tasks:
-        start = place(task.phase, task.hook)
+        start = None if task.superseded else place(task.phase, task.hook)
         wait = waits.get(task.name, {})
         end = place(wait.get("phase", ""), wait.get("hook", ""))
         if start is not None:

@@ -1,4 +1,4 @@
-"""Colours and sizes that all charts share.
+"""Colours, sizes and tooltips that all charts share.
 
 The colours are Paul Tol's "bright" scheme: told apart with every kind of colour vision, and of
 middle lightness, so that they stand out from white and from black. What matters is never told by
@@ -7,8 +7,10 @@ colour alone: waits are striped, the critical path is a line.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
+from stacknb.charts.importing import alt
 from stacknb.exceptions import BadInput
 from stacknb.text.names import unknown
 
@@ -23,6 +25,7 @@ __all__ = [
     "Theme",
     "config",
     "ink",
+    "tooltip",
 ]
 
 Theme = Literal["both", "light", "dark"]
@@ -77,3 +80,12 @@ def config(theme: Theme) -> dict[str, Any]:
         "title": {"color": colour, "subtitleColor": colour, "anchor": "start"},
         "text": {"color": colour},
     }
+
+
+def tooltip(told: dict[str, str]) -> Any:
+    """Return what a mark says of itself: fields of its row by their titles, none that is empty."""
+    rows = [
+        f"(datum['{field}'] ? {{{json.dumps(title)}: datum['{field}']}} : {{}})"
+        for field, title in told.items()
+    ]
+    return alt.value({"expr": f"merge({', '.join(rows)})"})

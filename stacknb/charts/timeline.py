@@ -10,7 +10,16 @@ from typing import Any, Literal
 from stacknb.charts.importing import alt
 from stacknb.charts.load import Step, concurrency, cores_used
 from stacknb.charts.offline import ConcatChart, Rows
-from stacknb.charts.palette import CRITICAL, KINDS, STRIPES, WIDTH, Theme, config, ink
+from stacknb.charts.palette import (
+    CRITICAL,
+    KINDS,
+    STRIPES,
+    WIDTH,
+    Theme,
+    config,
+    ink,
+    tooltip,
+)
 from stacknb.charts.rows import MAIN_LANE, Timeline
 from stacknb.text.screen import counted, seconds
 from stacknb.timing.recorded import RecordedRun
@@ -35,7 +44,6 @@ _TOLD = {
     "begins": "from", "ends": "to", "lasts": "lasted", "waits": "waited for it",
     "uncollected": "uncollected for", "cpu": "CPU",
 }  # fmt: skip
-_UNSURE = ("command", "phase", "hook", "status", "waits", "uncollected", "cpu")
 _TOLD_OF_PHASE = {
     "phase": "phase", "begins": "from", "lasts": "lasted", "works": "hooks at work",
     "waits": "waiting",
@@ -97,10 +105,9 @@ def _lanes(rows: Timeline, theme: Theme, begun: int) -> alt.LayerChart:
         alt.LayerChart(layer=bodies)
         .transform_calculate(begins=_moment("from", begun), ends=_moment("to", begun))
         .transform_calculate(
-            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts",
-            **{key: f"datum['{key}'] || ''" for key in _UNSURE},
+            text="datum.name + (datum.status ? ', ' + datum.status : '') + ', ' + datum.lasts"
         )
-        .encode(**spans, tooltip=_tooltip(_TOLD), description="text:N")
+        .encode(**spans, tooltip=tooltip(_TOLD), description="text:N")
     )
     below = min(height / 2 - 0.5, thick / 2 + 1)
     path = _path(rows, spans, below, max(1.2, min(2.5, height / 7)))
@@ -171,7 +178,7 @@ def _bands(rows: Timeline, theme: Theme, begun: int, axis: Ruler) -> alt.Chart:
             _time(rows, axis=axis),
             alt.X2("to"),
             alt.Opacity("shade:Q", scale=None, legend=None),
-            tooltip=_tooltip(_TOLD_OF_PHASE),
+            tooltip=tooltip(_TOLD_OF_PHASE),
         )
     )
     return made
@@ -229,10 +236,6 @@ def _time(rows: Timeline, field: str = "from", axis: Ruler = "labelled") -> alt.
 
 def _moment(field: str, begun: int) -> str:
     return f"utcFormat({begun} + datum['{field}'], '%Y-%m-%d %H:%M:%S.%L UTC')"
-
-
-def _tooltip(told: dict[str, str]) -> list[alt.Tooltip]:
-    return [alt.Tooltip(f"{key}:N", title=title) for key, title in told.items()]
 
 
 def _zoom() -> alt.Parameter:

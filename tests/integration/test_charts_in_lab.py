@@ -62,6 +62,7 @@ def test_charts_are_live_in_jupyterlab_without_a_network(
     until(found, "a mark that tells of stack.sh")
     expect(told).to_contain_text(re.compile(r"from:\s*2026-09-21 14:13:20\.\d{3} UTC"))
     assert "undefined" not in told.inner_text()
+    assert told.locator("td.value:empty").count() == 0  # stack.sh has no hook and no status
     lab.shoot("timeline")
     elsewhere = [url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "blob:"))]
     assert elsewhere == []

@@ -39,6 +39,17 @@ def test_a_run_colours_it_by_outcome(tree: Any) -> None:
     assert lines[-1].startswith("tasks: job (ok, ")
 
 
+def test_a_task_of_a_try_that_was_done_again_is_not_drawn(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then\n  async_run job true\nfi\n")
+    tree.hook("20-b.sh", 'if [[ $2 == install ]]; then\n  [[ $mended ]]\n  async_wait job\nfi\n')
+    stack = tree.stack()
+    with pytest.raises(HookFailed):
+        stack.run()
+    stack.evaluate("mended=yes")
+    stack.run()
+    assert stack.picture().said().splitlines()[-1].count("job (ok, ") == 1
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(
     tree: Any, count: int
