@@ -41,7 +41,7 @@ def test_a_run_colours_it_by_outcome(tree: Any) -> None:
 
 def test_a_task_of_a_try_that_was_done_again_is_not_drawn(tree: Any) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then\n  async_run job true\nfi\n")
-    tree.hook("20-b.sh", 'if [[ $2 == install ]]; then\n  [[ $mended ]]\n  async_wait job\nfi\n')
+    tree.hook("20-b.sh", "if [[ $2 == install ]]; then\n  [[ $mended ]]\n  async_wait job\nfi\n")
     stack = tree.stack()
     with pytest.raises(HookFailed):
         stack.run()
