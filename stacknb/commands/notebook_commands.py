@@ -29,7 +29,12 @@ def variables(stack: Stack, o: Namespace) -> pd.DataFrame:
     """Return the shell's variables, or their values through the run."""
     check_shell(stack)
     glob = o.glob or "*"
-    frame = stack.history(glob) if o.history else stack.variables(glob)
+    if o.history:
+        frame = stack.history(glob)
+    else:  # a long frame is shown by its ends: what a run was given comes last
+        frame = stack.variables(glob).sort_values(
+            "name", key=lambda names: names.isin(os.environ), kind="stable", ignore_index=True
+        )
     if o.glob and frame.empty:
         print(f"no variable is called {o.glob!r}; %stack vars shows all")
     return frame

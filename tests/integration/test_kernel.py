@@ -510,6 +510,16 @@ def test_a_cell_of_bash_shares_the_shell_of_the_hooks(kernel: Kernel, tree: Any)
     assert "deep blue" in frame
 
 
+def test_variables_of_the_run_come_before_those_of_its_environment(
+    kernel: Kernel, tree: Any
+) -> None:
+    tree.hook("10-a.sh", "zoo=1\n")
+    kernel.run(f"%stack '{tree.path}' step")
+    kernel.run("frame = %stack vars")
+    names = kernel.run("[n for n in frame['name'] if n in ('zoo', 'PATH')]").value
+    assert names == "['zoo', 'PATH']"
+
+
 def test_status_log_reset_and_resume(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", 'echo "in $*"; mark=here\n')
     kernel.run(f"%stack '{tree.path}' --until source")
