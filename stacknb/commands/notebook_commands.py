@@ -29,12 +29,10 @@ def variables(stack: Stack, o: Namespace) -> pd.DataFrame:
     """Return the shell's variables, or their values through the run."""
     check_shell(stack)
     glob = o.glob or "*"
-    if o.history:
-        frame = stack.history(glob)
-    else:  # a long frame is shown by its ends: what a run was given comes last
-        frame = stack.variables(glob).sort_values(
-            "name", key=lambda names: names.isin(os.environ), kind="stable", ignore_index=True
-        )
+    frame: pd.DataFrame = stack.history(glob) if o.history else stack.variables(glob)
+    if not o.history:  # a long frame is shown by its ends: what the run was given comes last
+        frame = frame.loc[frame["name"].isin(os.environ).sort_values(kind="stable").index]
+        frame = frame.reset_index(drop=True)
     if o.glob and frame.empty:
         print(f"no variable is called {o.glob!r}; %stack vars shows all")
     return frame
