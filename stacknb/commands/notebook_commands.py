@@ -28,8 +28,7 @@ __all__ = ["async_task", "check_shell", "make_way", "panel", "reset", "resume", 
 def variables(stack: Stack, o: Namespace) -> pd.DataFrame:
     """Return the shell's variables, or their values through the run."""
     check_shell(stack)
-    glob = o.glob or "*"
-    frame: pd.DataFrame = stack.history(glob) if o.history else stack.variables(glob)
+    frame: pd.DataFrame = (stack.history if o.history else stack.variables)(o.glob or "*")
     if not o.history:  # a long frame is shown by its ends: what the run was given comes last
         frame = frame.loc[frame["name"].isin(os.environ).sort_values(kind="stable").index]
         frame = frame.reset_index(drop=True)
