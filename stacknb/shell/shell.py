@@ -240,7 +240,7 @@ class Shell:
         with self._lock:
             try:
                 if self._line.alive:
-                    farewell = requests.farewell(self.run_dir / "exit.log")
+                    farewell = requests.farewell(self.run_dir / "exit.txt")
                     self._line.send(encoded(farewell), [])
                     self._line.await_end(farewell_s)
             except (ShellDied, KeyboardInterrupt):

@@ -1011,9 +1011,12 @@ def test_builtins_replaced_by_an_earlier_hook_do_not_cost_a_failed_one_its_varia
 def test_an_exit_trap_of_the_hook_runs_at_the_end_of_the_run(tree) -> None:
     stack = tree.run("v=seen; trap 'echo bye $v; echo bye $v >byes' EXIT", ":")
     assert not Path("byes").exists()
+    run_dir = stack.run_dir
     stack.close()
 
     assert Path("byes").read_text() == "bye seen\n"
+    assert (run_dir / "exit.txt").read_text() == "bye seen\n"
+    assert timing.load(run_dir).problems.empty, "that is no log without a header"
 
 
 def test_an_exit_trap_is_not_run_in_a_subshell_or_a_task(tree) -> None:
