@@ -591,9 +591,10 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
 
 
 def test_a_small_difference_beyond_the_noise_is_not_told_as_none(tmp_path: Path) -> None:
-    quick, slow = stretched(tmp_path, small, [1.0, 1.002])
-    said = compare([quick, quick], [slow, slow]).attrs["conclusion"]
+    quick, slow, slower = stretched(tmp_path, small, [1.0, 1.0005, 1.002])
+    said = compare([quick, quick], [slower, slower]).attrs["conclusion"]
     assert "got slower by 0.04 s (0.2 %)" in said
+    assert "(0.05 %)" in compare([quick, quick], [slow, slow]).attrs["conclusion"]
 
 
 def test_of_many_repeats_the_noise_is_that_of_the_normal_distribution(tmp_path: Path) -> None:
