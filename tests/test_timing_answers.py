@@ -341,6 +341,16 @@ def test_a_task_that_waited_for_a_place_follows_the_one_that_left_it(tmp_path: P
     assert ("queued", "third", 7.5) in parts(load(tmp_path))
 
 
+def test_a_task_without_an_end_has_held_its_place_to_the_last(tmp_path: Path) -> None:
+    made = Records("", "run", jobs=2)
+    made.hooks = [hook("10-a.sh", "stack install", 0, 9)]
+    made.tasks = [task("long", 1, 11), task("first", 1, 5), task("second", 5, 9, queued=T0 + S)]
+    made.tasks[0].end = None  # it goes on, or nobody saw it end
+    wait(made, 2, 3, 9, "10-a.sh", "stack install")
+    path = [("hook", "10-a.sh", 1.0), ("task", "first", 4.0), ("task", "second", 4.0)]
+    assert parts(read(made, tmp_path)) == path
+
+
 def parts(run: Run) -> list[tuple[str, str, float]]:
     path = run.critical_path()
     return list(zip(path["kind"], path["name"], path["duration_s"], strict=True))
@@ -581,9 +591,10 @@ def test_repeats_tell_a_difference_from_noise(tmp_path: Path) -> None:
 
 
 def test_a_small_difference_beyond_the_noise_is_not_told_as_none(tmp_path: Path) -> None:
-    quick, slow = stretched(tmp_path, small, [1.0, 1.002])
-    said = compare([quick, quick], [slow, slow]).attrs["conclusion"]
+    quick, slow, slower = stretched(tmp_path, small, [1.0, 1.0005, 1.002])
+    said = compare([quick, quick], [slower, slower]).attrs["conclusion"]
     assert "got slower by 0.04 s (0.2 %)" in said
+    assert "(0.05 %)" in compare([quick, quick], [slow, slow]).attrs["conclusion"]
 
 
 def test_of_many_repeats_the_noise_is_that_of_the_normal_distribution(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from stacknb.charts.importing import alt
 from stacknb.charts.lifecycle_rows import Cell, Picture, Task, picture
 from stacknb.charts.offline import LayerChart, Rows
-from stacknb.charts.palette import config, ink, tooltip
+from stacknb.charts.palette import config, ink, spoken, tooltip
 from stacknb.plugins import Plugin
 from stacknb.text.signs import clipped
 from stacknb.text.signs import shown as fit
@@ -91,7 +91,7 @@ def _chart(top_dir: Path, shown: Picture) -> LayerChart:
     layers = [
         alt.Chart(Rows(_heads(columns))).mark_rule(color=ink("both")).encode(**at(), x2="x2:Q"),
         boxes.mark_rect(cornerRadius=3).encode(
-            **at(), x2="x2:Q", y2="y2:Q", fill=_fill(cells), tooltip=tooltip(_TOLD)
+            **at(), x2="x2:Q", y2="y2:Q", fill=_fill(cells), **_telling(_TOLD)
         ),
         *_arrows(shown.tasks, at()),
         boxes.mark_text(fontSize=9, color="#333333", baseline="middle", aria=False).encode(
@@ -137,18 +137,22 @@ def _box(cell: Cell) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _telling(told: dict[str, str]) -> dict[str, Any]:
+    return {"tooltip": tooltip(told), "description": spoken(told)}
+
+
 def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
     lines = [task for task in tasks if "x2" in task]
     ends = [{**task, "x": task["x2"], "y": task["y2"]} for task in lines]
-    told = tooltip({"task": "task", "told": "state"})
+    telling = _telling({"task": "task", "told": "state"})
     made = []
     if lines:
         rules = alt.Chart(Rows(lines)).mark_rule(color=_TASK, strokeWidth=1.3, opacity=0.75)
-        made.append(rules.encode(**at, x2="x2:Q", y2="y2:Q", tooltip=told))
+        made.append(rules.encode(**at, x2="x2:Q", y2="y2:Q", **telling))
     if tasks:
         starts = alt.Chart(Rows(_named(tasks)))
         circles = starts.mark_point(shape="circle", filled=True, color=_TASK, size=45)
-        made.append(circles.encode(**at, tooltip=told))
+        made.append(circles.encode(**at, **telling))
         for halo in (_HALO, {}):  # they lie over cells, and over the page between them
             names = starts.mark_text(
                 align="left", dx=6, dy=-4, fontSize=9, color=_TASK, aria=False, **halo
@@ -156,7 +160,7 @@ def _arrows(tasks: list[Task], at: dict[str, Any]) -> list[alt.Chart]:
             made.append(names.encode(**at, text="label:N"))
     if ends:
         waits = alt.Chart(Rows(ends)).mark_point(shape="diamond", filled=True, color=_TASK, size=45)
-        made.append(waits.encode(**at, tooltip=told))
+        made.append(waits.encode(**at, **telling))
     return made
 
 

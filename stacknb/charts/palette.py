@@ -25,6 +25,7 @@ __all__ = [
     "Theme",
     "config",
     "ink",
+    "spoken",
     "tooltip",
 ]
 
@@ -89,3 +90,12 @@ def tooltip(told: dict[str, str]) -> Any:
         for field, title in told.items()
     ]
     return alt.value({"expr": f"merge({', '.join(rows)})"})
+
+
+def spoken(told: dict[str, str]) -> Any:
+    """Return the same for who cannot see it: Vega-Lite would read the coordinates out."""
+    parts = [
+        f"(datum['{field}'] ? {json.dumps(title + ': ')} + datum['{field}'] + '; ' : '')"
+        for field, title in told.items()
+    ]
+    return alt.value({"expr": " + ".join(parts)})

@@ -79,7 +79,7 @@ def made_room(records: Records) -> dict[int, int]:
     asked = {
         index: task.start if task.queued is None else task.queued
         for index, task in enumerate(records.tasks)
-        if task.start is not None and task.end is not None and not task.foreground
+        if task.start is not None and not task.foreground
     }
     times = sorted(asked.values())
     ends = sorted((records.until(records.tasks[index]), index) for index in asked)

@@ -183,7 +183,7 @@ def _conclusion(rows: list[_Row], sides: list[list[Run]], incomparable: bool) ->
         said = "The runs as a whole cannot be compared"
     elif whole.tells:
         percent = 100 * abs(whole.ratio - 1)
-        share = f"{percent:.{0 if percent >= 1 else 1}f} %" if whole.before_s else "all"
+        share = f"{percent:{'.0f' if percent >= 1 else '.1g'}} %" if whole.before_s else "all"
         said = f"The run got {whole.verdict} by {seconds(abs(whole.delta_s))} ({share})"
     elif whole.verdict.startswith("only"):
         said = "One side has no run that is over"

@@ -50,6 +50,14 @@ def test_a_task_of_a_try_that_was_done_again_is_not_drawn(tree: Any) -> None:
     assert stack.picture().said().splitlines()[-1].count("job (ok, ") == 1
 
 
+def test_a_screen_reader_is_told_what_a_tooltip_tells(tree: Any) -> None:
+    tree.hook("10-a.sh", "if [[ $2 == install ]]; then\n  async_run job true\nfi\n")
+    svg = tree.stack().picture().to_svg()
+    of_cell = r'aria-label="hook: 10-a.sh; arguments: stack install; [^"]*starts: job; "'
+    assert len(re.findall(of_cell, svg)) == 1  # what is empty is left out
+    assert 'aria-label="task: job; state: as the text says; "' in svg
+
+
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
 def test_names_of_tasks_that_start_in_one_cell_do_not_lie_on_each_other(
     tree: Any, count: int
