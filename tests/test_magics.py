@@ -53,7 +53,8 @@ def calls(ipython: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> list[tu
     def pretend(name: str) -> None:
         def call(self: Stack, *args: Any, **kwargs: Any) -> RunResult | pd.DataFrame:
             made.append((name, (*args, *kwargs.values())))
-            return pd.DataFrame() if name == "variables" else RunResult("stack", Path("run"))
+            nothing = pd.DataFrame({"name": []})
+            return nothing if name == "variables" else RunResult("stack", Path("run"))
 
         monkeypatch.setattr(Stack, name, call)
 

@@ -341,6 +341,15 @@ def test_a_task_that_waited_for_a_place_follows_the_one_that_left_it(tmp_path: P
     assert ("queued", "third", 7.5) in parts(load(tmp_path))
 
 
+def test_a_wait_that_no_task_has_made_is_of_the_phase_that_waited(tmp_path: Path) -> None:
+    made = Records("", "run")
+    made.hooks = [hook("10-a.sh", "stack install", 0, 1), hook("20-b.sh", "stack extra", 2, 7)]
+    made.tasks = [task("late", 7, 7, queued=T0)]  # held back until it was waited for no more
+    wait(made, 0, 2, 7, "20-b.sh", "stack extra")
+    *_, last = read(made, tmp_path).critical_path().itertuples()
+    assert (last.kind, last.name, last.phase) == ("wait", "late", "stack extra")
+
+
 def test_a_task_without_an_end_has_held_its_place_to_the_last(tmp_path: Path) -> None:
     made = Records("", "run", jobs=2)
     made.hooks = [hook("10-a.sh", "stack install", 0, 9)]

@@ -106,7 +106,7 @@ exit() {
     [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=1
     builtin exit "${@:-$_stacknb_status}"
     # exit --help ends nothing.
-    { _stacknb_status=$? _stacknb_where=() _stacknb_leaving=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
+    { _stacknb_status=$? _stacknb_where=() _stacknb_files=() _stacknb_leaving=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
 }
 

@@ -31,7 +31,8 @@ _LINE = re.compile(rf"\++{_MARK}" + rf"([^{_MARK}]*){_MARK}" * len(_FIELDS) + r"
 # What our own traps run, after what each sets first; bash counts it among the hook's commands.
 _OF_TRAPS = {
     "_stacknb_failed": re.compile(
-        r"case \$-\.\S+ in|_stacknb_where=|builtin (?:printf '%s\\0' errexit |trap -p$)"
+        r"case \$-(?:\.\S+)? in|_stacknb_(?:where|files|lines|functions)=|"
+        r"builtin (?:printf '%s\\0' errexit |trap -p$)"
     ),
     "_stacknb_exit": re.compile(
         r"case \$_stacknb_|builtin (?:trap -p|set \+eufxvCEkT)$|_stacknb_(?:regained|leaving)="

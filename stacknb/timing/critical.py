@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from dataclasses import replace
 from typing import NamedTuple
 
 import pandas as pd
@@ -51,7 +52,8 @@ def path_frame(watch: Stopwatch, segments: list[Segment]) -> pd.DataFrame:
 
     def who(part: Segment) -> TaskRecord | HookRecord:
         if part.task >= 0:
-            return records.tasks[part.task]
+            task = records.tasks[part.task]  # while the main shell waits, it is where that is
+            return replace(task, phase=phase_at(part.start)) if part.kind == "wait" else task
         return records.hooks[part.hook] if part.hook >= 0 else HookRecord("", phase_at(part.start))
 
     workers = list(map(who, segments))
