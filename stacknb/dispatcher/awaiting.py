@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stacknb.dispatcher.session import Session
+from stacknb.exceptions import Interrupted
 
 __all__ = ["Async"]
 
@@ -33,6 +34,8 @@ class Async:
         async def call(*args: Any, **kwargs: Any) -> Any:
             import asyncio  # a tenth of what `%load_ext` took; few ask for it
 
+            from stacknb.supervision import coroutine
+
             threads: list[int] = []
 
             def work() -> Any:
@@ -43,12 +46,13 @@ class Async:
                     self._stack.unwanted.discard(threads.pop())
 
             try:
-                return await asyncio.to_thread(work)
-            except asyncio.CancelledError:  # the thread knows nothing of it
+                return await coroutine.in_thread(work)
+            except asyncio.CancelledError as cancelled:  # the thread knows nothing of it
                 if self._stack.busy and self._stack.at_work_in in threads:
                     self._stack.interrupt()
                 else:  # it waits for its turn, or for a task
                     self._stack.unwanted.update(threads)
+                coroutine.tell(cancelled, str(Interrupted()))
                 raise
 
         return call

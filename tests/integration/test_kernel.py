@@ -257,6 +257,18 @@ def test_a_stack_can_be_awaited(kernel: Kernel, tree: Any) -> None:
     assert "DevStack Component Timing" in cell.value
 
 
+def test_an_interrupt_of_an_awaited_run_ends_it_and_is_told_in_one_line(
+    kernel: Kernel, tree: Any, until: Until
+) -> None:
+    tree.hook("10-a.sh", "[[ $1 == source ]] || return 0; : >ready; sleep 1000")
+    kernel.run(f"made = stacknb.Stack({str(tree.path)!r})")
+    interrupt = interrupt_when(kernel, until, Path("ready").exists)
+    cell = kernel.run("await made.aio.run()", meanwhile=interrupt)
+    assert shown(cell) == "CancelledError: interrupted; the session is usable"
+    assert kernel.run("made.evaluate('echo on').stdout").value == "'on\\n'"
+    assert kernel.run("made.result.hooks[-1].status").value == "'interrupted'"
+
+
 def test_a_failed_task_is_a_block_without_a_traceback(kernel: Kernel, tree: Any) -> None:
     kernel.run(f"%stack '{tree.path}' step")
     kernel.run("%async_task good echo fine")
