@@ -130,7 +130,9 @@ class Task:
     def __repr__(self) -> str:
         if self.result is not None:
             return repr(self.result)
-        state = {"running": f"running with PID {self.pid}", "waiting": "not begun yet"}
+        fresh = time.time() - self.started < _QUEUE_S  # it may be on its way, or be held back
+        waiting = f"started with PID {self.pid}" if fresh else "not begun yet"
+        state = {"running": f"running with PID {self.pid}", "waiting": waiting}
         words = state.get(self.state, f"{self.state}, not waited for yet")
         return f"<task {self.name!r} {words}, log {self.log}>"
 

@@ -1593,6 +1593,10 @@ def test_a_held_back_task_is_waiting_and_has_begun_nothing(tree, until) -> None:
     assert task.state == "waiting"
     log = stack.run_dir / "async" / "b.log"
     assert not log.exists() or log.read_bytes() == b""
+    task.started = time.time()
+    assert f"<task 'b' started with PID {task.pid}, log " in repr(task)
+    task.started -= 2
+    assert "<task 'b' not begun yet, log " in repr(task)
     Path("go").touch()
     assert [result.ok for result in stack.async_wait()] == [True, True]
 
