@@ -234,6 +234,8 @@ def ticks_of_old(pid: int, log: Path, asked: float) -> int | None:
 
     As `processes.start_ticks`; None if it has ended, and another process has that number by now.
     """
+    if tasklog.footer_of(log) is not None:
+        return None  # whoever has its number, and whatever the clock says
     header = tasklog.header_of(log)
     began = processes.started_at(pid) or 0.0
     # It began before it wrote its header; one that was held back has none yet.

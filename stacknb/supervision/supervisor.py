@@ -83,9 +83,12 @@ class Supervisor:
         session, me = os.getsid(0), os.getpid()
         # A shell whose parent is gone has nobody to answer, and waits for that in its EXIT trap,
         # which would say of the hook at work that it ended well: bash tells nothing of a signal.
-        for pid in self.shells if self.is_left or os.getppid() != self.parent else ():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Its tasks tell by /proc that it is gone: hence it is not left there.
+        is_left = self.is_left or os.getppid() != self.parent
+        for shell in self.shells.values() if is_left else ():
+            shell.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                shell.wait(_GRACE_S)
         processes.end_all(
             lambda: [pid for pid in processes.members(session=session) if pid != me],
             _GRACE_S,

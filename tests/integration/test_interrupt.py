@@ -911,6 +911,21 @@ def test_everything_but_services_ends_with_the_process(
         until(lambda: left() == [], "everything has ended")
 
 
+def test_tasks_that_end_with_their_process_say_in_their_logs_that_they_were_killed(
+    tree, left, until
+) -> None:
+    tree.hook("10-a.sh", "for i in {1..20}; do async_run $i sleep 1000; done; sleep 1000")
+    code = PARENT.format(top=str(tree.path), act="stack.run()")
+    logs = [Path(f".stacknb/runs/latest/async/{i}.log") for i in range(1, 21)]
+    with subprocess.Popen([sys.executable, "-c", code]) as parent:
+        until(lambda: all(map(tasklog.header_of, logs)), "all have begun")
+        parent.kill()
+    until(lambda: left() == [], "everything has ended")
+
+    footers = [tasklog.footer_of(log) or {} for log in logs]
+    assert [footer.get("status") for footer in footers] == ["killed"] * 20
+
+
 def test_the_private_folder_is_gone_after_the_process_was_killed(
     tree, left, until, tmp_path: Path
 ) -> None:
