@@ -67,6 +67,8 @@ def find(path: str | os.PathLike[str]) -> Path:
         if os.path.isfile(candidate / FACTS):  # a Path would raise, for a name too long
             return Path(os.path.realpath(candidate))
     lack = f"has no {FACTS}" if os.path.exists(where) else "does not exist"
+    if os.path.isdir(where) and not os.access(where, os.X_OK):
+        lack = "cannot be read by you"
     raise BadInput(f"{str(path)!r} is no run directory: it {lack}; see .stacknb/runs/")
 
 

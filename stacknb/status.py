@@ -6,6 +6,7 @@ Needs neither bash nor pandas.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -95,6 +96,8 @@ class RunStatus:
         Epoch seconds.
     unheeded : list of str
         Tasks that did not end well, and nobody waited for them: nobody has dealt with that.
+    resume : str
+        The command that goes on with it; empty if it is over, or a process is at work on it.
     """
 
     run: str
@@ -108,6 +111,7 @@ class RunStatus:
     services: list[LogStatus]
     notes: list[str]
     unheeded: list[str]
+    resume: str = ""
 
     @property
     def ok(self) -> bool:
@@ -167,11 +171,7 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
     board.tasks.read_logs()
     now = time.time()
     tasks = [_task(task, now) for task in sorted(board.tasks, key=_begun)]
-    unheeded = {
-        task.key
-        for task in board.tasks
-        if task.status in BAD and not (task.heeded or task.superseded)
-    }
+    unheeded = {t.key for t in board.tasks if t.status in BAD and not (t.heeded or t.superseded)}
     logs = LogReader(folder.path)
     services = list(_services(logs, folder.path, board.top_dir, now))
     return RunStatus(
@@ -186,7 +186,15 @@ def read(path: str | os.PathLike[str]) -> RunStatus:
         services=services,
         notes=[*board.notes, *logs.faults.values()],
         unheeded=[task.name for task in tasks if task.log in unheeded],
+        resume=_resume(folder, board),
     )
+
+
+def _resume(folder: RunDir, board: Board) -> str:
+    if board.mode != "stack" or not board.next_phase or folder.lock.is_held():
+        return ""
+    words = ("stacknb", "stack", board.top_dir, "--resume", "--run-dir", str(folder.path))
+    return shlex.join(words)
 
 
 def _phase(phase: PhaseState, run_dir: Path, now: float) -> PhaseStatus:
@@ -239,6 +247,8 @@ def _lines(run: RunStatus) -> Iterable[str]:
     yield f"  tree   {shown(run.top_dir)}"
     yield f"  logs   {shown(run.run_dir)}"
     yield f"  begun  {_iso(run.start)}"
+    if run.resume:
+        yield f"  resume {shown(run.resume)}"
     yield "phases"
     for phase in run.phases:
         count = counted(len(phase.hooks), "hook") if phase.hooks else ""

@@ -290,6 +290,14 @@ def test_no_run_is_named(here: Path) -> None:
         places.find(here)
 
 
+def test_a_folder_of_another_user_is_not_said_to_hold_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.X_OK)
+    with pytest.raises(BadInput, match=r"is no run directory: it cannot be read by you; see"):
+        RunDir.open(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"run": 1'])
 def test_a_damaged_run_json_is_one_clear_line(text: str) -> None:
     made()

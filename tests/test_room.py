@@ -30,6 +30,13 @@ def test_one_that_was_removed_is_called_gone_and_no_room_is_asked_for(tmp_path: 
     assert room.remedy(tmp_path) == "free some room or make it writable"
 
 
+def test_one_that_a_file_has_taken_the_place_of_is_gone_too(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+
+    assert "is gone: somebody has removed it" in room.lack(tmp_path / "run")
+    assert room.remedy(tmp_path / "run").startswith("begin a new run")
+
+
 def test_a_run_directory_that_can_be_written_again_is_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
 

@@ -199,6 +199,22 @@ def test_a_service_that_is_gone_has_ended_and_is_no_failure(run: Run) -> None:
     assert run.read().ok
 
 
+def test_a_run_that_nobody_is_at_work_on_names_the_command_that_resumes_it(run: Run) -> None:
+    run.hook("source", "10-a.sh", None)
+    assert run.read().resume == ""  # this process has its lock
+    run.folder.close()
+    command = f"stacknb stack /tree --resume --run-dir {run.path}"
+    assert run.read().resume == run.read().to_dict()["resume"] == command
+    assert f"  resume {command}\n" in str(run.read())
+
+
+def test_a_run_with_nothing_left_to_run_names_no_command_that_resumes_it(run: Run) -> None:
+    run.hook("source", "10-a.sh")
+    run.event("run-end", "stack", ok=True, complete=True)
+    run.folder.close()
+    assert run.read().resume == ""
+
+
 def test_notes_are_kept(run: Run) -> None:
     run.event("warning", "10-a.sh: mind this")
     assert run.read().notes == ["10-a.sh: mind this"]

@@ -28,10 +28,7 @@ __all__ = ["async_task", "check_shell", "make_way", "panel", "reset", "resume", 
 def variables(stack: Stack, o: Namespace) -> pd.DataFrame:
     """Return the shell's variables, or their values through the run."""
     check_shell(stack)
-    frame: pd.DataFrame = (stack.history if o.history else stack.variables)(o.glob or "*")
-    if not o.history:  # a long frame is shown by its ends: what the run was given comes last
-        frame = frame.loc[frame["name"].isin(os.environ).sort_values(kind="stable").index]
-        frame = frame.reset_index(drop=True)
+    frame = (stack.history if o.history else stack.variables)(o.glob or "*")
     if o.glob and frame.empty:
         print(f"no variable is called {o.glob!r}; %stack vars shows all")
     return frame

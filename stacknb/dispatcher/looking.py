@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # pandas and altair take half a second each to import
 
     from stacknb.hooks.changes_frame import ChangesFrame, HistoryFrame
     from stacknb.hooks.trace_frame import TraceFrame
+    from stacknb.hooks.variables_frame import VariablesFrame
 
 __all__ = ["Looking"]
 
@@ -85,7 +87,7 @@ class Looking(Session):
 
         return lifecycle_chart(self.top_dir, self._foreseen, cells=self.cells, run_dir=self.run_dir)
 
-    def variables(self, pattern: str = "*") -> pd.DataFrame:
+    def variables(self, pattern: str = "*") -> VariablesFrame:
         """Return the shell's variables as they stand.
 
         Parameters
@@ -98,7 +100,7 @@ class Looking(Session):
         DataFrame
             ``name``, ``type`` (string, integer, array, associative, nameref), ``value`` (str; of
             secrets a mask), ``exported``, ``readonly``, ``local`` (a local variable of a frame
-            that the last failure left).
+            that the last failure left). A terminal shows a line for each.
 
         Examples
         --------
@@ -106,7 +108,7 @@ class Looking(Session):
         >>> stack.variables("SHOP_*")["value"].tolist()
         ['corner']
         """
-        import pandas as pd
+        from stacknb.hooks.variables_frame import VariablesFrame
 
         with self._lock:
             shell = self._begin(self._mode).shell
@@ -119,8 +121,9 @@ class Looking(Session):
             for found in (own, lost)
             for v in matching(found, pattern)
         ]  # fmt: skip
+        rows.sort(key=lambda row: row[0] in os.environ)  # a long frame is shown by its ends
         columns = ["name", "type", "value", "exported", "readonly", "local"]
-        return pd.DataFrame(rows, columns=columns)
+        return VariablesFrame(rows, columns=columns)
 
     def changes(self, hook_or_phase: str | None = None) -> ChangesFrame:
         """Say what each hook of the run added, changed or removed.

@@ -43,6 +43,6 @@ class LineFile:
                     self._is_within = not is_whole
                     if record is not None:
                         records.append(record)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         return records

@@ -22,7 +22,7 @@ def unwritable(what: str, error: OSError) -> str:
 
 def remedy(run_dir: Path) -> str:
     """Say what can be done about it."""
-    if run_dir.exists():
+    if run_dir.is_dir():
         return "free some room or make it writable"
     return "begin a new run (in a notebook: %stack reset), or put it back"
 
@@ -46,6 +46,6 @@ def lack(run_dir: Path) -> str:
 
 
 def _sentence(run_dir: Path, error: OSError) -> str:
-    if not run_dir.exists():
+    if not run_dir.is_dir():
         return f"run directory {str(run_dir)!r} is gone: somebody has removed it"
     return unwritable(f"run directory {str(run_dir)!r}", error)

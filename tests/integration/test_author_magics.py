@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.lib.pretty import pretty
 from traitlets.config import Config
 
 from stacknb import load_ipython_extension
@@ -86,6 +87,20 @@ def test_a_hook_that_fails_shows_its_trace(
     with pytest.raises(HookFailed):
         run(f"%stack '{tree.path}' step --trace")
     assert re.search(r"10-a.sh:2 .* false\n", capsys.readouterr().out)
+
+
+def test_a_terminal_shows_a_line_for_each_variable_with_its_value(run: Run, tree: Any) -> None:
+    long = f"/{'a' * 70}"
+    tree.hook("10-a.sh", f"declare -gri A_1=7\nA_22=$'two\\nlines'\nexport A_3={long}\n")
+    run(f"%stack '{tree.path}' step")
+    assert pretty(run("%stack vars A_*")) == (
+        f"A_1  = 7  (integer, readonly)\nA_22 = two⏎lines\nA_3  = {long[:59]}…  (exported)"
+    )
+    run("%stack reset")
+    tree.hook("10-a.sh", "for ((i = 100; i < 310; i++)); do declare -g A_$i=$i; done\n")
+    run(f"%stack '{tree.path}' step")
+    *_, last, more = pretty(run("%stack vars A_*")).splitlines()
+    assert (last, more) == ("A_299 = 299", "… 10 more variables; the frame has them all")
 
 
 def test_changes_of_a_hook_a_variable_and_an_earlier_run(run: Run, tree: Any) -> None:

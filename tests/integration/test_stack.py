@@ -538,12 +538,19 @@ def test_a_text_that_bash_cannot_take_is_refused_before_anything_runs(tree, text
     assert stack.evaluate("echo well").stdout == "well\n"
 
 
-def test_a_run_directory_that_was_removed_is_called_gone(tree) -> None:
+@pytest.mark.parametrize("leave", [Path.exists, Path.touch], ids=["nothing", "a file"])
+def test_a_run_directory_that_was_removed_is_called_gone(tree, leave) -> None:
     tree.hook("10-a.sh", ":")
     stack = tree.stack()
     stack.step()
     shutil.rmtree(stack.run_dir)
-    calls = (stack.step, lambda: stack.evaluate(":"), lambda: stack.async_run("t", "true"))
+    leave(stack.run_dir)
+    calls = [
+        stack.step,
+        lambda: stack.evaluate(":"),
+        lambda: stack.async_run("t", "true"),
+        stack.run,
+    ]
     for call in calls:
         with pytest.raises(StacknbError, match=r"is gone: .*; begin a new run .*, or put it back"):
             call()
