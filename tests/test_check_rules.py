@@ -47,6 +47,8 @@ from stacknb.hooks.check_rules import remarks, tasks_started, tasks_waited_for
         ("case $2 in\n extra)\n  a\n  is_x && b\n  ;;\n *) c ;;\nesac\n", 4, "status 1"),
         ("if x; then\n  case $y in\n  *) is_x && b\n  esac\nfi\n", 3, "status 1"),
         ("[[ -d x ]] && echo 'a) b'\n", 1, "ends with status 1"),
+        ("case $1 in\n clean) a ;;\n *) is_x && b ;;\nesac\n", 3, "status 1"),
+        ("if [[ $1 == clean ]]; then\n  a\nelse\n  is_x && b\nfi\n", 4, "status 1"),
     ],
 )
 def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) -> None:
@@ -73,6 +75,7 @@ def test_what_is_hardly_meant_is_pointed_out(text: str, line: int, said: str) ->
         "[[ $1 == clean ]] && rm -f x || true\n",
         "[[ $1 == clean ]] && rm -f x\ntrue\n",
         "if [[ $1 == clean ]]; then\n  if a; then\n    [[ -d x ]] && rm -r x\n  fi\nfi\n",
+        "if [[ $1 == clean ]]; then\n  (cd x)\n  [[ -d x ]] && rm -r x\nfi\n",
         "if [[ a ]]; then\n  [[ b ]] && c\nfi\nd\n",
         "if [[ $1 == clean ]]; then\n  echo 'x)'\n  [[ -d x ]] && rm -r x\nfi\n",
         "if [[ a ]]; then\n  [[ b ]] && c\n  if d; then e; fi\nfi\n",

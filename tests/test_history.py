@@ -123,8 +123,9 @@ def test_a_lost_shell_is_a_moment_without_a_snapshot(run_dir: Path) -> None:
     keep(book, run_dir, b"one\n")
     book.keep(Moment("hook", name="b"))
     keep(book, run_dir, b"two\n", "c")
-    snapshots = [(moment.name, moment.snapshot) for moment in history.read(run_dir)]
-    assert snapshots == [("a", b"one\n"), ("b", None), ("c", b"two\n")]
+    kept = [(moment.name, moment.snapshot, moment.why) for moment in history.read(run_dir)]
+    lost = "the shell was lost without leaving its variables"
+    assert kept == [("a", b"one\n", ""), ("b", None, lost), ("c", b"two\n", "")]
 
 
 def test_what_was_kept_last_is_written_at_the_next_call(run_dir: Path) -> None:

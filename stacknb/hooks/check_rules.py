@@ -250,28 +250,27 @@ def _code(text: str) -> list[str]:
 
 def _last_tests(lines: list[str]) -> list[int]:
     """Return where a test may be the last command of a hook, at its end or in its last branches."""
-    found: list[int] = []
-    last, within = True, [(False, 0)]  # of each block that is open: is it last, and what was found
-    for number in range(len(lines), 0, -1):
-        code = lines[number - 1].strip()
-        if code.endswith(";;"):
-            last = within[-1][0]
-            code = code.rstrip("; ")
-        if not code:
-            continue
-        if re.fullmatch(r"(?:fi|esac)\b[\s;]*", code):
-            within.append((last, len(found)))
-            continue
+    last: list[int] = []  # such tests, if the hook ended here
+    found: list[int] = []  # those of the branches before this one
+    exempt = False  # this branch is not under errexit
+    outer = [(found, exempt)]  # what both were when each open block began
+    for number, line in enumerate(lines, 1):
+        code = line.strip().rstrip("; ")
         head, label = _HEAD.match(code), _PATTERN.match(code)
-        if last and _LAST_TEST.match(code[label.end() :] if label else code) and "||" not in code:
-            found.append(number)
-        last = False
-        if (head or label) and len(within) > 1:
-            if _WITHOUT_ERREXIT.search(code):
-                del found[within[-1][1] :]
-            within[-1] = (within[-1][0], len(found))
-            if head and head[1] in ("if", "case"):
-                within.pop()
-            else:
-                last = bool(head) and within[-1][0]
-    return found
+        word = head[1] if head else code
+        if word in ("elif", "else", "fi", "esac"):
+            found, last, exempt = found + last, [], outer[-1][1]
+        if word in ("fi", "esac"):
+            if len(outer) > 1:
+                last, (found, exempt) = found, outer.pop()
+        elif code:
+            if word in ("if", "case"):
+                outer.append((found, exempt))
+                found = []
+            if (head or label) and len(outer) > 1 and _WITHOUT_ERREXIT.search(code):
+                exempt = True
+            test = _LAST_TEST.match(code[label.end() :] if label else code)
+            last = [number] if test and not exempt and "||" not in code else []
+        if line.rstrip().endswith(";;"):
+            found, last, exempt = found + last, [], outer[-1][1]
+    return last

@@ -38,7 +38,7 @@ def to_run_first(
     did not end well is asked only where these tell of one: of thousands they are found slowly.
     """
     said = " ".join(line for line in lines if "FAILED: " in line)
-    tasks = ill() if said else ()  # of a run of thousands they are found slowly
+    tasks = ill() if said else ()
     found = (task.phase for task in tasks if f" {task.name} (" in said and task.phase != phase)
     return list(dict.fromkeys(found))
 

@@ -19,7 +19,7 @@ _NO_LONGER = {"run-start", "phase-start", "hook-start", "hook-end", "phase-end",
 
 
 def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list[dict[str, Any]]:
-    """Return the rows of files of waits that belong to `runs`, by the time they began."""
+    """Return the rows of files of waits that belong to `runs`."""
     rows = []
     for file in files:
         try:
@@ -35,7 +35,7 @@ def wait_rows(files: Iterable[Path], runs: set[str], problems: Problems) -> list
                 problems.add(f"wait without a start time in {WAITS}", printable(row["name"]))
             elif row.get("run") is None or str(row["run"]) in runs:
                 rows.append(row)
-    return sorted(rows, key=lambda row: float(row["wait_start"]))
+    return rows
 
 
 def waits_without_row(
