@@ -179,7 +179,7 @@ def of_status(run: status.RunStatus) -> dict[str, Any]:
         "hooks": [(phase.name, h.name, h.status) for phase in run.phases for h in phase.hooks],
         "tasks": sorted((task.log, task.status) for task in run.tasks),
         "counts": dict(Counter(
-            "done again" if task.superseded else task.status for task in run.tasks
+            "of an earlier try" if task.superseded else task.status for task in run.tasks
         )),
         "notes": run.notes,
     }  # fmt: skip
@@ -369,11 +369,11 @@ def test_tasks_that_a_resume_has_done_again_are_counted_apart_and_need_no_heed(p
 
     play.phase(FIRST, [("10-a.sh", "ok", well)])
     shown = picture(looked(play.path), 20)
-    assert shown["counts"] == {"done again": 14, "ok": 14}
+    assert shown["counts"] == {"of an earlier try": 14, "ok": 14}
     assert [shown["rows"][key]["status"] for key in shown["order"]] == ["ok"] * 14 + ["killed"] * 6
     run = status.read(play.path)
     assert (run.ok, run.unheeded) == (True, [])
-    assert "async/t3.log, done again" in str(run)
+    assert "async/t3.log, of an earlier try" in str(run)
 
 
 def test_while_an_earlier_phase_is_run_again_what_is_done_stays_so_and_what_failed_will_come(

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["AGAIN", "HookState", "PhaseState", "TaskState", "Waiting"]
 
-AGAIN = "done again"
+AGAIN = "of an earlier try"
 
 
 @dataclass
@@ -138,7 +138,7 @@ class TaskState:
 
     @property
     def counted_as(self) -> str:
-        """Its status; but of one that has ended and is past, that it is done again."""
+        """Its status; but of one that has ended and is past, that it is of an earlier try."""
         return AGAIN if self.superseded and not self.live else self.status
 
 

@@ -192,7 +192,7 @@ class TaskList:
         return [self._fresh(task) for task in live], max(0, len(self._live) - most)
 
     def counts(self) -> dict[str, int]:
-        """Return how many there are of each status; those that were done again beside them."""
+        """Return how many there are of each status; those of an earlier try beside them."""
         return {status: count for status, count in self._counts.items() if count}
 
     def ill(self) -> list[TaskState]:
