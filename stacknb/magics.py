@@ -203,6 +203,14 @@ def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:
     return found
 
 
+def _show_table(frame: pd.DataFrame, o: Namespace) -> pd.DataFrame:
+    if hasattr(frame, "text"):  # it has words of its own
+        return frame
+    from stacknb.notebook.answerframe import TextFrame
+
+    return TextFrame(frame)
+
+
 def _show_panel(run: Stack | Path, o: Namespace) -> Any:
     if not in_notebook():
         return commands.of_face(STACK)["status"].run(at_hand(), o)
@@ -216,7 +224,9 @@ def _show_panel(run: Stack | Path, o: Namespace) -> Any:
 
 
 # Words of %stack whose value does not show itself as a cell should.
-_SHOW: dict[str, Callable[[Any, Namespace], Any]] = {"panel": _show_panel, "timing": _show_answer}
+_SHOW: dict[str, Callable[[Any, Namespace], Any]] = {
+    "panel": _show_panel, "plan": _show_table, "timing": _show_answer, "vars": _show_table,
+}  # fmt: skip
 
 
 def _panel() -> Panel | None:
