@@ -351,8 +351,11 @@ def test_a_console_is_told_in_lines_what_its_displays_do_not_show(
 ) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo first words; fi\n")
     monkeypatch.setattr(kernel.client, "allow_stdin", True)
-    told = kernel.run(f"%stack {tree.path}").text
-    assert "── stack install (4/7, 1 hook)\n▶ 10-a.sh\nfirst words\n✓ 10-a.sh" in told
+    cell = kernel.run(f"%stack {tree.path}")
+    assert "── stack install (4/7, 1 hook)\n▶ 10-a.sh\nfirst words\n✓ 10-a.sh" in cell.text
+    panel = kernel.run("%stack panel")
+    assert panel.value.startswith("stack run ")
+    assert cell.displays == panel.displays == []
     monkeypatch.setattr(kernel.client, "allow_stdin", False)
     assert kernel.run(f"%unstack {tree.path}").text == ""
 
