@@ -22,7 +22,7 @@ from stacknb.hooks import cellhooks
 from stacknb.hooks.cellhooks import CellHook
 from stacknb.notebook import line_words, shares
 from stacknb.notebook.athand import AtHand
-from stacknb.notebook.kernel import asked_by_console, in_notebook
+from stacknb.notebook.kernel import shows_panels
 from stacknb.places import check_name
 from stacknb.progress.views import shown
 from stacknb.results import Result, RunResult, TaskResults
@@ -157,7 +157,7 @@ class StackMagics(Magics):
                     panel.wake()  # what it shows may have changed while nothing ran
                 show = _SHOW.get(command.name)
                 return value if show is None else show(value, o)
-            if in_notebook():
+            if shows_panels():
                 from stacknb.widgets.cell import run_in_cell
 
                 with _told(None if o.bg else stack):
@@ -185,7 +185,7 @@ class StackMagics(Magics):
 
 def _told(stack: Stack | None) -> AbstractContextManager[object]:
     """Tell in lines what a stack does meanwhile, where a panel is not seen to change."""
-    if stack is None or (in_notebook() and not asked_by_console()):
+    if stack is None or shows_panels():
         return nullcontext()
     return shown(stack)
 
@@ -203,8 +203,16 @@ def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:
     return found
 
 
+def _show_table(frame: pd.DataFrame, o: Namespace) -> pd.DataFrame:
+    if hasattr(frame, "text"):  # it has words of its own
+        return frame
+    from stacknb.notebook.answerframe import TextFrame
+
+    return TextFrame(frame)
+
+
 def _show_panel(run: Stack | Path, o: Namespace) -> Any:
-    if not in_notebook():
+    if not shows_panels():
         return commands.of_face(STACK)["status"].run(at_hand(), o)
     from stacknb.widgets import panel_of, panel_of_run
 
@@ -216,7 +224,9 @@ def _show_panel(run: Stack | Path, o: Namespace) -> Any:
 
 
 # Words of %stack whose value does not show itself as a cell should.
-_SHOW: dict[str, Callable[[Any, Namespace], Any]] = {"panel": _show_panel, "timing": _show_answer}
+_SHOW: dict[str, Callable[[Any, Namespace], Any]] = {
+    "panel": _show_panel, "plan": _show_table, "timing": _show_answer, "vars": _show_table,
+}  # fmt: skip
 
 
 def _panel() -> Panel | None:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from stacknb.lessons.synthetic import write_devstack_log
-from stacknb.notebook.answerframe import AnswerFrame
+from stacknb.notebook.answerframe import AnswerFrame, TextFrame
 from stacknb.timing import load
 from stacknb.timing.answers import answer
 from stacknb.timing.run import Run
@@ -73,3 +73,11 @@ def test_an_advice_is_not_cut(run: Run) -> None:
 def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
     frame = pd.DataFrame({"name": ["a"], "cpu_s": [float("nan")]})
     assert "NaN" not in shown(frame, "else")[1]
+
+
+def test_a_text_frame_is_cut_as_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    frame = TextFrame({"name": ["DEST"], "type": ["string"], "value": ["v" * 40], "local": [False]})
+    assert "v" * 40 in repr(frame)
+    assert "the frame also has type, local" in repr(frame)
+    assert "<th>local</th>" in frame._repr_html_()

@@ -1,4 +1,4 @@
-"""A frame of times that shows in a cell the columns that tell most; it holds all of them."""
+"""Frames that show the columns that tell most, where there is no room for all that they hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from stacknb.text.screen import counted
 from stacknb.timing.columns import fitting, texts
 
-__all__ = ["AnswerFrame"]
+__all__ = ["AnswerFrame", "TextFrame"]
 
 _ROOM = 128  # characters beside JupyterLab's file browser, in a window of 1280 px
 _GAP = 3
@@ -18,35 +18,25 @@ _ROWS = 60  # more are cut, as pandas does it
 _KEPT = 5  # of these at either end
 
 
-class AnswerFrame(pd.DataFrame):
-    """The frame of an answer; what pandas makes from it is an ordinary frame.
+class TextFrame(pd.DataFrame):
+    """A frame that is cut as text alone, where pandas would leave out the columns in the middle.
+
+    What pandas makes from it is an ordinary frame.
 
     Attributes
     ----------
     what : str
-        The question.
-    nothing : str
-        What is shown in its place where it has no rows.
+        The question that it answers, if that says which columns there are to show.
     """
 
-    _metadata = ["what", "nothing"]  # noqa: RUF012  # pandas has it so
+    _metadata = ["what"]  # noqa: RUF012  # pandas has it so
     what = ""
-    nothing = ""
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
-    def _repr_html_(self) -> str:
-        if self.nothing:
-            return f"<p>{html.escape(self.nothing)}</p>"
-        table, count = self._fitting(_ROOM)
-        with pd.option_context("display.max_colwidth", None):
-            return f"{table.to_html(notebook=True)}<p>{count}</p>"
-
     def __repr__(self) -> str:
-        if self.nothing:
-            return self.nothing
         table, count = self._fitting(shutil.get_terminal_size((_ROOM, 0)).columns)
         with pd.option_context("display.max_colwidth", None):
             return f"{table.to_string()}\n\n[{count}]"
@@ -65,3 +55,26 @@ class AnswerFrame(pd.DataFrame):
         hidden = [str(name) for name in self.columns if name not in kept]
         also = f"; the frame also has {', '.join(hidden)}" if hidden else ""
         return table, f"{counted(len(self), 'row')} × {len(self.columns)} columns{also}"
+
+
+class AnswerFrame(TextFrame):
+    """The frame of an answer.
+
+    Attributes
+    ----------
+    nothing : str
+        What is shown in its place where it has no rows.
+    """
+
+    _metadata = ["what", "nothing"]  # noqa: RUF012
+    nothing = ""
+
+    def _repr_html_(self) -> str:
+        if self.nothing:
+            return f"<p>{html.escape(self.nothing)}</p>"
+        table, count = self._fitting(_ROOM)
+        with pd.option_context("display.max_colwidth", None):
+            return f"{table.to_html(notebook=True)}<p>{count}</p>"
+
+    def __repr__(self) -> str:
+        return self.nothing or super().__repr__()

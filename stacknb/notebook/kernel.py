@@ -6,7 +6,7 @@ import re
 import sys
 from typing import Any
 
-__all__ = ["asked", "asked_by_console", "in_notebook"]
+__all__ = ["asked", "asked_by_console", "in_notebook", "shows_panels"]
 
 _BY_PYTHON = re.compile(r".+_\d+_\d+")  # jupyter_client: session, process, count
 
@@ -26,6 +26,11 @@ def asked_by_console() -> bool:
     named = _BY_PYTHON.fullmatch(str(message.get("header", {}).get("msg_id")))
     answers = message.get("content", {}).get("allow_stdin", False)
     return bool(named and answers and "cellId" not in message.get("metadata", {}))
+
+
+def shows_panels() -> bool:
+    """Tell whether a cell can show a panel, or at least its summary as that changes."""
+    return in_notebook() and not asked_by_console()
 
 
 def asked() -> dict[str, Any]:

@@ -242,6 +242,18 @@ def test_what_is_not_there_is_told_with_what_is(kernel: Kernel, tree: Any) -> No
     assert error.endswith("'stack test-config' is done already; %stack reset begins anew")
 
 
+def test_variables_and_plans_as_text_keep_the_columns_that_tell_most(
+    kernel: Kernel, tree: Any
+) -> None:
+    tree.hook("10-a.sh", "WHERE_EVERYTHING_OF_IT_IS=/a/path/of/some/length/as/most/are/on/a/disk\n")
+    plan = kernel.run(f"%stack '{tree.path}' plan").value
+    assert [word in plan for word in ("10-a.sh", "test-config'", "...")] == [True, True, False]
+    kernel.run("%stack step")
+    seen = kernel.run("%stack vars WHERE*")
+    assert "/a/path/of/some/length/as/most/are/on/a/disk" in seen.value
+    assert "..." not in seen.value
+
+
 def test_a_run_without_tasks_and_timers_shows_no_table_of_them(kernel: Kernel, tree: Any) -> None:
     tree.hook("10-a.sh", "true\n")
     value = kernel.run(f"%stack '{tree.path}'").value
@@ -339,8 +351,11 @@ def test_a_console_is_told_in_lines_what_its_displays_do_not_show(
 ) -> None:
     tree.hook("10-a.sh", "if [[ $2 == install ]]; then echo first words; fi\n")
     monkeypatch.setattr(kernel.client, "allow_stdin", True)
-    told = kernel.run(f"%stack {tree.path}").text
-    assert "── stack install (4/7, 1 hook)\n▶ 10-a.sh\nfirst words\n✓ 10-a.sh" in told
+    cell = kernel.run(f"%stack {tree.path}")
+    assert "── stack install (4/7, 1 hook)\n▶ 10-a.sh\nfirst words\n✓ 10-a.sh" in cell.text
+    panel = kernel.run("%stack panel")
+    assert panel.value.startswith("stack run ")
+    assert cell.displays == panel.displays == []
     monkeypatch.setattr(kernel.client, "allow_stdin", False)
     assert kernel.run(f"%unstack {tree.path}").text == ""
 
