@@ -334,7 +334,7 @@ def test_the_times_of_a_hook_stand_in_its_log_whatever_its_ifs(tree) -> None:
 
     ends = [hook.log.read_text().rpartition("#stacknb-end ")[2] for hook in stack.result.hooks]
     assert [json.loads(end)["exit_code"] for end in ends] == [0, 0]
-    assert 0.1 < json.loads(ends[1])["user_s"] < 30
+    assert 0 < json.loads(ends[1])["user_s"] < 30
 
 
 @pytest.mark.parametrize("ifs", ["IFS=.", "IFS=1", "readonly IFS=0123456789"])
@@ -346,7 +346,7 @@ def test_a_hook_that_puts_digits_into_ifs_ends_when_it_ended(tree, ifs: str) -> 
     log = stack.result.hooks[1].log
     footer = json.loads(log.read_text().rpartition("#stacknb-end ")[2])
     ended = float(stack.variables("ended").value.iloc[0])
-    assert ended <= footer["end"] < ended + 5
+    assert ended <= footer["end"] < ended + 60
     assert footer["user_s"] >= 0
 
 

@@ -114,7 +114,9 @@ def test_what_a_subshell_in_the_background_waits_for_its_task_does_not(
     tree.hook(
         "10-a.sh",
         "until_told() { until grep -q 'Waiting\\|neither' $_stacknb_dir/async/b.log; do :; done; }\n"
-        "a() { (async_wait b) & until_told; }; b() { async_wait a; }; async_run a a; async_run b b",
+        "begun() { until [[ -e both ]]; do sleep 0.01; done; }\n"
+        "a() { begun; (async_wait b) & until_told; }; b() { begun; async_wait a; }\n"
+        "async_run a a; async_run b b; >both",
     )
     stacknb_of("stack", str(tree.path), "--run-dir", "out")
 
