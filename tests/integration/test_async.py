@@ -2368,7 +2368,8 @@ def test_xtrace_of_a_hook_shows_nothing_of_ours(tree, output) -> None:
 def test_the_critical_path_goes_through_the_tasks_that_a_task_had_to_come_after(tree) -> None:
     stack = tree.run(
         "async_run quick true; q=$(async_pidof quick)\n"
-        "f() { while [[ -e /proc/$q ]]; do :; done; sleep 0.05; }; async_run first f\n"
+        "known() { grep -q '\"second\"' $_stacknb_dir/journal.jsonl; }\n"
+        "f() { until known && [[ ! -e /proc/$q ]]; do :; done; sleep 0.05; }; async_run first f\n"
         "async_run --after first --after quick second true\n"
         "async_wait second first quick"
     )

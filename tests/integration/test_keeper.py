@@ -153,15 +153,14 @@ def test_a_bash_that_is_at_work_on_a_snapshot_for_long_is_left_alone(
 ) -> None:
     monkeypatch.setattr(dialogue, "_BLOCKED_S", 0.6)
     pid, looks, look = shell.pid, list[int](), processes.cpu_ticks
-    used = [look(pid)]
+    used = list[tuple[int, int]]()
 
     def until_the_third(pid: int) -> tuple[int, int]:
         looks.append(pid)
-        if len(looks) <= 3:  # others may have the processor for longer than that
+        if len(looks) == 3:  # others may have the processor for longer than between two looks
             until(lambda: look(pid) != used[-1], "bash is at work")
-        used.append(look(pid))
-        if len(looks) == 3:
             Path("go").touch()
+        used.append(look(pid))
         return used[-1]
 
     monkeypatch.setattr(processes, "cpu_ticks", until_the_third)

@@ -368,7 +368,15 @@ def test_a_console_that_waits_for_a_run_is_told_what_it_does(
     )
     monkeypatch.setattr(kernel.client, "allow_stdin", True)
     assert kernel.run(f"%stack {tree.path} --bg").text == ""
-    told = kernel.run("%wait stack", meanwhile=lambda: (tree.path.parent / "go").touch()).text
+    kernel.run(
+        "import threading, time\n"
+        "listeners = stacknb.current().listeners; before = len(listeners)\n"
+        "def go():\n"
+        "    while len(listeners) == before: time.sleep(0.005)\n"  # what is told from then on
+        "    open('go', 'w').close()\n"
+        "threading.Thread(target=go).start()"
+    )
+    told = kernel.run("%wait stack").text
     assert "── stack extra (6/7, 1 hook)\n✓ 10-a.sh" in told
 
 
