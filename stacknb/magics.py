@@ -203,9 +203,7 @@ def _show_answer(answer: Answer, o: Namespace) -> pd.DataFrame:
     return found
 
 
-def _show_table(frame: pd.DataFrame, o: Namespace) -> pd.DataFrame:
-    if hasattr(frame, "text"):  # it has words of its own
-        return frame
+def _show_plan(frame: pd.DataFrame, o: Namespace) -> pd.DataFrame:
     from stacknb.notebook.answerframe import TextFrame
 
     return TextFrame(frame)
@@ -225,8 +223,10 @@ def _show_panel(run: Stack | Path, o: Namespace) -> Any:
 
 # Words of %stack whose value does not show itself as a cell should.
 _SHOW: dict[str, Callable[[Any, Namespace], Any]] = {
-    "panel": _show_panel, "plan": _show_table, "timing": _show_answer, "vars": _show_table,
-}  # fmt: skip
+    "panel": _show_panel,
+    "plan": _show_plan,
+    "timing": _show_answer,
+}
 
 
 def _panel() -> Panel | None:

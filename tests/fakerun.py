@@ -77,7 +77,7 @@ class Run:
         log.write_bytes(tasklog.begin_line(header) + output)
         if exit_code is not None:
             with log.open("ab") as file:
-                file.write(tasklog.end_line(header, end=time.time() + 1, exit_code=exit_code))
+                file.write(tasklog.end_line(header, end=header["start"] + 1, exit_code=exit_code))
             wait = {"name": name, "exit_code": exit_code, "log": f"async/{name}.log"}
             with (self.folder / "waits.jsonl").open("a") as file:
                 file.write(json.dumps(wait) + "\n")

@@ -165,7 +165,7 @@ def test_a_process_is_told_from_a_later_one_by_when_it_began() -> None:
     with started("sh", "-c", "echo; exec sleep 100") as process:
         began = processes.started_at(process.pid)
         assert began is not None
-        assert before - 0.02 <= began <= time.time()
+        assert before - 5 <= began <= time.time()
         assert processes.start_ticks(process.pid) == int(
             processes.stat_fields(process.pid)[processes.START_TIME]
         )

@@ -278,6 +278,8 @@ def test_waits_that_have_no_room_on_a_terminal_are_counted(
 def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     run: Run, terminal: Screen, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     earlier = Run(tmp_path, "earlier")
     earlier.begin("unstack")
     for label in ("override_defaults", "source", "unstack"):
@@ -297,8 +299,7 @@ def test_a_terminal_shows_what_is_waited_for_and_how_long_it_may_take(
     assert re.search(r"\d %, about \d s left, as in the run of \d\d \w+ \d\d:\d\d", picture)
     assert re.search(r"▶ override_defaults [\d.]+ s of ~2\.00 s  · source ~2\.00 s", picture)
     assert "▶ db" not in picture  # it has a line already
-    later = time.time() + 60
-    monkeypatch.setattr(time, "time", lambda: later)
+    now += 60
     clock.now = 2.0
     run.tick()
     picture = CONTROL.sub("", terminal.getvalue().rpartition("────")[2])
@@ -546,6 +547,7 @@ def test_a_mark_says_that_something_is_ok_and_no_word_beside_it(watched: Run) ->
 
 def test_the_summary_of_a_run_under_way_says_when_for_it_may_be_kept(watched: Run) -> None:
     watched.begin_phase("source", "10-a.sh")
+    watched.begin_hook("10-a.sh")
     first = summary(watched)["text/plain"].splitlines()[0]
     assert re.fullmatch(r"stack of /tree: under way on \d\d \w+ at \d\d:\d\d", first)
 

@@ -95,8 +95,8 @@ def started_at(pid: int) -> float | None:
     ticks = start_ticks(pid)
     if not ticks or not hasattr(time, "CLOCK_BOOTTIME"):
         return None
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - age_s
+    now = time.time()  # first: what is interrupted between two clocks is to seem older, not another
+    return now - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def pidfd(pid: int) -> int | None:

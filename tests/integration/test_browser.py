@@ -15,7 +15,7 @@ import pytest
 from lab import PATIENCE_MS, Lab, Server, becomes, opened, screenshot, start_browser
 from nbconvert import HTMLExporter
 from nbformat.sign import NotebookNotary
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from stacknb import widgets
 from stacknb.board import Board, picture
@@ -53,6 +53,12 @@ def hook(shop: Path, name: str, text: str, phase: str = "install") -> None:
 def state(lab: Lab, word: str) -> None:
     """Wait until the panel shows that state."""
     expect(lab.panel.locator(".snb-state")).to_contain_text(word)
+
+
+def at_work(panel: Locator, hook: str) -> None:
+    """Wait until a panel shows a hook at work in the install phase: each has a log of its own."""
+    expect(panel.locator(".snb-title")).to_contain_text(" · stack install (")
+    expect(panel.locator(".snb-hooks li[data-status=running]")).to_contain_text(hook)
 
 
 def test_a_panel_appears_and_changes_while_its_cell_is_busy(lab: Lab, shop: Path) -> None:
@@ -94,7 +100,7 @@ def test_stop_stops_the_run_of_a_busy_cell(lab: Lab, shop: Path) -> None:
     hook(shop, "10-a.sh", "until_there never")
     lab.open("stop.ipynb", [LOAD, f"%stack {shop.name}"])
     lab.run(0, 1)
-    state(lab, "running")
+    at_work(lab.panel, "10-a.sh")
     lab.button("Stop").click()
     state(lab, "interrupted")
     lab.wait_run(1)
@@ -157,7 +163,7 @@ def test_a_log_opens_goes_on_and_can_be_searched(lab: Lab, shop: Path) -> None:
     )  # fmt: skip
     lab.open("log.ipynb", [LOAD, f"%stack {shop.name}"])
     lab.run(0, 1)
-    state(lab, "running")
+    at_work(lab.panel, "10-a.sh")
     lab.button("10-a.sh").click()
     log = lab.panel.locator(".snb-log pre")
     expect(log).to_contain_text("line 3000")
@@ -189,8 +195,10 @@ def test_what_was_found_in_a_log_stays_while_the_log_goes_on(lab: Lab, shop: Pat
     )  # fmt: skip
     lab.open("found.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
+    at_work(lab.panel, "10-a.sh")
     lab.button("10-a.sh").click()
     log, head = (lab.panel.locator(f".snb-log{part}") for part in (" pre", "head"))
+    expect(log).to_contain_text("line 3000")  # what is searched is all there
     search = lab.panel.get_by_label("Search in the log")
     search.fill("line 17")
     search.press("Enter")
@@ -286,6 +294,8 @@ def test_two_views_of_a_panel_have_a_log_each(lab: Lab, shop: Path) -> None:
         lab.page.locator(f".stacknb-panel{more}:visible")
         for more in (":is(.jp-Cell *)", ":not(.jp-Cell *)")
     )
+    for panel in (cell, docked):
+        at_work(panel, "20-b.sh")
     cell.get_by_role("button", name="20-b.sh").click()
     expect(cell.locator(".snb-log pre")).to_contain_text("words of b")
     docked.get_by_role("button", name="10-a.sh").click()
@@ -557,14 +567,16 @@ def test_an_earlier_run_tells_how_long_phases_waits_and_the_rest_may_take(
     lab.run(2, 3)
     shown = lab.page.locator(".jp-CodeCell").nth(3).locator(".stacknb-panel")
     expect(shown.locator("[aria-current=step] .snb-time")).to_have_text(
-        re.compile(r" of ~0\.\d\d s")
+        re.compile(r" of ~\d+\.\d+ s")
     )
     expect(shown.locator(".snb-phases li").last).to_contain_text(
-        re.compile(r"test-config~0\.\d\d s")
+        re.compile(r"test-config~\d+\.\d+ s")
     )
-    expect(shown.locator(".snb-waits")).to_contain_text(re.compile(r"and took 0\.\d\d s last time"))
+    expect(shown.locator(".snb-waits")).to_contain_text(
+        re.compile(r"and took \d+\.\d+ s last time")
+    )
     expect(shown.locator("[aria-live=polite]")).to_contain_text("waiting for db")
-    late = r"this phase is late; then about \d s, as in the run of \d\d \w+ \d\d:\d\d"
+    late = r"this phase is late; then about \d+ s, as in the run of \d\d \w+ \d\d:\d\d"
     expect(shown.locator(".snb-clock")).to_contain_text(re.compile(late))
     (shop / "go").touch()
     expect(shown.locator(".snb-state")).to_contain_text("complete")
@@ -636,7 +648,7 @@ def test_it_can_be_used_with_the_keyboard_and_says_what_it_is(lab: Lab, shop: Pa
     hook(shop, "10-a.sh", f"async_run db sleep 1000\n{lines}\nuntil_there never")
     lab.open("keys.ipynb", [LOAD, f"%stack {shop.name} --bg"])
     lab.run(0, 1)
-    state(lab, "running")
+    at_work(lab.panel, "10-a.sh")
     panel = lab.panel
     expect(panel).to_have_attribute("role", "region")
     expect(panel).to_have_attribute("aria-label", f"stack of {shop.name}")

@@ -368,13 +368,15 @@ def test_a_console_that_waits_for_a_run_is_told_what_it_does(
     )
     monkeypatch.setattr(kernel.client, "allow_stdin", True)
     assert kernel.run(f"%stack {tree.path} --bg").text == ""
+    # Only what happens once somebody listens is told.
     kernel.run(
         "import threading, time\n"
-        "listeners = stacknb.current().listeners; before = len(listeners)\n"
-        "def go():\n"
-        "    while len(listeners) == before: time.sleep(0.005)\n"  # what is told from then on
+        "listeners = stacknb.current().listeners\n"
+        "def let_go(before):\n"
+        "    while len(listeners) == before:\n"
+        "        time.sleep(0.01)\n"
         "    open('go', 'w').close()\n"
-        "threading.Thread(target=go).start()"
+        "threading.Thread(target=let_go, args=[len(listeners)]).start()"
     )
     told = kernel.run("%wait stack").text
     assert "── stack extra (6/7, 1 hook)\n✓ 10-a.sh" in told
