@@ -80,7 +80,7 @@ def _stopped_in(told: status.RunStatus | None, suites: ET.Element) -> str:
     """Say where a run has stopped between two hooks: its process was killed, the disk was full."""
     if told is None or any(part.tag in ("failure", "error") for part in suites.iter()):
         return ""  # of two that tell it, one alone is false
-    nothing = not len(suites) and told.state != "running"
+    nothing = not len(suites) and told.state not in ("running", "complete")
     return told.wrong or ("the run has ended before its first hook" if nothing else "")
 
 

@@ -162,6 +162,14 @@ def test_a_run_that_was_killed_before_its_first_log_has_a_report_with_one_error(
     assert "not run to the end: " in compared.stdout
 
 
+def test_a_run_that_had_nothing_to_do_is_complete_in_its_report_too(tree: Any) -> None:
+    (tree.path / "extras.d").mkdir(parents=True, exist_ok=True)
+    assert call("stack", tree.path, "--run-dir", "run").returncode == 0
+    assert call("junit", "run", "-o", "j.xml").returncode == 0
+    suites = ET.parse("j.xml").getroot()
+    assert (suites.get("tests"), suites.get("errors")) == ("0", "0")
+
+
 def test_a_log_that_has_lost_its_footer_makes_no_report_red_of_a_run_that_is_well(
     tree: Any,
 ) -> None:
