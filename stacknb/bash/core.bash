@@ -86,13 +86,15 @@ _stacknb_blame() { # FIRST_FRAME HOW [MORE]
     ((_stacknb_i == 1)) || _stacknb_where=("$2" "${BASH_SOURCE[_stacknb_i]-}" "${BASH_LINENO[_stacknb_i - 1]-}" "${FUNCNAME[_stacknb_i - 1]}${3-}")
 }
 
-# Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call.
+# Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call. Within an EXIT
+# trap of the hook it is known already, unless that makes a good end of it; and there `exit` alone means the
+# status from before the trap, which only bash knows.
 exit() {
     {
         _stacknb_status=$?
-        [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-$_stacknb_status}" || [[ x ]]
+        [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-${_stacknb_leaving:-$_stacknb_status}}" || [[ x ]]
         _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
-        [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" ]] || {
+        [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" || ( -s $_stacknb_control/foreseen && ${1-} != 0 ) ]] || {
             _stacknb_need whence
             _stacknb_add_calls 2
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"
@@ -103,12 +105,18 @@ exit() {
     { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
     # From here on an interrupt has nothing to end, and must not end the EXIT trap at its first command.
     # In a hook's own trap, in the place of ours, it has.
-    [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=1
-    builtin exit "${@:-$_stacknb_status}"
+    [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=${_stacknb_leaving:-1}
+    case $#.$_stacknb_status in
+        0.0) builtin exit ;;
+        0.*) _stacknb_repeat || builtin exit ;;
+        *) builtin exit "$@" ;;
+    esac
     # exit --help ends nothing.
     { _stacknb_status=$? _stacknb_where=() _stacknb_files=() _stacknb_leaving=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
 }
+
+_stacknb_repeat() { builtin return "$_stacknb_status"; }
 
 # The frame in which a hook is sourced. It has neither arguments nor locals: a hook that is given no
 # arguments must see none, and what a hook declares local is local to this function.
