@@ -2004,7 +2004,7 @@ def test_a_task_that_takes_too_long_is_ended_with_its_whole_group(
     tree, output, until, body: str
 ) -> None:
     stack = tree.run(
-        f"f() {{ echo begun; {body}; }}\nasync_run --timeout 1 t f\nasync_wait t || echo got $?"
+        f"f() {{ echo begun; {body}; }}\nasync_run --timeout 2 t f\nasync_wait t || echo got $?"
     )
     pid = log_of(stack, "t").header["pid"]
 
