@@ -88,11 +88,14 @@ _stacknb_blame() { # FIRST_FRAME HOW [MORE]
 
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call. Within an EXIT
 # trap of the hook it is known already, unless that makes a good end of it; and there `exit` alone means the
-# status from before the trap, which only bash knows.
+# status from before the trap. Bash knows it, but forgets it once our ERR trap has run within that one: hence
+# _stacknb_left, PID STATUS, where the process has called exit before.
 exit() {
     {
-        _stacknb_status=$?
-        [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-${_stacknb_leaving:-$_stacknb_status}}" || [[ x ]]
+        _stacknb_status=$? _stacknb_text=${BASHPID-$$${BASH_SUBSHELL#0}} _stacknb_again=''
+        [[ $_stacknb_left != "$_stacknb_text "* ]] || _stacknb_again=${_stacknb_left#* }
+        [[ ${1-0} != +([0-9]) ]] || _stacknb_left="$_stacknb_text ${1-${_stacknb_again:-$_stacknb_status}}"
+        [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-${_stacknb_again:-$_stacknb_status}}" || [[ x ]]
         _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
         [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" || ( -s $_stacknb_control/foreseen && ${1-} != 0 ) ]] || {
             _stacknb_need whence
@@ -105,14 +108,15 @@ exit() {
     { if [[ $- == *x* ]]; then _stacknb_traced=x; builtin set +x; fi; } 2>/dev/null
     # From here on an interrupt has nothing to end, and must not end the EXIT trap at its first command.
     # In a hook's own trap, in the place of ours, it has.
-    [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=${_stacknb_leaving:-1}
+    [[ -s $_stacknb_control/foreseen ]] || _stacknb_leaving=1
+    [[ $# != 0 || ! $_stacknb_again ]] || builtin set -- "$_stacknb_again"
     case $#.$_stacknb_status in
         0.0) builtin exit ;;
         0.*) _stacknb_repeat || builtin exit ;;
         *) builtin exit "$@" ;;
     esac
     # exit --help ends nothing.
-    { _stacknb_status=$? _stacknb_where=() _stacknb_files=() _stacknb_leaving=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
+    { _stacknb_status=$? _stacknb_where=() _stacknb_files=() _stacknb_leaving='' _stacknb_left=''; >|"$_stacknb_control/where"; >|"$_stacknb_control/foreseen"; >|"$_stacknb_control/snapshot.foreseen"; } 2>/dev/null
     builtin return "$_stacknb_status"
 }
 

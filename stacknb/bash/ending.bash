@@ -58,7 +58,7 @@ _stacknb_follow() { # STATUS
         builtin eval "$_nb_seal"
         return
     fi
-    _stacknb_leaving=$((_nb_code & 255)) _stacknb_read=() # which `exit` alone means within that trap
+    _stacknb_leaving=1 _stacknb_left="$_stacknb_leader $((_nb_code & 255))" _stacknb_read=()
     builtin trap -p EXIT >|"$_stacknb_control/trap.$_stacknb_leader" || return 0 # no room: theirs alone
     builtin mapfile -d '' -n 1 _stacknb_read <"$_stacknb_control/trap.$_stacknb_leader"
     [[ ${_stacknb_read-} != *"$_stacknb_seal"* ]] || return 0

@@ -761,6 +761,8 @@ def test_a_task_has_its_own_exit_trap_and_a_footer_all_the_same(tree, output) ->
         ("trap 'echo bye; exit 6' EXIT; (exit 5)", b"bye\n", 6, "( exit 5 )"),
         ("trap 'echo bye; exit' EXIT; (exit 5)", b"bye\n", 5, "( exit 5 )"),
         ("trap 'echo bye; exit' EXIT; exit 7", b"bye\n", 7, "exit 7"),
+        ("set +e; trap '(exit 4); echo bye; exit' EXIT", b"bye\n", 0, ""),
+        ("set +e; trap '(exit 4); echo bye; exit' EXIT; exit 7", b"bye\n", 7, "exit 7"),
         ("trap 'echo bye \\' EXIT", b"bye\n", 0, ""),
         ("exit 010", b"bye 10\n", 10, "exit 010"),
         ("trap - EXIT", b"", 0, ""),
