@@ -87,9 +87,9 @@ _stacknb_blame() { # FIRST_FRAME HOW [MORE]
 }
 
 # Tells where a script called exit; in the EXIT trap bash knows only the line of the outer call. Within an EXIT
-# trap of the hook it is known already, unless that makes a good end of it; and there `exit` alone means the
-# status from before the trap. Bash knows it, but forgets it once our ERR trap has run within that one: hence
-# _stacknb_left, PID STATUS, where the process has called exit before.
+# trap of the hook it is known already, unless that makes a good end of a bad one, or a bad one of a good; and
+# there `exit` alone means the status from before the trap. Bash knows it, but forgets it once our ERR trap has
+# run within that one: hence _stacknb_left, PID STATUS, where the process has called exit before.
 exit() {
     {
         _stacknb_status=$? _stacknb_text=${BASHPID-$$${BASH_SUBSHELL#0}} _stacknb_again=''
@@ -97,7 +97,7 @@ exit() {
         [[ ${1-0} != +([0-9]) ]] || _stacknb_left="$_stacknb_text ${1-${_stacknb_again:-$_stacknb_status}}"
         [[ ! $_stacknb_leader || ${BASHPID-} != "$_stacknb_leader" ]] || _stacknb_come_last "${1:-${_stacknb_again:-$_stacknb_status}}" || [[ x ]]
         _stacknb_blame 2 exit "${1+ $1}" || [[ x ]]
-        [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" || ( -s $_stacknb_control/foreseen && ${1-} != 0 ) ]] || {
+        [[ ${BASHPID-$$${BASH_SUBSHELL#0}} != "$$" || ( -s $_stacknb_control/foreseen && ${1-} != 0 && ${1:+$_stacknb_again} != 0 ) ]] || {
             _stacknb_need whence
             _stacknb_add_calls 2
             builtin printf '%s\0' "${_stacknb_where[@]}" >|"$_stacknb_control/where"

@@ -646,6 +646,7 @@ FAILING = [
     ("an_exit_trap_that_hands_the_status_on", "trap 'rc=$?; echo bye; exit $rc' EXIT\n(exit 3)", 3, "errexit", 2, "( exit 3 )"),
     ("an_exit_trap_that_ends_with_exit", "trap 'echo bye; exit' EXIT\n(exit 3)", 3, "errexit", 2, "( exit 3 )"),
     ("an_exit_trap_in_which_a_command_fails", "set +e\ntrap '(exit 4); exit' EXIT\nexit 12", 12, "called exit with status 12", 3, "exit 12"),
+    ("an_exit_trap_that_fails_after_a_good_end", "trap 'exit 3' EXIT\ntrue\nexit 0", 3, "called exit with status 3", None, "exit 3"),
     ("an_exit_trap_that_calls_exit_again", "trap 'echo bye; exit' EXIT\nexit 12", 12, "called exit with status 12", 2, "exit 12"),
     ("an_err_trap_of_its_own", "trap 'echo ERR' ERR\ntrue\nfalse", 1, "status 1 under errexit", None, ""),
     ("builtin_exit", "true\nbuiltin exit 14", 14, "status 14", 2, "builtin exit"),
