@@ -77,7 +77,7 @@ def test_what_is_unknown_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_a_text_frame_is_cut_as_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
-    frame = TextFrame({"name": ["DEST"], "type": ["string"], "value": ["v" * 40], "local": [False]})
-    assert "v" * 40 in repr(frame)
-    assert "the frame also has type, local" in repr(frame)
-    assert "<th>local</th>" in frame._repr_html_()
+    frame = TextFrame({"hook": ["a.sh"], "path": ["p" * 40], "args": ["a" * 30], "run": [True]})
+    assert "a" * 30 in repr(frame)
+    assert "the frame also has path]" in repr(frame)
+    assert "<th>path</th>" in frame._repr_html_()

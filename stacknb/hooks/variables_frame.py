@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 from stacknb.hooks.readable import ReadableFrame
@@ -10,7 +11,7 @@ from stacknb.text.signs import clipped, shown
 
 __all__ = ["VariablesFrame"]
 
-_WIDE = 60
+_LEAST_CHARACTERS = 40  # of a value, however narrow the terminal is
 _MOST_ROWS = 200
 
 
@@ -40,10 +41,12 @@ class VariablesFrame(ReadableFrame):
 def _lines(frame: VariablesFrame) -> Iterator[str]:
     some = frame.head(_MOST_ROWS)
     width = max(map(len, some["name"]), default=0)
+    room = shutil.get_terminal_size().columns - width - len(" = ")
     for row in some.to_dict("records"):
         said = [row["type"]] if row["type"] != "string" else []
         said += [flag for flag in ("exported", "readonly", "local") if row[flag]]
-        value = clipped(shown(row["value"]), _WIDE)
-        yield f"{row['name']:<{width}} = {value}" + (f"  ({', '.join(said)})" if said else "")
+        flags = f"  ({', '.join(said)})" if said else ""
+        value = clipped(shown(row["value"]), max(room - len(flags), _LEAST_CHARACTERS))
+        yield f"{row['name']:<{width}} = {value}{flags}"
     if more := len(frame) - len(some):
         yield f"… {counted(more, 'more variable')}; the frame has them all"

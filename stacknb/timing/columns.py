@@ -28,7 +28,7 @@ COLUMNS = {  # of a table for a reader; CSV and JSON hold all
 
 # What a narrow terminal goes without, in this order.
 _LEAST = (
-    "run", "local", "readonly", "exported", "type",
+    "run",
     "path", "command", "by", "exit_code", "after_wait_s", "after_s", "cpu_s", "shrink_s",
     "unaccounted_s", "slack_s", "critical_s", "noise_s", "waited_for", "start", "wait_start",
     "hook", "before_s", "phase",

@@ -89,13 +89,17 @@ def test_a_hook_that_fails_shows_its_trace(
     assert re.search(r"10-a.sh:2 .* false\n", capsys.readouterr().out)
 
 
-def test_a_terminal_shows_a_line_for_each_variable_with_its_value(run: Run, tree: Any) -> None:
+def test_a_terminal_shows_a_line_for_each_variable_with_its_value(
+    run: Run, tree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = f"/{'a' * 70}"
     tree.hook("10-a.sh", f"declare -gri A_1=7\nA_22=$'two\\nlines'\nexport A_3={long}\n")
     run(f"%stack '{tree.path}' step")
-    assert pretty(run("%stack vars A_*")) == (
-        f"A_1  = 7  (integer, readonly)\nA_22 = two⏎lines\nA_3  = {long[:59]}…  (exported)"
-    )
+    for columns, value in ((80, f"{long[:60]}…"), (100, long), (20, f"{long[:39]}…")):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert pretty(run("%stack vars A_*")) == (
+            f"A_1  = 7  (integer, readonly)\nA_22 = two⏎lines\nA_3  = {value}  (exported)"
+        )
     run("%stack reset")
     tree.hook("10-a.sh", "for ((i = 100; i < 310; i++)); do declare -g A_$i=$i; done\n")
     run(f"%stack '{tree.path}' step")
